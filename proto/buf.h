@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A queue of octets in chunks of one capacity, and the bin the chunks come from.
+ *
+ * Ownership: a buf owns its chunks while they hold octets and gives each back to its bin when it is empty,
+ * so that an idle connection holds none. A bin keeps at most `keep` spare chunks; the rest go back to the
+ * allocator. Neither is thread-safe: whoever owns the link owns its bin.
+ *
+ * Pinning: octets never move in memory between append and consume, so a span of weir_buf_peek() stays valid while a
+ * system call uses it, whatever is appended meanwhile.
+ *
+ * The limit is the caller's to honour: it asks weir_buf_room() before it appends peer- or user-driven octets.
+ * Control octets that must not be lost (acknowledgements) may go over; who queues them has a limit of its own.
+ */
+#ifndef WEIR_PROTO_BUF_H
+#define WEIR_PROTO_BUF_H
+
+#include "proto/alloc.h"
+
+/* One chunk with its header is a round 16 KiB. */
+#define WEIR_CHUNK_OCTETS ((size_t)16384 - 3 * sizeof(void *))
+
+typedef struct weir_chunk weir_chunk;
+
+typedef struct weir_bin {
+    const weir_allocator *allocator;
+    weir_chunk *spare;
+    size_t spare_count;
+    size_t keep;
+} weir_bin;
+
+typedef struct weir_buf {
+    weir_bin *bin;
+    weir_chunk *first;
+    weir_chunk *last;
+    size_t octets;
+    size_t limit_octets;
+} weir_buf;
+
+void weir_bin_init(weir_bin *bin, const weir_allocator *allocator, size_t keep);
+void weir_bin_clear(weir_bin *bin);
+/* Moves up to `count` spare chunks. */
+void weir_bin_move(weir_bin *from, weir_bin *to, size_t count);
+
+void weir_buf_init(weir_buf *buf, weir_bin *bin, size_t limit_octets);
+void weir_buf_clear(weir_buf *buf);
+
+/* Octets that may still be appended below the limit; 0 when at or over it. */
+size_t weir_buf_room(const weir_buf *buf);
+
+/* Copies the whole span to the end, or nothing. False: no memory. */
+bool weir_buf_append(weir_buf *buf, weir_span octets);
+
+/*
+ * Contiguous free space at the end, at least one octet, for a writer that fills it itself; NULL: no memory.
+ * weir_buf_commit() says how much of it was used.
+ */
+uint8_t *weir_buf_reserve(weir_buf *buf, size_t *room);
+void weir_buf_commit(weir_buf *buf, size_t octets);
+
+/* The longest contiguous run that begins `skip` octets into the queue; empty when there is none. */
+weir_span weir_buf_peek(const weir_buf *buf, size_t skip);
+
+/* Drops the first `octets`. */
+void weir_buf_consume(weir_buf *buf, size_t octets);
+
+/* Copies up to `room` octets out and drops them; how many. */
+size_t weir_buf_take(weir_buf *buf, uint8_t *to, size_t room);
+
+void weir_buf_check(const weir_buf *buf);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Arithmetic on deadlines, which saturates, and the names of all timers.
+ *
+ * Time is an argument everywhere: nothing in proto/ or pool/ reads a clock.
+ */
+#ifndef WEIR_PROTO_CLOCK_H
+#define WEIR_PROTO_CLOCK_H
+
+#include "weir/base.h"
+
+/* Which timer a deadline belongs to, for logs, tests and the status that it becomes. */
+typedef enum weir_why {
+    WEIR_WHY_NONE = 0,
+    WEIR_WHY_NOW,            /* there is work left: come back at once */
+    WEIR_WHY_QUEUE,
+    WEIR_WHY_DNS,
+    WEIR_WHY_RESOLUTION_DELAY, /* RFC 8305 s3: wait a little for AAAA */
+    WEIR_WHY_ATTEMPT_DELAY,    /* RFC 8305 s5: start the next address */
+    WEIR_WHY_CONNECT,
+    WEIR_WHY_TLS,
+    WEIR_WHY_WRITE,
+    WEIR_WHY_CONTINUE,       /* Expect: 100-continue was not answered: send the body anyway */
+    WEIR_WHY_FIRST_OCTET,
+    WEIR_WHY_IDLE,
+    WEIR_WHY_TOTAL,
+    WEIR_WHY_SETTINGS,       /* RFC 9113 s6.5.3: the acknowledgement is overdue */
+    WEIR_WHY_PING,
+    WEIR_WHY_CLOSING,        /* a closing link does not flush */
+    WEIR_WHY_IDLE_CONNECTION,
+    WEIR_WHY_LIFETIME,
+    WEIR_WHY_COUNT
+} weir_why;
+
+const char *weir_why_name(weir_why why);
+
+static inline weir_time weir_time_add(weir_time at, weir_time span_ns)
+{
+    return at > WEIR_NEVER - span_ns ? WEIR_NEVER : at + span_ns;
+}
+
+static inline weir_time weir_time_since(weir_time now, weir_time then)
+{
+    return now > then ? now - then : 0;
+}
+
+static inline weir_time weir_time_earlier(weir_time a, weir_time b)
+{
+    return a < b ? a : b;
+}
+
+#endif

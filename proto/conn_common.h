@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the HTTP/1.1 and the HTTP/2 machines share and conn.c dispatches over: the first member of both.
+ *
+ * Each machine implements the functions of conn.h under its own prefix (weir_h1_open, weir_h2_open, ...) over its own
+ * type whose first member is weir_conn. conn.c chooses by `protocol`, moves the plain counters (the pair of the
+ * rows that the codecs charge) and checks the laws. Two implementations, so a switch and no vtable.
+ */
+#ifndef WEIR_PROTO_CONN_COMMON_H
+#define WEIR_PROTO_CONN_COMMON_H
+
+#include "proto/conn.h"
+
+struct weir_conn {
+    weir_protocol protocol;
+    const weir_allocator *allocator;
+    weir_bin *bin;
+    weir_conn_limits limits; /* every default filled in */
+    weir_ledger ledger;
+    weir_out out;
+    weir_list ready; /* streams with news */
+    weir_failure failure;
+    weir_facts facts;
+    weir_time now_ns; /* of the call under way */
+    size_t open_streams;
+};
+
+/* Fills in every default of the limits for that protocol. */
+weir_conn_limits weir_conn_limits_fill(const weir_conn_limits *limits, weir_protocol protocol);
+/* Used by the machines' own new(): initialises the common part. */
+void weir_conn_init(weir_conn *conn, const weir_conn_options *options, weir_time now_ns);
+/* Used by the machines' own free(). */
+void weir_conn_clear(weir_conn *conn);
+/* Changes the facts and their version, if anything in them differs. */
+void weir_conn_set_facts(weir_conn *conn, weir_facts facts);
+
+/* The h1 machine (proto/h1.c). Signatures as in conn.h. */
+weir_conn *weir_h1_new(const weir_conn_options *options, weir_time now_ns);
+void weir_h1_free(weir_conn *conn);
+weir_status weir_h1_open(weir_conn *conn, const weir_head *head, void *user, weir_stream **stream);
+weir_status weir_h1_write(weir_conn *conn, weir_stream *stream, weir_span octets, bool end, size_t *taken);
+weir_status weir_h1_write_trailers(weir_conn *conn, weir_stream *stream, const weir_fields *trailers);
+size_t weir_h1_read(weir_conn *conn, weir_stream *stream, uint8_t *to, size_t room);
+void weir_h1_cancel(weir_conn *conn, weir_stream *stream);
+void weir_h1_close(weir_conn *conn, weir_stream *stream, weir_tally *tally);
+size_t weir_h1_feed(weir_conn *conn, weir_span octets);
+size_t weir_h1_room(const weir_conn *conn);
+void weir_h1_end(weir_conn *conn, const weir_failure *failure);
+void weir_h1_sent(weir_conn *conn, size_t octets);
+void weir_h1_shutdown(weir_conn *conn);
+void weir_h1_check(const weir_conn *conn);
+
+/* The h2 machine (proto/h2_session.c). */
+weir_conn *weir_h2_new(const weir_conn_options *options, weir_time now_ns);
+void weir_h2_free(weir_conn *conn);
+weir_status weir_h2_open(weir_conn *conn, const weir_head *head, void *user, weir_stream **stream);
+weir_status weir_h2_write(weir_conn *conn, weir_stream *stream, weir_span octets, bool end, size_t *taken);
+weir_status weir_h2_write_trailers(weir_conn *conn, weir_stream *stream, const weir_fields *trailers);
+size_t weir_h2_read(weir_conn *conn, weir_stream *stream, uint8_t *to, size_t room);
+void weir_h2_cancel(weir_conn *conn, weir_stream *stream, uint32_t h2_code);
+void weir_h2_close(weir_conn *conn, weir_stream *stream, weir_tally *tally);
+size_t weir_h2_feed(weir_conn *conn, weir_span octets);
+size_t weir_h2_room(const weir_conn *conn);
+void weir_h2_end(weir_conn *conn, const weir_failure *failure);
+void weir_h2_sent(weir_conn *conn, size_t octets);
+weir_time weir_h2_deadline(const weir_conn *conn, weir_why *why);
+void weir_h2_tick(weir_conn *conn);
+void weir_h2_shutdown(weir_conn *conn);
+void weir_h2_check(const weir_conn *conn);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A request head, checked and normalised once for both protocols (RFC 9110 s5, s6, s7, s9).
+ *
+ * weir_head_build() is the only door: what passes it can be written as HTTP/1.1 or as HTTP/2 without looking again.
+ * It refuses, before anything is sent: a method that is no token; a name that is no token; CR, LF, NUL or other
+ * control octets in a value (HTAB and obs-text are allowed), leading or trailing white space is trimmed; Connection,
+ * Keep-Alive, Proxy-Connection, Transfer-Encoding, Upgrade, HTTP2-Settings and TE other than "trailers"; a second Host
+ * or one that differs from the target; a Content-Length that contradicts the body, or one at all when there is
+ * no body framing of that length; names that begin with a colon; Expect other than 100-continue.
+ *
+ * The engine adds: Host/:authority, Content-Length or Transfer-Encoding as the body asks, Trailer never, TE never,
+ * no User-Agent and no Accept: what the caller did not say is not said.
+ *
+ * Ownership: the head owns copies (or keeps, WEIR_KEEP) until weir_head_clear().
+ */
+#ifndef WEIR_PROTO_HEAD_H
+#define WEIR_PROTO_HEAD_H
+
+#include "proto/body.h"
+#include "proto/fields.h"
+#include "proto/target.h"
+
+typedef struct weir_head_parts {
+    weir_span method; /* empty: GET */
+    const weir_target *target;
+    const weir_field *fields;
+    size_t field_count;
+    weir_body_framing body;  /* what the request will carry */
+    bool expect_continue;    /* add "expect: 100-continue" (also set by an Expect field) */
+    size_t limit_octets;     /* of names, values, method and target together; 0: 65536 */
+} weir_head_parts;
+
+typedef struct weir_head {
+    weir_span method;
+    bool https;
+    weir_span authority;
+    weir_span path;
+    weir_fields fields;      /* lower-cased names, without host and content-length */
+    weir_body_framing body;
+    bool expect_continue;
+    bool idempotent;         /* RFC 9110 s9.2.2 */
+    bool is_head;            /* HEAD: the response has no content */
+    bool is_connect;
+} weir_head;
+
+weir_status weir_head_build(weir_head *head, const weir_head_parts *parts,
+                            const weir_allocator *allocator, weir_failure *failure);
+void weir_head_clear(weir_head *head);
+
+/* Trailer fields (RFC 9110 s6.5.1): the same checks, and framing, routing and credentials fields are refused. */
+weir_status weir_trailers_build(weir_fields *trailers, const weir_field *fields, size_t count,
+                                const weir_allocator *allocator, weir_failure *failure);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The octets a connection wants to send, each with the row of the ledger that it will be charged to when the
+ * kernel has taken it.
+ *
+ * A buf holds the octets; beside it a queue of runs says of each stretch whose it is. Neighbours of one owner and
+ * row merge, so a body costs one run. weir_out_sent() is the only way out and charges exactly what left: "sent" never
+ * means "buffered".
+ *
+ * An owner that closes while octets of it are queued is disowned: those runs become LATE.
+ */
+#ifndef WEIR_PROTO_OUT_H
+#define WEIR_PROTO_OUT_H
+
+#include "proto/buf.h"
+#include "proto/ledger.h"
+
+typedef struct weir_run {
+    weir_owner *owner; /* NULL: a row of the connection */
+    uint32_t octets;
+    uint32_t row; /* weir_row */
+} weir_run;
+
+typedef struct weir_out {
+    weir_buf octets;
+    weir_run *runs; /* a ring of capacity `runs_room` (a power of two), given back when it is empty */
+    size_t runs_room;
+    size_t runs_first;
+    size_t runs_count;
+} weir_out;
+
+void weir_out_init(weir_out *out, weir_bin *bin, size_t limit_octets);
+void weir_out_clear(weir_out *out);
+
+size_t weir_out_room(const weir_out *out);
+size_t weir_out_octets(const weir_out *out);
+
+/* Queues the whole span or nothing. False: no memory. */
+bool weir_out_append(weir_out *out, weir_owner *owner, weir_row row, weir_span octets);
+
+weir_span weir_out_pending(const weir_out *out, size_t skip);
+
+/* The kernel took the first `octets`: charges each run, forgets it. */
+void weir_out_sent(weir_out *out, weir_ledger *ledger, size_t octets);
+
+/* The owner goes away: its queued octets become LATE. */
+void weir_out_disown(weir_out *out, weir_owner *owner);
+
+void weir_out_check(const weir_out *out);
+
+#endif
