@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What makes two requests share a connection: the pool's key. Every option that shapes a connection is in it; two
+ * requests that differ in one of them never share (design: a wrong reuse is a security defect, default deny).
+ */
+#ifndef WEIR_POOL_ORIGIN_H
+#define WEIR_POOL_ORIGIN_H
+
+#include "proto/target.h"
+
+typedef struct weir_origin_key {
+    weir_span host;        /* lowered, as in weir_target */
+    weir_span zone;        /* IPv6 zone */
+    weir_span address;     /* connect-to: dial this host instead, the identity stays; empty: host */
+    weir_span proxy;       /* proxy identity with its credentials; empty: none */
+    weir_span socket_path; /* unix socket instead of TCP; empty: none */
+    weir_span local;       /* local address or interface to bind; empty: any */
+    const void *tls;       /* the TLS configuration (identity of the object); NULL: clear */
+    uint16_t port;
+    uint16_t address_port; /* of `address`; 0: port */
+    uint8_t https;
+    uint8_t kind;          /* weir_host_kind */
+    uint8_t pin;           /* weir_protocol */
+    uint8_t reserved;
+} weir_origin_key;
+
+/* A new member must be added to the hash and the comparison too. */
+_Static_assert(sizeof(weir_origin_key) == 6 * sizeof(weir_span) + sizeof(void *) + 8,
+               "a new member of the origin's key must be hashed and compared");
+
+uint64_t weir_origin_key_hash(const weir_origin_key *key, uint64_t seed);
+bool weir_origin_key_equal(const weir_origin_key *a, const weir_origin_key *b);
+
+#endif

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The connection pool: facts in, actions out. It does no I/O, takes no lock, reads no clock and never asks a
+ * connection anything: it records leases itself and knows of a connection only the facts it was told.
+ *
+ *   ticket:  IDLE -request-> WAITING -(grant)-> LEASED -release-> IDLE
+ *                               |  \-(refuse)-> REFUSED
+ *                               \-abandon-> IDLE
+ *   slot:    DIALING -ready-> READY (idle | leased k of n) -> DRAINING -> GONE
+ *               \-dial_failed-> GONE          \-evict, idle time-out, unfit-> CLOSE action -gone-> GONE
+ *
+ * Ownership: tickets belong to the caller (they live in exchanges) and are linked here while WAITING or LEASED; slots and
+ * origins belong to the pool. A slot is freed by weir_pool_gone() when no lease is left, or by the release of its last lease
+ * after it. An origin without slots, tickets and memory worth keeping is freed too.
+ *
+ * After any call the caller pulls weir_pool_next_action() until it answers false. Actions are the only way in which the
+ * pool makes something happen; what it answered directly (weir_place) needs no action.
+ *
+ * FIFO: tickets of one origin are granted in the order of their requests; a bounced ticket goes back to the front with its
+ * original time. Limits hold at every instant, between actions too: a slot counts from the moment its DIAL is decided until GONE.
+ */
+#ifndef WEIR_POOL_POOL_H
+#define WEIR_POOL_POOL_H
+
+#include "pool/origin.h"
+#include "proto/clock.h"
+#include "proto/conn.h"
+#include "proto/list.h"
+
+typedef struct weir_pool weir_pool;
+typedef struct weir_origin weir_origin;
+typedef struct weir_slot weir_slot;
+
+/* Why a call was placed as it was, or is still waiting; and why a slot was passed over. */
+typedef enum weir_reason {
+    WEIR_REASON_NONE = 0,
+    WEIR_REASON_REUSED,            /* leased an idle or shared connection */
+    WEIR_REASON_DIALED,            /* leased the connection that was dialled for it */
+    WEIR_REASON_BUSY,              /* every connection is leased, the origin's limit is reached */
+    WEIR_REASON_AT_MAX_STREAMS,
+    WEIR_REASON_ORIGIN_LIMIT,
+    WEIR_REASON_TOTAL_LIMIT,
+    WEIR_REASON_ALPN_UNKNOWN,      /* one probe is dialling; its protocol decides */
+    WEIR_REASON_DIALING,           /* a connection for it is being dialled */
+    WEIR_REASON_BEHIND_OTHERS,     /* earlier tickets go first */
+    WEIR_REASON_DRAINING,
+    WEIR_REASON_EXPIRED_IDLE,
+    WEIR_REASON_EXPIRED_LIFETIME,
+    WEIR_REASON_EXPIRED_KEEP_ALIVE,
+    WEIR_REASON_UNFIT,             /* facts say so: see weir_unfit */
+    WEIR_REASON_EVICTED,           /* idle, and another origin needed its place */
+    WEIR_REASON_BACK_OFF,          /* dials of this origin failed lately */
+    WEIR_REASON_SHUTDOWN,
+    WEIR_REASON_COUNT
+} weir_reason;
+const char *weir_reason_name(weir_reason reason);
+
+typedef enum weir_ticket_state {
+    WEIR_TICKET_IDLE = 0,
+    WEIR_TICKET_WAITING,
+    WEIR_TICKET_LEASED,
+    WEIR_TICKET_REFUSED
+} weir_ticket_state;
+
+/* A request's wish for a place. Zero-initialise once; all members are the pool's. */
+typedef struct weir_ticket {
+    weir_ticket_state state;
+    weir_origin *origin;
+    weir_slot *slot;           /* while LEASED */
+    weir_slot *dial;           /* while WAITING: the dial that was started for it, or NULL */
+    weir_list link;            /* the origin's queue, or the slot's leases */
+    weir_list granted;         /* the pool's list of grants that were not pulled yet */
+    weir_time since_ns;        /* of the first request; survives bounces */
+    weir_time waited_ns;       /* when granted: how long it waited in all */
+    weir_reason reason;        /* why it waits, or why it got this slot */
+    bool reused;               /* the slot served an exchange before */
+    uint32_t bounces;
+    uint64_t bounced_version;  /* a facts version bounces a ticket at most once */
+    weir_failure failure;      /* when REFUSED */
+} weir_ticket;
+
+typedef struct weir_pool_options {
+    const weir_allocator *allocator;
+    uint64_t seed;                   /* of the hash and the jitter */
+    uint32_t connections_per_origin; /* 0: 6 for HTTP/1.1 dialling at most; HTTP/2 opens a further one when full */
+    uint32_t connections;            /* in all, 0: 1024 */
+    uint32_t tickets_per_origin;     /* waiting, 0: 1024 */
+    uint32_t tickets;                /* 0: 16384 */
+    uint32_t h2_connections;         /* HTTP/2 per origin: 0: as connections_per_origin; 1: strict (RFC 9113 s9.1) */
+    weir_time idle_ns;               /* idle time-out, 0: 90 s, WEIR_NEVER: none */
+    weir_time lifetime_ns;           /* 0: none */
+    uint32_t origins_remembered;     /* origins without slots that are remembered (protocol, streams): 0: 1024 */
+} weir_pool_options;
+
+typedef enum weir_action_kind {
+    WEIR_ACTION_NONE = 0,
+    WEIR_ACTION_GRANT,  /* `ticket`, which was WAITING, is LEASED on ticket->slot */
+    WEIR_ACTION_REFUSE, /* `ticket`, which was WAITING, is REFUSED with ticket->failure */
+    WEIR_ACTION_DIAL,   /* dial a connection for `slot`; ends in weir_pool_ready() or weir_pool_dial_failed() */
+    WEIR_ACTION_CLOSE   /* close `slot`, which is idle or a dial that nobody waits for; ends in weir_pool_gone() */
+} weir_action_kind;
+
+typedef struct weir_action {
+    weir_action_kind kind;
+    weir_ticket *ticket; /* GRANT, REFUSE; for DIAL the ticket that caused it */
+    weir_slot *slot;     /* DIAL, CLOSE */
+    weir_reason reason;  /* of a CLOSE */
+} weir_action;
+
+weir_pool *weir_pool_new(const weir_pool_options *options, weir_status *status);
+/* No slot may be left that is not GONE and no ticket linked. */
+void weir_pool_free(weir_pool *pool);
+
+/*
+ * Asks for a place. WEIR_OK and ticket->state LEASED: use ticket->slot now. WEIR_AGAIN: WAITING, a GRANT or REFUSE follows.
+ * WEIR_E_QUEUE_FULL, WEIR_E_NOMEM, WEIR_E_CLOSED: not linked. The key is *borrowed*.
+ */
+weir_status weir_pool_request(weir_pool *pool, const weir_origin_key *key, weir_ticket *ticket, weir_time now_ns);
+
+/* Leaves the queue (WAITING), or takes back a grant or refusal that was not pulled yet. LEASED: as release. */
+void weir_pool_abandon(weir_pool *pool, weir_ticket *ticket, weir_time now_ns);
+
+/*
+ * The lease was refused by the connection (NOT_ACCEPTING): newer facts are told and the ticket goes to the front of its
+ * queue with its original time, and may be granted another slot at once (a GRANT action, or state LEASED).
+ */
+void weir_pool_bounce(weir_pool *pool, weir_ticket *ticket, const weir_facts *facts, weir_time now_ns);
+
+/* The exchange is over. Facts, if not NULL, are told in the same step. */
+void weir_pool_release(weir_pool *pool, weir_ticket *ticket, const weir_facts *facts, weir_time now_ns);
+
+/* A connection's newer facts (an older version is ignored). */
+void weir_pool_facts(weir_pool *pool, weir_slot *slot, const weir_facts *facts, weir_time now_ns);
+
+/* The dial of a slot succeeded. */
+void weir_pool_ready(weir_pool *pool, weir_slot *slot, const weir_facts *facts, weir_time now_ns);
+/* It failed: refuses with this failure every ticket that has been waiting on this dial (asked before it began and has no
+ * other dial or usable connection to hope for); later ones start a new dial. The slot is GONE. */
+void weir_pool_dial_failed(weir_pool *pool, weir_slot *slot, const weir_failure *failure, weir_time now_ns);
+/* The connection of a slot is closed for good (after CLOSE, or by itself). Leases that are left are still to be released. */
+void weir_pool_gone(weir_pool *pool, weir_slot *slot, weir_time now_ns);
+
+/* Does any ticket wait for this dial? A dial that nobody waits for may be given up or finished. */
+bool weir_pool_is_awaited(const weir_pool *pool, const weir_slot *slot);
+
+bool weir_pool_next_action(weir_pool *pool, weir_action *action);
+weir_time weir_pool_deadline(const weir_pool *pool, weir_why *why);
+void weir_pool_tick(weir_pool *pool, weir_time now_ns);
+
+/* Refuses every waiting ticket (WEIR_E_CLOSED), closes idle slots and dials, takes no further request. */
+void weir_pool_shutdown(weir_pool *pool, weir_time now_ns);
+/* Closes every idle connection now and lets the leased ones drain; new requests dial anew. */
+void weir_pool_drain(weir_pool *pool, const weir_origin_key *key /* NULL: all */, weir_time now_ns);
+
+/* The engine's own pointer on a slot (its link). */
+void weir_slot_set_user(weir_slot *slot, void *user);
+void *weir_slot_user(const weir_slot *slot);
+uint64_t weir_slot_id(const weir_slot *slot); /* never reused */
+const weir_origin_key *weir_slot_key(const weir_slot *slot); /* valid while the slot lives */
+uint32_t weir_slot_leases(const weir_slot *slot);
+weir_protocol weir_slot_protocol_hint(const weir_slot *slot); /* what this origin spoke last; ANY: not known */
+
+typedef struct weir_pool_counts {
+    uint64_t origins;
+    uint64_t slots_dialing;
+    uint64_t slots_idle;
+    uint64_t slots_leased; /* with at least one lease */
+    uint64_t slots_draining;
+    uint64_t leases;
+    uint64_t tickets_waiting;
+    uint64_t requests;  /* ever */
+    uint64_t reuses;
+    uint64_t dials;
+    uint64_t dial_failures;
+    uint64_t bounces;
+    uint64_t evictions;
+    uint64_t closed_idle;
+    uint64_t refusals;
+} weir_pool_counts;
+weir_pool_counts weir_pool_count(const weir_pool *pool);
+
+/* Every slot, for maintenance and the snapshot: the slot after `after` (NULL: the first) in creation order. */
+weir_slot *weir_pool_next_slot(const weir_pool *pool, const weir_slot *after);
+
+/* Recounts everything and walks every list. */
+void weir_pool_check(const weir_pool *pool);
+
+#endif
