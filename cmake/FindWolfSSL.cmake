@@ -46,3 +46,52 @@ if(WolfSSL_FOUND AND NOT TARGET WolfSSL::WolfSSL)
         IMPORTED_LOCATION "${WolfSSL_LIBRARY}"
         INTERFACE_INCLUDE_DIRECTORIES "${WolfSSL_INCLUDE_DIR}")
 endif()
+
+# Not every wolfSSL will do. What weir needs is tried, once for each library: see wolfssl-feature.c.
+function(weir_wolfssl_features)
+    if("${WolfSSL_FEATURES_OF}" STREQUAL "${WolfSSL_LIBRARY} ${WolfSSL_VERSION}")
+        return()
+    endif()
+    set(source "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/wolfssl-feature.c")
+    set(where "${CMAKE_BINARY_DIR}/CMakeFiles/wolfssl-feature")
+    set(arguments
+        CMAKE_FLAGS "-DINCLUDE_DIRECTORIES=${WolfSSL_INCLUDE_DIR}"
+        LINK_LIBRARIES "${WolfSSL_LIBRARY}")
+    unset(wolfssl_feature_compiled CACHE)
+    unset(wolfssl_feature_verdict CACHE)
+    if(CMAKE_CROSSCOMPILING AND NOT CMAKE_CROSSCOMPILING_EMULATOR)
+        try_compile(wolfssl_feature_compiled "${where}" "${source}" ${arguments}
+            OUTPUT_VARIABLE output)
+        set(verdict 0)
+        message(WARNING "wolfSSL's verify callback cannot be tried when cross compiling; weir needs "
+            "a build with -DWOLFSSL_ALWAYS_VERIFY_CB in its CFLAGS")
+    else()
+        try_run(wolfssl_feature_verdict wolfssl_feature_compiled "${where}" "${source}" ${arguments}
+            COMPILE_OUTPUT_VARIABLE output)
+        set(verdict "${wolfssl_feature_verdict}")
+    endif()
+
+    set(lacks_10 "TLS 1.3: build it with --enable-tls13")
+    set(lacks_11 "ALPN: build it with --enable-alpn")
+    set(lacks_12 "SNI: build it with --enable-sni")
+    set(lacks_13 "session tickets: build it with --enable-session-ticket")
+    set(lacks_14 "a verify callback that runs on success: build it with -DWOLFSSL_ALWAYS_VERIFY_CB in CFLAGS")
+    set(lacks_15 "the peer's chain in the verify callback")
+    set(lacks_16 "a TLS 1.3 handshake that succeeds")
+    set(lacks_17 "a TLS 1.3 context with ALPN, SNI and tickets")
+    if(NOT wolfssl_feature_compiled)
+        message(FATAL_ERROR
+            "${WolfSSL_LIBRARY} lacks a function that weir needs; the feature test says:\n${output}")
+    elseif(NOT verdict STREQUAL "0")
+        if(DEFINED lacks_${verdict})
+            message(FATAL_ERROR "${WolfSSL_LIBRARY} lacks ${lacks_${verdict}}")
+        endif()
+        message(FATAL_ERROR "${WolfSSL_LIBRARY}: the feature test ended with ${verdict}")
+    endif()
+    message(STATUS "wolfSSL passes the feature test")
+    set(WolfSSL_FEATURES_OF "${WolfSSL_LIBRARY} ${WolfSSL_VERSION}" CACHE INTERNAL "")
+endfunction()
+
+if(WolfSSL_FOUND)
+    weir_wolfssl_features()
+endif()

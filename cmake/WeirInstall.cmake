@@ -35,6 +35,7 @@ install(FILES
         cmake/WeirDependencies.cmake
         cmake/FindLlhttp.cmake
         cmake/FindWolfSSL.cmake
+        cmake/wolfssl-feature.c
     DESTINATION "${weir_package_dir}")
 
 # --- pkg-config -----------------------------------------------------------------------------------
@@ -54,6 +55,10 @@ if(Llhttp_ORIGIN STREQUAL "pkg-config")
 elseif(Llhttp_ORIGIN STREQUAL "package")
     string(APPEND weir_pc_libs " -lllhttp")
 endif()
+# Relative to the file itself, so that the tree may be installed, or moved, anywhere.
+file(RELATIVE_PATH weir_pc_up "/p/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/p")
+string(REGEX REPLACE "/$" "" weir_pc_up "${weir_pc_up}")
+set(weir_pc_prefix "\${pcfiledir}/${weir_pc_up}")
 configure_file(cmake/weir.pc.in weir.pc @ONLY)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/weir.pc"
     DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
