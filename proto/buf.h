@@ -2,15 +2,16 @@
 /*
  * A queue of octets in chunks of one capacity, and the bin the chunks come from.
  *
- * Ownership: a buf owns its chunks while they hold octets and gives each back to its bin when it is empty,
- * so that an idle connection holds none. A bin keeps at most `keep` spare chunks; the rest go back to the
- * allocator. Neither is thread-safe: whoever owns the link owns its bin.
+ * Ownership: a buf owns its chunks while they hold octets and gives each back to its bin when it is
+ * empty, so that an idle connection holds none. A bin keeps at most `keep` spare chunks; the rest
+ * go back to the allocator. Neither is thread-safe: whoever owns the link owns its bin.
  *
- * Pinning: octets never move in memory between append and consume, so a span of weir_buf_peek() stays valid while a
- * system call uses it, whatever is appended meanwhile.
+ * Pinning: octets never move in memory between append and consume, so a span of weir_buf_peek()
+ * stays valid while a system call uses it, whatever is appended meanwhile.
  *
- * The limit is the caller's to honour: it asks weir_buf_room() before it appends peer- or user-driven octets.
- * Control octets that must not be lost (acknowledgements) may go over; who queues them has a limit of its own.
+ * The limit is the caller's to honour: it asks weir_buf_room() before it appends peer- or
+ * user-driven octets. Control octets that must not be lost (acknowledgements) may go over; who
+ * queues them has a limit of its own.
  */
 #ifndef WEIR_PROTO_BUF_H
 #define WEIR_PROTO_BUF_H
@@ -37,12 +38,14 @@ typedef struct weir_buf {
     size_t limit_octets;
 } weir_buf;
 
+/* The allocator is *kept*. Every buf of a bin must be cleared before the bin is. */
 void weir_bin_init(weir_bin *bin, const weir_allocator *allocator, size_t keep);
 void weir_bin_clear(weir_bin *bin);
-/* Moves up to `count` spare chunks. */
+/* Moves up to `count` spare chunks, never more than `to` may keep. Both share one allocator. */
 void weir_bin_move(weir_bin *from, weir_bin *to, size_t count);
 
 void weir_buf_init(weir_buf *buf, weir_bin *bin, size_t limit_octets);
+/* Drops everything. The buf can be used again. */
 void weir_buf_clear(weir_buf *buf);
 
 /* Octets that may still be appended below the limit; 0 when at or over it. */
@@ -52,8 +55,9 @@ size_t weir_buf_room(const weir_buf *buf);
 bool weir_buf_append(weir_buf *buf, weir_span octets);
 
 /*
- * Contiguous free space at the end, at least one octet, for a writer that fills it itself; NULL: no memory.
- * weir_buf_commit() says how much of it was used.
+ * Contiguous free space at the end, at least one octet, for a writer that fills it itself; NULL: no
+ * memory. weir_buf_commit() says how much of it was used (0 is allowed) and must be the next call
+ * on this buf.
  */
 uint8_t *weir_buf_reserve(weir_buf *buf, size_t *room);
 void weir_buf_commit(weir_buf *buf, size_t octets);

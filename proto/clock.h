@@ -12,7 +12,7 @@
 /* Which timer a deadline belongs to, for logs, tests and the status that it becomes. */
 typedef enum weir_why {
     WEIR_WHY_NONE = 0,
-    WEIR_WHY_NOW,            /* there is work left: come back at once */
+    WEIR_WHY_NOW, /* there is work left: come back at once */
     WEIR_WHY_QUEUE,
     WEIR_WHY_DNS,
     WEIR_WHY_RESOLUTION_DELAY, /* RFC 8305 s3: wait a little for AAAA */
@@ -20,13 +20,13 @@ typedef enum weir_why {
     WEIR_WHY_CONNECT,
     WEIR_WHY_TLS,
     WEIR_WHY_WRITE,
-    WEIR_WHY_CONTINUE,       /* Expect: 100-continue was not answered: send the body anyway */
+    WEIR_WHY_CONTINUE, /* Expect: 100-continue was not answered: send the body anyway */
     WEIR_WHY_FIRST_OCTET,
     WEIR_WHY_IDLE,
     WEIR_WHY_TOTAL,
-    WEIR_WHY_SETTINGS,       /* RFC 9113 s6.5.3: the acknowledgement is overdue */
+    WEIR_WHY_SETTINGS, /* RFC 9113 s6.5.3: the acknowledgement is overdue */
     WEIR_WHY_PING,
-    WEIR_WHY_CLOSING,        /* a closing link does not flush */
+    WEIR_WHY_CLOSING, /* a closing link does not flush */
     WEIR_WHY_IDLE_CONNECTION,
     WEIR_WHY_LIFETIME,
     WEIR_WHY_COUNT

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the HTTP/1.1 and the HTTP/2 machines share and conn.c dispatches over: the first member of both.
+ * What the HTTP/1.1 and the HTTP/2 machines share and conn.c dispatches over: the first member of
+ * both.
  *
- * Each machine implements the functions of conn.h under its own prefix (weir_h1_open, weir_h2_open, ...) over its own
- * type whose first member is weir_conn. conn.c chooses by `protocol`, moves the plain counters (the pair of the
- * rows that the codecs charge) and checks the laws. Two implementations, so a switch and no vtable.
+ * Each machine implements the functions of conn.h under its own prefix (weir_h1_open, weir_h2_open,
+ * ...) over its own type whose first member is weir_conn. conn.c chooses by `protocol`, moves the
+ * plain counters (the pair of the rows that the codecs charge) and checks the laws. Two
+ * implementations, so a switch and no vtable.
  */
 #ifndef WEIR_PROTO_CONN_COMMON_H
 #define WEIR_PROTO_CONN_COMMON_H
@@ -38,8 +40,10 @@ void weir_conn_set_facts(weir_conn *conn, weir_facts facts);
 weir_conn *weir_h1_new(const weir_conn_options *options, weir_time now_ns);
 void weir_h1_free(weir_conn *conn);
 weir_status weir_h1_open(weir_conn *conn, const weir_head *head, void *user, weir_stream **stream);
-weir_status weir_h1_write(weir_conn *conn, weir_stream *stream, weir_span octets, bool end, size_t *taken);
-weir_status weir_h1_write_trailers(weir_conn *conn, weir_stream *stream, const weir_fields *trailers);
+weir_status weir_h1_write(weir_conn *conn, weir_stream *stream, weir_span octets, bool end,
+                          size_t *taken);
+weir_status weir_h1_write_trailers(weir_conn *conn, weir_stream *stream,
+                                   const weir_fields *trailers);
 size_t weir_h1_read(weir_conn *conn, weir_stream *stream, uint8_t *to, size_t room);
 void weir_h1_cancel(weir_conn *conn, weir_stream *stream);
 void weir_h1_close(weir_conn *conn, weir_stream *stream, weir_tally *tally);
@@ -54,8 +58,10 @@ void weir_h1_check(const weir_conn *conn);
 weir_conn *weir_h2_new(const weir_conn_options *options, weir_time now_ns);
 void weir_h2_free(weir_conn *conn);
 weir_status weir_h2_open(weir_conn *conn, const weir_head *head, void *user, weir_stream **stream);
-weir_status weir_h2_write(weir_conn *conn, weir_stream *stream, weir_span octets, bool end, size_t *taken);
-weir_status weir_h2_write_trailers(weir_conn *conn, weir_stream *stream, const weir_fields *trailers);
+weir_status weir_h2_write(weir_conn *conn, weir_stream *stream, weir_span octets, bool end,
+                          size_t *taken);
+weir_status weir_h2_write_trailers(weir_conn *conn, weir_stream *stream,
+                                   const weir_fields *trailers);
 size_t weir_h2_read(weir_conn *conn, weir_stream *stream, uint8_t *to, size_t room);
 void weir_h2_cancel(weir_conn *conn, weir_stream *stream, uint32_t h2_code);
 void weir_h2_close(weir_conn *conn, weir_stream *stream, weir_tally *tally);

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The octet accounts of one connection: tallies of open exchanges, the sum of closed ones, the rows of the
- * connection, and the conservation laws between them (design: "Every octet, in one place").
+ * The octet accounts of one connection: tallies of open exchanges, the sum of closed ones, the rows
+ * of the connection, and the conservation laws between them (design: "Every octet, in one place").
  *
  * Invariants, checked by weir_ledger_check():
  *   plain == sum(open owners) + closed + rows above TLS + undecided
  *   wire  == plain + tls rows + torn          (a clear link moves wire and plain together)
  *
- * weir_ledger_charge() is the only function that moves a row. No row is computed as a difference. plain and wire
- * are moved by other call sites than rows are (the conn's face and the link), which is what makes the laws checks.
+ * weir_ledger_charge() is the only function that moves a row. No row is computed as a difference.
+ * plain and wire are moved by other call sites than rows are (the conn's face and the link), which
+ * is what makes the laws checks.
  *
- * TLS. Between two weir_ledger_share() calls of one direction the ledger remembers which owners were charged how
- * much: that is the content of one record. weir_ledger_share() splits the record's overhead over them in proportion,
- * whole numbers by largest remainder, ties to the lower stream; a record that charged no owner goes to TLS_CONTROL.
+ * TLS. Between two weir_ledger_share() calls of one direction the ledger remembers which owners
+ * were charged how much: that is the content of one record. weir_ledger_share() splits the record's
+ * overhead over them in proportion, whole numbers by largest remainder, ties to the lower stream; a
+ * record that charged no owner goes to TLS_CONTROL.
  */
 #ifndef WEIR_PROTO_LEDGER_H
 #define WEIR_PROTO_LEDGER_H
@@ -26,24 +28,26 @@ typedef enum weir_direction {
     WEIR_DIRECTIONS = 2
 } weir_direction;
 
-/* Every row of the ledger in one numbering: first those of an exchange, then those of the connection. */
+/* Every row of the ledger in one numbering: first those of an exchange, then those of the
+ * connection. */
 typedef enum weir_row {
     WEIR_ROW_HEAD = 0,
     WEIR_ROW_BODY,
     WEIR_ROW_TRAILERS,
     WEIR_ROW_FRAMING,
-    WEIR_OWNER_ROWS, /* the tls share of an owner is moved by weir_ledger_share() alone */
+    WEIR_OWNER_ROWS,  /* the tls share of an owner is moved by weir_ledger_share() alone */
     WEIR_ROW_CONN = 8 /* WEIR_ROW_CONN + weir_conn_row */
 } weir_row;
 
-/* An open exchange's place in the ledger. It lives in its stream; the ledger links it while it is open. */
+/* An open exchange's place in the ledger. It lives in its stream; the ledger links it while it is
+ * open. */
 typedef struct weir_owner {
-    weir_list link;    /* in ledger.open */
+    weir_list link; /* in ledger.open */
     weir_tally tally;
-    uint32_t id;       /* the stream's number: breaks ties */
+    uint32_t id;                         /* the stream's number: breaks ties */
     uint32_t in_record[WEIR_DIRECTIONS]; /* octets charged since the last share */
     weir_list touched[WEIR_DIRECTIONS];  /* in ledger.touched */
-    uint64_t queued_octets; /* octets in an out queue that name this owner */
+    uint64_t queued_octets;              /* octets in an out queue that name this owner */
 } weir_owner;
 
 typedef struct weir_ledger {
@@ -65,8 +69,8 @@ void weir_ledger_open(weir_ledger *ledger, weir_owner *owner, uint32_t id);
 void weir_ledger_fold(weir_ledger *ledger, weir_owner *owner);
 
 /* Moves one row. `owner` is NULL for rows of the connection, and only for those. */
-void weir_ledger_charge(weir_ledger *ledger, weir_owner *owner, weir_row row, weir_direction direction,
-                        uint64_t octets);
+void weir_ledger_charge(weir_ledger *ledger, weir_owner *owner, weir_row row,
+                        weir_direction direction, uint64_t octets);
 
 /* Ends a TLS record whose plaintext was charged since the last share. Not for clear links. */
 void weir_ledger_share(weir_ledger *ledger, weir_direction direction, uint64_t overhead_octets);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An intrusive circular doubly-linked list. The node lives in its element, so linking never allocates and
- * never fails. A node that is in no list points to itself; removing it again does nothing.
+ * An intrusive circular doubly-linked list. The node lives in its element, so linking never
+ * allocates and never fails. A node that is in no list points to itself; removing it again does
+ * nothing.
  */
 #ifndef WEIR_PROTO_LIST_H
 #define WEIR_PROTO_LIST_H

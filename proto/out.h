@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The octets a connection wants to send, each with the row of the ledger that it will be charged to when the
- * kernel has taken it.
+ * The octets a connection wants to send, each with the row of the ledger that it will be charged to
+ * when the kernel has taken it.
  *
- * A buf holds the octets; beside it a queue of runs says of each stretch whose it is. Neighbours of one owner and
- * row merge, so a body costs one run. weir_out_sent() is the only way out and charges exactly what left: "sent" never
- * means "buffered".
+ * A buf holds the octets; beside it a queue of runs says of each stretch whose it is. Neighbours of
+ * one owner and row merge, so a body costs one run. weir_out_sent() is the only way out and charges
+ * exactly what left: "sent" never means "buffered".
  *
  * An owner that closes while octets of it are queued is disowned: those runs become LATE.
  */
@@ -23,7 +23,8 @@ typedef struct weir_run {
 
 typedef struct weir_out {
     weir_buf octets;
-    weir_run *runs; /* a ring of capacity `runs_room` (a power of two), given back when it is empty */
+    weir_run
+        *runs; /* a ring of capacity `runs_room` (a power of two), given back when it is empty */
     size_t runs_room;
     size_t runs_first;
     size_t runs_count;

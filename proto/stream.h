@@ -2,9 +2,10 @@
 /*
  * What a stream of either protocol has in common: its owner in the ledger, its inbox, and its news.
  *
- * News are the events of a stream that nobody has pulled yet, kept as bits and not as a queue: a stream with
- * news is linked once into its connection's ready list, so the number of waiting events is bounded by construction
- * and telling never allocates. weir_news_next() pulls them in the only order that makes sense:
+ * News are the events of a stream that nobody has pulled yet, kept as bits and not as a queue: a
+ * stream with news is linked once into its connection's ready list, so the number of waiting events
+ * is bounded by construction and telling never allocates. weir_news_next() pulls them in the only
+ * order that makes sense:
  *
  *   INFORMATIONAL* -> HEAD -> BODY -> TRAILERS -> END, with WRITABLE anywhere and FAILED last.
  *
@@ -39,8 +40,8 @@ typedef enum weir_conn_event_kind {
     WEIR_CONN_TRAILERS,      /* message taken */
     WEIR_CONN_END,           /* the response is complete (its inbox may still hold octets) */
     WEIR_CONN_WRITABLE,      /* weir_conn_write() answered AGAIN before and would now take octets */
-    WEIR_CONN_STOP,          /* the peer wants no more of our body; the response stands (RFC 9113 s8.1) */
-    WEIR_CONN_FAILED         /* the exchange failed: last */
+    WEIR_CONN_STOP,  /* the peer wants no more of our body; the response stands (RFC 9113 s8.1) */
+    WEIR_CONN_FAILED /* the exchange failed: last */
 } weir_conn_event_kind;
 
 typedef struct weir_stream {
@@ -71,7 +72,8 @@ void weir_stream_clear(weir_stream *stream);
 void weir_stream_tell(weir_stream *stream, weir_list *ready, weir_conn_event_kind kind);
 void weir_stream_tell_message(weir_stream *stream, weir_list *ready, weir_conn_event_kind kind,
                               weir_message *message);
-/* Once: later failures of a stream that failed are ignored. END and what was not pulled before it stay. */
+/* Once: later failures of a stream that failed are ignored. END and what was not pulled before it
+ * stay. */
 void weir_stream_tell_failed(weir_stream *stream, weir_list *ready, const weir_failure *failure);
 
 /* Pulls the next event of a ready list; false: none. */
