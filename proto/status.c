@@ -20,13 +20,13 @@ typedef struct row {
 } row;
 
 static const row rows[] = {
-#define ROW(name, number, blame_, replay_, phase_, sentence_)                                      \
-    {.status = WEIR_##name,                                                                        \
-     .blame = WEIR_BLAME_##blame_,                                                                 \
-     .replay = WEIR_REPLAY_##replay_,                                                              \
-     .phase = WEIR_PHASE_##phase_,                                                                 \
-     .name = "WEIR_" #name,                                                                        \
-     .sentence = sentence_},
+#define ROW(id, number, whose, again, when, text)                                                  \
+    {.status = WEIR_##id,                                                                          \
+     .blame = WEIR_BLAME_##whose,                                                                  \
+     .replay = WEIR_REPLAY_##again,                                                                \
+     .phase = WEIR_PHASE_##when,                                                                   \
+     .name = "WEIR_" #id,                                                                          \
+     .sentence = text},
     WEIR_STATUS_MAP(ROW)
 #undef ROW
 };
