@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The operating system, as the front ends need it: sockets, the clock, threads, randomness. Implemented by the
+ * os_*.c files, the only ones that include system headers. Nothing here knows HTTP.
+ *
+ * Every descriptor is CLOEXEC. Nothing raises SIGPIPE. EINTR is handled inside.
+ */
+#ifndef WEIR_ENGINE_OS_H
+#define WEIR_ENGINE_OS_H
+
+#include "proto/base.h"
+#include "weir/client.h"
+#include "weir/ledger.h"
+#include "weir/shared.h"
+
+/* -- os_clock.c -- (weir_now() of request.h is there too) */
+void weir_os_random(void *to, size_t octets);
+/* The malloc allocator. */
+const weir_allocator *weir_os_allocator(void);
+
+/* -- os_socket.c -- */
+typedef enum weir_io_kind {
+    WEIR_IO_OK = 0, /* octets > 0 */
+    WEIR_IO_AGAIN,
+    WEIR_IO_END,    /* recv: FIN */
+    WEIR_IO_FAILED  /* sys_errno */
+} weir_io_kind;
+typedef struct weir_io {
+    weir_io_kind kind;
+    int sys_errno;
+    size_t octets;
+} weir_io;
+
+/* Opens a socket (non-blocking, SO_OOBINLINE, TCP_NODELAY) and begins to connect: OK: connected at once; AGAIN: under way. *fd -1 on failure. */
+weir_io weir_os_connect(const weir_address *address, uint16_t port, int *fd);
+/* After it became writable: OK or FAILED. */
+weir_io weir_os_connect_result(int fd);
+/* O_NONBLOCK off or on. */
+bool weir_os_set_blocking(int fd, bool blocking);
+/* SO_RCVTIMEO; 0: none. */
+bool weir_os_set_receive_timeout(int fd, weir_time timeout_ns);
+/* One send(2) (one span) or sendmsg(2) (two). MSG_NOSIGNAL; MSG_DONTWAIT if asked. */
+weir_io weir_os_send(int fd, const weir_span *spans, size_t count, bool dont_wait);
+weir_io weir_os_recv(int fd, uint8_t *to, size_t room, bool dont_wait);
+void weir_os_shutdown_read(int fd);
+void weir_os_close(int fd);
+/* "127.0.0.1" or "::1" of an address, NUL-terminated, at most 46 octets. */
+void weir_os_address_text(const weir_address *address, char *text, size_t room);
+/* Local port of a socket, 0: none. */
+uint16_t weir_os_local_port(int fd);
+
+/*
+ * What the kernel says that a connected TCP socket moved, by the laws of docs/ledger.md: samples TCP_INFO, SIOCINQ, SIOCOUTQ,
+ * TCP_INFO until both agree. `fin_seen` and `shut_write` are what the caller observed, `undelivered` octets it received and did
+ * not count. False: unavailable.
+ */
+typedef struct weir_os_watch {
+    bool fin_seen;   /* recv answered 0 and we had not shut down reading, or EPIPE before we shut down writing */
+    bool shut_write;
+    bool failed;     /* an error was consumed */
+} weir_os_watch;
+bool weir_os_kernel_octets(int fd, const weir_os_watch *watch, weir_octets *octets);
+
+/* poll(2) until a deadline; how many are ready, 0: the deadline passed. */
+int weir_os_poll(weir_poll *fds, size_t count, weir_time deadline_ns);
+
+/* An eventfd that other threads make readable. */
+int weir_os_signal_new(void);
+void weir_os_signal_raise(int fd);
+void weir_os_signal_clear(int fd);
+
+/* -- os_epoll.c: one descriptor that holds sockets, a timer and a signal -- */
+typedef struct weir_os_ready {
+    void *user;
+    bool readable;
+    bool writable;
+    bool failed;
+} weir_os_ready;
+typedef struct weir_os_poller weir_os_poller;
+weir_os_poller *weir_os_poller_new(const weir_allocator *allocator);
+void weir_os_poller_free(weir_os_poller *poller);
+int weir_os_poller_fd(const weir_os_poller *poller);
+/* Edge-triggered, both directions, once per socket. */
+bool weir_os_poller_add(weir_os_poller *poller, int fd, void *user);
+/* Level-triggered, for descriptors of the resolver: readable and writable as asked; both false: remove. */
+bool weir_os_poller_watch(weir_os_poller *poller, int fd, bool readable, bool writable, void *user);
+void weir_os_poller_remove(weir_os_poller *poller, int fd);
+/* What is ready, without waiting; the signal and the timer are consumed inside. */
+size_t weir_os_poller_wait(weir_os_poller *poller, weir_os_ready *ready, size_t room);
+/* The descriptor becomes readable at this time (WEIR_NEVER: disarmed). No system call when unchanged. */
+void weir_os_poller_set_timer(weir_os_poller *poller, weir_time at_ns);
+/* Makes it readable now, from any thread, until the next wait. */
+void weir_os_poller_signal(weir_os_poller *poller);
+
+/* -- os_thread.c -- */
+typedef struct weir_mutex weir_mutex;
+struct weir_mutex {
+    _Alignas(16) unsigned char room[64];
+};
+typedef struct weir_condition {
+    _Alignas(16) unsigned char room[64];
+} weir_condition;
+bool weir_mutex_init(weir_mutex *mutex);
+void weir_mutex_clear(weir_mutex *mutex);
+void weir_mutex_lock(weir_mutex *mutex);
+void weir_mutex_unlock(weir_mutex *mutex);
+bool weir_condition_init(weir_condition *condition); /* CLOCK_MONOTONIC */
+void weir_condition_clear(weir_condition *condition);
+void weir_condition_wait(weir_condition *condition, weir_mutex *mutex, weir_time deadline_ns);
+void weir_condition_signal(weir_condition *condition);
+/* A page that is zero after fork (MADV_WIPEONFORK): reads as `true` in the process that made it. NULL: not available. */
+typedef struct weir_fork_mark weir_fork_mark;
+weir_fork_mark *weir_fork_mark_new(void);
+void weir_fork_mark_free(weir_fork_mark *mark);
+bool weir_fork_mark_is_ours(const weir_fork_mark *mark);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The blocking front end: a thread-safe client without an event loop and without threads of its own.
+ *
+ * Thread rule: any number of threads call into one client at once; an exchange belongs to one thread at a time. Several calls
+ * share an HTTP/2 connection: whichever waits reads for all (docs/baton.md).
+ *
+ * System calls: a warm HTTP/1.1 call is one send and one recv.
+ */
+#ifndef WEIR_CLIENT_H
+#define WEIR_CLIENT_H
+
+#include "weir/exchange.h"
+#include "weir/shared.h"
+
+typedef struct weir_client weir_client;
+
+/*
+ * Replaces every blocking point, so that a green-thread runtime can run the client cooperatively. No lock is held across a
+ * hook, and every call uses MSG_DONTWAIT then.
+ * wait: until one of the n descriptors is ready as in poll(2) (fills revents), or deadline_ns passed: how many are ready.
+ * park: until woken or the deadline passed; `parked` is what wake gets, valid until park returns. wake may come before
+ * park: it then returns at once.
+ */
+typedef struct weir_poll {
+    int fd;
+    short events;  /* POLLIN, POLLOUT */
+    short revents;
+} weir_poll;
+typedef struct weir_wait_hooks {
+    size_t size;
+    void *user;
+    int (*wait)(weir_poll *fds, size_t count, weir_time deadline_ns, void *user);
+    void (*park)(void **parked, weir_time deadline_ns, void *user);
+    void (*wake)(void **parked, void *user);
+} weir_wait_hooks;
+
+typedef struct weir_client_options {
+    size_t size;
+    const weir_allocator *allocator; /* kept; NULL: malloc */
+    weir_shared *shared;             /* held; NULL: one of its own */
+    const weir_observer *observer;   /* kept: events that belong to no call; NULL: none */
+    const weir_wait_hooks *hooks;    /* kept; NULL: the operating system */
+    const weir_resolver *resolver;   /* kept; NULL: c-ares */
+    const weir_pool_limits *limits;  /* NULL: the defaults */
+    weir_time probe_after_ns;        /* reuse after a longer pause begins with a look at the socket: 1 ms;
+                                        WEIR_PROBE_ALWAYS: always, WEIR_NEVER: never */
+} weir_client_options;
+#define WEIR_CLIENT_OPTIONS_INIT {.size = sizeof(weir_client_options)}
+#define WEIR_PROBE_ALWAYS ((weir_time)1)
+
+/* NULL and *status (may be NULL) says why: WEIR_E_NOMEM, WEIR_E_INVALID, WEIR_E_TLS_CONFIG, WEIR_E_DESCRIPTORS. */
+WEIR_API weir_client *weir_client_new(const weir_client_options *options, weir_status *status);
+/* Every exchange must be freed before. Closes the idle connections. NULL-safe. */
+WEIR_API void weir_client_free(weir_client *client);
+
+/*
+ * Performs a request up to its final response head; with a WEIR_BODY_STREAM only until it can be written. *exchange is set
+ * also when the call failed, so that its failure, attempts and tallies can be read, and must be freed; it is NULL only with
+ * WEIR_E_NOMEM and WEIR_E_INVALID. `call` NULL: the defaults. Every status of the table may come back.
+ */
+WEIR_API weir_status weir_client_call(weir_client *client, const weir_request *request, const weir_call *call,
+                                      weir_exchange **exchange);
+
+/*
+ * What nobody does while no call is inside: reads idle HTTP/2 connections (PING and SETTINGS answered, a death noticed),
+ * closes what has been idle too long. Any thread; does not block. Returns when it should be called again.
+ */
+WEIR_API weir_time weir_client_maintain(weir_client *client);
+
+/* The pool's counts now. Any thread. */
+WEIR_API void weir_client_counts(weir_client *client, weir_counts *counts);
+
+#endif

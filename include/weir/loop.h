@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The asynchronous front end: submit, poll one descriptor, turn.
+ *
+ * Thread rule: one thread owns a loop; weir_cancel(), weir_token_cancel() and weir_loop_wake() alone may be called from others. One loop
+ * per core, nothing shared but weir_shared, is how a program scales over cores.
+ *
+ *     weir_loop_submit(loop, &request, NULL, user, &exchange);
+ *     for (;;) {
+ *         poll(&(struct pollfd){weir_loop_fd(loop), POLLIN, 0}, 1, -1);
+ *         n = weir_loop_turn(loop, events, 64);
+ *         ...
+ *     }
+ *
+ * After a turn the descriptor is readable exactly if something is left: the array was full, a deadline is due, the turn's
+ * budget was spent. No event is lost to a small array.
+ */
+#ifndef WEIR_LOOP_H
+#define WEIR_LOOP_H
+
+#include "weir/exchange.h"
+#include "weir/shared.h"
+
+typedef struct weir_loop weir_loop;
+
+typedef enum weir_told {
+    WEIR_TOLD_NOTHING = 0,
+    WEIR_TOLD_INFORMATIONAL, /* a further 1xx can be read */
+    WEIR_TOLD_HEAD,          /* the final head can be read */
+    WEIR_TOLD_READABLE,      /* weir_read() will not answer AGAIN; told once until it does */
+    WEIR_TOLD_WRITABLE,      /* likewise weir_write() */
+    WEIR_TOLD_DONE,          /* exactly once, last, also after cancel; the unread rest stays readable until free */
+    WEIR_TOLD_OBSERVED       /* `observed`: an observer's event as a record (options.observed_as_records) */
+} weir_told;
+
+typedef struct weir_loop_event {
+    weir_told told;
+    weir_status status;      /* of DONE */
+    weir_exchange *exchange; /* NULL: an observed event of a connection */
+    uint64_t id;
+    void *user;
+    const weir_event *observed; /* valid until the next turn */
+} weir_loop_event;
+
+typedef struct weir_loop_options {
+    size_t size;
+    const weir_allocator *allocator; /* kept; NULL: malloc */
+    weir_shared *shared;             /* held; NULL: one of its own */
+    const weir_observer *observer;   /* kept: events that belong to no call */
+    const weir_resolver *resolver;   /* kept; NULL: c-ares */
+    const weir_pool_limits *limits;  /* NULL: the defaults */
+    uint32_t turn_octets;            /* received in one turn before it returns: 1 MiB */
+    bool observed_as_records;        /* events of calls without an observer come as WEIR_TOLD_OBSERVED */
+} weir_loop_options;
+#define WEIR_LOOP_OPTIONS_INIT {.size = sizeof(weir_loop_options)}
+
+WEIR_API weir_loop *weir_loop_new(const weir_loop_options *options, weir_status *status);
+/* Cancels what is under way without telling it; exchanges that were not freed stay readable and must be freed. */
+WEIR_API void weir_loop_free(weir_loop *loop);
+
+/*
+ * Begins a request; does no I/O. *exchange is set also when it was refused (its failure tells why), and must be freed; NULL only
+ * with WEIR_E_NOMEM and WEIR_E_INVALID. A refused request is told DONE too.
+ */
+WEIR_API weir_status weir_loop_submit(weir_loop *loop, const weir_request *request, const weir_call *call, void *user,
+                                      weir_exchange **exchange);
+
+/* The one descriptor to poll for reading. It is the loop's: do not read or close it. */
+WEIR_API int weir_loop_fd(const weir_loop *loop);
+
+/* Does what is due and fills up to `room` events; how many. Never blocks. */
+WEIR_API size_t weir_loop_turn(weir_loop *loop, weir_loop_event *events, size_t room);
+
+/* When the next turn is due by time alone, for those who cannot poll: WEIR_NEVER, or an absolute time. */
+WEIR_API weir_time weir_loop_deadline(const weir_loop *loop);
+
+/* Makes the descriptor readable. Any thread. */
+WEIR_API void weir_loop_wake(weir_loop *loop);
+
+/* Waits in poll(2) until the descriptor is readable or the time has come: a convenience for programs without a loop. */
+WEIR_API void weir_loop_wait(weir_loop *loop, weir_time deadline_ns);
+
+WEIR_API void weir_loop_counts(const weir_loop *loop, weir_counts *counts);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What clients and loops may share: TLS settings and sessions, DNS answers, what is remembered of origins. And the records that
+ * both front ends take: pool limits, the resolver.
+ *
+ * Thread rule: weir_shared is locked inside and off the warm path. Reference-counted.
+ */
+#ifndef WEIR_SHARED_H
+#define WEIR_SHARED_H
+
+#include "weir/base.h"
+#include "weir/failure.h"
+#include "weir/tls.h"
+
+typedef struct weir_shared weir_shared;
+
+typedef struct weir_shared_options {
+    size_t size;
+    const weir_allocator *allocator; /* kept; NULL: malloc */
+    weir_tls_config *tls;            /* held; NULL: the system's roots and the defaults of tls.h */
+    uint32_t tls_sessions;           /* remembered: 1024 */
+    uint32_t dns_answers;            /* remembered: 1024 */
+} weir_shared_options;
+#define WEIR_SHARED_OPTIONS_INIT {.size = sizeof(weir_shared_options)}
+
+WEIR_API weir_shared *weir_shared_new(const weir_shared_options *options, weir_status *status);
+WEIR_API weir_shared *weir_shared_acquire(weir_shared *shared);
+WEIR_API void weir_shared_release(weir_shared *shared);
+
+/* 0 means the default. */
+typedef struct weir_pool_limits {
+    size_t size;
+    uint32_t connections_per_origin; /* 6 */
+    uint32_t connections;            /* 1024 */
+    uint32_t waiting_per_origin;     /* 1024 */
+    uint32_t waiting;                /* 16384 */
+    uint32_t h2_connections;         /* HTTP/2 per origin: as connections_per_origin; 1: strict (RFC 9113 s9.1) */
+    weir_time idle_ns;               /* 90 s */
+    weir_time lifetime_ns;           /* none */
+    uint32_t head_octets;            /* of a response head: 65536 */
+    uint32_t inbox_octets;           /* unread content of one exchange: 65536, HTTP/2 stream window 262144 */
+    bool bare_lf;                    /* accept bare LF in HTTP/1.1 heads (RFC 9112 s2.2) */
+} weir_pool_limits;
+#define WEIR_POOL_LIMITS_INIT {.size = sizeof(weir_pool_limits)}
+
+/* Numbers of the pool at one moment. */
+typedef struct weir_counts {
+    size_t size;
+    uint64_t connections_dialing;
+    uint64_t connections_idle;
+    uint64_t connections_active;
+    uint64_t connections_draining;
+    uint64_t waiting;
+    uint64_t leases;
+    uint64_t requests; /* ever */
+    uint64_t reuses;
+    uint64_t dials;
+    uint64_t dial_failures;
+    uint64_t bounces;
+    uint64_t ledger_agree;  /* connections closed whose ledger agreed with the kernel */
+    uint64_t ledger_differ; /* stays 0: anything else is a defect of weir */
+    uint64_t ledger_unavailable;
+} weir_counts;
+
+/* A numeric address as a resolver gives it. */
+typedef struct weir_address {
+    uint8_t family;      /* 4 or 6 */
+    uint8_t octets[16];  /* network order; IPv4 in the first four */
+    uint32_t scope;      /* IPv6 zone index, 0: none */
+    uint32_t ttl_seconds;
+} weir_address;
+
+/*
+ * Replaces c-ares whole. `start` begins a look-up of `host` and may call weir_resolver_answer() at once or later, from any
+ * thread, exactly once per family asked (4 and 6), unless `cancel` was called with the same look-up before. `host` is
+ * borrowed until start returns.
+ */
+typedef struct weir_lookup weir_lookup;
+typedef struct weir_resolver {
+    size_t size;
+    void *user;
+    void (*start)(weir_lookup *lookup, weir_span host, void *user);
+    void (*cancel)(weir_lookup *lookup, void *user);
+} weir_resolver;
+WEIR_API void weir_resolver_answer(weir_lookup *lookup, uint8_t family, weir_status status,
+                                   const weir_address *addresses, size_t count);
+
+#endif

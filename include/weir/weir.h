@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * weir: an HTTP/1.1 and HTTP/2 client engine that accounts for every octet. This header is all of it.
+ *
+ *   base.h     spans, octets, time, fields, the allocator
+ *   status.h   every way a call can end, with its blame
+ *   failure.h  why, in full
+ *   ledger.h   where every octet went
+ *   tls.h      TLS settings
+ *   observe.h  what happened
+ *   request.h  the request and the options of a call
+ *   exchange.h one request with its response
+ *   shared.h   what clients and loops share
+ *   client.h   the blocking front end
+ *   loop.h     the asynchronous front end
+ */
+#ifndef WEIR_WEIR_H
+#define WEIR_WEIR_H
+
+#include "weir/base.h"
+#include "weir/client.h"
+#include "weir/exchange.h"
+#include "weir/failure.h"
+#include "weir/ledger.h"
+#include "weir/loop.h"
+#include "weir/observe.h"
+#include "weir/request.h"
+#include "weir/shared.h"
+#include "weir/status.h"
+#include "weir/tls.h"
+
+#endif
