@@ -1,20 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The octet accounts of one connection: tallies of open exchanges, the sum of closed ones, the rows
- * of the connection, and the conservation laws between them (design: "Every octet, in one place").
+ * of the connection, and the conservation laws between them (docs/ledger.md).
  *
- * Invariants, checked by weir_ledger_check():
+ * Invariants:
  *   plain == sum(open owners) + closed + rows above TLS + undecided
- *   wire  == plain + tls rows + torn          (a clear link moves wire and plain together)
+ *   wire  == plain + tls rows + torn
  *
- * weir_ledger_charge() is the only function that moves a row. No row is computed as a difference.
- * plain and wire are moved by other call sites than rows are (the conn's face and the link), which
- * is what makes the laws checks.
+ * The tls row of a tally is part of wire and not of plain. On a clear link every tls row and torn
+ * are zero, so wire == plain. Within a call the boundaries move at different moments (a link moves
+ * wire before the conn moves plain), so each law has a predicate of its own, asked where that
+ * boundary is at rest: the conn asks weir_ledger_plain_holds() when its calls begin and end, the
+ * link asks weir_ledger_holds() when its own do.
+ *
+ * weir_ledger_charge() and, for shares of overhead, weir_ledger_share() are the only functions that
+ * move a row. No row is computed as a difference. plain and wire are moved by other call sites than
+ * rows are (the conn's face and the link), which is what makes the laws checks.
  *
  * TLS. Between two weir_ledger_share() calls of one direction the ledger remembers which owners
  * were charged how much: that is the content of one record. weir_ledger_share() splits the record's
  * overhead over them in proportion, whole numbers by largest remainder, ties to the lower stream; a
- * record that charged no owner goes to TLS_CONTROL.
+ * record that charged no owner goes to TLS_CONTROL. So does the share of an owner that was folded
+ * after it was charged and before the share: its tally was final already. The folded owners of a
+ * record count as one, which loses every tie.
+ *
+ * Ownership: the owner lives in its stream; the ledger links it from open to fold. Neither may move
+ * in memory. Thread rule: none inside; the link's lock guards it.
  */
 #ifndef WEIR_PROTO_LEDGER_H
 #define WEIR_PROTO_LEDGER_H
@@ -28,8 +39,7 @@ typedef enum weir_direction {
     WEIR_DIRECTIONS = 2
 } weir_direction;
 
-/* Every row of the ledger in one numbering: first those of an exchange, then those of the
- * connection. */
+/* Every row of the ledger in one numbering: first those of an exchange, then of the connection. */
 typedef enum weir_row {
     WEIR_ROW_HEAD = 0,
     WEIR_ROW_BODY,
@@ -39,8 +49,12 @@ typedef enum weir_row {
     WEIR_ROW_CONN = 8 /* WEIR_ROW_CONN + weir_conn_row */
 } weir_row;
 
-/* An open exchange's place in the ledger. It lives in its stream; the ledger links it while it is
- * open. */
+static inline weir_row weir_row_of_conn(weir_conn_row row)
+{
+    return (weir_row)((unsigned)WEIR_ROW_CONN + (unsigned)row);
+}
+
+/* An open exchange's place in the ledger. It lives in its stream; linked while it is open. */
 typedef struct weir_owner {
     weir_list link; /* in ledger.open */
     weir_tally tally;
@@ -54,6 +68,7 @@ typedef struct weir_ledger {
     bool over_tls; /* records are shared; set once at birth */
     weir_list open;
     weir_list touched[WEIR_DIRECTIONS];
+    uint32_t folded_in_record[WEIR_DIRECTIONS]; /* of owners folded since the last share */
     weir_tally closed;
     weir_octets rows[WEIR_CONN_ROWS];
     weir_octets plain;
@@ -64,8 +79,13 @@ typedef struct weir_ledger {
 
 void weir_ledger_init(weir_ledger *ledger, bool over_tls);
 
+/* Initialises the owner and links it. */
 void weir_ledger_open(weir_ledger *ledger, weir_owner *owner, uint32_t id);
-/* Folds the owner's tally into `closed` and unlinks it; its octets later on go to the row LATE. */
+/*
+ * Folds the owner's tally into `closed` and unlinks it; its octets later on go to the row LATE. It
+ * must not be named in an out queue any more: weir_out_disown() comes first. The tally stays
+ * readable and is final.
+ */
 void weir_ledger_fold(weir_ledger *ledger, weir_owner *owner);
 
 /* Moves one row. `owner` is NULL for rows of the connection, and only for those. */
@@ -81,11 +101,14 @@ void weir_ledger_wire(weir_ledger *ledger, weir_direction direction, uint64_t oc
 void weir_ledger_set_undecided(weir_ledger *ledger, weir_direction direction, uint64_t octets);
 void weir_ledger_set_torn(weir_ledger *ledger, weir_direction direction, uint64_t octets);
 
-/* At the death of a link: undecided moves to OTHER and torn to TLS_CONTROL, visibly. Once. */
+/* At the death of a link: undecided moves to OTHER and torn to TLS_CONTROL, visibly. */
 void weir_ledger_settle(weir_ledger *ledger);
 
-/* Do both laws hold? Walks the open owners. */
+/* Does the first law hold, the second, do both, each in both directions? Walks the open owners. */
+bool weir_ledger_plain_holds(const weir_ledger *ledger);
+bool weir_ledger_wire_holds(const weir_ledger *ledger);
 bool weir_ledger_holds(const weir_ledger *ledger);
+/* Asserts the marks of the record under way. The laws are the callers' to ask: see above. */
 void weir_ledger_check(const weir_ledger *ledger);
 
 /* A copy for users; the verdict is left unavailable. */

@@ -8,12 +8,18 @@
  * exactly what left: "sent" never means "buffered".
  *
  * An owner that closes while octets of it are queued is disowned: those runs become LATE.
+ *
+ * The first few runs live in the out itself, so that an ordinary exchange allocates none; a larger
+ * ring is allocated when they do not suffice and given back when the queue is empty. An out points
+ * into itself: it may not be moved or copied.
  */
 #ifndef WEIR_PROTO_OUT_H
 #define WEIR_PROTO_OUT_H
 
 #include "proto/buf.h"
 #include "proto/ledger.h"
+
+#define WEIR_OUT_FEW_RUNS 4
 
 typedef struct weir_run {
     weir_owner *owner; /* NULL: a row of the connection */
@@ -23,28 +29,31 @@ typedef struct weir_run {
 
 typedef struct weir_out {
     weir_buf octets;
-    weir_run
-        *runs; /* a ring of capacity `runs_room` (a power of two), given back when it is empty */
+    weir_run *runs; /* a ring of capacity `runs_room` (a power of two): `few`, or allocated */
     size_t runs_room;
     size_t runs_first;
     size_t runs_count;
+    weir_run few[WEIR_OUT_FEW_RUNS];
 } weir_out;
 
 void weir_out_init(weir_out *out, weir_bin *bin, size_t limit_octets);
+/* Forgets everything queued, charging nothing. */
 void weir_out_clear(weir_out *out);
 
+/* Octets that may still be queued below the limit; control octets may go over it (buf.h). */
 size_t weir_out_room(const weir_out *out);
 size_t weir_out_octets(const weir_out *out);
 
-/* Queues the whole span or nothing. False: no memory. */
+/* Queues the whole span or nothing. False: no memory. `owner` as in weir_ledger_charge(). */
 bool weir_out_append(weir_out *out, weir_owner *owner, weir_row row, weir_span octets);
 
+/* The longest contiguous run that begins `skip` octets into the queue, pinned until it is sent. */
 weir_span weir_out_pending(const weir_out *out, size_t skip);
 
 /* The kernel took the first `octets`: charges each run, forgets it. */
 void weir_out_sent(weir_out *out, weir_ledger *ledger, size_t octets);
 
-/* The owner goes away: its queued octets become LATE. */
+/* The owner goes away: its queued octets become LATE. Call it before weir_ledger_fold(). */
 void weir_out_disown(weir_out *out, weir_owner *owner);
 
 void weir_out_check(const weir_out *out);

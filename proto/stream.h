@@ -29,7 +29,9 @@ typedef struct weir_message {
     bool has_content;       /* false: HEAD, 204, 304, content-length 0, END_STREAM on the head */
 } weir_message;
 
+/* An empty message; NULL: no memory. The allocator is *kept*. */
 weir_message *weir_message_new(const weir_allocator *allocator);
+/* NULL-safe. */
 void weir_message_free(weir_message *message);
 
 typedef enum weir_conn_event_kind {
@@ -53,7 +55,8 @@ typedef struct weir_stream {
     weir_message *informational_last;
     weir_message *head;
     weir_message *trailers;
-    weir_failure failure;
+    bool silent;          /* FAILED was told, or nothing shall be: further news are ignored */
+    weir_failure failure; /* of FAILED and STOP; whoever tells STOP sets it before */
     weir_buf inbox;
 } weir_stream;
 
@@ -64,19 +67,28 @@ typedef struct weir_conn_event {
     weir_failure failure;  /* for FAILED and STOP */
 } weir_conn_event;
 
+/* The owner is left to weir_ledger_open(). `user` and the bin are *kept*. */
 void weir_stream_init(weir_stream *stream, void *user, weir_bin *bin, size_t inbox_limit_octets);
-/* Frees what nobody pulled. Unlinks it from the ready list. */
+/* Frees what nobody pulled or read. Unlinks it from the ready list. */
 void weir_stream_clear(weir_stream *stream);
+/* Drops what nobody pulled and ignores all further news: the stream was cancelled. */
+void weir_stream_hush(weir_stream *stream);
 
-/* Adds news and links the stream into `ready`. Messages are taken from the caller. */
+/* Adds news of a kind without a message and links the stream into `ready`. */
 void weir_stream_tell(weir_stream *stream, weir_list *ready, weir_conn_event_kind kind);
+/* INFORMATIONAL, HEAD, TRAILERS. The message is *taken*; a silent stream frees it. */
 void weir_stream_tell_message(weir_stream *stream, weir_list *ready, weir_conn_event_kind kind,
                               weir_message *message);
-/* Once: later failures of a stream that failed are ignored. END and what was not pulled before it
- * stay. */
+/*
+ * Once: later failures of a stream that failed are ignored, and so are later news. END and what was
+ * not pulled before it stay.
+ */
 void weir_stream_tell_failed(weir_stream *stream, weir_list *ready, const weir_failure *failure);
 
-/* Pulls the next event of a ready list; false: none. */
+/*
+ * Pulls the next event of a ready list; false: none. One event of one stream, which then goes to
+ * the back of the list: a stream with much to tell does not starve the others.
+ */
 bool weir_news_next(weir_list *ready, weir_conn_event *event);
 
 #endif

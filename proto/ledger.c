@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ledger: where each octet of a connection is written down, once.
+ *
+ * Everything here is addition. The two laws compare sums that were moved by different callers at
+ * different places, so an octet that is charged twice, to nobody, or not at all makes them differ.
+ *
+ * The split of a record's overhead is the one calculation. With weights w(i) of sum W and an
+ * overhead v, each owner gets floor(v * w(i) / W); the octets that are left, fewer than there are
+ * owners, go one each to the largest remainders of those divisions, ties to the lower id. The
+ * products fit: weights and overhead are below 2^32. While it is computed an owner's weight gives
+ * way to its remainder in the same place, so the split needs no memory and cannot fail.
+ */
+#include "proto/ledger.h"
+
+static void move(weir_octets *counter, weir_direction direction, uint64_t octets);
+static uint64_t get(const weir_octets *counter, weir_direction direction);
+static weir_octets *owner_row(weir_owner *owner, weir_row row);
+static void touch(weir_ledger *ledger, weir_owner *owner, weir_direction direction,
+                  uint64_t octets);
+static weir_owner *touched_owner(weir_list *node, weir_direction direction);
+static uint64_t share_floors(weir_list *touched, weir_direction direction, uint64_t overhead);
+static weir_owner *largest_remainder(weir_list *touched, weir_direction direction);
+static void untouch(weir_owner *owner, weir_direction direction);
+static bool is_tls_row(size_t row);
+static weir_tally exchanges_sum(const weir_ledger *ledger);
+
+void weir_ledger_init(weir_ledger *ledger, bool over_tls)
+{
+    *ledger = (weir_ledger){.over_tls = over_tls};
+    weir_list_init(&ledger->open);
+    weir_list_init(&ledger->touched[WEIR_SENT]);
+    weir_list_init(&ledger->touched[WEIR_RECEIVED]);
+}
+
+void weir_ledger_open(weir_ledger *ledger, weir_owner *owner, uint32_t id)
+{
+    *owner = (weir_owner){.id = id};
+    weir_list_init(&owner->link);
+    weir_list_init(&owner->touched[WEIR_SENT]);
+    weir_list_init(&owner->touched[WEIR_RECEIVED]);
+    weir_list_push_back(&ledger->open, &owner->link);
+}
+
+void weir_ledger_fold(weir_ledger *ledger, weir_owner *owner)
+{
+    WEIR_ASSERT(!weir_list_is_empty(&owner->link));
+    WEIR_ASSERT(owner->queued_octets == 0);
+    weir_tally_add(&ledger->closed, &owner->tally);
+    weir_list_remove(&owner->link);
+    for (weir_direction d = WEIR_SENT; d < WEIR_DIRECTIONS; d++) {
+        WEIR_ASSERT(owner->in_record[d] <= UINT32_MAX - ledger->folded_in_record[d]);
+        ledger->folded_in_record[d] += owner->in_record[d];
+        untouch(owner, d);
+    }
+}
+
+void weir_ledger_charge(weir_ledger *ledger, weir_owner *owner, weir_row row,
+                        weir_direction direction, uint64_t octets)
+{
+    if (owner) {
+        WEIR_ASSERT(!weir_list_is_empty(&owner->link));
+        move(owner_row(owner, row), direction, octets);
+        touch(ledger, owner, direction, octets);
+    } else {
+        WEIR_ASSERT(row >= WEIR_ROW_CONN);
+        size_t i = (size_t)row - WEIR_ROW_CONN;
+        WEIR_ASSERT(i < WEIR_CONN_ROWS);
+        move(&ledger->rows[i], direction, octets);
+    }
+}
+
+void weir_ledger_share(weir_ledger *ledger, weir_direction direction, uint64_t overhead_octets)
+{
+    WEIR_ASSERT(ledger->over_tls);
+    WEIR_ASSERT(overhead_octets <= UINT32_MAX);
+    weir_list *touched = &ledger->touched[direction];
+    uint32_t folded_octets = ledger->folded_in_record[direction];
+    if (weir_list_is_empty(touched) && folded_octets == 0) {
+        move(&ledger->rows[WEIR_ROW_TLS_CONTROL], direction, overhead_octets);
+        return;
+    }
+
+    /* Stands for the owners that were folded inside this record, and loses every tie. */
+    weir_owner folded = {.id = UINT32_MAX};
+    folded.in_record[direction] = folded_octets;
+    weir_list_init(&folded.touched[direction]);
+    weir_list_push_back(touched, &folded.touched[direction]);
+    ledger->folded_in_record[direction] = 0;
+
+    uint64_t left = overhead_octets - share_floors(touched, direction, overhead_octets);
+    for (; left > 0; left--) {
+        weir_owner *owner = largest_remainder(touched, direction);
+        move(&owner->tally.tls, direction, 1);
+        untouch(owner, direction);
+    }
+    while (!weir_list_is_empty(touched)) {
+        untouch(touched_owner(touched->next, direction), direction);
+    }
+    move(&ledger->rows[WEIR_ROW_TLS_CONTROL], direction, get(&folded.tally.tls, direction));
+}
+
+void weir_ledger_plain(weir_ledger *ledger, weir_direction direction, uint64_t octets)
+{
+    move(&ledger->plain, direction, octets);
+}
+
+void weir_ledger_wire(weir_ledger *ledger, weir_direction direction, uint64_t octets)
+{
+    move(&ledger->wire, direction, octets);
+}
+
+void weir_ledger_set_undecided(weir_ledger *ledger, weir_direction direction, uint64_t octets)
+{
+    *(direction == WEIR_SENT ? &ledger->undecided.sent : &ledger->undecided.received) = octets;
+}
+
+void weir_ledger_set_torn(weir_ledger *ledger, weir_direction direction, uint64_t octets)
+{
+    WEIR_ASSERT(ledger->over_tls || octets == 0);
+    *(direction == WEIR_SENT ? &ledger->torn.sent : &ledger->torn.received) = octets;
+}
+
+void weir_ledger_settle(weir_ledger *ledger)
+{
+    for (weir_direction d = WEIR_SENT; d < WEIR_DIRECTIONS; d++) {
+        weir_ledger_charge(ledger, NULL, weir_row_of_conn(WEIR_ROW_OTHER), d,
+                           get(&ledger->undecided, d));
+        weir_ledger_charge(ledger, NULL, weir_row_of_conn(WEIR_ROW_TLS_CONTROL), d,
+                           get(&ledger->torn, d));
+        weir_ledger_set_undecided(ledger, d, 0);
+        weir_ledger_set_torn(ledger, d, 0);
+    }
+}
+
+bool weir_ledger_plain_holds(const weir_ledger *ledger)
+{
+    weir_tally exchanges = exchanges_sum(ledger);
+    weir_octets sum = weir_tally_plain(&exchanges);
+    for (size_t i = 0; i < WEIR_CONN_ROWS; i++) {
+        if (!is_tls_row(i)) {
+            sum.sent += ledger->rows[i].sent;
+            sum.received += ledger->rows[i].received;
+        }
+    }
+    return ledger->plain.sent == sum.sent + ledger->undecided.sent &&
+           ledger->plain.received == sum.received + ledger->undecided.received;
+}
+
+bool weir_ledger_wire_holds(const weir_ledger *ledger)
+{
+    weir_octets tls = exchanges_sum(ledger).tls;
+    for (size_t i = 0; i < WEIR_CONN_ROWS; i++) {
+        if (is_tls_row(i)) {
+            tls.sent += ledger->rows[i].sent;
+            tls.received += ledger->rows[i].received;
+        }
+    }
+    return ledger->wire.sent == ledger->plain.sent + tls.sent + ledger->torn.sent &&
+           ledger->wire.received == ledger->plain.received + tls.received + ledger->torn.received;
+}
+
+bool weir_ledger_holds(const weir_ledger *ledger)
+{
+    return weir_ledger_plain_holds(ledger) && weir_ledger_wire_holds(ledger);
+}
+
+void weir_ledger_check(const weir_ledger *ledger)
+{
+    for (const weir_list *at = ledger->open.next; at != &ledger->open; at = at->next) {
+        const weir_owner *owner = WEIR_CONST_CONTAINER_OF(at, weir_owner, link);
+        for (weir_direction d = WEIR_SENT; d < WEIR_DIRECTIONS; d++) {
+            bool is_touched = !weir_list_is_empty(&owner->touched[d]);
+            WEIR_CHECK_ASSERT(is_touched == (owner->in_record[d] > 0));
+            WEIR_CHECK_ASSERT(!is_touched || ledger->over_tls);
+        }
+    }
+    WEIR_CHECK_ASSERT(ledger->over_tls || ledger->folded_in_record[WEIR_SENT] == 0);
+    WEIR_CHECK_ASSERT(ledger->over_tls || ledger->folded_in_record[WEIR_RECEIVED] == 0);
+}
+
+void weir_ledger_account(const weir_ledger *ledger, weir_account *account)
+{
+    *account = (weir_account){
+        .size = sizeof(*account),
+        .wire = ledger->wire,
+        .plain = ledger->plain,
+        .exchanges = exchanges_sum(ledger),
+        .undecided = ledger->undecided,
+        .torn = ledger->torn,
+        .verdict = {.agreement = WEIR_UNAVAILABLE, .ledger = ledger->wire},
+    };
+    for (size_t i = 0; i < WEIR_CONN_ROWS; i++) {
+        account->rows[i] = ledger->rows[i];
+    }
+}
+
+static void move(weir_octets *counter, weir_direction direction, uint64_t octets)
+{
+    WEIR_ASSERT(direction < WEIR_DIRECTIONS);
+    if (direction == WEIR_SENT) {
+        counter->sent += octets;
+    } else {
+        counter->received += octets;
+    }
+}
+
+static uint64_t get(const weir_octets *counter, weir_direction direction)
+{
+    return direction == WEIR_SENT ? counter->sent : counter->received;
+}
+
+static weir_octets *owner_row(weir_owner *owner, weir_row row)
+{
+    switch (row) {
+    case WEIR_ROW_HEAD:
+        return &owner->tally.head;
+    case WEIR_ROW_BODY:
+        return &owner->tally.body;
+    case WEIR_ROW_TRAILERS:
+        return &owner->tally.trailers;
+    case WEIR_ROW_FRAMING:
+        return &owner->tally.framing;
+    case WEIR_OWNER_ROWS:
+    case WEIR_ROW_CONN:
+        break;
+    }
+    weir_assert_fail("an exchange has no such row", __FILE__, __LINE__);
+}
+
+/* Remembers that the record under way holds octets of this owner. */
+static void touch(weir_ledger *ledger, weir_owner *owner, weir_direction direction, uint64_t octets)
+{
+    if (!ledger->over_tls || octets == 0) {
+        return;
+    }
+    WEIR_ASSERT(octets <= UINT32_MAX - owner->in_record[direction]);
+    owner->in_record[direction] += (uint32_t)octets;
+    if (weir_list_is_empty(&owner->touched[direction])) {
+        weir_list_push_back(&ledger->touched[direction], &owner->touched[direction]);
+    }
+}
+
+static void untouch(weir_owner *owner, weir_direction direction)
+{
+    weir_list_remove(&owner->touched[direction]);
+    owner->in_record[direction] = 0;
+}
+
+static weir_owner *touched_owner(weir_list *node, weir_direction direction)
+{
+    weir_list *first = node - direction;
+    return WEIR_CONTAINER_OF(first, weir_owner, touched);
+}
+
+/* Gives each its floor and leaves its remainder in place of its weight; the sum given. */
+static uint64_t share_floors(weir_list *touched, weir_direction direction, uint64_t overhead)
+{
+    uint64_t weights = 0;
+    for (weir_list *at = touched->next; at != touched; at = at->next) {
+        weights += touched_owner(at, direction)->in_record[direction];
+    }
+    WEIR_ASSERT(weights > 0);
+    WEIR_ASSERT(weights <= UINT32_MAX);
+
+    uint64_t given = 0;
+    for (weir_list *at = touched->next; at != touched; at = at->next) {
+        weir_owner *owner = touched_owner(at, direction);
+        uint64_t product = overhead * owner->in_record[direction];
+        move(&owner->tally.tls, direction, product / weights);
+        owner->in_record[direction] = (uint32_t)(product % weights);
+        given += product / weights;
+    }
+    return given;
+}
+
+/*
+ * One round of the largest-remainder rule. Rounds are as many as octets are left over, fewer than
+ * owners and at most the overhead of a record, so no sorting (and no memory for it) is worth while.
+ */
+static weir_owner *largest_remainder(weir_list *touched, weir_direction direction)
+{
+    weir_owner *best = NULL;
+    for (weir_list *at = touched->next; at != touched; at = at->next) {
+        weir_owner *owner = touched_owner(at, direction);
+        if (!best || owner->in_record[direction] > best->in_record[direction] ||
+            (owner->in_record[direction] == best->in_record[direction] && owner->id < best->id)) {
+            best = owner;
+        }
+    }
+    WEIR_ASSERT(best != NULL);
+    return best;
+}
+
+static bool is_tls_row(size_t row)
+{
+    return row == WEIR_ROW_TLS_HANDSHAKE || row == WEIR_ROW_TLS_CONTROL;
+}
+
+/* Of all exchanges, open and closed. */
+static weir_tally exchanges_sum(const weir_ledger *ledger)
+{
+    weir_tally sum = ledger->closed;
+    for (const weir_list *at = ledger->open.next; at != &ledger->open; at = at->next) {
+        weir_tally_add(&sum, &WEIR_CONST_CONTAINER_OF(at, weir_owner, link)->tally);
+    }
+    return sum;
+}
