@@ -96,6 +96,32 @@ bool weir_buf_append(weir_buf *buf, weir_span octets)
     return true;
 }
 
+bool weir_buf_prepare(weir_buf *buf, size_t octets)
+{
+    size_t space = free_octets(buf);
+    if (octets <= space) {
+        return true;
+    }
+    weir_bin *bin = buf->bin;
+    size_t needed = (octets - space - 1) / WEIR_CHUNK_OCTETS + 1;
+    if (needed <= bin->spare_count) {
+        return true;
+    }
+    weir_chunk *chain = bin_take_chain(bin, needed);
+    if (!chain) {
+        return false;
+    }
+    /* More spare chunks than the bin keeps, but only until the appends that follow at once. */
+    while (chain) {
+        weir_chunk *chunk = chain;
+        chain = chunk->next;
+        chunk->next = bin->spare;
+        bin->spare = chunk;
+        bin->spare_count++;
+    }
+    return true;
+}
+
 uint8_t *weir_buf_reserve(weir_buf *buf, size_t *room)
 {
     if (free_octets(buf) == 0) {

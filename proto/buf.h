@@ -53,6 +53,11 @@ size_t weir_buf_room(const weir_buf *buf);
 
 /* Copies the whole span to the end, or nothing. False: no memory. */
 bool weir_buf_append(weir_buf *buf, weir_span octets);
+/*
+ * Gets the memory for appends of up to `octets` in all, which then cannot fail as long as nobody
+ * else uses the bin. False: no memory, and nothing has changed.
+ */
+bool weir_buf_prepare(weir_buf *buf, size_t octets);
 
 /*
  * Contiguous free space at the end, at least one octet, for a writer that fills it itself; NULL: no

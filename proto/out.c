@@ -72,6 +72,18 @@ bool weir_out_append(weir_out *out, weir_owner *owner, weir_row row, weir_span o
     return true;
 }
 
+bool weir_out_prepare(weir_out *out, size_t octets, size_t runs)
+{
+    bool ready = weir_buf_prepare(&out->octets, octets);
+    while (ready && out->runs_room - out->runs_count < runs) {
+        ready = grow(out);
+    }
+    if (out->runs_count == 0 && (!ready || runs == 0)) {
+        use_few(out);
+    }
+    return ready;
+}
+
 weir_span weir_out_pending(const weir_out *out, size_t skip)
 {
     return weir_buf_peek(&out->octets, skip);
