@@ -4,9 +4,16 @@
  * both.
  *
  * Each machine implements the functions of conn.h under its own prefix (weir_h1_open, weir_h2_open,
- * ...) over its own type whose first member is weir_conn. conn.c chooses by `protocol`, moves the
- * plain counters (the pair of the rows that the codecs charge) and checks the laws. Two
+ * ...) over its own type whose first member is weir_conn. conn.c chooses by `protocol`. Two
  * implementations, so a switch and no vtable.
+ *
+ * Who does what:
+ *   conn.c       now_ns (which never goes back), open_streams (counted when the machine has opened,
+ *                uncounted when it has closed), the plain counters (the pair of the
+ *                rows that the codecs charge), next_event, pending and the checks;
+ *   the machine  everything else: weir_out_sent() when it is told of octets sent, rows received,
+ *                undecided, facts, failure, and for each stream weir_ledger_open(), then
+ *                weir_out_disown() and weir_ledger_fold(), and its memory.
  */
 #ifndef WEIR_PROTO_CONN_COMMON_H
 #define WEIR_PROTO_CONN_COMMON_H
@@ -23,8 +30,8 @@ struct weir_conn {
     weir_list ready; /* streams with news */
     weir_failure failure;
     weir_facts facts;
-    weir_time now_ns; /* of the call under way */
-    size_t open_streams;
+    weir_time now_ns;    /* of the call under way, or of the last one */
+    size_t open_streams; /* opened and not yet closed */
 };
 
 /* Fills in every default of the limits for that protocol. */

@@ -8,6 +8,8 @@
  */
 #include "proto/stream.h"
 
+#include "proto/failure.h"
+
 #include <string.h>
 
 _Static_assert(WEIR_CONN_INFORMATIONAL < WEIR_CONN_HEAD, "1xx come before the head");
@@ -48,8 +50,7 @@ void weir_stream_init(weir_stream *stream, void *user, weir_bin *bin, size_t inb
 {
     memset(stream, 0, sizeof(*stream));
     stream->user = user;
-    stream->failure.tls_alert = -1;
-    stream->failure.offset = WEIR_UNKNOWN;
+    stream->failure = weir_failure_of(WEIR_OK, NULL);
     weir_list_init(&stream->ready);
     weir_buf_init(&stream->inbox, bin, inbox_limit_octets);
 }

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The part of a connection that is the same for both protocols: its defaults, its birth, its facts.
+ */
+#include "proto/conn_common.h"
+
+#include "proto/failure.h"
+
+#include <string.h>
+
+#define DEFAULT_HEAD_OCTETS         65536
+#define DEFAULT_FIELDS              256
+#define DEFAULT_INFORMATIONAL       32
+#define DEFAULT_CHUNK_OCTETS        16384
+#define DEFAULT_OUT_OCTETS          65536
+#define DEFAULT_H1_INBOX_OCTETS     65536
+#define DEFAULT_H2_INBOX_OCTETS     262144
+#define DEFAULT_CONN_INBOX_OCTETS   (16 * 1024 * 1024)
+#define DEFAULT_STREAMS             1000
+#define DEFAULT_UNPRODUCTIVE_FRAMES 1000
+#define DEFAULT_HEADER_TABLE_OCTETS 4096
+#define DEFAULT_SETTINGS_NS         (10 * WEIR_NS_PER_SECOND)
+#define DEFAULT_PING_TIMEOUT_NS     (10 * WEIR_NS_PER_SECOND)
+#define DEFAULT_FIRST_STREAM        1
+
+_Static_assert(DEFAULT_H2_INBOX_OCTETS <= INT32_MAX, "a window is at most 2^31 - 1 (s6.9.1)");
+_Static_assert(DEFAULT_H2_INBOX_OCTETS <= DEFAULT_CONN_INBOX_OCTETS, "one stream fits the whole");
+
+static uint32_t or_default(uint32_t given, uint32_t otherwise);
+static weir_time or_default_ns(weir_time given, weir_time otherwise);
+static bool facts_differ(const weir_facts *a, const weir_facts *b);
+
+weir_conn_limits weir_conn_limits_fill(const weir_conn_limits *limits, weir_protocol protocol)
+{
+    uint32_t inbox_octets = protocol == WEIR_H2 ? DEFAULT_H2_INBOX_OCTETS : DEFAULT_H1_INBOX_OCTETS;
+    return (weir_conn_limits){
+        .head_octets = or_default(limits->head_octets, DEFAULT_HEAD_OCTETS),
+        .fields = or_default(limits->fields, DEFAULT_FIELDS),
+        .informational = or_default(limits->informational, DEFAULT_INFORMATIONAL),
+        .chunk_octets = or_default(limits->chunk_octets, DEFAULT_CHUNK_OCTETS),
+        .out_octets = or_default(limits->out_octets, DEFAULT_OUT_OCTETS),
+        .inbox_octets = or_default(limits->inbox_octets, inbox_octets),
+        .conn_inbox_octets = or_default(limits->conn_inbox_octets, DEFAULT_CONN_INBOX_OCTETS),
+        .streams = or_default(limits->streams, DEFAULT_STREAMS),
+        .unproductive_frames = or_default(limits->unproductive_frames, DEFAULT_UNPRODUCTIVE_FRAMES),
+        .header_table_octets = or_default(limits->header_table_octets, DEFAULT_HEADER_TABLE_OCTETS),
+        .settings_ns = or_default_ns(limits->settings_ns, DEFAULT_SETTINGS_NS),
+        .ping_ns = limits->ping_ns,
+        .ping_timeout_ns = or_default_ns(limits->ping_timeout_ns, DEFAULT_PING_TIMEOUT_NS),
+        .bare_lf = limits->bare_lf,
+        .first_stream = or_default(limits->first_stream, DEFAULT_FIRST_STREAM),
+    };
+}
+
+void weir_conn_init(weir_conn *conn, const weir_conn_options *options, weir_time now_ns)
+{
+    WEIR_ASSERT(options->protocol == WEIR_H1 || options->protocol == WEIR_H2);
+    memset(conn, 0, sizeof(*conn));
+    conn->protocol = options->protocol;
+    conn->allocator = options->allocator;
+    conn->bin = options->bin;
+    conn->limits = weir_conn_limits_fill(&options->limits, options->protocol);
+    WEIR_ASSERT(conn->limits.first_stream % 2 == 1);
+    weir_ledger_init(&conn->ledger, options->over_tls);
+    weir_out_init(&conn->out, conn->bin, conn->limits.out_octets);
+    weir_list_init(&conn->ready);
+    conn->failure = weir_failure_of(WEIR_OK, NULL);
+    conn->facts = (weir_facts){
+        .version = 1,
+        .protocol = options->protocol,
+        .capacity_streams = options->protocol == WEIR_H2 ? conn->limits.streams : 1,
+        .accepting = true,
+        .reusable = true,
+        .unfit = WEIR_FIT,
+    };
+    conn->now_ns = now_ns;
+}
+
+void weir_conn_clear(weir_conn *conn)
+{
+    WEIR_ASSERT(weir_list_is_empty(&conn->ready));
+    WEIR_ASSERT(weir_list_is_empty(&conn->ledger.open));
+    weir_out_clear(&conn->out);
+}
+
+void weir_conn_set_facts(weir_conn *conn, weir_facts facts)
+{
+    WEIR_ASSERT(facts.protocol == conn->protocol);
+    if (!facts_differ(&conn->facts, &facts)) {
+        return;
+    }
+    facts.version = conn->facts.version + 1;
+    conn->facts = facts;
+}
+
+static uint32_t or_default(uint32_t given, uint32_t otherwise)
+{
+    return given > 0 ? given : otherwise;
+}
+
+static weir_time or_default_ns(weir_time given, weir_time otherwise)
+{
+    return given > 0 ? given : otherwise;
+}
+
+/* In anything but the version. Member by member: padding is nobody's. */
+static bool facts_differ(const weir_facts *a, const weir_facts *b)
+{
+    return a->protocol != b->protocol || a->capacity_streams != b->capacity_streams ||
+           a->accepting != b->accepting || a->reusable != b->reusable || a->unfit != b->unfit ||
+           a->keep_alive_ns != b->keep_alive_ns;
+}
