@@ -15,6 +15,7 @@
 #define WEIR_PROTO_FIELDS_H
 
 #include "proto/alloc.h"
+#include "proto/span.h"
 
 typedef struct weir_arena weir_arena; /* one piece of the arena; pieces are chained */
 
@@ -62,17 +63,5 @@ bool weir_fields_at(const weir_fields *fields, size_t i, weir_field *field);
 bool weir_fields_find(const weir_fields *fields, weir_span name, size_t i, weir_span *value);
 
 void weir_fields_check(const weir_fields *fields);
-
-/* ASCII case-insensitive comparison of whole spans, and tokens of a comma list (RFC 9110 s5.6.1).
- */
-bool weir_span_equal(weir_span a, weir_span b);
-bool weir_span_equal_nocase(weir_span a, weir_span b);
-/* Without the spaces and tabs around it (OWS, RFC 9110 s5.6.3). */
-weir_span weir_span_trim(weir_span span);
-/*
- * The next element of a #list, trimmed; false at the end. `rest` moves on. Empty elements are
- * skipped (RFC 9110 s5.6.1.2); a comma inside a quoted string does not separate (s5.6.4).
- */
-bool weir_span_next_element(weir_span *rest, weir_span *element);
 
 #endif

@@ -125,6 +125,20 @@ const uint8_t weir_octet_classes[256] = {
     TEXT16,
 };
 
+bool weir_octet_is_triplet(weir_span text, size_t at)
+{
+    WEIR_ASSERT(at < text.length);
+    return text.at[at] == '%' && text.length - at >= 3 &&
+           weir_octet_is(text.at[at + 1], WEIR_OCTET_HEX) &&
+           weir_octet_is(text.at[at + 2], WEIR_OCTET_HEX);
+}
+
+uint8_t weir_octet_of_triplet(weir_span text, size_t at)
+{
+    WEIR_ASSERT(weir_octet_is_triplet(text, at));
+    return (uint8_t)(weir_octet_hex(text.at[at + 1]) << 4 | weir_octet_hex(text.at[at + 2]));
+}
+
 size_t weir_octet_run(weir_span span, weir_octet_class octet_class)
 {
     size_t length = 0;

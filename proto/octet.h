@@ -43,6 +43,10 @@ static inline uint8_t weir_octet_hex(uint8_t octet)
     return (uint8_t)(octet <= '9' ? octet - '0' : weir_octet_lower(octet) - 'a' + 10);
 }
 
+/* Does text[at] begin a percent triplet (RFC 3986 s2.1), and the octet that it stands for. */
+bool weir_octet_is_triplet(weir_span text, size_t at);
+uint8_t weir_octet_of_triplet(weir_span text, size_t at);
+
 /* How many octets from the start are of that class. */
 size_t weir_octet_run(weir_span span, weir_octet_class octet_class);
 

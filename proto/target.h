@@ -27,16 +27,10 @@
 #ifndef WEIR_PROTO_TARGET_H
 #define WEIR_PROTO_TARGET_H
 
-#include "proto/base.h"
+#include "proto/host.h"
 #include "weir/failure.h"
 
 #define WEIR_URL_LIMIT_OCTETS 65536
-
-typedef enum weir_host_kind {
-    WEIR_HOST_NAME = 0, /* a registered name: resolve it, SNI and certificate by name */
-    WEIR_HOST_IPV4,
-    WEIR_HOST_IPV6
-} weir_host_kind;
 
 typedef struct weir_target {
     bool https;
