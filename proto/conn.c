@@ -272,6 +272,7 @@ static void enter(weir_conn *conn, weir_time now_ns)
     if (now_ns > conn->now_ns) {
         conn->now_ns = now_ns;
     }
+    conn->ledger.now_ns = conn->now_ns;
     if (WEIR_CHECKING) {
         weir_conn_check(conn);
     }

@@ -33,6 +33,21 @@ void weir_ledger_init(weir_ledger *ledger, bool over_tls)
     weir_list_init(&ledger->touched[WEIR_RECEIVED]);
 }
 
+void weir_ledger_inherit(weir_ledger *ledger, const weir_ledger *from)
+{
+    WEIR_ASSERT(weir_list_is_empty(&from->open) && weir_list_is_empty(&ledger->open));
+    for (size_t i = 0; i < WEIR_CONN_ROWS; i++) {
+        move(&ledger->rows[i], WEIR_SENT, from->rows[i].sent);
+        move(&ledger->rows[i], WEIR_RECEIVED, from->rows[i].received);
+    }
+    move(&ledger->plain, WEIR_SENT, from->plain.sent);
+    move(&ledger->plain, WEIR_RECEIVED, from->plain.received);
+    move(&ledger->wire, WEIR_SENT, from->wire.sent);
+    move(&ledger->wire, WEIR_RECEIVED, from->wire.received);
+    ledger->undecided = from->undecided;
+    ledger->torn = from->torn;
+}
+
 void weir_ledger_open(weir_ledger *ledger, weir_owner *owner, uint32_t id)
 {
     *owner = (weir_owner){.id = id};
@@ -61,6 +76,7 @@ void weir_ledger_charge(weir_ledger *ledger, weir_owner *owner, weir_row row,
     if (owner) {
         WEIR_ASSERT(!weir_list_is_empty(&owner->link));
         move(owner_row(owner, row), direction, octets);
+        owner->charged_ns[direction] = ledger->now_ns;
         touch(ledger, owner, direction, octets);
     } else {
         WEIR_ASSERT(row >= WEIR_ROW_CONN);
