@@ -63,12 +63,10 @@ typedef struct weir_owner {
     weir_list touched[WEIR_DIRECTIONS];  /* in ledger.touched */
     uint64_t queued_octets;              /* octets in an out queue that name this owner */
     weir_time charged_ns[WEIR_DIRECTIONS]; /* when a row was last moved; 0: never */
-    weir_time charged_ns[WEIR_DIRECTIONS]; /* when a row was last moved; 0: never */
 } weir_owner;
 
 typedef struct weir_ledger {
     bool over_tls;    /* records are shared; set once at birth */
-    weir_time now_ns; /* of the call under way: the conn sets it */
     weir_time now_ns; /* of the call under way: the conn sets it */
     weir_list open;
     weir_list touched[WEIR_DIRECTIONS];
@@ -83,8 +81,6 @@ typedef struct weir_ledger {
 
 void weir_ledger_init(weir_ledger *ledger, bool over_tls);
 /* Takes over what was counted before (a handshake); no owner was ever open in `from`. */
-void weir_ledger_inherit(weir_ledger *ledger, const weir_ledger *from);
-/* Takes over the rows and counters of an account that was kept before (a handshake's); no owner was ever open in it. */
 void weir_ledger_inherit(weir_ledger *ledger, const weir_ledger *from);
 
 /* Initialises the owner and links it. */
