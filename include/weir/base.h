@@ -15,6 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #if defined(__GNUC__)
 #define WEIR_API __attribute__((visibility("default")))
 #else
@@ -89,5 +93,9 @@ typedef struct weir_allocator {
 
 /* The version of the library that is linked: "0.1.0". */
 WEIR_API const char *weir_version(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

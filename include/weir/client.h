@@ -13,6 +13,10 @@
 #include "weir/exchange.h"
 #include "weir/shared.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct weir_client weir_client;
 
 /*
@@ -70,5 +74,9 @@ WEIR_API weir_time weir_client_maintain(weir_client *client);
 
 /* The pool's counts now. Any thread. */
 WEIR_API void weir_client_counts(weir_client *client, weir_counts *counts);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

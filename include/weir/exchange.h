@@ -17,10 +17,14 @@
 #include "weir/ledger.h"
 #include "weir/request.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * Waits for the final response head. WEIR_OK: it is there. WEIR_AGAIN (asynchronous): not yet. Otherwise the failure.
  */
-WEIR_API weir_status weir_head(weir_exchange *exchange);
+WEIR_API weir_status weir_response(weir_exchange *exchange);
 
 /*
  * Reads response content (transfer coding removed, content coding untouched). WEIR_OK: *octets > 0 were copied. WEIR_END: the
@@ -91,5 +95,9 @@ WEIR_API size_t weir_exchange_attempt_count(const weir_exchange *exchange);
 WEIR_API bool weir_exchange_attempt_at(const weir_exchange *exchange, size_t i, weir_attempt *attempt);
 /* The sum over all attempts; final when done. */
 WEIR_API weir_tally weir_exchange_tally(const weir_exchange *exchange);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

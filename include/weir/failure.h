@@ -10,6 +10,10 @@
 #include "weir/base.h"
 #include "weir/status.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* What can be said about processing, read off the ledger and the protocol, never guessed. */
 typedef enum weir_processed {
     WEIR_MAYBE_PROCESSED = 0, /* octets of the exchange left this socket: the peer may have acted */
@@ -30,5 +34,9 @@ typedef struct weir_failure {
     uint64_t offset;          /* octets into the URL or the response head, WEIR_UNKNOWN: none */
     const char *what;         /* more than the status says, or NULL */
 } weir_failure;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

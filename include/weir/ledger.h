@@ -16,6 +16,10 @@
 
 #include "weir/base.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* What one attempt of one exchange moved. */
 typedef struct weir_tally {
     weir_octets head;     /* request line or HEADERS payload; status line and fields, 1xx heads too */
@@ -73,5 +77,9 @@ WEIR_API weir_octets weir_tally_plain(const weir_tally *tally);
 WEIR_API weir_octets weir_tally_wire(const weir_tally *tally);
 /* to += from, row by row. */
 WEIR_API void weir_tally_add(weir_tally *to, const weir_tally *from);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -21,6 +21,10 @@
 #include "weir/exchange.h"
 #include "weir/shared.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct weir_loop weir_loop;
 
 typedef enum weir_told {
@@ -81,5 +85,9 @@ WEIR_API void weir_loop_wake(weir_loop *loop);
 WEIR_API void weir_loop_wait(weir_loop *loop, weir_time deadline_ns);
 
 WEIR_API void weir_loop_counts(const weir_loop *loop, weir_counts *counts);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

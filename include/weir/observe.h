@@ -15,6 +15,10 @@
 #include "weir/failure.h"
 #include "weir/ledger.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct weir_exchange weir_exchange;
 
 typedef enum weir_event_kind {
@@ -74,5 +78,9 @@ typedef struct weir_observer {
     void *user;
     weir_observe *tell;
 } weir_observer;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -13,6 +13,10 @@
 #include "weir/observe.h"
 #include "weir/tls.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * A body that the engine pulls. `read` copies up to `room` octets that begin `offset` octets into the body to `to` and answers
  * WEIR_OK with *octets > 0, WEIR_END at its end (then *octets may be > 0 too), WEIR_AGAIN when it has none now (call
@@ -113,5 +117,9 @@ typedef struct weir_call {
 
 /* The clock that deadlines are told in: CLOCK_MONOTONIC in nanoseconds. */
 WEIR_API weir_time weir_now(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -12,6 +12,10 @@
 #include "weir/failure.h"
 #include "weir/tls.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct weir_shared weir_shared;
 
 typedef struct weir_shared_options {
@@ -84,5 +88,9 @@ typedef struct weir_resolver {
 } weir_resolver;
 WEIR_API void weir_resolver_answer(weir_lookup *lookup, uint8_t family, weir_status status,
                                    const weir_address *addresses, size_t count);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -13,6 +13,10 @@
 
 #include "weir/base.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum weir_blame {
     WEIR_BLAME_NONE = 0, /* not a failure */
     WEIR_BLAME_CALLER,   /* the request or the call is wrong, or the caller ended it */
@@ -163,5 +167,9 @@ WEIR_API weir_phase weir_status_phase(weir_status status);
 WEIR_API const char *weir_phase_name(weir_phase phase);
 /* The i-th status of the table, for bindings that copy it; false past the end. */
 WEIR_API bool weir_status_at(size_t i, weir_status *status);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
