@@ -199,6 +199,19 @@ size_t weir_buf_take(weir_buf *buf, uint8_t *to, size_t room)
     return taken;
 }
 
+void weir_buf_move(weir_buf *to, weir_buf *from)
+{
+    WEIR_ASSERT(to->octets == 0);
+    WEIR_ASSERT(to->bin->allocator == from->bin->allocator);
+    weir_buf_clear(to);
+    to->first = from->first;
+    to->last = from->last;
+    to->octets = from->octets;
+    from->first = NULL;
+    from->last = NULL;
+    from->octets = 0;
+}
+
 void weir_buf_check(const weir_buf *buf)
 {
     size_t octets = 0;

@@ -76,6 +76,9 @@ void weir_buf_consume(weir_buf *buf, size_t octets);
 /* Copies up to `room` octets out and drops them; how many. */
 size_t weir_buf_take(weir_buf *buf, uint8_t *to, size_t room);
 
+/* Moves every octet of `from` into the empty `to`, without copying; `to` gives the chunks to its own bin later. */
+void weir_buf_move(weir_buf *to, weir_buf *from);
+
 void weir_buf_check(const weir_buf *buf);
 
 #endif
