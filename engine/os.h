@@ -61,6 +61,9 @@ typedef struct weir_os_watch {
 } weir_os_watch;
 bool weir_os_kernel_octets(int fd, const weir_os_watch *watch, weir_octets *octets);
 
+/* The status that an errno of send(2) or recv(2) on a connected socket stands for. */
+weir_status weir_os_failure_status(int sys_errno);
+
 /* poll(2) until a deadline; how many are ready, 0: the deadline passed. */
 int weir_os_poll(weir_poll *fds, size_t count, weir_time deadline_ns);
 
