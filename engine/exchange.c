@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An exchange's birth and death, and what its user may ask of it. Its life between the two is in exchange_life.c, its
+ * body in exchange_body.c.
+ *
+ * Everything that a caller gave is checked and copied here, before anything is done: what is refused was never sent.
+ */
+#include "engine/exchange.h"
+
+#include <string.h>
+
+#define DEFAULT_ATTEMPTS 3
+#define SECONDS(n) ((weir_time)(n)*WEIR_NS_PER_SECOND)
+/* Strings a target may need beside the URL itself: see weir_target_parse(). */
+#define TARGET_EXTRA_OCTETS 32
+
+static weir_status ask(weir_exchange *ex, const weir_request *request, const weir_exchange_options *options);
+static weir_status ask_target(weir_exchange *ex, const weir_request *request);
+static weir_status ask_body(weir_exchange *ex, const weir_request *request, weir_body_framing *framing);
+static void fill_call(weir_call *to, const weir_call *from);
+static weir_time or_default(weir_time given, weir_time fallback);
+static bool copy_span(weir_exchange *ex, weir_span *span);
+static const weir_message *informational_at(const weir_exchange *ex, size_t i);
+
+weir_exchange *weir_exchange_new(const weir_exchange_options *options, const weir_request *request,
+                                 const weir_call *call, weir_status *status)
+{
+    if (request == NULL || request->size < sizeof(*request) || (call != NULL && call->size < sizeof(*call))) {
+        *status = WEIR_E_INVALID;
+        return NULL;
+    }
+    weir_exchange *ex = weir_alloc_zeroed(options->allocator, sizeof(*ex));
+    if (ex == NULL) {
+        *status = WEIR_E_NOMEM;
+        return NULL;
+    }
+    ex->allocator = options->allocator;
+    ex->front = options->front;
+    ex->owner = options->owner;
+    ex->user = options->user;
+    ex->id = options->id;
+    ex->submitted_ns = options->now_ns;
+    ex->phase = WEIR_PHASE_SUBMIT;
+    ex->phase_since_ns = options->now_ns;
+    ex->failure = (weir_failure){.tls_alert = -1, .offset = WEIR_UNKNOWN};
+    fill_call(&ex->call, call);
+    weir_fields_init(&ex->strings, ex->allocator);
+    weir_fields_init(&ex->trailers_to_send, ex->allocator);
+    weir_fields_init(&ex->request.fields, ex->allocator);
+    weir_bin_init(&ex->rest_bin, ex->allocator, 0);
+    weir_buf_init(&ex->rest, &ex->rest_bin, SIZE_MAX);
+    weir_events_init(&ex->events, ex->allocator, ex->call.observer);
+    weir_list_init(&ex->link_place);
+    weir_list_init(&ex->token_place);
+    weir_list_init(&ex->news_place);
+    weir_list_init(&ex->ticket.link);
+    weir_list_init(&ex->ticket.granted);
+    *status = ask(ex, request, options);
+    if (*status == WEIR_E_NOMEM) {
+        weir_exchange_destroy(ex);
+        return NULL;
+    }
+    if (*status != WEIR_OK) {
+        ex->failure.status = *status;
+        ex->failure.phase = WEIR_PHASE_SUBMIT;
+        ex->failure.processed = WEIR_NOT_SENT;
+        ex->state = WEIR_EXCHANGE_DONE;
+        ex->phase = WEIR_PHASE_DONE;
+        ex->news = WEIR_NEWS_OVER;
+    }
+    return ex;
+}
+
+void weir_exchange_destroy(weir_exchange *ex)
+{
+    if (ex == NULL) {
+        return;
+    }
+    WEIR_ASSERT(ex->stream == NULL);
+    WEIR_ASSERT(ex->ticket.state != WEIR_TICKET_WAITING && ex->ticket.state != WEIR_TICKET_LEASED);
+    while (ex->informational_first != NULL) {
+        weir_message *next = ex->informational_first->next;
+        weir_message_free(ex->informational_first);
+        ex->informational_first = next;
+    }
+    weir_message_free(ex->head);
+    weir_message_free(ex->trailers);
+    weir_buf_clear(&ex->rest);
+    weir_bin_clear(&ex->rest_bin);
+    weir_head_clear(&ex->request);
+    weir_fields_clear(&ex->trailers_to_send);
+    weir_fields_clear(&ex->strings);
+    weir_events_clear(&ex->events);
+    if (ex->stage != NULL) {
+        weir_release(ex->allocator, ex->stage);
+    }
+    weir_tls_config_release(ex->tls);
+    weir_release(ex->allocator, ex);
+}
+
+weir_origin_key weir_exchange_key(const weir_exchange *ex)
+{
+    weir_origin_key key;
+
+    memset(&key, 0, sizeof(key));
+    key.host = ex->target.host;
+    key.zone = ex->target.zone;
+    key.port = ex->target.port;
+    key.address = ex->connect_to;
+    key.address_port = ex->connect_to.length > 0 ? ex->call.connect_port : 0;
+    key.tls = ex->tls;
+    key.https = ex->target.https;
+    key.kind = (uint8_t)ex->target.kind;
+    key.pin = (uint8_t)ex->call.pin;
+    return key;
+}
+
+/* Checks and copies everything; the first thing wrong is the answer. */
+static weir_status ask(weir_exchange *ex, const weir_request *request, const weir_exchange_options *options)
+{
+    weir_body_framing framing = {WEIR_FRAMING_NONE, 0};
+    weir_status status = ask_target(ex, request);
+
+    if (status == WEIR_OK) {
+        status = ask_body(ex, request, &framing);
+    }
+    if (status == WEIR_OK) {
+        const weir_head_parts parts = {
+            .method = request->method,
+            .target = &ex->target,
+            .fields = request->fields,
+            .field_count = request->field_count,
+            .body = framing,
+            .expect_continue = ex->call.expect_continue,
+        };
+        status = weir_head_build(&ex->request, &parts, ex->allocator, &ex->failure);
+    }
+    if (status == WEIR_OK && request->trailer_count > 0) {
+        status = framing.framing == WEIR_FRAMING_CHUNKED
+                     ? weir_trailers_build(&ex->trailers_to_send, request->trailers, request->trailer_count,
+                                           ex->allocator, &ex->failure)
+                     : WEIR_E_TRAILER;
+    }
+    if (status == WEIR_OK && ex->call.connect_to.length > 0) {
+        ex->connect_to = ex->call.connect_to;
+        status = copy_span(ex, &ex->connect_to) ? WEIR_OK : WEIR_E_NOMEM;
+    }
+    if (status == WEIR_OK && ex->target.https) {
+        weir_tls_config *tls = ex->call.tls != NULL ? ex->call.tls : options->tls;
+        ex->tls = weir_tls_config_acquire(tls);
+    }
+    if (status == WEIR_OK && ex->request.is_connect) {
+        status = WEIR_E_UNSUPPORTED;
+    }
+    return status;
+}
+
+static weir_status ask_target(weir_exchange *ex, const weir_request *request)
+{
+    const weir_target_parts parts = {
+        .scheme = request->scheme,
+        .host = request->host,
+        .port = request->port,
+        .path = request->path,
+    };
+    const bool whole = request->url.length > 0;
+    const size_t octets =
+        whole ? request->url.length : parts.scheme.length + parts.host.length + parts.path.length + 16;
+
+    if (octets > WEIR_URL_LIMIT_OCTETS) {
+        return WEIR_E_URL_TOO_LONG;
+    }
+    const size_t room = octets + TARGET_EXTRA_OCTETS;
+    uint8_t *storage = weir_fields_hold(&ex->strings, room);
+    if (storage == NULL) {
+        return WEIR_E_NOMEM;
+    }
+    if (whole) {
+        return weir_target_parse(&ex->target, request->url, storage, room, &ex->failure);
+    }
+    return weir_target_compose(&ex->target, &parts, storage, room, &ex->failure);
+}
+
+static weir_status ask_body(weir_exchange *ex, const weir_request *request, weir_body_framing *framing)
+{
+    ex->body = request->body;
+    switch (ex->body.kind) {
+    case WEIR_BODY_NONE:
+        return WEIR_OK;
+    case WEIR_BODY_SPAN:
+        *framing = (weir_body_framing){WEIR_FRAMING_LENGTH, ex->body.span.length};
+        if (request->trailer_count > 0) {
+            framing->framing = WEIR_FRAMING_CHUNKED;
+        }
+        return WEIR_OK;
+    case WEIR_BODY_SOURCE:
+        if (ex->body.source == NULL || ex->body.source->size < sizeof(weir_source) ||
+            ex->body.source->read == NULL) {
+            return WEIR_E_INVALID;
+        }
+        ex->source = *ex->body.source;
+        break;
+    case WEIR_BODY_STREAM:
+        break;
+    default:
+        return WEIR_E_INVALID;
+    }
+    *framing = ex->body.length_octets == WEIR_UNKNOWN
+                   ? (weir_body_framing){WEIR_FRAMING_CHUNKED, 0}
+                   : (weir_body_framing){WEIR_FRAMING_LENGTH, ex->body.length_octets};
+    return WEIR_OK;
+}
+
+static void fill_call(weir_call *to, const weir_call *from)
+{
+    static const weir_call none = WEIR_CALL_INIT;
+    weir_time first_octet = SECONDS(60);
+    weir_time idle = SECONDS(60);
+
+    *to = from != NULL ? *from : none;
+    if (to->hint == WEIR_HINT_EVENTS) {
+        idle = WEIR_NEVER;
+    }
+    if (to->hint == WEIR_HINT_DUPLEX) {
+        first_octet = WEIR_NEVER;
+    }
+    to->deadline_ns = or_default(to->deadline_ns, WEIR_NEVER);
+    to->queue_ns = or_default(to->queue_ns, SECONDS(30));
+    to->dns_ns = or_default(to->dns_ns, SECONDS(10));
+    to->connect_ns = or_default(to->connect_ns, SECONDS(10));
+    to->tls_ns = or_default(to->tls_ns, SECONDS(10));
+    to->write_ns = or_default(to->write_ns, SECONDS(60));
+    to->first_octet_ns = or_default(to->first_octet_ns, first_octet);
+    to->idle_ns = or_default(to->idle_ns, idle);
+    to->continue_ns = or_default(to->continue_ns, SECONDS(1));
+    if (to->attempts == 0) {
+        to->attempts = DEFAULT_ATTEMPTS;
+    }
+    if (to->attempts > WEIR_ATTEMPTS_LIMIT) {
+        to->attempts = WEIR_ATTEMPTS_LIMIT;
+    }
+}
+
+static weir_time or_default(weir_time given, weir_time fallback)
+{
+    return given != 0 ? given : fallback;
+}
+
+static bool copy_span(weir_exchange *ex, weir_span *span)
+{
+    uint8_t *copy = weir_fields_hold(&ex->strings, span->length);
+
+    if (copy == NULL) {
+        return false;
+    }
+    memcpy(copy, span->at, span->length);
+    span->at = copy;
+    return true;
+}
+
+/* -- what users ask -- */
+
+int weir_exchange_code(const weir_exchange *ex)
+{
+    return ex->head != NULL ? ex->head->code : 0;
+}
+
+size_t weir_exchange_field_count(const weir_exchange *ex)
+{
+    return ex->head != NULL ? weir_fields_count(&ex->head->fields) : 0;
+}
+
+bool weir_exchange_field_at(const weir_exchange *ex, size_t i, weir_field *field)
+{
+    return ex->head != NULL && weir_fields_at(&ex->head->fields, i, field);
+}
+
+bool weir_exchange_field(const weir_exchange *ex, const char *name, size_t i, weir_span *value)
+{
+    return ex->head != NULL && weir_fields_find(&ex->head->fields, weir_span_of(name), i, value);
+}
+
+size_t weir_exchange_trailer_count(const weir_exchange *ex)
+{
+    return ex->trailers != NULL ? weir_fields_count(&ex->trailers->fields) : 0;
+}
+
+bool weir_exchange_trailer_at(const weir_exchange *ex, size_t i, weir_field *field)
+{
+    return ex->trailers != NULL && weir_fields_at(&ex->trailers->fields, i, field);
+}
+
+size_t weir_exchange_informational_count(const weir_exchange *ex)
+{
+    return ex->informational_count;
+}
+
+int weir_exchange_informational_code(const weir_exchange *ex, size_t i)
+{
+    const weir_message *message = informational_at(ex, i);
+    return message != NULL ? message->code : 0;
+}
+
+bool weir_exchange_informational_field_at(const weir_exchange *ex, size_t i, size_t j, weir_field *field)
+{
+    const weir_message *message = informational_at(ex, i);
+    return message != NULL && weir_fields_at(&message->fields, j, field);
+}
+
+uint64_t weir_exchange_length(const weir_exchange *ex)
+{
+    return ex->head != NULL ? ex->head->length_octets : WEIR_UNKNOWN;
+}
+
+bool weir_exchange_is_done(const weir_exchange *ex)
+{
+    return ex->state == WEIR_EXCHANGE_DONE;
+}
+
+weir_failure weir_exchange_failure(const weir_exchange *ex)
+{
+    return ex->failure;
+}
+
+weir_phase weir_exchange_phase(const weir_exchange *ex)
+{
+    return ex->phase;
+}
+
+weir_time weir_exchange_phase_ns(const weir_exchange *ex, weir_phase phase)
+{
+    return (unsigned)phase < WEIR_PHASE_COUNT ? ex->phase_ns[phase] : 0;
+}
+
+void *weir_exchange_user(const weir_exchange *ex)
+{
+    return ex->user;
+}
+
+uint64_t weir_exchange_id(const weir_exchange *ex)
+{
+    return ex->id;
+}
+
+size_t weir_exchange_attempt_count(const weir_exchange *ex)
+{
+    return ex->attempt_count;
+}
+
+bool weir_exchange_attempt_at(const weir_exchange *ex, size_t i, weir_attempt *attempt)
+{
+    if (i >= ex->attempt_count || attempt->size < sizeof(*attempt)) {
+        return false;
+    }
+    *attempt = ex->attempts[i];
+    attempt->size = sizeof(*attempt);
+    return true;
+}
+
+weir_tally weir_exchange_tally(const weir_exchange *ex)
+{
+    weir_tally sum;
+
+    memset(&sum, 0, sizeof(sum));
+    for (size_t i = 0; i < ex->attempt_count; i++) {
+        weir_tally_add(&sum, &ex->attempts[i].tally);
+    }
+    return sum;
+}
+
+weir_status weir_response(weir_exchange *ex)
+{
+    return ex->front->response(ex);
+}
+
+weir_status weir_read(weir_exchange *ex, void *to, size_t room, size_t *octets)
+{
+    *octets = 0;
+    if (room == 0 || to == NULL) {
+        return WEIR_E_INVALID;
+    }
+    return ex->front->read(ex, to, room, octets);
+}
+
+weir_status weir_write(weir_exchange *ex, weir_span octets, size_t *taken)
+{
+    *taken = 0;
+    if (ex->body.kind != WEIR_BODY_STREAM) {
+        return WEIR_E_STATE;
+    }
+    return ex->front->write(ex, octets, taken);
+}
+
+weir_status weir_finish(weir_exchange *ex, const weir_field *trailers, size_t count)
+{
+    if (ex->body.kind != WEIR_BODY_STREAM) {
+        return WEIR_E_STATE;
+    }
+    if (count > 0) {
+        weir_failure failure = {.tls_alert = -1, .offset = WEIR_UNKNOWN};
+        if (ex->request.body.framing != WEIR_FRAMING_CHUNKED) {
+            return WEIR_E_TRAILER;
+        }
+        weir_fields_clear(&ex->trailers_to_send);
+        weir_status status =
+            weir_trailers_build(&ex->trailers_to_send, trailers, count, ex->allocator, &failure);
+        if (status != WEIR_OK) {
+            return status;
+        }
+    }
+    return ex->front->finish(ex, count > 0 ? &ex->trailers_to_send : NULL);
+}
+
+void weir_resume(weir_exchange *ex)
+{
+    ex->front->resume(ex);
+}
+
+void weir_cancel(weir_exchange *ex)
+{
+    if (!atomic_exchange(&ex->cancel_wanted, true)) {
+        ex->front->kick(ex);
+    }
+}
+
+void weir_exchange_free(weir_exchange *ex)
+{
+    if (ex == NULL) {
+        return;
+    }
+    ex->front->leave(ex);
+}
+
+static const weir_message *informational_at(const weir_exchange *ex, size_t i)
+{
+    const weir_message *message = ex->informational_first;
+
+    for (; message != NULL && i > 0; i--) {
+        message = message->next;
+    }
+    return message;
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of one request: place, head, body, done; its deadlines; the replay rule. Shared by both front ends and the
+ * simulator; it does no I/O and takes no lock.
+ *
+ *   NEW -weir_core_place-> QUEUED -granted-> PLACED -attach-> ATTACHED -detach-> ENDED -conclude-> DONE
+ *    \- refused -> DONE       \- refused, expired -> ENDED    |  bounced -> QUEUED     \- replay -> QUEUED
+ *                                                             \- link died before: -> ENDED
+ *
+ * Two half machines run while it is ATTACHED: `sending` (the request's content) and the response half, which is the set of
+ * messages received so far plus `response_ended`.
+ *
+ * Who may touch what (blocking front end): the exchange's own thread everything; another thread that reads for it only
+ * weir_exchange_on_event(), under the lock of the link it is attached to. While QUEUED its ticket is guarded by the
+ * core's lock. `cancel_wanted` is atomic.
+ */
+#ifndef WEIR_ENGINE_EXCHANGE_H
+#define WEIR_ENGINE_EXCHANGE_H
+
+#include <stdatomic.h>
+
+#include "engine/link.h"
+#include "engine/observe.h"
+#include "engine/timers.h"
+#include "proto/head.h"
+#include "weir/exchange.h"
+
+#define WEIR_ATTEMPTS_LIMIT 8
+#define WEIR_STAGE_OCTETS ((size_t)16384)
+
+typedef enum weir_exchange_state {
+    WEIR_EXCHANGE_NEW = 0,
+    WEIR_EXCHANGE_QUEUED,
+    WEIR_EXCHANGE_PLACED,
+    WEIR_EXCHANGE_ATTACHED,
+    WEIR_EXCHANGE_ENDED,
+    WEIR_EXCHANGE_DONE
+} weir_exchange_state;
+
+typedef enum weir_sending {
+    WEIR_SENDING_NONE = 0, /* nothing, or not begun */
+    WEIR_SENDING_CONTINUE, /* waiting for 100 (RFC 9110 s10.1.1) */
+    WEIR_SENDING_BODY,
+    WEIR_SENDING_ENDED,    /* all of it is queued */
+    WEIR_SENDING_STOPPED   /* answered early: the rest is not wanted */
+} weir_sending;
+
+/* What a front end has not told its user yet. */
+enum {
+    WEIR_NEWS_INFORMATIONAL = 1,
+    WEIR_NEWS_HEAD = 2,
+    WEIR_NEWS_READABLE = 4,
+    WEIR_NEWS_WRITABLE = 8,
+    WEIR_NEWS_OVER = 16 /* the attempt is over: ended or failed */
+};
+
+/* What differs between the front ends; two implementations. */
+typedef struct weir_front {
+    weir_status (*response)(weir_exchange *exchange);
+    weir_status (*read)(weir_exchange *exchange, uint8_t *to, size_t room, size_t *octets);
+    weir_status (*write)(weir_exchange *exchange, weir_span octets, size_t *taken);
+    weir_status (*finish)(weir_exchange *exchange, const weir_fields *trailers);
+    void (*resume)(weir_exchange *exchange);
+    void (*kick)(weir_exchange *exchange); /* cancel_wanted was set; any thread, never blocks */
+    void (*leave)(weir_exchange *exchange); /* about to be freed: give everything back */
+} weir_front;
+
+struct weir_exchange {
+    const weir_front *front;
+    void *owner; /* the client or loop */
+    void *seat;  /* the front end's own record of it */
+    const weir_allocator *allocator;
+    uint64_t id;
+    void *user;
+    weir_exchange_state state;
+
+    /* What was asked. */
+    weir_target target;
+    weir_head request;
+    weir_fields strings; /* holds copies of what is neither head nor body */
+    weir_fields trailers_to_send;
+    weir_body body;
+    weir_source source;
+    weir_call call; /* every default filled in */
+    weir_span connect_to;
+    weir_tls_config *tls; /* held; NULL on http */
+
+    /* Where it is. */
+    weir_ticket ticket;
+    weir_link *link;
+    weir_stream *stream;
+    weir_list link_place;  /* in its link's list of exchanges (the front end's) */
+
+    /* The request half. */
+    weir_sending sending;
+    bool write_blocked;    /* weir_conn_write() answered AGAIN; WRITABLE follows */
+    bool source_blocked;   /* the source answered AGAIN; weir_resume() follows */
+    bool body_was_taken;   /* the conn took at least one octet of a STREAM: no replay */
+    uint64_t body_octets;  /* of the body that the conn took in this attempt */
+    uint64_t source_octets; /* read from the source in this attempt */
+    uint8_t *stage;        /* octets read from the source, not yet taken */
+    size_t stage_first;
+    size_t stage_end;
+    bool source_ended;
+
+    /* The response half. */
+    weir_message *informational_first;
+    weir_message *informational_last;
+    size_t informational_count;
+    weir_message *head;
+    weir_message *trailers;
+    bool response_ended;
+    bool continue_came;
+    weir_buf rest; /* unread content once detached */
+    weir_bin rest_bin;
+
+    /* The outcome. */
+    weir_failure failure;         /* of the attempt; at the end of the exchange */
+    weir_attempt attempts[WEIR_ATTEMPTS_LIMIT];
+    size_t attempt_count;
+    bool attempt_reused;
+    weir_facts last_facts;        /* of its link, at detach: for the pool */
+
+    /* Times. */
+    weir_time submitted_ns;
+    weir_phase phase;
+    weir_time phase_since_ns;
+    weir_time phase_ns[WEIR_PHASE_COUNT];
+    weir_time sent_ns;            /* last octet of the request that the kernel took */
+    weir_time received_ns;        /* last octet of the response */
+    weir_time first_octet_ns;     /* 0: none yet */
+    weir_time head_ns;
+    weir_time continue_since_ns;
+
+    /* Telling. */
+    unsigned news;
+    weir_events events;
+    weir_octets told_plain;
+    weir_octets told_tls;
+    bool head_sent_told;
+    bool request_sent_told;
+    bool first_octet_told;
+
+    atomic_bool cancel_wanted;
+    weir_token *token;
+    weir_list token_place;        /* in the token's list; guarded by the token */
+    weir_timer timer;             /* the loop's */
+    weir_list news_place;         /* the front end's list of exchanges with news */
+};
+
+typedef struct weir_exchange_options {
+    const weir_allocator *allocator;
+    const weir_front *front;
+    void *owner;
+    void *user;
+    uint64_t id;
+    weir_tls_config *tls; /* default for https */
+    weir_time now_ns;
+} weir_exchange_options;
+
+/*
+ * Checks and copies the request. NULL and *status for WEIR_E_NOMEM and WEIR_E_INVALID; a request that is refused for what
+ * it says gives an exchange that is DONE with the failure.
+ */
+weir_exchange *weir_exchange_new(const weir_exchange_options *options, const weir_request *request,
+                                 const weir_call *call, weir_status *status);
+/* Frees the record; it must not be queued, placed or attached. */
+void weir_exchange_destroy(weir_exchange *exchange);
+/* The pool's key; its spans point into the exchange. */
+weir_origin_key weir_exchange_key(const weir_exchange *exchange);
+
+/* -- exchange_life.c -- */
+void weir_exchange_set_phase(weir_exchange *exchange, weir_phase phase, weir_time now_ns);
+/* The ticket waits, or was granted (PLACED, tells CONNECTION_ACQUIRED at attach). */
+void weir_exchange_queued(weir_exchange *exchange, weir_time now_ns);
+/* Opens the stream. WEIR_OK: ATTACHED. WEIR_E_NOT_ACCEPTING: bounce it. Otherwise failed (ENDED). */
+weir_status weir_exchange_attach(weir_exchange *exchange, weir_link *link, weir_time now_ns);
+/* An event of its stream: records it and sets news. Takes the message. May run on another thread, under the link's lock. */
+void weir_exchange_on_event(weir_exchange *exchange, weir_conn_event *event, weir_time now_ns);
+/* Pulls all events of a link's conn into their exchanges; those with news are appended to `touched` (news_place). */
+void weir_exchange_deliver(weir_link *link, weir_list *touched, weir_time now_ns);
+/* Octets moved: brings times, phase and octet events up to date. */
+void weir_exchange_moved(weir_exchange *exchange, weir_time now_ns);
+/* The attempt is over: the response is complete, or it failed. */
+bool weir_exchange_is_over(const weir_exchange *exchange);
+/* Fails the attempt under way (deadline, cancel, caller's mistake); attached: the stream is cancelled. */
+void weir_exchange_fail(weir_exchange *exchange, const weir_failure *failure, weir_time now_ns);
+void weir_exchange_fail_with(weir_exchange *exchange, weir_status status, const char *what, weir_time now_ns);
+/* Takes the stream off the link and records the attempt. Afterwards the link may have octets to send. */
+void weir_exchange_detach(weir_exchange *exchange, weir_time now_ns);
+/* After the place was given back: true: it goes round again (QUEUED it must be by the caller), false: DONE. */
+bool weir_exchange_conclude(weir_exchange *exchange, weir_time now_ns);
+/* The next of its deadlines. */
+weir_time weir_exchange_deadline(const weir_exchange *exchange, weir_why *why);
+/* A deadline passed: fails it with the status of that deadline, or sends the body that waited for 100. */
+void weir_exchange_expire(weir_exchange *exchange, weir_time now_ns);
+
+/* -- exchange_body.c -- */
+/* Reads from a source into the stage; to be called without locks. True: the stage has something for push. */
+bool weir_exchange_fill(weir_exchange *exchange, weir_time now_ns);
+/* Moves the body on into the conn as far as it goes. */
+void weir_exchange_push(weir_exchange *exchange, weir_time now_ns);
+/* True if push would move something now (then a source needs fill first). */
+bool weir_exchange_has_body_to_push(const weir_exchange *exchange);
+weir_status weir_exchange_write(weir_exchange *exchange, weir_span octets, weir_time now_ns, size_t *taken);
+weir_status weir_exchange_finish(weir_exchange *exchange, const weir_fields *trailers, weir_time now_ns);
+/* Copies content out. WEIR_OK, WEIR_END, WEIR_AGAIN, or the failure. */
+weir_status weir_exchange_read(weir_exchange *exchange, uint8_t *to, size_t room, weir_time now_ns,
+                               size_t *octets);
+
+/* -- token.c -- */
+void weir_token_add(weir_token *token, weir_exchange *exchange);
+void weir_token_remove(weir_token *token, weir_exchange *exchange);
+
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An exchange's content in both directions.
+ *
+ * When an upload stops (design section 5, refined): it stops when the response is complete, when the peer says so (RST_STREAM
+ * with NO_ERROR, RFC 9113 s8.1), or when a final head with a code of 300 or more is in and the call is not WEIR_HINT_DUPLEX. A 2xx
+ * head alone does not stop it: a server may well answer while it reads (an echo, a gRPC stream), and a client that
+ * then went silent would truncate what it was asked to send. A head of 300 or more says that the content will not be used.
+ */
+#include "engine/exchange.h"
+
+static void push_span(weir_exchange *ex, weir_span octets, bool last, weir_time now_ns, size_t *taken);
+static void request_ended(weir_exchange *ex, weir_time now_ns);
+static void queued(weir_exchange *ex, weir_status status, weir_time now_ns);
+static bool upload_is_unwanted(const weir_exchange *ex);
+static bool has_trailers(const weir_exchange *ex);
+
+bool weir_exchange_fill(weir_exchange *ex, weir_time now_ns)
+{
+    const size_t waiting = ex->stage_end - ex->stage_first;
+    size_t octets = 0;
+
+    if (ex->body.kind != WEIR_BODY_SOURCE || ex->sending != WEIR_SENDING_BODY) {
+        return ex->body.kind == WEIR_BODY_SPAN;
+    }
+    if (waiting > 0 || ex->source_ended) {
+        return true;
+    }
+    if (ex->stage == NULL) {
+        ex->stage = weir_alloc(ex->allocator, WEIR_STAGE_OCTETS);
+        if (ex->stage == NULL) {
+            weir_exchange_fail_with(ex, WEIR_E_NOMEM, NULL, now_ns);
+            return false;
+        }
+    }
+    weir_status status =
+        ex->source.read(ex->stage, WEIR_STAGE_OCTETS, ex->source_octets, &octets, ex->source.user);
+    ex->source_blocked = status == WEIR_AGAIN;
+    if (status == WEIR_AGAIN) {
+        return false;
+    }
+    if ((status != WEIR_OK && status != WEIR_END) || octets > WEIR_STAGE_OCTETS ||
+        (status == WEIR_OK && octets == 0)) {
+        weir_exchange_fail_with(ex, WEIR_E_BODY_SOURCE, NULL, now_ns);
+        return false;
+    }
+    ex->source_ended = status == WEIR_END;
+    ex->source_octets += octets;
+    ex->stage_first = 0;
+    ex->stage_end = octets;
+    return true;
+}
+
+bool weir_exchange_has_body_to_push(const weir_exchange *ex)
+{
+    return ex->state == WEIR_EXCHANGE_ATTACHED && ex->sending == WEIR_SENDING_BODY && !ex->write_blocked &&
+           !ex->source_blocked && ex->body.kind != WEIR_BODY_STREAM && ex->failure.status == WEIR_OK;
+}
+
+void weir_exchange_push(weir_exchange *ex, weir_time now_ns)
+{
+    size_t taken = 0;
+
+    if (!weir_exchange_has_body_to_push(ex)) {
+        return;
+    }
+    if (upload_is_unwanted(ex)) {
+        ex->sending = WEIR_SENDING_STOPPED;
+        return;
+    }
+    if (ex->body.kind == WEIR_BODY_SPAN) {
+        weir_span rest = weir_span_from(ex->body.span, (size_t)ex->body_octets);
+        push_span(ex, rest, true, now_ns, &taken);
+        return;
+    }
+    if (ex->stage_end == ex->stage_first && !ex->source_ended) {
+        return;
+    }
+    weir_span staged = {ex->stage + ex->stage_first, ex->stage_end - ex->stage_first};
+    push_span(ex, staged, ex->source_ended, now_ns, &taken);
+    ex->stage_first += taken;
+}
+
+weir_status weir_exchange_write(weir_exchange *ex, weir_span octets, weir_time now_ns, size_t *taken)
+{
+    if (ex->state == WEIR_EXCHANGE_DONE || ex->state == WEIR_EXCHANGE_ENDED) {
+        return ex->failure.status != WEIR_OK ? ex->failure.status : WEIR_ANSWERED;
+    }
+    if (ex->sending == WEIR_SENDING_ENDED) {
+        return WEIR_E_STATE;
+    }
+    if (ex->sending == WEIR_SENDING_STOPPED || (ex->stream != NULL && upload_is_unwanted(ex))) {
+        ex->sending = WEIR_SENDING_STOPPED;
+        return WEIR_ANSWERED;
+    }
+    if (ex->state != WEIR_EXCHANGE_ATTACHED || ex->sending != WEIR_SENDING_BODY) {
+        return WEIR_AGAIN;
+    }
+    weir_status status = weir_conn_write(ex->link->conn, ex->stream, octets, false, now_ns, taken);
+    ex->body_octets += *taken;
+    if (*taken > 0) {
+        ex->body_was_taken = true;
+        ex->sent_ns = now_ns;
+    }
+    queued(ex, status, now_ns);
+    return status == WEIR_AGAIN && *taken == octets.length ? WEIR_OK : status;
+}
+
+weir_status weir_exchange_finish(weir_exchange *ex, const weir_fields *trailers, weir_time now_ns)
+{
+    size_t taken = 0;
+    weir_status status = WEIR_OK;
+
+    if (ex->state == WEIR_EXCHANGE_DONE || ex->state == WEIR_EXCHANGE_ENDED) {
+        return ex->failure.status != WEIR_OK ? ex->failure.status : WEIR_ANSWERED;
+    }
+    if (ex->sending == WEIR_SENDING_ENDED) {
+        return WEIR_E_STATE;
+    }
+    if (ex->sending == WEIR_SENDING_STOPPED || (ex->stream != NULL && upload_is_unwanted(ex))) {
+        ex->sending = WEIR_SENDING_STOPPED;
+        return WEIR_ANSWERED;
+    }
+    if (ex->state != WEIR_EXCHANGE_ATTACHED || ex->sending != WEIR_SENDING_BODY) {
+        return WEIR_AGAIN;
+    }
+    if (trailers != NULL) {
+        status = weir_conn_write_trailers(ex->link->conn, ex->stream, trailers, now_ns);
+    } else {
+        status = weir_conn_write(ex->link->conn, ex->stream, (weir_span){NULL, 0}, true, now_ns, &taken);
+    }
+    if (status == WEIR_OK) {
+        request_ended(ex, now_ns);
+    } else {
+        queued(ex, status, now_ns);
+    }
+    return status;
+}
+
+weir_status weir_exchange_read(weir_exchange *ex, uint8_t *to, size_t room, weir_time now_ns, size_t *octets)
+{
+    if (ex->state == WEIR_EXCHANGE_ATTACHED && ex->head != NULL) {
+        *octets = weir_conn_read(ex->link->conn, ex->stream, to, room, now_ns);
+        weir_link_resume(ex->link, now_ns);
+    } else {
+        *octets = weir_buf_take(&ex->rest, to, room);
+    }
+    if (*octets > 0) {
+        return WEIR_OK;
+    }
+    if (ex->failure.status != WEIR_OK && ex->state == WEIR_EXCHANGE_DONE) {
+        return ex->failure.status;
+    }
+    if (ex->response_ended && ex->state == WEIR_EXCHANGE_DONE) {
+        return WEIR_END;
+    }
+    return WEIR_AGAIN;
+}
+
+/* Hands octets to the conn, and the end with the last of them. */
+static void push_span(weir_exchange *ex, weir_span octets, bool last, weir_time now_ns, size_t *taken)
+{
+    const bool end = last && !has_trailers(ex);
+    weir_status status = weir_conn_write(ex->link->conn, ex->stream, octets, end, now_ns, taken);
+
+    ex->body_octets += *taken;
+    if (*taken > 0) {
+        ex->sent_ns = now_ns;
+    }
+    if (status == WEIR_OK && last) {
+        if (has_trailers(ex)) {
+            status = weir_conn_write_trailers(ex->link->conn, ex->stream, &ex->trailers_to_send, now_ns);
+        }
+        if (status == WEIR_OK) {
+            request_ended(ex, now_ns);
+            return;
+        }
+    }
+    queued(ex, status, now_ns);
+}
+
+static void request_ended(weir_exchange *ex, weir_time now_ns)
+{
+    ex->sending = WEIR_SENDING_ENDED;
+    weir_exchange_moved(ex, now_ns);
+}
+
+/* What the conn's answer to a write means for the exchange. */
+static void queued(weir_exchange *ex, weir_status status, weir_time now_ns)
+{
+    if (status == WEIR_AGAIN) {
+        ex->write_blocked = true;
+    } else if (status == WEIR_ANSWERED) {
+        ex->sending = WEIR_SENDING_STOPPED;
+    } else if (status != WEIR_OK) {
+        weir_exchange_fail_with(ex, status, NULL, now_ns);
+    }
+}
+
+static bool upload_is_unwanted(const weir_exchange *ex)
+{
+    if (ex->response_ended) {
+        return true;
+    }
+    return ex->head != NULL && ex->head->code >= 300 && ex->call.hint != WEIR_HINT_DUPLEX;
+}
+
+static bool has_trailers(const weir_exchange *ex)
+{
+    return weir_fields_count(&ex->trailers_to_send) > 0;
+}

@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of an exchange between its birth and its end: attempts, events, deadlines, the replay rule.
+ *
+ * Deadlines (docs/deadlines.md). One is under way at a time beside the total one, chosen by what the exchange waits for:
+ *
+ *   QUEUED without a dial of its own   queue_ns since it was queued (a dial has its own limits: dialing.c)
+ *   waiting for 100                    continue_ns since the head was sent; then the body is sent, no failure
+ *   request octets wait to be taken    write_ns since the kernel last took one
+ *   request sent, nothing came         first_octet_ns since its last octet was taken
+ *   response under way                 idle_ns since its last octet came, while there is room for more
+ *
+ * Nothing runs while the caller is the one to act: an unwritten stream, an inbox that is full.
+ *
+ * Replay: only what is provably unprocessed, or idempotent on a connection that was reused and may have died of old age
+ * (RFC 9110 s9.2.2, RFC 9112 s9.3.1, RFC 9113 s8.7). The proof is the ledger's, not a guess.
+ */
+#include "engine/exchange.h"
+
+#include <string.h>
+
+#define H2_CANCEL 8u
+
+static void acquired(weir_exchange *ex, weir_time now_ns);
+static void take_message(weir_exchange *ex, weir_conn_event *event, weir_time now_ns);
+static void tell(weir_exchange *ex, weir_event *event, weir_time at_ns);
+static void tell_octets(weir_exchange *ex, weir_time now_ns);
+static void begin_attempt(weir_exchange *ex);
+static weir_attempt *attempt_now(weir_exchange *ex);
+static bool body_can_go_again(const weir_exchange *ex);
+static bool may_replay(const weir_exchange *ex);
+static void forget_attempt(weir_exchange *ex);
+static void finish(weir_exchange *ex, weir_time now_ns);
+static weir_time phase_deadline(const weir_exchange *ex, weir_why *why);
+static weir_time sending_deadline(const weir_exchange *ex, weir_why *why);
+static weir_status status_of(weir_why why);
+
+void weir_exchange_set_phase(weir_exchange *ex, weir_phase phase, weir_time now_ns)
+{
+    ex->phase_ns[ex->phase] += weir_time_since(now_ns, ex->phase_since_ns);
+    ex->phase = phase;
+    ex->phase_since_ns = now_ns;
+}
+
+void weir_exchange_queued(weir_exchange *ex, weir_time now_ns)
+{
+    weir_event event = {.kind = WEIR_EVENT_WAITING, .why = weir_reason_name(ex->ticket.reason)};
+
+    ex->state = WEIR_EXCHANGE_QUEUED;
+    if (ex->phase != WEIR_PHASE_QUEUE) {
+        weir_exchange_set_phase(ex, WEIR_PHASE_QUEUE, now_ns);
+    }
+    if (ex->ticket.state == WEIR_TICKET_WAITING) {
+        tell(ex, &event, now_ns);
+    }
+}
+
+weir_status weir_exchange_attach(weir_exchange *ex, weir_link *link, weir_time now_ns)
+{
+    WEIR_ASSERT(ex->stream == NULL);
+    weir_status status = WEIR_E_NOT_ACCEPTING;
+
+    if (weir_link_is_open(link)) {
+        status = weir_conn_open(link->conn, &ex->request, ex, now_ns, &ex->stream);
+    }
+    if (status == WEIR_E_NOT_ACCEPTING) {
+        return status;
+    }
+    ex->link = link;
+    begin_attempt(ex);
+    if (status != WEIR_OK) {
+        ex->link = NULL;
+        ex->state = WEIR_EXCHANGE_ENDED;
+        ex->failure.status = status;
+        ex->failure.phase = WEIR_PHASE_SEND;
+        ex->failure.processed = WEIR_NOT_SENT;
+        return status;
+    }
+    link->exchanges++;
+    ex->state = WEIR_EXCHANGE_ATTACHED;
+    ex->sent_ns = now_ns;
+    ex->received_ns = 0;
+    ex->sending = ex->request.body.framing == WEIR_FRAMING_NONE ? WEIR_SENDING_ENDED
+                  : ex->request.expect_continue                 ? WEIR_SENDING_CONTINUE
+                                                                : WEIR_SENDING_BODY;
+    ex->continue_since_ns = now_ns;
+    weir_exchange_set_phase(ex, WEIR_PHASE_SEND, now_ns);
+    acquired(ex, now_ns);
+    return WEIR_OK;
+}
+
+void weir_exchange_on_event(weir_exchange *ex, weir_conn_event *event, weir_time now_ns)
+{
+    switch (event->kind) {
+    case WEIR_CONN_INFORMATIONAL:
+    case WEIR_CONN_HEAD:
+    case WEIR_CONN_TRAILERS:
+        take_message(ex, event, now_ns);
+        break;
+    case WEIR_CONN_BODY:
+        ex->news |= WEIR_NEWS_READABLE;
+        break;
+    case WEIR_CONN_END:
+        ex->response_ended = true;
+        ex->news |= WEIR_NEWS_OVER;
+        break;
+    case WEIR_CONN_WRITABLE:
+        ex->write_blocked = false;
+        ex->news |= WEIR_NEWS_WRITABLE;
+        break;
+    case WEIR_CONN_STOP:
+        if (ex->sending != WEIR_SENDING_ENDED) {
+            ex->sending = WEIR_SENDING_STOPPED;
+        }
+        ex->news |= WEIR_NEWS_WRITABLE;
+        break;
+    case WEIR_CONN_FAILED:
+        if (ex->failure.status == WEIR_OK && !ex->response_ended) {
+            ex->failure = event->failure;
+            ex->failure.phase = ex->head != NULL ? WEIR_PHASE_BODY : ex->phase;
+        }
+        ex->news |= WEIR_NEWS_OVER;
+        break;
+    case WEIR_CONN_NOTHING:
+        break;
+    }
+}
+
+void weir_exchange_deliver(weir_link *link, weir_list *touched, weir_time now_ns)
+{
+    weir_conn_event event;
+
+    if (link->conn == NULL) {
+        return;
+    }
+    while (weir_conn_next_event(link->conn, &event)) {
+        weir_exchange *ex = event.stream->user;
+        weir_exchange_on_event(ex, &event, now_ns);
+        if (weir_list_is_empty(&ex->news_place)) {
+            weir_list_push_back(touched, &ex->news_place);
+        }
+    }
+}
+
+void weir_exchange_moved(weir_exchange *ex, weir_time now_ns)
+{
+    if (ex->stream == NULL) {
+        return;
+    }
+    const weir_owner *owner = &ex->stream->owner;
+    if (owner->charged_ns[WEIR_SENT] > ex->sent_ns) {
+        ex->sent_ns = owner->charged_ns[WEIR_SENT];
+    }
+    if (owner->charged_ns[WEIR_RECEIVED] > ex->received_ns) {
+        ex->received_ns = owner->charged_ns[WEIR_RECEIVED];
+        if (ex->first_octet_ns == 0) {
+            ex->first_octet_ns = ex->received_ns;
+        }
+    }
+    const bool sent = (ex->sending == WEIR_SENDING_ENDED || ex->sending == WEIR_SENDING_STOPPED) &&
+                      owner->queued_octets == 0;
+    if (ex->phase == WEIR_PHASE_SEND && sent) {
+        weir_exchange_set_phase(ex, WEIR_PHASE_HEAD, ex->sent_ns > ex->phase_since_ns ? ex->sent_ns : now_ns);
+    }
+    if (ex->head != NULL && (ex->phase == WEIR_PHASE_HEAD || (ex->phase == WEIR_PHASE_SEND && sent))) {
+        weir_exchange_set_phase(ex, WEIR_PHASE_BODY, now_ns);
+    }
+    if (weir_events_are_wanted(&ex->events)) {
+        tell_octets(ex, now_ns);
+    }
+}
+
+bool weir_exchange_is_over(const weir_exchange *ex)
+{
+    return ex->failure.status != WEIR_OK || ex->response_ended;
+}
+
+void weir_exchange_fail(weir_exchange *ex, const weir_failure *failure, weir_time now_ns)
+{
+    if (ex->failure.status != WEIR_OK || ex->state == WEIR_EXCHANGE_DONE ||
+        (ex->response_ended && ex->state == WEIR_EXCHANGE_ENDED)) {
+        return;
+    }
+    ex->failure = *failure;
+    ex->failure.phase = ex->phase;
+    ex->failure.processed = WEIR_MAYBE_PROCESSED;
+    if (ex->state == WEIR_EXCHANGE_ATTACHED) {
+        weir_conn_cancel(ex->link->conn, ex->stream, H2_CANCEL, now_ns);
+    } else {
+        ex->failure.processed = WEIR_NOT_SENT;
+    }
+    ex->news |= WEIR_NEWS_OVER;
+}
+
+void weir_exchange_fail_with(weir_exchange *ex, weir_status status, const char *what, weir_time now_ns)
+{
+    const weir_failure failure = {
+        .status = status,
+        .tls_alert = -1,
+        .offset = WEIR_UNKNOWN,
+        .what = what,
+    };
+    weir_exchange_fail(ex, &failure, now_ns);
+}
+
+void weir_exchange_detach(weir_exchange *ex, weir_time now_ns)
+{
+    WEIR_ASSERT(ex->state == WEIR_EXCHANGE_ATTACHED);
+    weir_attempt *attempt = attempt_now(ex);
+
+    weir_exchange_moved(ex, now_ns);
+    if (ex->failure.status != WEIR_OK && ex->failure.processed == WEIR_MAYBE_PROCESSED &&
+        !weir_link_has_sent_of(ex->link, ex->stream)) {
+        ex->failure.processed = WEIR_NOT_SENT;
+    }
+    weir_buf_move(&ex->rest, &ex->stream->inbox);
+    weir_conn_close(ex->link->conn, ex->stream, now_ns, &attempt->tally);
+    attempt->failure = ex->failure;
+    attempt->final = true;
+    ex->last_facts = weir_link_facts(ex->link);
+    ex->stream = NULL;
+    ex->link = NULL;
+    ex->state = WEIR_EXCHANGE_ENDED;
+    weir_event event = {
+        .kind = WEIR_EVENT_RELEASED,
+        .conn = attempt->conn,
+        .protocol = attempt->protocol,
+        .reused = attempt->reused,
+        .tally = attempt->tally,
+        .failure = ex->failure,
+        .why = weir_unfit_name(ex->last_facts.unfit),
+    };
+    tell(ex, &event, now_ns);
+}
+
+bool weir_exchange_conclude(weir_exchange *ex, weir_time now_ns)
+{
+    WEIR_ASSERT(ex->state == WEIR_EXCHANGE_ENDED);
+    if (ex->attempt_count > 0) {
+        attempt_now(ex)->failure = ex->failure;
+        attempt_now(ex)->final = true;
+    }
+    if (ex->failure.status != WEIR_OK && may_replay(ex)) {
+        weir_event event = {.kind = WEIR_EVENT_REPLAYED, .failure = ex->failure};
+        tell(ex, &event, now_ns);
+        forget_attempt(ex);
+        return true;
+    }
+    finish(ex, now_ns);
+    return false;
+}
+
+weir_time weir_exchange_deadline(const weir_exchange *ex, weir_why *why)
+{
+    weir_why inner = WEIR_WHY_NONE;
+    weir_time at = WEIR_NEVER;
+
+    *why = WEIR_WHY_NONE;
+    if (ex->state == WEIR_EXCHANGE_DONE || weir_exchange_is_over(ex)) {
+        return WEIR_NEVER;
+    }
+    at = phase_deadline(ex, &inner);
+    if (ex->call.deadline_ns <= at) {
+        *why = ex->call.deadline_ns == WEIR_NEVER ? WEIR_WHY_NONE : WEIR_WHY_TOTAL;
+        return ex->call.deadline_ns;
+    }
+    *why = inner;
+    return at;
+}
+
+void weir_exchange_expire(weir_exchange *ex, weir_time now_ns)
+{
+    weir_why why = WEIR_WHY_NONE;
+
+    weir_exchange_moved(ex, now_ns);
+    if (weir_exchange_deadline(ex, &why) > now_ns) {
+        return;
+    }
+    if (why == WEIR_WHY_CONTINUE) {
+        ex->sending = WEIR_SENDING_BODY;
+        ex->sent_ns = now_ns;
+        ex->news |= WEIR_NEWS_WRITABLE;
+        return;
+    }
+    weir_exchange_fail_with(ex, status_of(why), NULL, now_ns);
+}
+
+/* CONNECTION_ACQUIRED: what the pool knew, and what the connection is. */
+static void acquired(weir_exchange *ex, weir_time now_ns)
+{
+    weir_event event = {
+        .kind = WEIR_EVENT_CONNECTION_ACQUIRED,
+        .conn = ex->link->id,
+        .host = ex->target.host,
+        .port = ex->target.port,
+        .protocol = weir_link_protocol(ex->link),
+        .reused = ex->ticket.reused,
+        .waited_ns = ex->ticket.waited_ns,
+        .why = weir_reason_name(ex->ticket.reason),
+    };
+    tell(ex, &event, now_ns);
+}
+
+static void take_message(weir_exchange *ex, weir_conn_event *event, weir_time now_ns)
+{
+    weir_message *message = event->message;
+
+    if (event->kind == WEIR_CONN_HEAD) {
+        ex->head = message;
+        ex->head_ns = now_ns;
+        ex->news |= WEIR_NEWS_HEAD;
+        if (ex->sending == WEIR_SENDING_CONTINUE) {
+            /* A final answer in place of 100: below 300 the body is wanted, else it is not. */
+            ex->sending = message->code < 300 ? WEIR_SENDING_BODY : WEIR_SENDING_STOPPED;
+        }
+        ex->news |= WEIR_NEWS_WRITABLE;
+        return;
+    }
+    if (event->kind == WEIR_CONN_TRAILERS) {
+        ex->trailers = message;
+        return;
+    }
+    if (message->code == 100 && ex->sending == WEIR_SENDING_CONTINUE) {
+        ex->sending = WEIR_SENDING_BODY;
+        ex->sent_ns = now_ns;
+        ex->news |= WEIR_NEWS_WRITABLE;
+    }
+    message->next = NULL;
+    if (ex->informational_last != NULL) {
+        ex->informational_last->next = message;
+    } else {
+        ex->informational_first = message;
+    }
+    ex->informational_last = message;
+    ex->informational_count++;
+    ex->news |= WEIR_NEWS_INFORMATIONAL;
+}
+
+static void tell(weir_exchange *ex, weir_event *event, weir_time at_ns)
+{
+    if (!weir_events_are_wanted(&ex->events)) {
+        return;
+    }
+    event->exchange = ex;
+    event->at_ns = at_ns;
+    weir_events_add(&ex->events, event);
+}
+
+/* Octet events come from the tally, which moves when the kernel took or gave octets and at no other time. */
+static void tell_octets(weir_exchange *ex, weir_time now_ns)
+{
+    const weir_tally *tally = &ex->stream->owner.tally;
+    const weir_octets plain = weir_tally_plain(tally);
+    const bool sent_all = ex->sending == WEIR_SENDING_ENDED && ex->stream->owner.queued_octets == 0;
+    weir_event event = {.conn = ex->link->id, .protocol = weir_link_protocol(ex->link)};
+
+    if (!ex->head_sent_told && tally->head.sent > 0 &&
+        (sent_all || tally->body.sent > 0 || ex->stream->owner.queued_octets == 0)) {
+        ex->head_sent_told = true;
+        event.kind = WEIR_EVENT_HEAD_SENT;
+        tell(ex, &event, ex->sent_ns);
+    }
+    if (plain.sent != ex->told_plain.sent || tally->tls.sent != ex->told_tls.sent ||
+        (sent_all && !ex->request_sent_told)) {
+        event.kind = WEIR_EVENT_REQUEST_SENT;
+        event.plain_octets = plain.sent;
+        event.tls_octets = tally->tls.sent;
+        event.last = sent_all;
+        ex->request_sent_told = sent_all;
+        tell(ex, &event, ex->sent_ns);
+    }
+    if (!ex->first_octet_told && ex->first_octet_ns != 0) {
+        ex->first_octet_told = true;
+        event.kind = WEIR_EVENT_FIRST_OCTET;
+        tell(ex, &event, ex->first_octet_ns);
+    }
+    if ((ex->news & WEIR_NEWS_HEAD) != 0 && ex->head != NULL) {
+        event.kind = WEIR_EVENT_HEAD_RECEIVED;
+        event.code = ex->head->code;
+        tell(ex, &event, ex->head_ns);
+    }
+    if (plain.received != ex->told_plain.received || tally->tls.received != ex->told_tls.received) {
+        event.kind = WEIR_EVENT_RESPONSE_RECEIVED;
+        event.plain_octets = plain.received;
+        event.tls_octets = tally->tls.received;
+        event.last = ex->response_ended;
+        tell(ex, &event, now_ns);
+    }
+    ex->told_plain = plain;
+    ex->told_tls = tally->tls;
+}
+
+static void begin_attempt(weir_exchange *ex)
+{
+    WEIR_ASSERT(ex->attempt_count < WEIR_ATTEMPTS_LIMIT);
+    weir_attempt *attempt = &ex->attempts[ex->attempt_count++];
+
+    memset(attempt, 0, sizeof(*attempt));
+    attempt->size = sizeof(*attempt);
+    attempt->conn = ex->link->id;
+    attempt->protocol = weir_link_protocol(ex->link);
+    attempt->reused = ex->ticket.reused;
+    attempt->failure.tls_alert = -1;
+    ex->attempt_reused = ex->ticket.reused;
+}
+
+static weir_attempt *attempt_now(weir_exchange *ex)
+{
+    WEIR_ASSERT(ex->attempt_count > 0);
+    return &ex->attempts[ex->attempt_count - 1];
+}
+
+static bool body_can_go_again(const weir_exchange *ex)
+{
+    switch (ex->body.kind) {
+    case WEIR_BODY_NONE:
+    case WEIR_BODY_SPAN:
+        return true;
+    case WEIR_BODY_SOURCE:
+        return ex->source_octets == 0 || (ex->source.rewind != NULL && ex->source.rewind(ex->source.user));
+    case WEIR_BODY_STREAM:
+        return !ex->body_was_taken;
+    }
+    return false;
+}
+
+static bool may_replay(const weir_exchange *ex)
+{
+    const weir_failure *failure = &ex->failure;
+    bool safe = failure->processed == WEIR_NOT_SENT || failure->processed == WEIR_REFUSED_BY_PEER;
+
+    if (ex->attempt_count == 0 || ex->attempt_count >= ex->call.attempts || ex->head != NULL) {
+        return false;
+    }
+    if (ex->call.replay == WEIR_REPLAY_NEVER || weir_status_replay(failure->status) == WEIR_REPLAY_NO) {
+        return false;
+    }
+    if (!safe) {
+        /* An old connection that broke before any octet of the answer: it probably died of age. */
+        safe = ex->call.replay == WEIR_REPLAY_DEFAULT && ex->request.idempotent && ex->attempt_reused &&
+               ex->first_octet_ns == 0 &&
+               (failure->status == WEIR_E_RESET || failure->status == WEIR_E_CLOSED_EARLY ||
+                failure->status == WEIR_E_NETWORK || failure->status == WEIR_E_H2_GOAWAY);
+    }
+    return safe && body_can_go_again(ex);
+}
+
+/* Back to how it was before the attempt; its account stays in attempts[]. */
+static void forget_attempt(weir_exchange *ex)
+{
+    ex->failure = (weir_failure){.tls_alert = -1, .offset = WEIR_UNKNOWN};
+    ex->sending = WEIR_SENDING_NONE;
+    ex->write_blocked = false;
+    ex->source_blocked = false;
+    ex->body_octets = 0;
+    ex->source_octets = 0;
+    ex->source_ended = false;
+    ex->stage_first = 0;
+    ex->stage_end = 0;
+    ex->first_octet_ns = 0;
+    ex->response_ended = false;
+    ex->told_plain = (weir_octets){0, 0};
+    ex->told_tls = (weir_octets){0, 0};
+    ex->head_sent_told = false;
+    ex->request_sent_told = false;
+    ex->first_octet_told = false;
+    ex->news &= ~(unsigned)WEIR_NEWS_OVER;
+    weir_buf_clear(&ex->rest);
+}
+
+static void finish(weir_exchange *ex, weir_time now_ns)
+{
+    weir_event event = {.kind = WEIR_EVENT_DONE, .failure = ex->failure};
+
+    event.code = weir_exchange_code(ex);
+    event.tally = weir_exchange_tally(ex);
+    weir_exchange_set_phase(ex, WEIR_PHASE_DONE, now_ns);
+    ex->state = WEIR_EXCHANGE_DONE;
+    ex->news |= WEIR_NEWS_OVER;
+    if (ex->stage != NULL) {
+        weir_release(ex->allocator, ex->stage);
+        ex->stage = NULL;
+    }
+    tell(ex, &event, now_ns);
+}
+
+static weir_time phase_deadline(const weir_exchange *ex, weir_why *why)
+{
+    if (ex->state == WEIR_EXCHANGE_QUEUED && ex->ticket.dial == NULL) {
+        *why = WEIR_WHY_QUEUE;
+        return weir_time_add(ex->phase_since_ns, ex->call.queue_ns);
+    }
+    if (ex->state != WEIR_EXCHANGE_ATTACHED) {
+        return WEIR_NEVER;
+    }
+    if (ex->phase == WEIR_PHASE_SEND && ex->received_ns == 0) {
+        return sending_deadline(ex, why);
+    }
+    if (ex->received_ns == 0) {
+        *why = WEIR_WHY_FIRST_OCTET;
+        return weir_time_add(ex->sent_ns, ex->call.first_octet_ns);
+    }
+    if (weir_conn_readable(ex->link->conn, ex->stream) > 0 && weir_buf_room(&ex->stream->inbox) == 0) {
+        return WEIR_NEVER;
+    }
+    if (ex->phase == WEIR_PHASE_SEND && ex->stream->owner.queued_octets > 0) {
+        return sending_deadline(ex, why);
+    }
+    if (ex->sending == WEIR_SENDING_BODY) {
+        return WEIR_NEVER;
+    }
+    *why = WEIR_WHY_IDLE;
+    return weir_time_add(ex->received_ns, ex->call.idle_ns);
+}
+
+static weir_time sending_deadline(const weir_exchange *ex, weir_why *why)
+{
+    const bool waits = ex->stream->owner.queued_octets > 0 || ex->write_blocked;
+
+    if (!waits && ex->sending == WEIR_SENDING_CONTINUE) {
+        *why = WEIR_WHY_CONTINUE;
+        return weir_time_add(ex->sent_ns, ex->call.continue_ns);
+    }
+    if (!waits) {
+        return WEIR_NEVER;
+    }
+    *why = WEIR_WHY_WRITE;
+    return weir_time_add(ex->sent_ns, ex->call.write_ns);
+}
+
+static weir_status status_of(weir_why why)
+{
+    static const weir_status statuses[WEIR_WHY_COUNT] = {
+        [WEIR_WHY_QUEUE] = WEIR_E_DEADLINE_QUEUE,
+        [WEIR_WHY_WRITE] = WEIR_E_DEADLINE_WRITE,
+        [WEIR_WHY_FIRST_OCTET] = WEIR_E_DEADLINE_FIRST_OCTET,
+        [WEIR_WHY_IDLE] = WEIR_E_DEADLINE_IDLE,
+        [WEIR_WHY_TOTAL] = WEIR_E_DEADLINE_TOTAL,
+    };
+    WEIR_ASSERT(statuses[why] != WEIR_OK);
+    return statuses[why];
+}

@@ -1,0 +1,561 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The link moves octets between the driver, the TLS filter and the conn, and keeps the two counters that only it can know:
+ * the octets on the wire and those of records not yet complete. Rows are charged by the codecs; because wire and rows
+ * are moved in different places, the conservation laws are a check.
+ *
+ * Sealing keeps a copy: the conn's octets stay in its queue until the kernel has taken the last octet of their record, and only then
+ * does the conn hear that they were sent. So "sent" means the same under TLS as without it.
+ */
+#include "engine/link.h"
+
+#include <string.h>
+
+/* What a clear link takes at once when nothing limits it: more than one receive buffer is never offered. */
+#define IN_OCTETS_LIMIT ((size_t)1 << 20)
+#define RECORD_PLAIN_OCTETS ((size_t)16384)
+
+static weir_tls *new_filter(weir_link *link, const weir_link_options *options, weir_status *status);
+static void enter(weir_link *link, weir_link_state state);
+static void fail(weir_link *link, const weir_failure *failure);
+static void fail_with(weir_link *link, weir_status status, int sys_errno, const char *what);
+static void open_conn(weir_link *link, weir_protocol protocol);
+static void follow_tls(weir_link *link);
+static void seal(weir_link *link);
+static size_t received_clear(weir_link *link, weir_span octets);
+static size_t received_tls(weir_link *link, weir_span octets);
+static size_t discard(weir_link *link, weir_span octets, size_t taken);
+static void take_record(weir_link *link, const weir_tls_record *record);
+static void feed_held(weir_link *link);
+static void records_sent(weir_link *link);
+static void input_ended(weir_link *link);
+
+static const char *const state_names[] = {"NEW", "HANDSHAKE", "OPEN", "CLOSING", "CLOSED"};
+_Static_assert(WEIR_COUNT_OF(state_names) == WEIR_LINK_CLOSED + 1, "every state has a name");
+
+const char *weir_link_state_name(weir_link_state state)
+{
+    return state_names[state];
+}
+
+weir_link *weir_link_new(const weir_link_options *options, weir_status *status)
+{
+    weir_link *link = weir_alloc_zeroed(options->allocator, sizeof(*link));
+
+    *status = WEIR_E_NOMEM;
+    if (link == NULL) {
+        return NULL;
+    }
+    link->allocator = options->allocator;
+    link->id = options->id;
+    link->limits = options->limits;
+    link->pin = (weir_protocol)options->key->pin;
+    link->over_tls = options->tls != NULL;
+    link->closing_until_ns = WEIR_NEVER;
+    link->failure.tls_alert = -1;
+    weir_bin_init(&link->own_bin, link->allocator, 2);
+    link->bin = options->bin != NULL ? options->bin : &link->own_bin;
+    weir_ledger_init(&link->early, link->over_tls);
+    if (link->over_tls) {
+        link->tls = new_filter(link, options, status);
+        if (link->tls == NULL) {
+            weir_link_free(link);
+            return NULL;
+        }
+    }
+    *status = WEIR_OK;
+    return link;
+}
+
+void weir_link_free(weir_link *link)
+{
+    if (link == NULL) {
+        return;
+    }
+    weir_conn_free(link->conn);
+    weir_tls_free(link->tls);
+    weir_bin_clear(&link->own_bin);
+    weir_release(link->allocator, link);
+}
+
+void weir_link_want(weir_link *link, weir_want *want)
+{
+    memset(want, 0, sizeof(*want));
+    want->wake_ns = WEIR_NEVER;
+    if (link->state == WEIR_LINK_NEW || link->state == WEIR_LINK_CLOSED) {
+        return;
+    }
+    if (link->over_tls) {
+        seal(link);
+        want->out[0] = weir_tls_pending(link->tls, 0);
+        if (want->out[0].length > 0) {
+            want->out[1] = weir_tls_pending(link->tls, want->out[0].length);
+        }
+    } else {
+        want->out[0] = weir_conn_pending(link->conn, 0);
+        if (want->out[0].length > 0) {
+            want->out[1] = weir_conn_pending(link->conn, want->out[0].length);
+        }
+    }
+    if (link->state == WEIR_LINK_CLOSING) {
+        want->wake_ns = link->closing_until_ns;
+        want->why = WEIR_WHY_CLOSING;
+        return;
+    }
+    want->in_octets = link->conn != NULL ? weir_conn_room(link->conn) : IN_OCTETS_LIMIT;
+    if (link->held.length > 0 || (link->over_tls && weir_tls_wants_pause(link->tls))) {
+        want->in_octets = 0;
+    }
+    if (link->conn != NULL) {
+        want->wake_ns = weir_conn_deadline(link->conn, &want->why);
+    }
+}
+
+void weir_link_connected(weir_link *link, weir_time now_ns)
+{
+    WEIR_ASSERT(link->state == WEIR_LINK_NEW);
+    link->now_ns = now_ns;
+    link->connected_ns = now_ns;
+    link->last_received_ns = now_ns;
+    if (link->over_tls) {
+        enter(link, WEIR_LINK_HANDSHAKE);
+        weir_tls_start(link->tls);
+        follow_tls(link);
+    } else {
+        open_conn(link, link->pin == WEIR_H2 ? WEIR_H2 : WEIR_H1);
+    }
+}
+
+void weir_link_sent(weir_link *link, size_t octets, weir_time now_ns)
+{
+    link->now_ns = now_ns;
+    weir_ledger_wire(weir_link_ledger(link), WEIR_SENT, octets);
+    if (link->over_tls) {
+        weir_tls_sent(link->tls, octets);
+        records_sent(link);
+    } else {
+        weir_conn_sent(link->conn, octets, now_ns);
+    }
+    weir_link_check(link);
+}
+
+void weir_link_failed(weir_link *link, int sys_errno, weir_time now_ns)
+{
+    link->now_ns = now_ns;
+    link->watch.failed = true;
+    fail_with(link, WEIR_E_NETWORK, sys_errno, NULL);
+}
+
+size_t weir_link_received(weir_link *link, weir_span octets, weir_time now_ns)
+{
+    size_t taken = 0;
+
+    link->now_ns = now_ns;
+    if (octets.length == 0) {
+        link->watch.fin_seen = true;
+        input_ended(link);
+        return 0;
+    }
+    link->last_received_ns = now_ns;
+    taken = link->over_tls ? received_tls(link, octets) : received_clear(link, octets);
+    weir_link_check(link);
+    return taken;
+}
+
+void weir_link_tick(weir_link *link, weir_time now_ns)
+{
+    link->now_ns = now_ns;
+    if (link->state == WEIR_LINK_CLOSING && now_ns >= link->closing_until_ns) {
+        enter(link, WEIR_LINK_CLOSED);
+        return;
+    }
+    if (link->conn != NULL && link->state == WEIR_LINK_OPEN) {
+        weir_conn_tick(link->conn, now_ns);
+    }
+}
+
+void weir_link_resume(weir_link *link, weir_time now_ns)
+{
+    link->now_ns = now_ns;
+    if (link->held.length > 0) {
+        feed_held(link);
+        weir_link_check(link);
+    }
+}
+
+void weir_link_close(weir_link *link, weir_time closing_ns, weir_time now_ns)
+{
+    link->now_ns = now_ns;
+    if (link->state == WEIR_LINK_CLOSING || link->state == WEIR_LINK_CLOSED) {
+        return;
+    }
+    if (link->state != WEIR_LINK_OPEN) {
+        enter(link, WEIR_LINK_CLOSED);
+        return;
+    }
+    weir_conn_shutdown(link->conn, now_ns);
+    if (link->over_tls) {
+        seal(link);
+        weir_tls_close(link->tls);
+    }
+    link->closing_until_ns = weir_time_add(now_ns, closing_ns);
+    enter(link, WEIR_LINK_CLOSING);
+}
+
+void weir_link_abort(weir_link *link, weir_status status, weir_time now_ns)
+{
+    link->now_ns = now_ns;
+    fail_with(link, status, 0, NULL);
+}
+
+bool weir_link_is_open(const weir_link *link)
+{
+    return link->state == WEIR_LINK_OPEN;
+}
+
+bool weir_link_is_over(const weir_link *link)
+{
+    if (link->state != WEIR_LINK_CLOSING) {
+        return link->state == WEIR_LINK_CLOSED;
+    }
+    if (link->over_tls) {
+        return weir_tls_pending(link->tls, 0).length == 0;
+    }
+    return weir_conn_pending(link->conn, 0).length == 0;
+}
+
+weir_facts weir_link_facts(const weir_link *link)
+{
+    weir_facts facts = {.version = 1, .unfit = WEIR_UNFIT_FAILED};
+
+    if (link->conn != NULL) {
+        facts = weir_conn_facts(link->conn);
+    }
+    if (link->state != WEIR_LINK_OPEN && (facts.accepting || facts.reusable)) {
+        facts.version++;
+        facts.accepting = false;
+        facts.reusable = false;
+        facts.unfit = link->state == WEIR_LINK_CLOSED ? WEIR_UNFIT_FAILED : WEIR_UNFIT_SHUTDOWN;
+    }
+    return facts;
+}
+
+weir_protocol weir_link_protocol(const weir_link *link)
+{
+    return link->conn != NULL ? weir_conn_facts(link->conn).protocol : WEIR_PROTOCOL_ANY;
+}
+
+weir_ledger *weir_link_ledger(weir_link *link)
+{
+    return link->conn != NULL ? weir_conn_ledger(link->conn) : &link->early;
+}
+
+bool weir_link_has_sent_of(const weir_link *link, const weir_stream *stream)
+{
+    const weir_tally *tally = &stream->owner.tally;
+
+    if (weir_tally_plain(tally).sent > 0) {
+        return true;
+    }
+    /* A record that left in part may hold octets of any stream that has queued some: say so rather than guess. */
+    return link->over_tls && weir_tls_torn_sent(link->tls) > 0 && stream->owner.queued_octets > 0;
+}
+
+void weir_link_account(weir_link *link, int fd, weir_account *account)
+{
+    weir_ledger *ledger = weir_link_ledger(link);
+
+    if (link->held.length > 0) {
+        weir_ledger_plain(ledger, WEIR_RECEIVED, link->held.length);
+        weir_ledger_charge(ledger, NULL, weir_row_of_conn(WEIR_ROW_UNREAD), WEIR_RECEIVED,
+                           link->held.length);
+        weir_ledger_share(ledger, WEIR_RECEIVED, link->held_overhead_octets);
+        link->held = (weir_span){NULL, 0};
+        weir_ledger_set_torn(ledger, WEIR_RECEIVED, weir_tls_torn_received(link->tls));
+    }
+    weir_ledger_settle(ledger);
+    weir_ledger_account(ledger, account);
+    account->verdict.ledger = account->wire;
+    if (fd >= 0 && weir_os_kernel_octets(fd, &link->watch, &account->verdict.kernel)) {
+        bool same = account->verdict.kernel.sent == account->wire.sent &&
+                    account->verdict.kernel.received == account->wire.received;
+        account->verdict.agreement = same ? WEIR_AGREE : WEIR_DIFFER;
+    }
+}
+
+void weir_link_check(const weir_link *link)
+{
+#ifdef WEIR_CHECK
+    const weir_ledger *ledger = weir_link_ledger((weir_link *)(uintptr_t)link);
+    WEIR_ASSERT(link->conn != NULL || link->state != WEIR_LINK_OPEN);
+    weir_ledger_check(ledger);
+    if (link->conn != NULL) {
+        weir_conn_check(link->conn);
+    }
+#else
+    (void)link;
+#endif
+}
+
+static weir_tls *new_filter(weir_link *link, const weir_link_options *options, weir_status *status)
+{
+    const weir_origin_key *key = options->key;
+    const weir_tls_filter_options filter = {
+        .config = options->tls,
+        .kind = (weir_host_kind)key->kind,
+        .host = key->host,
+        .address = options->host_address,
+        .port = key->port,
+        .pin = link->pin,
+        .allocator = link->allocator,
+        .bin = link->bin,
+        .route = key->proxy,
+        .sessions = options->sessions,
+    };
+
+    return weir_tls_new(&filter, status);
+}
+
+/* Edges of the state machine; a state never comes back. */
+static void enter(weir_link *link, weir_link_state state)
+{
+    WEIR_ASSERT(state > link->state);
+    link->state = state;
+}
+
+static void fail(weir_link *link, const weir_failure *failure)
+{
+    if (link->failure.status == WEIR_OK) {
+        link->failure = *failure;
+    }
+    if (link->conn != NULL) {
+        weir_conn_end(link->conn, failure, link->now_ns);
+    }
+    if (link->state != WEIR_LINK_CLOSED) {
+        enter(link, WEIR_LINK_CLOSED);
+    }
+}
+
+static void fail_with(weir_link *link, weir_status status, int sys_errno, const char *what)
+{
+    weir_failure failure = {
+        .status = status,
+        .sys_errno = sys_errno,
+        .tls_alert = -1,
+        .offset = WEIR_UNKNOWN,
+        .what = what,
+    };
+    if (status == WEIR_E_NETWORK) {
+        failure.status = weir_os_failure_status(sys_errno);
+    }
+    fail(link, &failure);
+}
+
+static void open_conn(weir_link *link, weir_protocol protocol)
+{
+    const weir_conn_options options = {
+        .protocol = protocol,
+        .over_tls = link->over_tls,
+        .allocator = link->allocator,
+        .bin = link->bin,
+        .limits = link->limits,
+    };
+    weir_status status = WEIR_OK;
+    weir_conn *conn = weir_conn_new(&options, link->now_ns, &status);
+
+    if (conn == NULL) {
+        fail_with(link, status, 0, NULL);
+        return;
+    }
+    weir_ledger_inherit(weir_conn_ledger(conn), &link->early);
+    link->conn = conn;
+    enter(link, WEIR_LINK_OPEN);
+}
+
+/* The TLS filter may have come to a new state: the handshake is over, it failed, or the peer closed. */
+static void follow_tls(weir_link *link)
+{
+    const weir_tls_state state = weir_tls_state_of(link->tls);
+
+    if (state == WEIR_TLS_FAILED) {
+        weir_failure failure = weir_tls_failure(link->tls);
+        fail(link, &failure);
+        return;
+    }
+    if (link->state == WEIR_LINK_HANDSHAKE && state == WEIR_TLS_OPEN) {
+        weir_protocol chosen = weir_tls_protocol(link->tls);
+        if (chosen == WEIR_PROTOCOL_ANY) {
+            chosen = WEIR_H1;
+        }
+        if (link->pin != WEIR_PROTOCOL_ANY && chosen != link->pin) {
+            fail_with(link, WEIR_E_TLS_ALPN, 0, "the server did not choose the protocol that was asked for");
+            return;
+        }
+        open_conn(link, chosen);
+    }
+}
+
+/* Turns what the conn has queued into records, while the out queue has room for them. */
+static void seal(weir_link *link)
+{
+    if (link->conn == NULL || link->state != WEIR_LINK_OPEN) {
+        return;
+    }
+    while (weir_tls_can_seal(link->tls)) {
+        weir_span plain = weir_conn_pending(link->conn, link->sealed_octets);
+        if (plain.length == 0) {
+            return;
+        }
+        plain = weir_span_head(plain, RECORD_PLAIN_OCTETS);
+        if (weir_tls_seal(link->tls, plain) != WEIR_OK) {
+            follow_tls(link);
+            return;
+        }
+        link->sealed_octets += plain.length;
+    }
+}
+
+static size_t received_clear(weir_link *link, weir_span octets)
+{
+    size_t taken = 0;
+
+    while (taken < octets.length) {
+        size_t step = weir_conn_feed(link->conn, weir_span_from(octets, taken), link->now_ns);
+        if (step == 0) {
+            break;
+        }
+        taken += step;
+    }
+    weir_ledger_wire(weir_link_ledger(link), WEIR_RECEIVED, taken);
+    return taken;
+}
+
+static size_t received_tls(weir_link *link, weir_span octets)
+{
+    size_t taken = 0;
+
+    while (taken < octets.length && link->held.length == 0) {
+        weir_tls_record record = {WEIR_TLS_NOTHING, {NULL, 0}, 0, 0};
+        size_t step = weir_tls_feed(link->tls, weir_span_from(octets, taken), &record);
+
+        if (step == 0) {
+            return discard(link, octets, taken);
+        }
+        taken += step;
+        weir_ledger_wire(weir_link_ledger(link), WEIR_RECEIVED, step);
+        if (record.kind != WEIR_TLS_NOTHING) {
+            take_record(link, &record);
+        }
+        follow_tls(link);
+    }
+    if (link->held.length == 0) {
+        weir_ledger_set_torn(weir_link_ledger(link), WEIR_RECEIVED, weir_tls_torn_received(link->tls));
+    }
+    return taken;
+}
+
+/* What comes after close_notify or a fatal error is not ours to read, but it came: it has a row. */
+static size_t discard(weir_link *link, weir_span octets, size_t taken)
+{
+    weir_ledger *ledger = weir_link_ledger(link);
+    const size_t rest = octets.length - taken;
+
+    weir_ledger_wire(ledger, WEIR_RECEIVED, rest);
+    weir_ledger_charge(ledger, NULL, weir_row_of_conn(WEIR_ROW_TLS_CONTROL), WEIR_RECEIVED, rest);
+    weir_ledger_set_torn(ledger, WEIR_RECEIVED, weir_tls_torn_received(link->tls));
+    return octets.length;
+}
+
+static void take_record(weir_link *link, const weir_tls_record *record)
+{
+    weir_ledger *ledger = weir_link_ledger(link);
+
+    if (record->kind == WEIR_TLS_HANDSHAKE) {
+        weir_ledger_charge(ledger, NULL, weir_row_of_conn(WEIR_ROW_TLS_HANDSHAKE), WEIR_RECEIVED,
+                           record->wire_octets);
+        return;
+    }
+    if (record->kind == WEIR_TLS_DATA) {
+        link->held = record->plain;
+        link->held_overhead_octets = record->wire_octets - record->plain_octets;
+        weir_ledger_set_torn(ledger, WEIR_RECEIVED, record->wire_octets);
+        feed_held(link);
+        return;
+    }
+    weir_ledger_charge(ledger, NULL, weir_row_of_conn(WEIR_ROW_TLS_CONTROL), WEIR_RECEIVED,
+                       record->wire_octets);
+    if (record->kind == WEIR_TLS_CLOSE_NOTIFY) {
+        const weir_failure orderly = {.status = WEIR_OK, .tls_alert = -1, .offset = WEIR_UNKNOWN};
+        if (link->conn != NULL) {
+            weir_conn_end(link->conn, &orderly, link->now_ns);
+        }
+    }
+}
+
+/* Gives the plaintext of one record to the conn; its overhead is shared when all of it is taken. */
+static void feed_held(weir_link *link)
+{
+    weir_ledger *ledger = weir_link_ledger(link);
+
+    while (link->held.length > 0 && link->conn != NULL) {
+        size_t step = weir_conn_feed(link->conn, link->held, link->now_ns);
+        if (step == 0) {
+            break;
+        }
+        link->held = weir_span_from(link->held, step);
+    }
+    if (link->held.length == 0) {
+        weir_ledger_set_torn(ledger, WEIR_RECEIVED, 0);
+        weir_ledger_share(ledger, WEIR_RECEIVED, link->held_overhead_octets);
+        weir_tls_plain_done(link->tls);
+        return;
+    }
+    /* Plain octets moved, the record is still torn: what is left of it with its overhead. */
+    weir_ledger_set_torn(ledger, WEIR_RECEIVED, link->held.length + link->held_overhead_octets);
+}
+
+static void records_sent(weir_link *link)
+{
+    weir_ledger *ledger = weir_link_ledger(link);
+    weir_tls_record record;
+
+    while (weir_tls_next_sent(link->tls, &record)) {
+        if (record.kind == WEIR_TLS_DATA) {
+            WEIR_ASSERT(link->sealed_octets >= record.plain_octets);
+            link->sealed_octets -= record.plain_octets;
+            weir_conn_sent(link->conn, record.plain_octets, link->now_ns);
+            weir_ledger_share(ledger, WEIR_SENT, record.wire_octets - record.plain_octets);
+        } else {
+            weir_conn_row row =
+                record.kind == WEIR_TLS_HANDSHAKE ? WEIR_ROW_TLS_HANDSHAKE : WEIR_ROW_TLS_CONTROL;
+            weir_ledger_charge(ledger, NULL, weir_row_of_conn(row), WEIR_SENT,
+                               record.wire_octets);
+        }
+    }
+    weir_ledger_set_torn(ledger, WEIR_SENT, weir_tls_torn_sent(link->tls));
+}
+
+/* FIN. What it means is the conn's to say, except that TLS without close_notify is not an orderly end. */
+static void input_ended(weir_link *link)
+{
+    weir_failure failure = {.status = WEIR_OK, .tls_alert = -1, .offset = WEIR_UNKNOWN};
+
+    if (link->over_tls) {
+        weir_tls_end(link->tls);
+        if (weir_tls_state_of(link->tls) == WEIR_TLS_FAILED && link->conn == NULL) {
+            follow_tls(link);
+            return;
+        }
+        if (weir_tls_state_of(link->tls) != WEIR_TLS_CLOSED) {
+            failure.status = WEIR_E_UNFRAMED;
+        }
+    }
+    if (link->conn == NULL) {
+        fail_with(link, WEIR_E_CLOSED_EARLY, 0, NULL);
+        return;
+    }
+    weir_conn_end(link->conn, &failure, link->now_ns);
+    if (link->state == WEIR_LINK_OPEN) {
+        enter(link, WEIR_LINK_CLOSED);
+    }
+}

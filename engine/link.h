@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A link: [TLS] + conn, a socket-shaped pipe without a socket. The driver asks what it wants, does it in whatever way it
+ * can, and tells it what it did.
+ *
+ *   NEW -connected-> HANDSHAKE (TLS only) -> OPEN -close-> CLOSING -flushed, failed, tick-> CLOSED
+ *                         \------------------- failed, ended ----------------------------/
+ *
+ * The one rule that makes all drivers equal: octets named by a want are pinned until the matching did. A thread may drop
+ * the link's lock around a system call; more may be queued meanwhile, nothing moves.
+ *
+ * Invariants (weir_link_check): the ledger's laws; `sealed_octets` is what of the conn's queue sits in records that the
+ * kernel has not taken whole; no conn before the protocol is known.
+ *
+ * Ownership: the link owns its TLS filter and conn; exchanges attach streams to the conn and close them before the link is
+ * freed. Thread rule: none inside; in the blocking front end its lock guards it and every exchange attached to it.
+ */
+#ifndef WEIR_ENGINE_LINK_H
+#define WEIR_ENGINE_LINK_H
+
+#include "engine/os.h"
+#include "engine/tls.h"
+#include "pool/pool.h"
+#include "proto/conn.h"
+
+typedef struct weir_want {
+    weir_span out[2];  /* octets to send, pinned until weir_link_sent(); empty: nothing to send */
+    size_t in_octets;  /* how many octets it will take now; 0: paused */
+    weir_time wake_ns; /* call weir_link_tick() then; WEIR_NEVER if no timer runs */
+    weir_why why;      /* which timer, for logs and tests */
+} weir_want;
+
+typedef enum weir_link_state {
+    WEIR_LINK_NEW = 0,
+    WEIR_LINK_HANDSHAKE,
+    WEIR_LINK_OPEN,
+    WEIR_LINK_CLOSING, /* saying goodbye; nothing is read any more */
+    WEIR_LINK_CLOSED
+} weir_link_state;
+
+const char *weir_link_state_name(weir_link_state state);
+
+typedef struct weir_link_options {
+    const weir_allocator *allocator;
+    weir_bin *bin;                /* *kept*; NULL: a bin of its own */
+    const weir_origin_key *key;   /* borrowed; valid with the slot */
+    weir_tls_config *tls;         /* NULL: clear */
+    weir_tls_sessions *sessions;  /* NULL: none */
+    const uint8_t *host_address;  /* for IP hosts: 4 or 16 octets */
+    weir_conn_limits limits;
+    uint64_t id;
+} weir_link_options;
+
+typedef struct weir_link {
+    weir_link_state state;
+    uint64_t id;
+    const weir_allocator *allocator;
+    weir_bin own_bin;
+    weir_bin *bin;
+    weir_conn_limits limits;
+    weir_protocol pin;
+    bool over_tls;
+    weir_ledger early;     /* the accounts until the conn is there */
+    weir_tls *tls;
+    weir_conn *conn;
+    size_t sealed_octets;
+    weir_span held;        /* plaintext of a record that the conn has not taken yet; lies in the TLS filter */
+    uint64_t held_overhead_octets;
+    weir_failure failure;  /* status WEIR_OK while it lives */
+    weir_os_watch watch;
+    weir_time now_ns;
+    weir_time connected_ns;
+    weir_time last_received_ns;
+    weir_time closing_until_ns;
+    uint64_t exchanges;    /* how many it has served */
+    weir_slot *slot;
+    void *driver;          /* the front end's record of it */
+} weir_link;
+
+weir_link *weir_link_new(const weir_link_options *options, weir_status *status);
+/* No stream may be open. NULL-safe. */
+void weir_link_free(weir_link *link);
+
+/* What it wants now. Seals records, hence not const. */
+void weir_link_want(weir_link *link, weir_want *want);
+
+/* What the driver did. */
+void weir_link_connected(weir_link *link, weir_time now_ns);
+void weir_link_sent(weir_link *link, size_t octets, weir_time now_ns);
+void weir_link_failed(weir_link *link, int sys_errno, weir_time now_ns);
+/* Octets taken, which is all of them if no more than want.in_octets were offered. An empty span is the end of input. */
+size_t weir_link_received(weir_link *link, weir_span octets, weir_time now_ns);
+void weir_link_tick(weir_link *link, weir_time now_ns);
+/* The caller read from an inbox: plaintext that was held back may go on. */
+void weir_link_resume(weir_link *link, weir_time now_ns);
+
+/* Begins an orderly close: GOAWAY and close_notify where there are such, flushed until at most closing_ns later. */
+void weir_link_close(weir_link *link, weir_time closing_ns, weir_time now_ns);
+/* Ends it with a failure of our own making (a deadline of the handshake, a cancelled dial). */
+void weir_link_abort(weir_link *link, weir_status status, weir_time now_ns);
+
+bool weir_link_is_open(const weir_link *link);
+/* Nothing more will happen on it: the driver closes the socket (and samples the kernel first). */
+bool weir_link_is_over(const weir_link *link);
+weir_facts weir_link_facts(const weir_link *link);
+weir_protocol weir_link_protocol(const weir_link *link);
+weir_ledger *weir_link_ledger(weir_link *link);
+/* Did any octet of the stream leave, in part of a record even? */
+bool weir_link_has_sent_of(const weir_link *link, const weir_stream *stream);
+
+/* The final account: settles the ledger and compares it with what the kernel says of fd (-1: unavailable). Once, before close. */
+void weir_link_account(weir_link *link, int fd, weir_account *account);
+
+void weir_link_check(const weir_link *link);
+
+#endif

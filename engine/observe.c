@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* The queue of events that wait to be told: see observe.h. */
+#include "engine/observe.h"
+
+#include <string.h>
+
+static bool merge(weir_events *events, const weir_event *event);
+static bool make_room(weir_events *events);
+
+void weir_events_init(weir_events *events, const weir_allocator *allocator, const weir_observer *observer)
+{
+    memset(events, 0, sizeof(*events));
+    events->allocator = allocator;
+    events->observer = observer != NULL && observer->tell != NULL ? observer : NULL;
+}
+
+void weir_events_clear(weir_events *events)
+{
+    if (events->waiting != NULL) {
+        weir_release(events->allocator, events->waiting);
+    }
+    events->waiting = NULL;
+    events->count = 0;
+    events->told = 0;
+    events->room = 0;
+}
+
+void weir_events_add(weir_events *events, const weir_event *event)
+{
+    if (events->observer == NULL || merge(events, event)) {
+        return;
+    }
+    if (!make_room(events)) {
+        events->dropped++;
+        return;
+    }
+    weir_waiting_event *waiting = &events->waiting[events->count++];
+    waiting->event = *event;
+    waiting->event.size = sizeof(weir_event);
+    waiting->address[0] = '\0';
+    if (event->address != NULL) {
+        size_t length = weir_min(strlen(event->address), sizeof(waiting->address) - 1);
+        memcpy(waiting->address, event->address, length);
+        waiting->address[length] = '\0';
+    }
+    if (event->account != NULL) {
+        waiting->account = *event->account;
+    }
+}
+
+void weir_events_tell(weir_events *events)
+{
+    while (events->told < events->count) {
+        /* A copy: the observer may cause further events, and the queue may move. */
+        weir_waiting_event now = events->waiting[events->told++];
+        now.event.address = now.event.address != NULL ? now.address : NULL;
+        now.event.account = now.event.account != NULL ? &now.account : NULL;
+        events->observer->tell(&now.event, events->observer->user);
+    }
+    weir_events_clear(events);
+}
+
+static bool is_octets(weir_event_kind kind)
+{
+    return kind == WEIR_EVENT_REQUEST_SENT || kind == WEIR_EVENT_RESPONSE_RECEIVED;
+}
+
+/* Octet events are totals so far: the newer one says it all. */
+static bool merge(weir_events *events, const weir_event *event)
+{
+    if (!is_octets(event->kind) || events->count == events->told) {
+        return false;
+    }
+    weir_event *last = &events->waiting[events->count - 1].event;
+    if (last->kind != event->kind || last->exchange != event->exchange || last->last) {
+        return false;
+    }
+    *last = *event;
+    last->size = sizeof(weir_event);
+    return true;
+}
+
+static bool make_room(weir_events *events)
+{
+    if (events->count < events->room) {
+        return true;
+    }
+    if (events->told > 0) {
+        memmove(events->waiting, events->waiting + events->told,
+                (events->count - events->told) * sizeof(*events->waiting));
+        events->count -= events->told;
+        events->told = 0;
+        return true;
+    }
+    if (events->room >= WEIR_EVENTS_LIMIT) {
+        return false;
+    }
+    size_t room = events->room == 0 ? 8 : events->room * 2;
+    weir_waiting_event *grown =
+        weir_resize(events->allocator, events->waiting, room * sizeof(*events->waiting));
+    if (grown == NULL) {
+        return false;
+    }
+    events->waiting = grown;
+    events->room = room;
+    return true;
+}

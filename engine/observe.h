@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Events that wait to be told: queued while state changes, told afterwards, in order, with no lock held.
+ *
+ * Bounded: repeated octet events (REQUEST_SENT, RESPONSE_RECEIVED) of one exchange merge while they are neighbours; past
+ * WEIR_EVENTS_LIMIT waiting events the oldest of these are dropped and counted. Nothing is allocated without an observer.
+ */
+#ifndef WEIR_ENGINE_OBSERVE_H
+#define WEIR_ENGINE_OBSERVE_H
+
+#include "proto/alloc.h"
+#include "weir/observe.h"
+
+#define WEIR_EVENTS_LIMIT 256
+#define WEIR_ADDRESS_TEXT_OCTETS 48
+
+typedef struct weir_waiting_event {
+    weir_event event;
+    char address[WEIR_ADDRESS_TEXT_OCTETS];
+    weir_account account;
+} weir_waiting_event;
+
+typedef struct weir_events {
+    const weir_allocator *allocator;
+    const weir_observer *observer; /* NULL: nobody listens, nothing is queued */
+    weir_waiting_event *waiting;
+    size_t count;
+    size_t told; /* index of the next to tell */
+    size_t room;
+    uint64_t dropped;
+} weir_events;
+
+void weir_events_init(weir_events *events, const weir_allocator *allocator, const weir_observer *observer);
+void weir_events_clear(weir_events *events);
+static inline bool weir_events_are_wanted(const weir_events *events)
+{
+    return events->observer != NULL;
+}
+/* Queues a copy; event->address and event->account are copied too. Spans must stay valid until it is told. */
+void weir_events_add(weir_events *events, const weir_event *event);
+/* Tells everything that waits, also what is added meanwhile. No lock may be held. */
+void weir_events_tell(weir_events *events);
+
+#endif
