@@ -66,9 +66,9 @@ weir_status weir_head_build(weir_head *head, const weir_head_parts *parts,
 void weir_head_clear(weir_head *head);
 
 /*
- * Trailer fields (RFC 9110 s6.5.1): the same checks, and fields for framing, routing, request
- * modifiers, credentials and content processing are refused (WEIR_E_TRAILER). On failure `trailers`
- * is empty.
+ * Trailer fields (RFC 9110 s6.5.1): the same checks; fields for framing, routing, request
+ * modifiers, credentials and content processing are refused, and more than 65536 octets
+ * (WEIR_E_TRAILER). On failure `trailers` is empty.
  */
 weir_status weir_trailers_build(weir_fields *trailers, const weir_field *fields, size_t count,
                                 const weir_allocator *allocator, weir_failure *failure);
