@@ -41,7 +41,12 @@ typedef struct weir_span {
 } weir_span;
 
 /* The span of a string literal, and of a NUL-terminated string (NULL gives the empty span). */
+#ifdef __cplusplus
+#define WEIR_SPAN(literal)                                                                         \
+    (weir_span{reinterpret_cast<const uint8_t *>(literal), sizeof(literal) - 1})
+#else
 #define WEIR_SPAN(literal) ((weir_span){(const uint8_t *)(literal), sizeof(literal) - 1})
+#endif
 WEIR_API weir_span weir_span_of(const char *text);
 
 /* Octets counted in both directions, seen from the client. */
@@ -90,6 +95,20 @@ typedef struct weir_allocator {
  * macro. Fields are only ever appended, 0 means the default, and the library reads no further than
  * the caller's `size`: a program built against an older header keeps its meaning.
  */
+
+#ifdef __cplusplus
+}
+template <class record> inline record weir_initial()
+{
+    record r = record();
+    r.size = sizeof(record);
+    return r;
+}
+extern "C" {
+#define WEIR_INIT(record) weir_initial<record>()
+#else
+#define WEIR_INIT(record) {.size = sizeof(record)}
+#endif
 
 /* The version of the library that is linked: "0.1.0". */
 WEIR_API const char *weir_version(void);

@@ -50,7 +50,7 @@ typedef struct weir_client_options {
     weir_time probe_after_ns;        /* reuse after a longer pause begins with a look at the socket: 1 ms;
                                         WEIR_PROBE_ALWAYS: always, WEIR_NEVER: never */
 } weir_client_options;
-#define WEIR_CLIENT_OPTIONS_INIT {.size = sizeof(weir_client_options)}
+#define WEIR_CLIENT_OPTIONS_INIT WEIR_INIT(weir_client_options)
 #define WEIR_PROBE_ALWAYS ((weir_time)1)
 
 /* NULL and *status (may be NULL) says why: WEIR_E_NOMEM, WEIR_E_INVALID, WEIR_E_TLS_CONFIG, WEIR_E_DESCRIPTORS. */

@@ -56,7 +56,7 @@ typedef struct weir_loop_options {
     uint32_t turn_octets;            /* received in one turn before it returns: 1 MiB */
     bool observed_as_records;        /* events of calls without an observer come as WEIR_TOLD_OBSERVED */
 } weir_loop_options;
-#define WEIR_LOOP_OPTIONS_INIT {.size = sizeof(weir_loop_options)}
+#define WEIR_LOOP_OPTIONS_INIT WEIR_INIT(weir_loop_options)
 
 WEIR_API weir_loop *weir_loop_new(const weir_loop_options *options, weir_status *status);
 /* Cancels what is under way without telling it; exchanges that were not freed stay readable and must be freed. */

@@ -59,7 +59,7 @@ typedef struct weir_request {
     const weir_field *trailers; /* after a SPAN or SOURCE body; a STREAM gives them to weir_finish() */
     size_t trailer_count;
 } weir_request;
-#define WEIR_REQUEST_INIT {.size = sizeof(weir_request)}
+#define WEIR_REQUEST_INIT WEIR_INIT(weir_request)
 
 /* What kind of exchange this is; it tunes windows, records and timers, never what is sent. */
 typedef enum weir_hint {
@@ -113,7 +113,7 @@ typedef struct weir_call {
     weir_span connect_to;     /* dial this host instead; Host, SNI and certificate stay those of the URL */
     uint16_t connect_port;    /* with connect_to; 0: the URL's */
 } weir_call;
-#define WEIR_CALL_INIT {.size = sizeof(weir_call)}
+#define WEIR_CALL_INIT WEIR_INIT(weir_call)
 
 /* The clock that deadlines are told in: CLOCK_MONOTONIC in nanoseconds. */
 WEIR_API weir_time weir_now(void);

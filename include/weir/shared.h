@@ -25,7 +25,7 @@ typedef struct weir_shared_options {
     uint32_t tls_sessions;           /* remembered: 1024 */
     uint32_t dns_answers;            /* remembered: 1024 */
 } weir_shared_options;
-#define WEIR_SHARED_OPTIONS_INIT {.size = sizeof(weir_shared_options)}
+#define WEIR_SHARED_OPTIONS_INIT WEIR_INIT(weir_shared_options)
 
 WEIR_API weir_shared *weir_shared_new(const weir_shared_options *options, weir_status *status);
 WEIR_API weir_shared *weir_shared_acquire(weir_shared *shared);
@@ -45,7 +45,7 @@ typedef struct weir_pool_limits {
     uint32_t inbox_octets;           /* unread content of one exchange: 65536, HTTP/2 stream window 262144 */
     bool bare_lf;                    /* accept bare LF in HTTP/1.1 heads (RFC 9112 s2.2) */
 } weir_pool_limits;
-#define WEIR_POOL_LIMITS_INIT {.size = sizeof(weir_pool_limits)}
+#define WEIR_POOL_LIMITS_INIT WEIR_INIT(weir_pool_limits)
 
 /* Numbers of the pool at one moment. */
 typedef struct weir_counts {

@@ -37,10 +37,7 @@ typedef struct weir_tls_options {
         *key_log_file; /* append the secrets of each connection (NSS format): debugging only */
 } weir_tls_options;
 
-#define WEIR_TLS_OPTIONS_INIT                                                                      \
-    {                                                                                              \
-        .size = sizeof(weir_tls_options)                                                           \
-    }
+#define WEIR_TLS_OPTIONS_INIT WEIR_INIT(weir_tls_options)
 
 typedef struct weir_tls_config weir_tls_config;
 
