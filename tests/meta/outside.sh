@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# weir is installed, and a program outside the tree is built against it in each way that is offered,
+# and run against a server.
+
+. "$(dirname "$0")/tap.sh" "$1"
+
+here="$root/tests/meta/outside"
+prefix="$scratch/prefix"
+
+install_weir() { "$cmake" --install "$release" --prefix "$prefix"; }
+
+start_server() {
+    "$cc" -o "$scratch/answer" "$here/answer.c" || return 1
+    coproc server { exec "$scratch/answer"; }
+    read -r -t 10 port <&"${server[0]}"
+}
+
+# answers PROGRAM: runs it; it must have got the answer.
+answers() {
+    local out
+    out=$("$1" "http://127.0.0.1:$port/")
+    echo "$out"
+    [ "$out" = "200 hello END" ]
+}
+
+cmake_project() { # cmake_project NAME TARGET
+    "$cmake" -S "$here" -B "$scratch/$1" -G "$generator" "-DCMAKE_C_COMPILER=$cc" \
+        "-DCMAKE_PREFIX_PATH=$prefix" "-DWEIR_LINK=$2" && "$cmake" --build "$scratch/$1" &&
+        answers "$scratch/$1/get"
+}
+
+pc() { PKG_CONFIG_PATH="$prefix/$libdir/pkgconfig" pkg-config "$@" weir; }
+
+# -lweir takes libweir.so where both are installed; the static one is asked for by its name.
+static_flags() { pc --static --cflags --libs | sed 's/-lweir\b/-l:libweir.a/'; }
+
+# shellcheck disable=SC2046 # flags are words
+shared_by_pc() {
+    "$cc" -std=c11 -Wall -Wextra -Werror "$here/get.c" -o "$scratch/get-shared" $(pc --cflags --libs) &&
+        LD_LIBRARY_PATH="$prefix/$libdir" answers "$scratch/get-shared"
+}
+
+# shellcheck disable=SC2046
+static_by_pc() {
+    "$cc" -std=c11 -Wall -Wextra -Werror "$here/get.c" -o "$scratch/get-static" $(static_flags) &&
+        ! readelf -d "$scratch/get-static" | grep 'NEEDED.*libweir' && answers "$scratch/get-static"
+}
+
+# shellcheck disable=SC2046
+as_cxx() {
+    "$cxx" -std=c++17 -Wall -Wextra -Werror -x c++ "$here/get.c" -x none -o "$scratch/get-cxx" \
+        $(static_flags) && answers "$scratch/get-cxx"
+}
+
+# shellcheck disable=SC2046
+with_clashing_names() {
+    "$cc" -std=c11 "$here/get.c" "$here/clash.c" -o "$scratch/get-clash" $(static_flags) &&
+        answers "$scratch/get-clash"
+}
+
+# What is installed must not lead back to where it was built.
+leads_nowhere() {
+    ! grep -rlF -e "$root" -e "$release" "$prefix" --include='*.cmake' --include='*.pc' --include='*.h'
+}
+
+soname() { readelf -d "$prefix/$libdir/libweir.so" | grep 'SONAME.*\[libweir.so.0\]'; }
+
+check "an optimised build succeeds" release_build
+check "it installs" install_weir
+libdir=$(cd "$prefix" 2>/dev/null && dirname "$(find . -name libweir.a | head -n 1)" | sed 's|^\./||')
+check "a server is there" start_server
+check "find_package(weir) links the shared library" cmake_project shared weir::weir
+check "find_package(weir COMPONENTS static) links the static one" cmake_project static weir::static
+check "pkg-config weir links the shared library" shared_by_pc
+check "pkg-config --static weir links the static one" static_by_pc
+check "the program is C++ too" as_cxx
+check "a program's own names do not clash with those inside libweir.a" with_clashing_names
+check "what is installed does not name where it was built" leads_nowhere
+check "the shared library has its name" soname
+[ -n "${server_PID:-}" ] && kill "$server_PID"
+tap_done
