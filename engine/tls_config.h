@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the TLS filter reads of a configuration (include/weir/tls.h has its life).
+ *
+ * Immutable after creation, so nothing here is locked.
+ */
+#ifndef WEIR_ENGINE_TLS_CONFIG_H
+#define WEIR_ENGINE_TLS_CONFIG_H
+
+#include "proto/base.h"
+#include "weir/tls.h"
+
+struct WOLFSSL_CTX;
+
+/* The wolfSSL context: roots, suites, groups, versions, our certificate. */
+struct WOLFSSL_CTX *weir_tls_config_context(const weir_tls_config *config);
+
+/* Is nothing verified? */
+bool weir_tls_config_is_insecure(const weir_tls_config *config);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A table, closed by default: an error that is not in it is "the peer broke the TLS protocol",
+ * because by then something unexpected came from the peer, and every error ends the connection
+ * anyway. A fatal alert of the peer goes before wolfSSL's own code, which only says that there was
+ * one.
+ */
+#include "engine/tls_failure.h"
+
+#include "proto/base.h"
+
+#include <wolfssl/options.h> /* before every other header of wolfSSL */
+
+#include <wolfssl/error-ssl.h>
+#include <wolfssl/ssl.h>
+#include <wolfssl/wolfcrypt/error-crypt.h>
+
+typedef struct meaning {
+    int error;
+    weir_status status;
+    const char *what;
+} meaning;
+
+/* Alert descriptions that say more than that there was an alert (RFC 8446 s6.2, RFC 7301 s3.2). */
+static const meaning alerts[] = {
+    {70, WEIR_E_TLS_VERSION, "the server supports none of the TLS versions offered"},
+    {71, WEIR_E_TLS_VERSION, "the server wants stronger cipher suites"},
+    {120, WEIR_E_TLS_ALPN, NULL},
+};
+
+static const meaning errors[] = {
+    {MEMORY_E, WEIR_E_NOMEM, NULL},
+    {MEMORY_ERROR, WEIR_E_NOMEM, NULL},
+    {VERSION_ERROR, WEIR_E_TLS_VERSION, "the server chose another TLS version"},
+    {UNSUPPORTED_SUITE, WEIR_E_TLS_VERSION, "the server chose a cipher suite that was not offered"},
+    {MATCH_SUITE_ERROR, WEIR_E_TLS_VERSION, "the server chose a cipher suite that was not offered"},
+    {UNKNOWN_ALPN_PROTOCOL_NAME_E, WEIR_E_TLS_ALPN,
+     "the server chose a protocol that was not offered"},
+    {VERIFY_MAC_ERROR, WEIR_E_TLS_RECORD, NULL},
+    {DECRYPT_ERROR, WEIR_E_TLS_RECORD, NULL},
+    {AES_GCM_AUTH_E, WEIR_E_TLS_RECORD, NULL},
+    {MAC_CMP_FAILED_E, WEIR_E_TLS_RECORD, NULL},
+    {ASN_NO_SIGNER_E, WEIR_E_TLS_UNTRUSTED, NULL},
+    {ASN_SELF_SIGNED_E, WEIR_E_TLS_UNTRUSTED, NULL},
+    {ASN_SIG_CONFIRM_E, WEIR_E_TLS_UNTRUSTED, "a certificate is not signed by its issuer"},
+    {ASN_BEFORE_DATE_E, WEIR_E_TLS_EXPIRED, "a certificate is not valid yet"},
+    {ASN_AFTER_DATE_E, WEIR_E_TLS_EXPIRED, "a certificate is not valid any more"},
+    {RSA_KEY_SIZE_E, WEIR_E_TLS_WEAK, "an RSA key is too short"},
+    {ECC_KEY_SIZE_E, WEIR_E_TLS_WEAK, "an elliptic curve key is too short"},
+    {DH_KEY_SIZE_E, WEIR_E_TLS_WEAK, NULL},
+    {DOMAIN_NAME_MISMATCH, WEIR_E_TLS_IDENTITY, NULL},
+    {IPADDR_MISMATCH, WEIR_E_TLS_IDENTITY, NULL},
+    {NO_PEER_CERT, WEIR_E_TLS_CERTIFICATE, "the server sent no certificate"},
+    {VERIFY_CERT_ERROR, WEIR_E_TLS_CERTIFICATE, NULL},
+    {KEYUSE_SIGNATURE_E, WEIR_E_TLS_CERTIFICATE, "the key may not be used for signatures"},
+    {KEYUSE_ENCIPHER_E, WEIR_E_TLS_CERTIFICATE, "the key may not be used so"},
+    {EXTKEYUSE_AUTH_E, WEIR_E_TLS_CERTIFICATE, "the certificate is not for servers"},
+    {MAX_CHAIN_ERROR, WEIR_E_TLS_CERTIFICATE, "the certificate chain is too long"},
+    {NOT_CA_ERROR, WEIR_E_TLS_CERTIFICATE, "an issuer is not a certificate authority"},
+    {ASN_NAME_INVALID_E, WEIR_E_TLS_CERTIFICATE,
+     "a name lies outside the issuer's name constraints"},
+    {ASN_PATHLEN_SIZE_E, WEIR_E_TLS_CERTIFICATE, "the chain is longer than an issuer allows"},
+    {ASN_PATHLEN_INV_E, WEIR_E_TLS_CERTIFICATE, "the chain is longer than an issuer allows"},
+    {ASN_CRIT_EXT_E, WEIR_E_TLS_CERTIFICATE, "a critical extension is not known"},
+    {ASN_PARSE_E, WEIR_E_TLS_CERTIFICATE, "a certificate is malformed"},
+    {SOCKET_PEER_CLOSED_E, WEIR_E_TLS_CLOSED, NULL},
+};
+
+static const meaning *find(const meaning *table, size_t count, int error);
+
+weir_failure weir_tls_failure_from(int error, int alert)
+{
+    weir_failure failure = {.status = WEIR_E_TLS_PROTOCOL,
+                            .tls_alert = alert,
+                            .tls_error = error,
+                            .offset = WEIR_UNKNOWN};
+    const meaning *found = alert >= 0 ? find(alerts, WEIR_COUNT_OF(alerts), alert)
+                                      : find(errors, WEIR_COUNT_OF(errors), error);
+
+    if (found) {
+        failure.status = found->status;
+        failure.what = found->what;
+    } else if (alert >= 0) {
+        failure.status = WEIR_E_TLS_ALERT;
+    }
+    return failure;
+}
+
+static const meaning *find(const meaning *table, size_t count, int error)
+{
+    for (size_t i = 0; i < count; ++i) {
+        if (table[i].error == error) {
+            return &table[i];
+        }
+    }
+    return NULL;
+}
