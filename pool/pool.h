@@ -76,6 +76,8 @@ typedef struct weir_ticket {
     bool reused;               /* the slot served an exchange before */
     uint32_t bounces;
     uint64_t bounced_version;  /* a facts version bounces a ticket at most once */
+    uint64_t bounced_slot;     /* ... of this connection: versions are each connection's own */
+    uint64_t order;            /* of the first request, among all tickets and dials of the pool */
     weir_failure failure;      /* when REFUSED */
 } weir_ticket;
 

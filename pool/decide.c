@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The decision. Its order is the policy: reuse before dialling, one probe while the protocol is not
+ * known, no more dials than tickets can use, the origin's limit, then the whole pool's, where
+ * origins take turns.
+ */
+#include "pool/decide.h"
+
+typedef struct plan {
+    uint32_t dials;
+    weir_reason why_none; /* if no dial is worth while */
+} plan;
+
+static uint32_t streams_each(const weir_situation *s);
+static plan plan_dials(const weir_situation *s);
+static uint32_t dial_room(const weir_situation *s);
+static weir_reason why_no_room(const weir_situation *s);
+
+weir_decision weir_decide(const weir_situation *s)
+{
+    if (s->waiting == 0) {
+        return (weir_decision){WEIR_DECIDE_WAIT, WEIR_REASON_NONE};
+    }
+    if (s->available > 0) {
+        return (weir_decision){WEIR_DECIDE_LEASE, WEIR_REASON_REUSED};
+    }
+    const plan wish = plan_dials(s);
+    if (wish.dials == 0) {
+        return (weir_decision){WEIR_DECIDE_WAIT, wish.why_none};
+    }
+    if (s->total < s->total_limit) {
+        if (s->others_first) {
+            return (weir_decision){WEIR_DECIDE_WAIT, WEIR_REASON_BEHIND_OTHERS};
+        }
+        return (weir_decision){WEIR_DECIDE_DIAL, WEIR_REASON_DIALING};
+    }
+    if (s->idle > 0 && s->coming < s->wanted_by_others + wish.dials) {
+        return (weir_decision){WEIR_DECIDE_EVICT, WEIR_REASON_TOTAL_LIMIT};
+    }
+    return (weir_decision){WEIR_DECIDE_WAIT, WEIR_REASON_TOTAL_LIMIT};
+}
+
+uint32_t weir_decide_dials(const weir_situation *s)
+{
+    return s->waiting > 0 && s->available == 0 ? plan_dials(s).dials : 0;
+}
+
+uint64_t weir_decide_expected(const weir_situation *s)
+{
+    return (uint64_t)s->dialing * streams_each(s);
+}
+
+static uint32_t streams_each(const weir_situation *s)
+{
+    return s->protocol == WEIR_H2 && s->streams > 0 ? s->streams : 1;
+}
+
+static plan plan_dials(const weir_situation *s)
+{
+    if (s->protocol == WEIR_PROTOCOL_ANY && s->dialing > 0) {
+        return (plan){0, WEIR_REASON_ALPN_UNKNOWN};
+    }
+    const uint64_t each = streams_each(s);
+    const uint64_t expected = weir_decide_expected(s);
+    if (expected >= s->waiting) {
+        return (plan){0, WEIR_REASON_DIALING};
+    }
+    if (s->backing_off) {
+        return (plan){0, WEIR_REASON_BACK_OFF};
+    }
+    const uint32_t room = dial_room(s);
+    if (room == 0) {
+        return (plan){0, why_no_room(s)};
+    }
+    const uint64_t useful =
+        s->protocol == WEIR_PROTOCOL_ANY ? 1 : (s->waiting - expected + each - 1) / each;
+    return (plan){(uint32_t)(useful < room ? useful : room), WEIR_REASON_NONE};
+}
+
+/* How many more connections the origin's own limits allow. What drains counts for the first and not
+ * for the second: RFC 9113 s9.1 lets a client replace a connection that is going away. */
+static uint32_t dial_room(const weir_situation *s)
+{
+    const uint32_t all =
+        s->connections_limit > s->connections ? s->connections_limit - s->connections : 0;
+    if (s->protocol != WEIR_H2) {
+        return all;
+    }
+    const uint32_t live = s->dialing + s->ready;
+    const uint32_t h2 = s->h2_limit > live ? s->h2_limit - live : 0;
+    return h2 < all ? h2 : all;
+}
+
+static weir_reason why_no_room(const weir_situation *s)
+{
+    if (s->ready > 0) {
+        return s->protocol == WEIR_H2 ? WEIR_REASON_AT_MAX_STREAMS : WEIR_REASON_BUSY;
+    }
+    return s->dialing > 0 ? WEIR_REASON_ORIGIN_LIMIT : WEIR_REASON_DRAINING;
+}
+
+const char *weir_reason_name(weir_reason reason)
+{
+    static const char *const names[] = {
+        [WEIR_REASON_NONE] = "none",
+        [WEIR_REASON_REUSED] = "reused",
+        [WEIR_REASON_DIALED] = "dialed",
+        [WEIR_REASON_BUSY] = "busy",
+        [WEIR_REASON_AT_MAX_STREAMS] = "at_max_streams",
+        [WEIR_REASON_ORIGIN_LIMIT] = "origin_limit",
+        [WEIR_REASON_TOTAL_LIMIT] = "total_limit",
+        [WEIR_REASON_ALPN_UNKNOWN] = "alpn_unknown",
+        [WEIR_REASON_DIALING] = "dialing",
+        [WEIR_REASON_BEHIND_OTHERS] = "behind_others",
+        [WEIR_REASON_DRAINING] = "draining",
+        [WEIR_REASON_EXPIRED_IDLE] = "expired_idle",
+        [WEIR_REASON_EXPIRED_LIFETIME] = "expired_lifetime",
+        [WEIR_REASON_EXPIRED_KEEP_ALIVE] = "expired_keep_alive",
+        [WEIR_REASON_UNFIT] = "unfit",
+        [WEIR_REASON_EVICTED] = "evicted",
+        [WEIR_REASON_BACK_OFF] = "back_off",
+        [WEIR_REASON_SHUTDOWN] = "shutdown",
+    };
+    _Static_assert(WEIR_COUNT_OF(names) == WEIR_REASON_COUNT, "every reason has a name");
+    return (unsigned)reason < WEIR_REASON_COUNT ? names[reason] : "?";
+}

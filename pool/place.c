@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Queues and the carrying out of decisions.
+ *
+ * An origin's queue is sorted by `order`, so a bounced ticket is in front of all that asked after
+ * it, and "asked before this dial began" is always the front part of it.
+ *
+ * When the whole pool is full, an origin that would dial is *hungry*: it stands in a line with the
+ * number of dials that it wants. Whoever is first in the line gets the next free place, one, and
+ * goes to its end. As many connections are closed to make room as are wanted and not already on
+ * their way out. Between calls of the pool this holds: somebody is hungry only if no place is free,
+ * and an idle connection is left only if enough others are on their way out.
+ */
+#include "pool/place.h"
+
+/* How long a ticket waits for a place in the whole pool before a busy origin has to give one up. */
+#define PATIENCE_NS WEIR_NS_PER_SECOND
+
+static weir_situation gather(const weir_pool *pool, const weir_origin *origin);
+static void grant(weir_pool *pool, weir_origin *origin);
+static bool dial(weir_pool *pool, weir_origin *origin);
+static void evict(weir_pool *pool);
+static void wait_for(weir_pool *pool, weir_origin *origin, uint32_t wanted, weir_reason reason);
+static bool has_hope(const weir_origin *origin);
+static uint32_t coming(const weir_pool *pool);
+static weir_ticket *next_undialed(const weir_origin *origin, const weir_ticket *after);
+static bool expire_first(weir_pool *pool, weir_list *list);
+static weir_origin *first_hungry(const weir_pool *pool, const weir_origin *but);
+
+static inline weir_ticket *ticket_at(weir_list *node)
+{
+    return WEIR_CONTAINER_OF(node, weir_ticket, link);
+}
+
+void weir_place_enter(weir_pool *pool, weir_origin *origin, weir_ticket *ticket)
+{
+    WEIR_ASSERT(ticket->state == WEIR_TICKET_IDLE);
+    weir_list *after = origin->waiting.prev;
+    if (ticket->bounces > 0) {
+        /* Only tickets that were bounced too can be in front of it. */
+        after = &origin->waiting;
+        while (after->next != &origin->waiting && ticket_at(after->next)->order < ticket->order) {
+            after = after->next;
+        }
+    }
+    weir_list_insert_after(after, &ticket->link);
+    ticket->state = WEIR_TICKET_WAITING;
+    ticket->origin = origin;
+    ticket->dial = NULL;
+    ticket->reason = WEIR_REASON_NONE;
+    origin->tickets++;
+    pool->tickets++;
+    if (!origin->undialed || ticket->order < origin->undialed->order) {
+        origin->undialed = ticket;
+    }
+}
+
+void weir_place_leave(weir_pool *pool, weir_ticket *ticket)
+{
+    weir_origin *origin = ticket->origin;
+    WEIR_ASSERT(ticket->state == WEIR_TICKET_WAITING);
+    WEIR_ASSERT(origin->tickets > 0);
+    weir_slot *slot = ticket->dial;
+    ticket->dial = NULL;
+    if (origin->undialed == ticket) {
+        origin->undialed = next_undialed(origin, ticket);
+    }
+    weir_list_remove(&ticket->link);
+    ticket->state = WEIR_TICKET_IDLE;
+    origin->tickets--;
+    pool->tickets--;
+    if (!slot) {
+        return;
+    }
+    slot->ticket = NULL;
+    if (slot->order_kind == WEIR_ACTION_DIAL) {
+        /* Nobody has begun it yet. If others want it, that will be decided anew. */
+        weir_slot_close(pool, slot, WEIR_REASON_NONE);
+    }
+}
+
+weir_reason weir_place_settle(weir_pool *pool, weir_origin *origin)
+{
+    for (;;) {
+        weir_place_pass_over(pool, origin);
+        const weir_situation situation = gather(pool, origin);
+        const weir_decision decision = weir_decide(&situation);
+        switch (decision.kind) {
+        case WEIR_DECIDE_LEASE:
+            grant(pool, origin);
+            break;
+        case WEIR_DECIDE_DIAL:
+            if (!dial(pool, origin)) {
+                wait_for(pool, origin, 0, WEIR_REASON_BUSY);
+                return WEIR_REASON_BUSY;
+            }
+            break;
+        case WEIR_DECIDE_EVICT:
+            evict(pool);
+            break;
+        case WEIR_DECIDE_WAIT:
+            wait_for(pool, origin, weir_decide_dials(&situation), decision.reason);
+            return decision.reason;
+        }
+    }
+}
+
+void weir_place_balance(weir_pool *pool, const weir_origin *current)
+{
+    weir_origin *origin = first_hungry(pool, NULL);
+    while (origin && (pool->connections < pool->options.connections ||
+                      (pool->idle_slots > 0 && coming(pool) < pool->wanted))) {
+        weir_place_settle(pool, origin);
+        if (origin != current) {
+            weir_record_settle(pool, origin);
+        }
+        origin = first_hungry(pool, NULL);
+    }
+}
+
+void weir_place_pass_over(weir_pool *pool, weir_origin *origin)
+{
+    while (expire_first(pool, &origin->shared) || expire_first(pool, &origin->spare)) {
+        /* Each turn closes or retires one for good. */
+    }
+}
+
+void weir_place_refuse(weir_pool *pool, weir_ticket *ticket, const weir_failure *failure)
+{
+    weir_place_leave(pool, ticket);
+    ticket->state = WEIR_TICKET_REFUSED;
+    ticket->origin = NULL;
+    ticket->failure = *failure;
+    ticket->waited_ns = weir_time_since(pool->now_ns, ticket->since_ns);
+    weir_list_push_back(&pool->told, &ticket->granted);
+    pool->counts.refusals++;
+}
+
+void weir_place_refuse_hopeless(weir_pool *pool, weir_origin *origin, uint64_t order,
+                                const weir_failure *failure)
+{
+    if (origin->slots_in[WEIR_SLOT_READY] > origin->idle) {
+        return; /* a connection that works is busy: they may get it */
+    }
+    const weir_situation situation = gather(pool, origin);
+    uint64_t hopes = weir_decide_expected(&situation);
+    weir_list *at = origin->waiting.next;
+    while (at != &origin->waiting && ticket_at(at)->order < order) {
+        weir_ticket *ticket = ticket_at(at);
+        at = at->next;
+        if (hopes > 0) {
+            hopes--;
+        } else {
+            weir_place_refuse(pool, ticket, failure);
+        }
+    }
+}
+
+weir_failure weir_place_failure(weir_status status)
+{
+    return (weir_failure){
+        .status = status,
+        .phase = WEIR_PHASE_QUEUE,
+        .processed = WEIR_NOT_SENT,
+        .tls_alert = -1,
+        .offset = WEIR_UNKNOWN,
+    };
+}
+
+bool weir_place_must_yield(const weir_pool *pool, const weir_slot *slot)
+{
+    const weir_origin *other = first_hungry(pool, slot->origin);
+    if (!other || coming(pool) >= pool->wanted || slot->retired || other->tickets == 0) {
+        return false;
+    }
+    const weir_ticket *first = ticket_at(other->waiting.next);
+    return weir_time_since(pool->now_ns, first->since_ns) >= PATIENCE_NS;
+}
+
+static weir_situation gather(const weir_pool *pool, const weir_origin *origin)
+{
+    const weir_pool_options *options = &pool->options;
+    const weir_origin *first = first_hungry(pool, NULL);
+    return (weir_situation){
+        .protocol = weir_record_protocol(origin),
+        .waiting = origin->tickets,
+        .available = origin->available,
+        .dialing = origin->slots_in[WEIR_SLOT_DIALING],
+        .ready = origin->slots_in[WEIR_SLOT_READY],
+        .connections = origin->connections,
+        .connections_limit = options->connections_per_origin,
+        .h2_limit = options->h2_connections,
+        .streams = origin->streams ? origin->streams : WEIR_STREAMS_EXPECTED,
+        .backing_off = pool->now_ns < origin->retry_at_ns,
+        .total = pool->connections,
+        .total_limit = options->connections,
+        .idle = pool->idle_slots,
+        .coming = coming(pool),
+        .wanted_by_others = pool->wanted - origin->wanted,
+        .others_first = first && first != origin,
+    };
+}
+
+/* The first ticket gets the connection that was used last, a shared one if there is one. */
+static void grant(weir_pool *pool, weir_origin *origin)
+{
+    weir_list *list = weir_list_is_empty(&origin->shared) ? &origin->spare : &origin->shared;
+    weir_slot *slot = WEIR_CONTAINER_OF(list->next, weir_slot, available);
+    weir_ticket *ticket = ticket_at(origin->waiting.next);
+    weir_place_leave(pool, ticket);
+    ticket->waited_ns = weir_time_since(pool->now_ns, ticket->since_ns);
+    ticket->reason = slot->uses > 0 ? WEIR_REASON_REUSED : WEIR_REASON_DIALED;
+    weir_slot_lease(pool, slot, ticket);
+    weir_list_push_back(&pool->told, &ticket->granted);
+}
+
+/* False: there is no memory for it, and whoever is left has something else to hope for. */
+static bool dial(weir_pool *pool, weir_origin *origin)
+{
+    weir_ticket *ticket = origin->undialed;
+    WEIR_ASSERT(ticket != NULL);
+    if (weir_slot_new(pool, origin, ticket)) {
+        origin->undialed = next_undialed(origin, ticket);
+        ticket->reason = WEIR_REASON_DIALING;
+        wait_for(pool, origin, 0, WEIR_REASON_DIALING); /* it has had its turn */
+        return true;
+    }
+    if (has_hope(origin)) {
+        return false;
+    }
+    const weir_failure failure = weir_place_failure(WEIR_E_NOMEM);
+    weir_place_refuse(pool, ticket, &failure);
+    return true;
+}
+
+static void evict(weir_pool *pool)
+{
+    WEIR_ASSERT(!weir_list_is_empty(&pool->idle));
+    weir_slot *slot = WEIR_CONTAINER_OF(pool->idle.next, weir_slot, idle);
+    weir_slot_close(pool, slot, WEIR_REASON_EVICTED);
+}
+
+/* Nothing is left to do for an origin now. Notes what it waits for: a place, at the end of the line
+ * if it is new there, or the end of its pause. */
+static void wait_for(weir_pool *pool, weir_origin *origin, uint32_t wanted, weir_reason reason)
+{
+    pool->wanted += wanted;
+    pool->wanted -= origin->wanted;
+    origin->wanted = wanted;
+    if (wanted == 0) {
+        weir_list_remove(&origin->hungry);
+    } else if (weir_list_is_empty(&origin->hungry)) {
+        weir_list_push_back(&pool->hungry, &origin->hungry);
+    }
+    if (reason != WEIR_REASON_BACK_OFF) {
+        weir_agenda_leave(&pool->agenda, &origin->retry);
+    } else if (!origin->retry.entered || origin->retry.at_ns != origin->retry_at_ns) {
+        weir_agenda_enter(&pool->agenda, &origin->retry, origin->retry_at_ns,
+                          WEIR_WHY_ATTEMPT_DELAY);
+    }
+    if (origin->undialed && reason != WEIR_REASON_DIALING) {
+        origin->undialed->reason = reason;
+    }
+}
+
+/* Something will happen to one of its connections, and its queue be looked at again. */
+static bool has_hope(const weir_origin *origin)
+{
+    return origin->connections > 0;
+}
+
+/* Places that will be free soon without anybody doing more about it. */
+static uint32_t coming(const weir_pool *pool)
+{
+    return pool->slots_in[WEIR_SLOT_CLOSING] + pool->yielding;
+}
+
+static weir_ticket *next_undialed(const weir_origin *origin, const weir_ticket *after)
+{
+    weir_list *at = after->link.next;
+    while (at != &origin->waiting && ticket_at(at)->dial) {
+        at = at->next;
+    }
+    return at == &origin->waiting ? NULL : ticket_at(at);
+}
+
+static bool expire_first(weir_pool *pool, weir_list *list)
+{
+    if (weir_list_is_empty(list)) {
+        return false;
+    }
+    weir_slot *slot = WEIR_CONTAINER_OF(list->next, weir_slot, available);
+    const weir_reason reason = weir_slot_expiry(pool, slot);
+    if (reason == WEIR_REASON_NONE) {
+        return false;
+    }
+    if (slot->is_idle) {
+        weir_slot_close(pool, slot, reason);
+    } else {
+        weir_slot_retire(pool, slot, reason);
+    }
+    return true;
+}
+
+static weir_origin *first_hungry(const weir_pool *pool, const weir_origin *but)
+{
+    weir_list *at = pool->hungry.next;
+    if (at != &pool->hungry && WEIR_CONTAINER_OF(at, weir_origin, hungry) == but) {
+        at = at->next;
+    }
+    return at == &pool->hungry ? NULL : WEIR_CONTAINER_OF(at, weir_origin, hungry);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The queues, and the carrying out of decisions: gather the situation of an origin, decide, act,
+ * until it is WAIT.
+ */
+#ifndef WEIR_POOL_PLACE_H
+#define WEIR_POOL_PLACE_H
+
+#include "pool/decide.h"
+#include "pool/pool_common.h"
+
+/* Into the queue, at the place that its order gives it; the ticket is WAITING. */
+void weir_place_enter(weir_pool *pool, weir_origin *origin, weir_ticket *ticket);
+/* Out of the queue, for whatever reason; the ticket is IDLE. */
+void weir_place_leave(weir_pool *pool, weir_ticket *ticket);
+
+/* Does all that is to be done for an origin. The answer is why the first ticket without a dial
+ * waits. */
+weir_reason weir_place_settle(weir_pool *pool, weir_origin *origin);
+/* Serves the origins that wait for a place in the whole pool's limit. `current` is not forgotten,
+ * others may be. */
+void weir_place_balance(weir_pool *pool, const weir_origin *current);
+
+/* Closes what is too old at the front of the lists: nobody should count on it. */
+void weir_place_pass_over(weir_pool *pool, weir_origin *origin);
+
+void weir_place_refuse(weir_pool *pool, weir_ticket *ticket, const weir_failure *failure);
+/* A dial that began at `order` failed: refuses those that hoped for it and have nothing else to
+ * hope for. */
+void weir_place_refuse_hopeless(weir_pool *pool, weir_origin *origin, uint64_t order,
+                                const weir_failure *failure);
+/* The failure of a ticket that never left the queue. */
+weir_failure weir_place_failure(weir_status status);
+
+/* Another origin has waited too long for a place: this connection should make room for it. */
+bool weir_place_must_yield(const weir_pool *pool, const weir_slot *slot);
+
+#endif

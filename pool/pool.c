@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pool's face: each call notes what was told, settles the origin that it concerns, then
+ * balances the whole.
+ *
+ * No call looks at more than the origin that it is about, the head of the line of hungry origins,
+ * and what it closes or refuses: a million other origins cost nothing. The exceptions say "all" in
+ * their contract: shutdown, drain(NULL), check.
+ */
+#include "pool/place.h"
+
+#include <string.h>
+
+static weir_pool_options with_defaults(const weir_pool_options *options);
+static void begin(weir_pool *pool, weir_time now_ns);
+static void finish(weir_pool *pool, weir_origin *origin);
+static weir_status admit(weir_pool *pool, weir_origin *origin, weir_ticket *ticket);
+static bool queue_is_full(const weir_pool *pool, const weir_origin *origin);
+static bool take_directly(weir_ticket *ticket);
+static void end_lease(weir_pool *pool, weir_ticket *ticket, const weir_facts *facts, bool served);
+static void fail_dial(weir_pool *pool, weir_slot *slot, const weir_failure *failure);
+static void look_at(weir_pool *pool, weir_agenda_entry *entry);
+static void drain_origin(weir_pool *pool, weir_origin *origin, weir_reason reason);
+static void check_some(const weir_pool *pool);
+
+weir_pool *weir_pool_new(const weir_pool_options *options, weir_status *status)
+{
+    weir_pool *pool = weir_alloc_zeroed(options->allocator, sizeof *pool);
+    *status = pool ? weir_table_init(&pool->table, options->allocator) : WEIR_E_NOMEM;
+    if (*status != WEIR_OK) {
+        weir_release(options->allocator, pool);
+        return NULL;
+    }
+    pool->allocator = options->allocator;
+    pool->options = with_defaults(options);
+    pool->random = options->seed;
+    weir_list *const lists[] = {&pool->origins, &pool->remembered, &pool->hungry, &pool->slots,
+                                &pool->ghosts,  &pool->idle,       &pool->told,   &pool->orders};
+    for (size_t i = 0; i < WEIR_COUNT_OF(lists); i++) {
+        weir_list_init(lists[i]);
+    }
+    return pool;
+}
+
+void weir_pool_free(weir_pool *pool)
+{
+    if (!pool) {
+        return;
+    }
+    WEIR_ASSERT(pool->connections == 0);
+    WEIR_ASSERT(weir_list_is_empty(&pool->ghosts));
+    WEIR_ASSERT(pool->tickets == 0);
+    while (!weir_list_is_empty(&pool->origins)) {
+        weir_record_free(pool, WEIR_CONTAINER_OF(pool->origins.next, weir_origin, link));
+    }
+    weir_table_clear(&pool->table);
+    weir_release(pool->allocator, pool);
+}
+
+weir_status weir_pool_request(weir_pool *pool, const weir_origin_key *key, weir_ticket *ticket,
+                              weir_time now_ns)
+{
+    WEIR_ASSERT(ticket->state == WEIR_TICKET_IDLE || ticket->state == WEIR_TICKET_REFUSED);
+    begin(pool, now_ns);
+    if (pool->is_shut) {
+        return WEIR_E_CLOSED;
+    }
+    weir_origin *origin = weir_record_get(pool, key);
+    if (!origin) {
+        return WEIR_E_NOMEM;
+    }
+    const weir_status status = admit(pool, origin, ticket);
+    finish(pool, origin);
+    return status;
+}
+
+void weir_pool_abandon(weir_pool *pool, weir_ticket *ticket, weir_time now_ns)
+{
+    begin(pool, now_ns);
+    weir_origin *origin = ticket->origin;
+    switch (ticket->state) {
+    case WEIR_TICKET_IDLE:
+        return;
+    case WEIR_TICKET_REFUSED:
+        take_directly(ticket);
+        ticket->state = WEIR_TICKET_IDLE;
+        return;
+    case WEIR_TICKET_WAITING:
+        weir_place_leave(pool, ticket);
+        break;
+    case WEIR_TICKET_LEASED:
+        /* A grant that was not pulled was never used. */
+        end_lease(pool, ticket, NULL, !take_directly(ticket));
+        break;
+    }
+    finish(pool, origin);
+}
+
+void weir_pool_bounce(weir_pool *pool, weir_ticket *ticket, const weir_facts *facts,
+                      weir_time now_ns)
+{
+    WEIR_ASSERT(ticket->state == WEIR_TICKET_LEASED);
+    begin(pool, now_ns);
+    weir_slot *slot = ticket->slot;
+    weir_origin *origin = slot->origin;
+    take_directly(ticket);
+    if (facts) {
+        weir_slot_tell(slot, facts);
+    }
+    slot->refusing = true;
+    ticket->bounces++;
+    ticket->bounced_slot = slot->id;
+    ticket->bounced_version = slot->facts.version;
+    pool->counts.bounces++;
+    end_lease(pool, ticket, NULL, false);
+    weir_place_enter(pool, origin, ticket);
+    weir_place_settle(pool, origin);
+    weir_place_balance(pool, origin);
+    if (ticket->state == WEIR_TICKET_LEASED) {
+        take_directly(ticket);
+    }
+    finish(pool, origin);
+}
+
+void weir_pool_release(weir_pool *pool, weir_ticket *ticket, const weir_facts *facts,
+                       weir_time now_ns)
+{
+    WEIR_ASSERT(ticket->state == WEIR_TICKET_LEASED);
+    begin(pool, now_ns);
+    weir_origin *origin = ticket->origin;
+    take_directly(ticket);
+    end_lease(pool, ticket, facts, true);
+    finish(pool, origin);
+}
+
+void weir_pool_facts(weir_pool *pool, weir_slot *slot, const weir_facts *facts, weir_time now_ns)
+{
+    begin(pool, now_ns);
+    if (slot->state != WEIR_SLOT_READY && slot->state != WEIR_SLOT_DRAINING) {
+        return;
+    }
+    weir_origin *origin = slot->origin;
+    weir_slot_tell(slot, facts);
+    weir_slot_refresh(pool, slot);
+    finish(pool, origin);
+}
+
+void weir_pool_ready(weir_pool *pool, weir_slot *slot, const weir_facts *facts, weir_time now_ns)
+{
+    begin(pool, now_ns);
+    WEIR_ASSERT(slot->order_kind != WEIR_ACTION_DIAL);
+    if (slot->state == WEIR_SLOT_CLOSING) {
+        return; /* given up in the meantime: the CLOSE stands */
+    }
+    WEIR_ASSERT(slot->state == WEIR_SLOT_DIALING);
+    weir_origin *origin = slot->origin;
+    slot->facts = *facts;
+    weir_record_learn(origin, facts);
+    origin->retry_at_ns = 0;
+    if (pool->options.lifetime_ns > 0) {
+        slot->lifetime_at_ns =
+            weir_time_add(pool->now_ns, weir_pool_jitter(pool, pool->options.lifetime_ns));
+    }
+    weir_slot_refresh(pool, slot);
+    finish(pool, origin);
+}
+
+void weir_pool_dial_failed(weir_pool *pool, weir_slot *slot, const weir_failure *failure,
+                           weir_time now_ns)
+{
+    begin(pool, now_ns);
+    WEIR_ASSERT(slot->order_kind != WEIR_ACTION_DIAL);
+    weir_origin *origin = slot->origin;
+    pool->counts.dial_failures++;
+    if (slot->state == WEIR_SLOT_DIALING) {
+        fail_dial(pool, slot, failure);
+    } else {
+        WEIR_ASSERT(slot->state == WEIR_SLOT_CLOSING);
+        weir_slot_bury(pool, slot);
+    }
+    finish(pool, origin);
+}
+
+void weir_pool_gone(weir_pool *pool, weir_slot *slot, weir_time now_ns)
+{
+    begin(pool, now_ns);
+    WEIR_ASSERT(slot->state != WEIR_SLOT_DIALING);
+    WEIR_ASSERT(slot->state != WEIR_SLOT_GONE);
+    weir_origin *origin = slot->origin;
+    if (slot->state != WEIR_SLOT_CLOSING && slot->served == 0 && slot->leases == 0) {
+        weir_record_failed(pool, origin, slot->order);
+    }
+    weir_slot_bury(pool, slot);
+    finish(pool, origin);
+}
+
+bool weir_pool_is_awaited(const weir_pool *pool, const weir_slot *slot)
+{
+    (void)pool;
+    return slot->state == WEIR_SLOT_DIALING && slot->origin->tickets > 0;
+}
+
+bool weir_pool_next_action(weir_pool *pool, weir_action *action)
+{
+    if (!weir_list_is_empty(&pool->told)) {
+        weir_ticket *ticket = WEIR_CONTAINER_OF(pool->told.next, weir_ticket, granted);
+        weir_list_remove(&ticket->granted);
+        const bool is_grant = ticket->state == WEIR_TICKET_LEASED;
+        WEIR_ASSERT(is_grant || ticket->state == WEIR_TICKET_REFUSED);
+        *action = (weir_action){
+            .kind = is_grant ? WEIR_ACTION_GRANT : WEIR_ACTION_REFUSE,
+            .ticket = ticket,
+            .reason = ticket->reason,
+        };
+        return true;
+    }
+    if (!weir_list_is_empty(&pool->orders)) {
+        weir_slot *slot = WEIR_CONTAINER_OF(pool->orders.next, weir_slot, orders);
+        weir_list_remove(&slot->orders);
+        *action = (weir_action){slot->order_kind, slot->ticket, slot, slot->order_reason};
+        pool->counts.dials += slot->order_kind == WEIR_ACTION_DIAL;
+        slot->order_kind = WEIR_ACTION_NONE;
+        return true;
+    }
+    *action = (weir_action){.kind = WEIR_ACTION_NONE};
+    return false;
+}
+
+weir_time weir_pool_deadline(const weir_pool *pool, weir_why *why)
+{
+    weir_time at = WEIR_NEVER;
+    *why = WEIR_WHY_NONE;
+    if (!weir_list_is_empty(&pool->idle)) {
+        const weir_slot *slot = WEIR_CONTAINER_OF(pool->idle.next, weir_slot, idle);
+        at = weir_time_add(slot->idle_since_ns, pool->options.idle_ns);
+        *why = at == WEIR_NEVER ? WEIR_WHY_NONE : WEIR_WHY_IDLE_CONNECTION;
+    }
+    const weir_agenda_entry *first = pool->agenda.first;
+    if (first && first->at_ns < at) {
+        at = first->at_ns;
+        *why = first->why;
+    }
+    return at;
+}
+
+void weir_pool_tick(weir_pool *pool, weir_time now_ns)
+{
+    begin(pool, now_ns);
+    while (!weir_list_is_empty(&pool->idle)) {
+        weir_slot *slot = WEIR_CONTAINER_OF(pool->idle.next, weir_slot, idle);
+        if (pool->now_ns < weir_time_add(slot->idle_since_ns, pool->options.idle_ns)) {
+            break;
+        }
+        weir_slot_close(pool, slot, WEIR_REASON_EXPIRED_IDLE);
+    }
+    while (pool->agenda.first && pool->agenda.first->at_ns <= pool->now_ns) {
+        look_at(pool, pool->agenda.first);
+    }
+    weir_place_balance(pool, NULL);
+    if (WEIR_CHECKING) {
+        check_some(pool);
+    }
+}
+
+void weir_pool_shutdown(weir_pool *pool, weir_time now_ns)
+{
+    begin(pool, now_ns);
+    pool->is_shut = true;
+    const weir_failure failure = weir_place_failure(WEIR_E_CLOSED);
+    weir_list *at = pool->origins.next;
+    while (at != &pool->origins) {
+        weir_origin *origin = WEIR_CONTAINER_OF(at, weir_origin, link);
+        at = at->next;
+        while (!weir_list_is_empty(&origin->waiting)) {
+            weir_place_refuse(pool, WEIR_CONTAINER_OF(origin->waiting.next, weir_ticket, link),
+                              &failure);
+        }
+        drain_origin(pool, origin, WEIR_REASON_SHUTDOWN);
+        weir_place_settle(pool, origin);
+        weir_record_settle(pool, origin);
+    }
+    if (WEIR_CHECKING) {
+        check_some(pool);
+    }
+}
+
+void weir_pool_drain(weir_pool *pool, const weir_origin_key *key, weir_time now_ns)
+{
+    begin(pool, now_ns);
+    if (key) {
+        weir_origin *origin = weir_record_find(pool, key);
+        if (origin) {
+            drain_origin(pool, origin, WEIR_REASON_DRAINING);
+            finish(pool, origin);
+        }
+        return;
+    }
+    weir_list *at = pool->origins.next;
+    while (at != &pool->origins) {
+        weir_origin *origin = WEIR_CONTAINER_OF(at, weir_origin, link);
+        at = at->next;
+        drain_origin(pool, origin, WEIR_REASON_DRAINING);
+        weir_place_settle(pool, origin);
+        weir_record_settle(pool, origin);
+    }
+    weir_place_balance(pool, NULL);
+    if (WEIR_CHECKING) {
+        check_some(pool);
+    }
+}
+
+weir_pool_counts weir_pool_count(const weir_pool *pool)
+{
+    weir_pool_counts counts = pool->counts;
+    counts.slots_dialing = pool->slots_in[WEIR_SLOT_DIALING];
+    counts.slots_idle = pool->idle_slots;
+    counts.slots_leased = pool->slots_in[WEIR_SLOT_READY] - pool->idle_slots;
+    counts.slots_draining = pool->slots_in[WEIR_SLOT_DRAINING] + pool->slots_in[WEIR_SLOT_CLOSING];
+    counts.tickets_waiting = pool->tickets;
+    return counts;
+}
+
+weir_slot *weir_pool_next_slot(const weir_pool *pool, const weir_slot *after)
+{
+    weir_list *next = after ? after->link.next : pool->slots.next;
+    return next == &pool->slots ? NULL : WEIR_CONTAINER_OF(next, weir_slot, link);
+}
+
+uint64_t weir_pool_random(weir_pool *pool)
+{
+    uint64_t word = pool->random += UINT64_C(0x9e3779b97f4a7c15);
+    word = (word ^ word >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    word = (word ^ word >> 27) * UINT64_C(0x94d049bb133111eb);
+    return word ^ word >> 31;
+}
+
+weir_time weir_pool_jitter(weir_pool *pool, weir_time span_ns)
+{
+    const weir_time tenth = span_ns / 10;
+    return weir_time_add(span_ns - tenth, weir_pool_random(pool) % (2 * tenth + 1));
+}
+
+static weir_pool_options with_defaults(const weir_pool_options *options)
+{
+    weir_pool_options o = *options;
+    o.connections_per_origin = o.connections_per_origin ? o.connections_per_origin : 6;
+    o.connections = o.connections ? o.connections : 1024;
+    o.tickets_per_origin = o.tickets_per_origin ? o.tickets_per_origin : 1024;
+    o.tickets = o.tickets ? o.tickets : 16384;
+    o.h2_connections = o.h2_connections ? o.h2_connections : o.connections_per_origin;
+    o.idle_ns = o.idle_ns ? o.idle_ns : 90 * WEIR_NS_PER_SECOND;
+    o.origins_remembered = o.origins_remembered ? o.origins_remembered : 1024;
+    return o;
+}
+
+/* Two threads may have read the clock in one order and come here in the other: time never goes
+ * back. */
+static void begin(weir_pool *pool, weir_time now_ns)
+{
+    if (now_ns > pool->now_ns) {
+        pool->now_ns = now_ns;
+    }
+}
+
+static void finish(weir_pool *pool, weir_origin *origin)
+{
+    weir_place_settle(pool, origin);
+    weir_place_balance(pool, origin);
+    weir_record_settle(pool, origin);
+    if (WEIR_CHECKING) {
+        check_some(pool);
+    }
+}
+
+static weir_status admit(weir_pool *pool, weir_origin *origin, weir_ticket *ticket)
+{
+    weir_place_pass_over(pool, origin);
+    if (origin->available == 0 && queue_is_full(pool, origin)) {
+        return WEIR_E_QUEUE_FULL;
+    }
+    *ticket = (weir_ticket){.order = ++pool->order, .since_ns = pool->now_ns};
+    weir_list_init(&ticket->link);
+    weir_list_init(&ticket->granted);
+    weir_place_enter(pool, origin, ticket);
+    const weir_reason reason = weir_place_settle(pool, origin);
+    weir_place_balance(pool, origin);
+    if (ticket->state == WEIR_TICKET_REFUSED) {
+        take_directly(ticket);
+        ticket->state = WEIR_TICKET_IDLE;
+        pool->counts.refusals--;
+        return ticket->failure.status;
+    }
+    pool->counts.requests++;
+    if (ticket->state == WEIR_TICKET_LEASED) {
+        take_directly(ticket);
+        return WEIR_OK;
+    }
+    if (!ticket->dial) {
+        ticket->reason = reason;
+    }
+    return WEIR_AGAIN;
+}
+
+/* Tickets that were bounced were let in once and never turned away: the queue may be longer by as
+ * many. */
+static bool queue_is_full(const weir_pool *pool, const weir_origin *origin)
+{
+    return origin->tickets >= pool->options.tickets_per_origin ||
+           pool->tickets >= pool->options.tickets;
+}
+
+/* The caller learns it from this call, so no action is to tell it. True if one was waiting to. */
+static bool take_directly(weir_ticket *ticket)
+{
+    const bool was_queued = !weir_list_is_empty(&ticket->granted);
+    weir_list_remove(&ticket->granted);
+    return was_queued;
+}
+
+static void end_lease(weir_pool *pool, weir_ticket *ticket, const weir_facts *facts, bool served)
+{
+    weir_slot *slot = ticket->slot;
+    if (facts) {
+        weir_slot_tell(slot, facts);
+    }
+    if (served) {
+        slot->served++;
+        slot->origin->failures = 0;
+    } else {
+        slot->uses--;
+        pool->counts.reuses -= ticket->reused;
+    }
+    if (slot->state == WEIR_SLOT_READY && weir_place_must_yield(pool, slot)) {
+        slot->retired = WEIR_REASON_EVICTED;
+    }
+    weir_slot_unlease(pool, slot, ticket);
+}
+
+static void fail_dial(weir_pool *pool, weir_slot *slot, const weir_failure *failure)
+{
+    weir_origin *origin = slot->origin;
+    const uint64_t order = slot->order;
+    weir_slot_bury(pool, slot);
+    weir_place_refuse_hopeless(pool, origin, order, failure);
+    weir_record_failed(pool, origin, order);
+}
+
+/* An entry's time has come, or the time that it had before its slot was used again. */
+static void look_at(weir_pool *pool, weir_agenda_entry *entry)
+{
+    const weir_why why = entry->why;
+    weir_agenda_leave(&pool->agenda, entry);
+    if (why == WEIR_WHY_ATTEMPT_DELAY) {
+        weir_origin *origin = WEIR_CONTAINER_OF(entry, weir_origin, retry);
+        weir_place_settle(pool, origin);
+        weir_record_settle(pool, origin);
+        return;
+    }
+    weir_slot *slot = WEIR_CONTAINER_OF(entry, weir_slot, due);
+    const weir_reason reason = weir_slot_expiry(pool, slot);
+    if (reason == WEIR_REASON_NONE) {
+        weir_slot_refresh(pool, slot);
+    } else if (slot->is_idle) {
+        weir_slot_close(pool, slot, reason);
+    } else {
+        weir_slot_retire(pool, slot, reason);
+    }
+}
+
+static void drain_origin(weir_pool *pool, weir_origin *origin, weir_reason reason)
+{
+    weir_list *at = origin->slots.next;
+    while (at != &origin->slots) {
+        weir_slot *slot = WEIR_CONTAINER_OF(at, weir_slot, sibling);
+        at = at->next;
+        if (slot->state == WEIR_SLOT_READY || slot->state == WEIR_SLOT_DRAINING) {
+            weir_slot_retire(pool, slot, reason);
+        } else if (slot->state == WEIR_SLOT_DIALING && !weir_pool_is_awaited(pool, slot)) {
+            weir_slot_close(pool, slot, reason);
+        }
+    }
+}
+
+/* After each call, in builds that check: everything if it is little, else only what is O(1). */
+static void check_some(const weir_pool *pool)
+{
+    const uint64_t parts =
+        pool->counts.origins + pool->connections + pool->tickets + pool->counts.leases;
+    WEIR_ASSERT(pool->connections <= pool->options.connections);
+    WEIR_ASSERT(pool->table.entries == pool->counts.origins);
+    if (parts <= 64) {
+        weir_pool_check(pool);
+    }
+}

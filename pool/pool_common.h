@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pool itself, for the files of this folder. Nothing to the right of pool/ includes it.
+ *
+ * Each list has one order and each number one place where it changes; weir_pool_check() recounts
+ * them all.
+ */
+#ifndef WEIR_POOL_POOL_COMMON_H
+#define WEIR_POOL_POOL_COMMON_H
+
+#include "pool/record.h"
+
+struct weir_pool {
+    const weir_allocator *allocator;
+    weir_pool_options options; /* with the defaults filled in */
+    weir_time now_ns;          /* the latest that any call brought */
+    uint64_t random;
+    uint64_t order; /* grows with every ticket and dial: who came first */
+    uint64_t slot_ids;
+    bool is_shut;
+    weir_table table;
+    weir_list origins;
+    weir_list remembered;
+    uint32_t remembered_origins;
+    weir_list hungry; /* origins, in turn */
+    uint64_t wanted;  /* the sum of theirs */
+    weir_list slots;  /* in order of creation, until GONE */
+    weir_list ghosts; /* GONE with leases left */
+    weir_list idle;   /* the longest idle first */
+    uint32_t idle_slots;
+    uint32_t connections; /* slots until GONE: what the limit is about */
+    uint32_t slots_in[WEIR_SLOT_STATES];
+    uint32_t yielding; /* DRAINING to make room */
+    uint32_t tickets;  /* waiting */
+    weir_agenda agenda;
+    weir_list told;          /* tickets with a GRANT or REFUSE to be pulled */
+    weir_list orders;        /* slots with a DIAL or CLOSE to be pulled */
+    weir_pool_counts counts; /* those that only grow, and leases and origins */
+};
+
+/* splitmix64, from the seed: jitter must repeat in the simulator. */
+uint64_t weir_pool_random(weir_pool *pool);
+/* `span_ns` give or take up to a tenth. */
+weir_time weir_pool_jitter(weir_pool *pool, weir_time span_ns);
+
+#endif

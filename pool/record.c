@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Origins: found, made, remembered, forgotten; and the pause after dials that failed.
+ *
+ * The pause is for dials that the pool makes by itself, for tickets that are left when a dial
+ * fails. When none is left there is no pause: the next request is somebody's own decision and dials
+ * at once. Failures double the pause from 50 ms to 5 s; dials that were in flight together count as
+ * one. A connection that served an exchange ends the series, a handshake alone does not: a server
+ * that accepts and hangs up would be dialled without pause otherwise.
+ */
+#include "pool/pool_common.h"
+
+#include <string.h>
+
+static weir_origin *record_new(weir_pool *pool, const weir_origin_key *key, uint64_t hash);
+static weir_origin *record_find(const weir_pool *pool, const weir_origin_key *key, uint64_t hash);
+static void key_copy(weir_origin *origin, const weir_origin_key *key);
+static size_t key_octets(const weir_origin_key *key);
+static bool is_worth_remembering(const weir_pool *pool, const weir_origin *origin);
+static void forget(weir_pool *pool, weir_origin *origin);
+
+static inline weir_origin *of_entry(weir_table_entry *entry)
+{
+    return WEIR_CONTAINER_OF(entry, weir_origin, entry);
+}
+
+weir_origin *weir_record_get(weir_pool *pool, const weir_origin_key *key)
+{
+    const uint64_t hash = weir_origin_key_hash(key, pool->options.seed);
+    weir_origin *origin = record_find(pool, key, hash);
+    if (!origin) {
+        return record_new(pool, key, hash);
+    }
+    if (!weir_list_is_empty(&origin->remembered)) {
+        weir_list_remove(&origin->remembered);
+        pool->remembered_origins--;
+    }
+    return origin;
+}
+
+weir_origin *weir_record_find(const weir_pool *pool, const weir_origin_key *key)
+{
+    return record_find(pool, key, weir_origin_key_hash(key, pool->options.seed));
+}
+
+void weir_record_settle(weir_pool *pool, weir_origin *origin)
+{
+    if (origin->tickets > 0 || origin->connections > 0 || origin->ghosts > 0 ||
+        !weir_list_is_empty(&origin->remembered)) {
+        return;
+    }
+    WEIR_ASSERT(weir_list_is_empty(&origin->hungry));
+    if (!is_worth_remembering(pool, origin)) {
+        weir_record_free(pool, origin);
+        return;
+    }
+    weir_list_push_back(&pool->remembered, &origin->remembered);
+    pool->remembered_origins++;
+    if (pool->remembered_origins > pool->options.origins_remembered) {
+        forget(pool, WEIR_CONTAINER_OF(pool->remembered.next, weir_origin, remembered));
+    }
+}
+
+void weir_record_free(weir_pool *pool, weir_origin *origin)
+{
+    WEIR_ASSERT(origin->tickets == 0);
+    WEIR_ASSERT(origin->connections == 0);
+    WEIR_ASSERT(origin->ghosts == 0);
+    if (!weir_list_is_empty(&origin->remembered)) {
+        forget(pool, origin);
+        return;
+    }
+    weir_agenda_leave(&pool->agenda, &origin->retry);
+    weir_table_leave(&pool->table, &origin->entry);
+    weir_list_remove(&origin->link);
+    pool->counts.origins--;
+    weir_release(pool->allocator, origin);
+}
+
+weir_protocol weir_record_protocol(const weir_origin *origin)
+{
+    if (origin->key.pin != WEIR_PROTOCOL_ANY) {
+        return (weir_protocol)origin->key.pin;
+    }
+    return origin->key.https ? origin->protocol : WEIR_H1;
+}
+
+void weir_record_learn(weir_origin *origin, const weir_facts *facts)
+{
+    if (facts->protocol != WEIR_PROTOCOL_ANY) {
+        origin->protocol = facts->protocol;
+    }
+    if (facts->protocol == WEIR_H2 && facts->accepting && facts->capacity_streams > 0) {
+        origin->streams = facts->capacity_streams;
+    }
+}
+
+void weir_record_failed(weir_pool *pool, weir_origin *origin, uint64_t order)
+{
+    if (order > origin->failed_order) {
+        if (weir_time_since(pool->now_ns, origin->failed_at_ns) > WEIR_BACK_OFF_FORGET_NS) {
+            origin->failures = 0;
+        }
+        origin->failures += origin->failures < 16;
+        origin->failed_order = pool->order;
+    }
+    origin->failed_at_ns = pool->now_ns;
+    if (origin->tickets == 0) {
+        origin->retry_at_ns = 0;
+        return;
+    }
+    weir_time pause_ns = WEIR_BACK_OFF_FIRST_NS << (origin->failures - 1);
+    pause_ns = weir_time_earlier(pause_ns, WEIR_BACK_OFF_LAST_NS);
+    const weir_time at = weir_time_add(pool->now_ns, weir_pool_jitter(pool, pause_ns));
+    if (origin->retry_at_ns < at) {
+        origin->retry_at_ns = at;
+    }
+}
+
+static weir_origin *record_find(const weir_pool *pool, const weir_origin_key *key, uint64_t hash)
+{
+    weir_table_entry *entry = weir_table_find(&pool->table, hash);
+    while (entry && !weir_origin_key_equal(&of_entry(entry)->key, key)) {
+        entry = weir_table_find_next(entry);
+    }
+    return entry ? of_entry(entry) : NULL;
+}
+
+static weir_origin *record_new(weir_pool *pool, const weir_origin_key *key, uint64_t hash)
+{
+    weir_origin *origin = weir_alloc_zeroed(pool->allocator, sizeof *origin + key_octets(key));
+    if (!origin) {
+        return NULL;
+    }
+    weir_list *const nodes[] = {&origin->link,    &origin->remembered, &origin->hungry,
+                                &origin->waiting, &origin->slots,      &origin->shared,
+                                &origin->spare};
+    for (size_t i = 0; i < WEIR_COUNT_OF(nodes); i++) {
+        weir_list_init(nodes[i]);
+    }
+    key_copy(origin, key);
+    weir_table_enter(&pool->table, &origin->entry, hash);
+    weir_list_push_back(&pool->origins, &origin->link);
+    pool->counts.origins++;
+    return origin;
+}
+
+static void key_copy(weir_origin *origin, const weir_origin_key *key)
+{
+    uint8_t *at = origin->octets;
+    origin->key = *key;
+    weir_span *const spans[] = {&origin->key.host,  &origin->key.zone,        &origin->key.address,
+                                &origin->key.proxy, &origin->key.socket_path, &origin->key.local};
+    for (size_t i = 0; i < WEIR_COUNT_OF(spans); i++) {
+        if (spans[i]->length == 0) {
+            *spans[i] = (weir_span){NULL, 0};
+            continue;
+        }
+        memcpy(at, spans[i]->at, spans[i]->length);
+        spans[i]->at = at;
+        at += spans[i]->length;
+    }
+    WEIR_ASSERT(weir_origin_key_equal(&origin->key, key));
+}
+
+static size_t key_octets(const weir_origin_key *key)
+{
+    return key->host.length + key->zone.length + key->address.length + key->proxy.length +
+           key->socket_path.length + key->local.length;
+}
+
+static bool is_worth_remembering(const weir_pool *pool, const weir_origin *origin)
+{
+    if (pool->is_shut) {
+        return false;
+    }
+    const bool protocol_is_news = weir_record_protocol(origin) != WEIR_H1;
+    const bool tls_decides = origin->key.https && origin->key.pin == WEIR_PROTOCOL_ANY;
+    return origin->failures > 0 || origin->streams > 0 ||
+           (tls_decides && origin->protocol != WEIR_PROTOCOL_ANY && protocol_is_news) ||
+           (tls_decides && origin->protocol == WEIR_H1);
+}
+
+static void forget(weir_pool *pool, weir_origin *origin)
+{
+    weir_list_remove(&origin->remembered);
+    pool->remembered_origins--;
+    weir_record_free(pool, origin);
+}
+
+void weir_record_check(const weir_pool *pool, const weir_origin *origin)
+{
+    uint32_t tickets = 0;
+    uint64_t order = 0;
+    const weir_ticket *undialed = NULL;
+    for (const weir_list *at = origin->waiting.next; at != &origin->waiting; at = at->next) {
+        const weir_ticket *ticket = WEIR_CONST_CONTAINER_OF(at, weir_ticket, link);
+        WEIR_ASSERT(ticket->state == WEIR_TICKET_WAITING);
+        WEIR_ASSERT(ticket->origin == origin);
+        WEIR_ASSERT(ticket->order > order);
+        WEIR_ASSERT(!ticket->dial || ticket->dial->ticket == ticket);
+        order = ticket->order;
+        undialed = undialed || ticket->dial ? undialed : ticket;
+        tickets++;
+    }
+    WEIR_ASSERT(tickets == origin->tickets);
+    WEIR_ASSERT(undialed == origin->undialed);
+    uint32_t slots_in[WEIR_SLOT_STATES] = {0};
+    uint32_t idle = 0;
+    uint32_t available = 0;
+    for (const weir_list *at = origin->slots.next; at != &origin->slots; at = at->next) {
+        const weir_slot *slot = WEIR_CONST_CONTAINER_OF(at, weir_slot, sibling);
+        WEIR_ASSERT(slot->origin == origin);
+        slots_in[slot->state]++;
+        idle += slot->is_idle;
+        available += weir_slot_room(slot) > 0;
+        weir_slot_check(pool, slot);
+    }
+    uint32_t connections = 0;
+    for (int i = 0; i < WEIR_SLOT_STATES; i++) {
+        WEIR_ASSERT(slots_in[i] == origin->slots_in[i]);
+        connections += slots_in[i];
+    }
+    WEIR_ASSERT(slots_in[WEIR_SLOT_GONE] == 0);
+    WEIR_ASSERT(connections == origin->connections);
+    WEIR_ASSERT(connections <= pool->options.connections_per_origin);
+    WEIR_ASSERT(idle == origin->idle);
+    WEIR_ASSERT(available == origin->available);
+    WEIR_ASSERT((origin->wanted > 0) == !weir_list_is_empty(&origin->hungry));
+    /* No ticket sleeps while a connection has room for it. */
+    WEIR_ASSERT(tickets == 0 || available == 0);
+}

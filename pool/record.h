@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pool's record of one origin: its queue, its connections, and what is remembered of it.
+ *
+ *   made by the first request -> has slots or tickets -> bare -> remembered (at most so many) ->
+ * freed
+ *                                          ^----- request -----/
+ *
+ * Ownership: the pool's, found by its key in the pool's table. The key's octets lie behind the
+ * record.
+ */
+#ifndef WEIR_POOL_RECORD_H
+#define WEIR_POOL_RECORD_H
+
+#include "pool/agenda.h"
+#include "pool/slot.h"
+#include "pool/table.h"
+
+/* What an HTTP/2 connection is expected to take before it has said so (RFC 9113 s6.5.2 recommends
+ * no less). */
+#define WEIR_STREAMS_EXPECTED   100
+/* The first pause after a failed dial, the longest, and how long a failure is remembered. */
+#define WEIR_BACK_OFF_FIRST_NS  (50 * WEIR_NS_PER_MS)
+#define WEIR_BACK_OFF_LAST_NS   (5 * WEIR_NS_PER_SECOND)
+#define WEIR_BACK_OFF_FORGET_NS (2 * WEIR_BACK_OFF_LAST_NS)
+
+struct weir_origin {
+    weir_table_entry entry;
+    weir_list link;        /* the pool's origins */
+    weir_list remembered;  /* the pool's bare ones, the oldest first */
+    weir_list hungry;      /* those that wait for a place in the whole pool's limit, in turn */
+    weir_list waiting;     /* tickets, in the order of their first request */
+    weir_list slots;       /* until GONE */
+    weir_list shared;      /* READY slots with leases and room, the last used first */
+    weir_list spare;       /* READY slots without leases, with room, the last used first */
+    weir_ticket *undialed; /* the first waiting ticket for which no dial was started */
+    uint32_t tickets;      /* waiting */
+    uint32_t available;    /* in `shared` and `spare` */
+    uint32_t idle;         /* READY without leases, with room or without */
+    uint32_t connections;  /* slots until GONE */
+    uint32_t slots_in[WEIR_SLOT_STATES];
+    uint32_t ghosts; /* GONE with leases left */
+    uint32_t wanted; /* dials that it waits for, while hungry */
+    /* what is remembered */
+    weir_protocol protocol; /* spoken last; ANY: not known */
+    uint32_t streams;       /* HTTP/2: the peer's limit; 0: not known */
+    uint32_t failures;      /* dials failed in a row, those begun together counted as one */
+    uint64_t failed_order;  /* of the last failure */
+    weir_time failed_at_ns;
+    weir_time retry_at_ns; /* no dial before */
+    weir_agenda_entry retry;
+    weir_origin_key key;
+    uint8_t octets[];
+};
+
+/* The origin of a key, made if it is not there; NULL: no memory. */
+weir_origin *weir_record_get(weir_pool *pool, const weir_origin_key *key);
+weir_origin *weir_record_find(const weir_pool *pool, const weir_origin_key *key);
+/* After a call: remembers an origin that has become bare, or frees it. */
+void weir_record_settle(weir_pool *pool, weir_origin *origin);
+/* Frees a bare one. */
+void weir_record_free(weir_pool *pool, weir_origin *origin);
+
+/* Pinned, implied by the scheme, or learned; ANY: only a handshake will tell. */
+weir_protocol weir_record_protocol(const weir_origin *origin);
+/* Remembers what a connection said of itself. */
+void weir_record_learn(weir_origin *origin, const weir_facts *facts);
+/* A dial begun at `order` came to nothing. */
+void weir_record_failed(weir_pool *pool, weir_origin *origin, uint64_t order);
+
+void weir_record_check(const weir_pool *pool, const weir_origin *origin);
+
+#endif

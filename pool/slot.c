@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Slots: the states, the lists that a slot is in, and its deadlines.
+ *
+ * A slot with room is in one of its origin's two lists, `shared` if it has leases and `spare` if
+ * not, where the last used is first: a few connections stay warm and the others grow old and are
+ * closed. An idle slot is in the pool's list too, in the order in which they became idle; the first
+ * is the one to evict, and since the idle time-out is the same for all it is also the first to
+ * expire, so that reaping costs what it reaps and nothing else.
+ *
+ * Only deadlines that differ from slot to slot, a server's Keep-Alive and the lifetime, need the
+ * agenda. Leasing and releasing push them away and never nearer, except where a hint gets shorter:
+ * the entry stays where it is and is looked at when its old time comes, once for many exchanges.
+ */
+#include "pool/pool_common.h"
+
+/* A server closes *about* when it says. We stop this much earlier, or at half the time if that is
+ * less. */
+#define KEEP_ALIVE_MARGIN_NS WEIR_NS_PER_SECOND
+
+static weir_slot_state standing(const weir_slot *slot);
+static void enter(weir_pool *pool, weir_slot *slot, weir_slot_state state);
+static void relist(weir_pool *pool, weir_slot *slot);
+static void relist_idle(weir_pool *pool, weir_slot *slot);
+static void unlist(weir_pool *pool, weir_slot *slot);
+static void order_action(weir_pool *pool, weir_slot *slot, weir_action_kind kind);
+static weir_time keep_alive_at(const weir_slot *slot);
+static void schedule(weir_pool *pool, weir_slot *slot);
+static void detach_ticket(weir_slot *slot);
+
+weir_slot *weir_slot_new(weir_pool *pool, weir_origin *origin, weir_ticket *ticket)
+{
+    weir_slot *slot = weir_alloc_zeroed(pool->allocator, sizeof *slot);
+    if (!slot) {
+        return NULL;
+    }
+    slot->origin = origin;
+    slot->id = ++pool->slot_ids;
+    slot->order = ++pool->order;
+    slot->lifetime_at_ns = WEIR_NEVER;
+    weir_list *const nodes[] = {&slot->leased,    &slot->link, &slot->sibling,
+                                &slot->available, &slot->idle, &slot->orders};
+    for (size_t i = 0; i < WEIR_COUNT_OF(nodes); i++) {
+        weir_list_init(nodes[i]);
+    }
+    weir_list_push_back(&pool->slots, &slot->link);
+    weir_list_push_back(&origin->slots, &slot->sibling);
+    pool->slots_in[WEIR_SLOT_DIALING]++;
+    origin->slots_in[WEIR_SLOT_DIALING]++;
+    pool->connections++;
+    origin->connections++;
+    WEIR_ASSERT(pool->connections <= pool->options.connections);
+    WEIR_ASSERT(origin->connections <= pool->options.connections_per_origin);
+    slot->ticket = ticket;
+    ticket->dial = slot;
+    order_action(pool, slot, WEIR_ACTION_DIAL);
+    return slot;
+}
+
+uint32_t weir_slot_room(const weir_slot *slot)
+{
+    if (slot->state != WEIR_SLOT_READY || slot->refusing) {
+        return 0;
+    }
+    const uint32_t capacity = slot->facts.capacity_streams;
+    return capacity > slot->leases ? capacity - slot->leases : 0;
+}
+
+weir_reason weir_slot_expiry(const weir_pool *pool, const weir_slot *slot)
+{
+    if (pool->now_ns >= slot->lifetime_at_ns) {
+        return WEIR_REASON_EXPIRED_LIFETIME;
+    }
+    if (!slot->is_idle) {
+        return WEIR_REASON_NONE;
+    }
+    if (pool->now_ns >= keep_alive_at(slot)) {
+        return WEIR_REASON_EXPIRED_KEEP_ALIVE;
+    }
+    if (pool->now_ns >= weir_time_add(slot->idle_since_ns, pool->options.idle_ns)) {
+        return WEIR_REASON_EXPIRED_IDLE;
+    }
+    return WEIR_REASON_NONE;
+}
+
+void weir_slot_lease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket)
+{
+    WEIR_ASSERT(weir_slot_room(slot) > 0);
+    WEIR_ASSERT(ticket->bounced_slot != slot->id || ticket->bounced_version < slot->facts.version);
+    ticket->state = WEIR_TICKET_LEASED;
+    ticket->origin = slot->origin;
+    ticket->slot = slot;
+    ticket->reused = slot->uses > 0;
+    weir_list_push_back(&slot->leased, &ticket->link);
+    slot->leases++;
+    slot->uses++;
+    pool->counts.leases++;
+    pool->counts.reuses += ticket->reused;
+    weir_slot_refresh(pool, slot);
+}
+
+void weir_slot_unlease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket)
+{
+    WEIR_ASSERT(ticket->state == WEIR_TICKET_LEASED);
+    WEIR_ASSERT(ticket->slot == slot);
+    WEIR_ASSERT(slot->leases > 0);
+    weir_list_remove(&ticket->link);
+    ticket->state = WEIR_TICKET_IDLE;
+    ticket->slot = NULL;
+    slot->leases--;
+    pool->counts.leases--;
+    if (slot->state != WEIR_SLOT_GONE) {
+        weir_slot_refresh(pool, slot);
+    } else if (slot->leases == 0) {
+        slot->origin->ghosts--;
+        weir_list_remove(&slot->link);
+        weir_release(pool->allocator, slot);
+    }
+}
+
+void weir_slot_tell(weir_slot *slot, const weir_facts *facts)
+{
+    if (facts->version <= slot->facts.version) {
+        return;
+    }
+    slot->facts = *facts;
+    slot->refusing = false;
+    weir_record_learn(slot->origin, facts);
+}
+
+void weir_slot_refresh(weir_pool *pool, weir_slot *slot)
+{
+    WEIR_ASSERT(slot->state != WEIR_SLOT_GONE);
+    if (slot->state == WEIR_SLOT_CLOSING) {
+        WEIR_ASSERT(slot->leases == 0);
+        return;
+    }
+    const weir_slot_state state = standing(slot);
+    if (state == WEIR_SLOT_CLOSING) {
+        weir_slot_close(pool, slot, slot->retired ? slot->retired : WEIR_REASON_UNFIT);
+        return;
+    }
+    enter(pool, slot, state);
+    relist(pool, slot);
+    schedule(pool, slot);
+}
+
+void weir_slot_retire(weir_pool *pool, weir_slot *slot, weir_reason reason)
+{
+    WEIR_ASSERT(slot->state == WEIR_SLOT_READY || slot->state == WEIR_SLOT_DRAINING);
+    if (slot->retired == WEIR_REASON_NONE) {
+        slot->retired = reason;
+    }
+    weir_slot_refresh(pool, slot);
+}
+
+void weir_slot_close(weir_pool *pool, weir_slot *slot, weir_reason reason)
+{
+    WEIR_ASSERT(slot->leases == 0);
+    WEIR_ASSERT(slot->state != WEIR_SLOT_CLOSING);
+    if (slot->order_kind == WEIR_ACTION_DIAL) {
+        weir_slot_bury(pool, slot);
+        return;
+    }
+    if (reason == WEIR_REASON_UNFIT && slot->served == 0) {
+        weir_record_failed(pool, slot->origin, slot->order);
+    }
+    pool->counts.evictions += reason == WEIR_REASON_EVICTED;
+    pool->counts.closed_idle +=
+        reason == WEIR_REASON_EXPIRED_IDLE || reason == WEIR_REASON_EXPIRED_KEEP_ALIVE;
+    enter(pool, slot, WEIR_SLOT_CLOSING);
+    unlist(pool, slot);
+    slot->order_reason = reason;
+    order_action(pool, slot, WEIR_ACTION_CLOSE);
+}
+
+void weir_slot_bury(weir_pool *pool, weir_slot *slot)
+{
+    weir_origin *origin = slot->origin;
+    enter(pool, slot, WEIR_SLOT_GONE);
+    unlist(pool, slot);
+    weir_list_remove(&slot->orders);
+    slot->order_kind = WEIR_ACTION_NONE;
+    weir_list_remove(&slot->link);
+    weir_list_remove(&slot->sibling);
+    WEIR_ASSERT(pool->connections > 0);
+    WEIR_ASSERT(origin->connections > 0);
+    pool->connections--;
+    origin->connections--;
+    if (slot->leases > 0) {
+        weir_list_push_back(&pool->ghosts, &slot->link);
+        origin->ghosts++;
+        return;
+    }
+    weir_release(pool->allocator, slot);
+}
+
+void weir_slot_set_user(weir_slot *slot, void *user)
+{
+    slot->user = user;
+}
+
+void *weir_slot_user(const weir_slot *slot)
+{
+    return slot->user;
+}
+
+uint64_t weir_slot_id(const weir_slot *slot)
+{
+    return slot->id;
+}
+
+const weir_origin_key *weir_slot_key(const weir_slot *slot)
+{
+    return &slot->origin->key;
+}
+
+uint32_t weir_slot_leases(const weir_slot *slot)
+{
+    return slot->leases;
+}
+
+weir_protocol weir_slot_protocol_hint(const weir_slot *slot)
+{
+    return weir_record_protocol(slot->origin);
+}
+
+/* What a connection that is no longer dialling is, by its facts, its leases and the pool's own
+ * will. */
+static weir_slot_state standing(const weir_slot *slot)
+{
+    const bool ends = slot->retired || !slot->facts.accepting || !slot->facts.reusable;
+    if (slot->leases > 0) {
+        return ends ? WEIR_SLOT_DRAINING : WEIR_SLOT_READY;
+    }
+    /* One that refuses without saying why, with no exchange to wait for, would refuse for ever. */
+    return ends || slot->refusing ? WEIR_SLOT_CLOSING : WEIR_SLOT_READY;
+}
+
+/* The one place where a state changes, and the numbers with it. */
+static void enter(weir_pool *pool, weir_slot *slot, weir_slot_state state)
+{
+    static const uint8_t edges[WEIR_SLOT_STATES] = {
+        [WEIR_SLOT_DIALING] = 1 << WEIR_SLOT_READY | 1 << WEIR_SLOT_CLOSING | 1 << WEIR_SLOT_GONE,
+        [WEIR_SLOT_READY] = 1 << WEIR_SLOT_DRAINING | 1 << WEIR_SLOT_CLOSING | 1 << WEIR_SLOT_GONE,
+        [WEIR_SLOT_DRAINING] = 1 << WEIR_SLOT_READY | 1 << WEIR_SLOT_CLOSING | 1 << WEIR_SLOT_GONE,
+        [WEIR_SLOT_CLOSING] = 1 << WEIR_SLOT_GONE,
+    };
+    const bool yields = state == WEIR_SLOT_DRAINING && slot->retired == WEIR_REASON_EVICTED;
+    if (yields != slot->yields) {
+        slot->yields = yields;
+        pool->yielding += yields ? 1U : UINT32_MAX;
+    }
+    if (state == slot->state) {
+        return;
+    }
+    WEIR_ASSERT(edges[slot->state] >> state & 1);
+    if (slot->state == WEIR_SLOT_DIALING) {
+        detach_ticket(slot);
+    }
+    pool->slots_in[slot->state]--;
+    slot->origin->slots_in[slot->state]--;
+    slot->state = state;
+    if (state != WEIR_SLOT_GONE) {
+        pool->slots_in[state]++;
+        slot->origin->slots_in[state]++;
+    }
+}
+
+static void relist(weir_pool *pool, weir_slot *slot)
+{
+    weir_origin *origin = slot->origin;
+    if (!weir_list_is_empty(&slot->available)) {
+        weir_list_remove(&slot->available);
+        origin->available--;
+    }
+    if (weir_slot_room(slot) > 0) {
+        weir_list_push_front(slot->leases > 0 ? &origin->shared : &origin->spare, &slot->available);
+        origin->available++;
+    }
+    relist_idle(pool, slot);
+}
+
+static void relist_idle(weir_pool *pool, weir_slot *slot)
+{
+    const bool is_idle = slot->state == WEIR_SLOT_READY && slot->leases == 0;
+    if (is_idle == slot->is_idle) {
+        return;
+    }
+    slot->is_idle = is_idle;
+    if (is_idle) {
+        slot->idle_since_ns = pool->now_ns;
+        weir_list_push_back(&pool->idle, &slot->idle);
+        pool->idle_slots++;
+        slot->origin->idle++;
+    } else {
+        weir_list_remove(&slot->idle);
+        pool->idle_slots--;
+        slot->origin->idle--;
+    }
+}
+
+/* CLOSING and GONE: out of all lists of the living. */
+static void unlist(weir_pool *pool, weir_slot *slot)
+{
+    WEIR_ASSERT(slot->state == WEIR_SLOT_CLOSING || slot->state == WEIR_SLOT_GONE);
+    relist(pool, slot);
+    weir_agenda_leave(&pool->agenda, &slot->due);
+}
+
+static void order_action(weir_pool *pool, weir_slot *slot, weir_action_kind kind)
+{
+    WEIR_ASSERT(slot->order_kind == WEIR_ACTION_NONE);
+    slot->order_kind = kind;
+    weir_list_push_back(&pool->orders, &slot->orders);
+}
+
+/* When an idle one should no longer be trusted to be open at the other end. */
+static weir_time keep_alive_at(const weir_slot *slot)
+{
+    const weir_time said = slot->facts.keep_alive_ns;
+    if (said == 0) {
+        return WEIR_NEVER;
+    }
+    const weir_time margin = said / 2 < KEEP_ALIVE_MARGIN_NS ? said / 2 : KEEP_ALIVE_MARGIN_NS;
+    return weir_time_add(slot->idle_since_ns, said - margin);
+}
+
+/* Makes sure that the slot is looked at no later than its next own deadline. */
+static void schedule(weir_pool *pool, weir_slot *slot)
+{
+    const weir_time lifetime = slot->retired ? WEIR_NEVER : slot->lifetime_at_ns;
+    const weir_time keep_alive = slot->is_idle ? keep_alive_at(slot) : WEIR_NEVER;
+    const weir_time at = weir_time_earlier(lifetime, keep_alive);
+    if (at == WEIR_NEVER || (slot->due.entered && slot->due.at_ns <= at)) {
+        return;
+    }
+    weir_agenda_enter(&pool->agenda, &slot->due, at,
+                      at == lifetime ? WEIR_WHY_LIFETIME : WEIR_WHY_IDLE_CONNECTION);
+}
+
+/* The dial is over: its ticket, if it still waits, is without one again. */
+static void detach_ticket(weir_slot *slot)
+{
+    weir_ticket *ticket = slot->ticket;
+    if (!ticket) {
+        return;
+    }
+    slot->ticket = NULL;
+    ticket->dial = NULL;
+    weir_ticket *first = slot->origin->undialed;
+    if (!first || ticket->order < first->order) {
+        slot->origin->undialed = ticket;
+    }
+}
+
+void weir_slot_check(const weir_pool *pool, const weir_slot *slot)
+{
+    const bool is_ready = slot->state == WEIR_SLOT_READY;
+    uint32_t leases = 0;
+    for (const weir_list *at = slot->leased.next; at != &slot->leased; at = at->next) {
+        const weir_ticket *ticket = WEIR_CONST_CONTAINER_OF(at, weir_ticket, link);
+        WEIR_ASSERT(ticket->state == WEIR_TICKET_LEASED);
+        WEIR_ASSERT(ticket->slot == slot);
+        leases++;
+    }
+    WEIR_ASSERT(leases == slot->leases);
+    WEIR_ASSERT(slot->is_idle == (is_ready && leases == 0));
+    WEIR_ASSERT(weir_list_is_empty(&slot->idle) == !slot->is_idle);
+    WEIR_ASSERT(weir_list_is_empty(&slot->available) == (weir_slot_room(slot) == 0));
+    WEIR_ASSERT(weir_list_is_empty(&slot->orders) == (slot->order_kind == WEIR_ACTION_NONE));
+    WEIR_ASSERT(slot->state != WEIR_SLOT_DRAINING || leases > 0);
+    WEIR_ASSERT(slot->state != WEIR_SLOT_CLOSING || leases == 0);
+    WEIR_ASSERT(slot->state == WEIR_SLOT_DIALING || !slot->ticket);
+    WEIR_ASSERT(!slot->ticket || slot->ticket->dial == slot);
+    if (slot->is_idle) {
+        WEIR_ASSERT(keep_alive_at(slot) == WEIR_NEVER ||
+                    (slot->due.entered && slot->due.at_ns <= keep_alive_at(slot)));
+        WEIR_ASSERT(slot->idle_since_ns <= pool->now_ns);
+    }
+}

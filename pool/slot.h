@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pool's record of one connection: its state, its leases and the facts it was told.
+ *
+ *   DIALING -ready-> READY <-facts-> DRAINING -last release-> CLOSING -gone-> GONE
+ *      |               \-idle too long, evicted, unfit, drain----^             ^
+ *      \-given up-> CLOSING                     every state: -gone, dial_failed-/
+ *
+ * READY takes exchanges; DRAINING has leases left and takes no more; CLOSING has a CLOSE action
+ * (queued or pulled) and waits for weir_pool_gone(). GONE is a slot that only the releases of its
+ * last leases keep.
+ *
+ * Which of READY, DRAINING and CLOSING a connection is in is never decided at a call site:
+ * weir_slot_refresh() derives it from three things, the facts, the number of leases, and whether
+ * the pool itself retired it.
+ *
+ * Ownership: the pool's. Thread rule: the core's lock.
+ */
+#ifndef WEIR_POOL_SLOT_H
+#define WEIR_POOL_SLOT_H
+
+#include "pool/agenda.h"
+#include "pool/pool.h"
+
+typedef enum weir_slot_state {
+    WEIR_SLOT_DIALING = 0,
+    WEIR_SLOT_READY,
+    WEIR_SLOT_DRAINING,
+    WEIR_SLOT_CLOSING,
+    WEIR_SLOT_GONE,
+    WEIR_SLOT_STATES
+} weir_slot_state;
+
+struct weir_slot {
+    weir_slot_state state;
+    uint32_t leases;
+    weir_origin *origin;
+    void *user;
+    uint64_t id;
+    uint64_t order;  /* when its dial was decided, in the order of the pool's tickets and dials */
+    uint64_t uses;   /* leases ever, those taken back not counted */
+    uint64_t served; /* leases that ended in a release */
+    weir_facts facts;
+    weir_reason retired; /* the pool takes no more of it, and why; NONE: it does */
+    bool refusing; /* it refused a lease under the facts that it told; until it tells others */
+    bool yields;   /* it drains to make room for another origin */
+    bool is_idle;  /* READY without leases: in the pool's list of idle ones */
+    weir_action_kind order_kind; /* DIAL or CLOSE while that action waits to be pulled, else NONE */
+    weir_reason order_reason;
+    weir_time idle_since_ns;
+    weir_time lifetime_at_ns; /* when it is too old; WEIR_NEVER */
+    weir_ticket *ticket; /* while DIALING: the one that it is dialled for; NULL when that left */
+    weir_list leased;    /* its tickets */
+    weir_list link;      /* the pool's slots in order of creation; GONE: its ghosts */
+    weir_list sibling;   /* the origin's slots */
+    weir_list available; /* the origin's slots with room: `shared` or `spare` */
+    weir_list idle;      /* the pool's idle slots, the longest idle first */
+    weir_list orders;    /* the pool's actions */
+    weir_agenda_entry due;
+};
+
+/* A new slot, DIALING, with its DIAL action queued; NULL: no memory. */
+weir_slot *weir_slot_new(weir_pool *pool, weir_origin *origin, weir_ticket *ticket);
+
+/* How many more exchanges it takes now. */
+uint32_t weir_slot_room(const weir_slot *slot);
+/* Why it is too old to be leased now, NONE: it is not. */
+weir_reason weir_slot_expiry(const weir_pool *pool, const weir_slot *slot);
+
+void weir_slot_lease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket);
+/* Ends a lease. A GONE slot without leases left is freed. */
+void weir_slot_unlease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket);
+
+/* Takes facts if they are newer. */
+void weir_slot_tell(weir_slot *slot, const weir_facts *facts);
+/* Derives the state anew, after anything that it depends on has changed, and puts the slot into the
+ * lists it belongs to. */
+void weir_slot_refresh(weir_pool *pool, weir_slot *slot);
+/* The pool takes no more of it: refreshes too. */
+void weir_slot_retire(weir_pool *pool, weir_slot *slot, weir_reason reason);
+/* Closes an idle slot or gives up a dial. A dial whose action was not pulled yet is simply
+ * forgotten, with the slot. */
+void weir_slot_close(weir_pool *pool, weir_slot *slot, weir_reason reason);
+/* It is GONE: out of all counts; freed unless leases are left. */
+void weir_slot_bury(weir_pool *pool, weir_slot *slot);
+
+void weir_slot_check(const weir_pool *pool, const weir_slot *slot);
+
+#endif
