@@ -24,6 +24,8 @@ _Static_assert(sizeof(weir_chunk) == 16384, "a chunk is a round number of pages"
 
 static weir_chunk *bin_take(weir_bin *bin);
 static void bin_give(weir_bin *bin, weir_chunk *chunk);
+static void bin_push(weir_bin *bin, weir_chunk *chunk);
+static void bin_trim(weir_bin *bin);
 static weir_chunk *bin_take_chain(weir_bin *bin, size_t count);
 static size_t free_octets(const weir_buf *buf);
 static void link_last(weir_buf *buf, weir_chunk *chunk);
@@ -98,11 +100,15 @@ bool weir_buf_append(weir_buf *buf, weir_span octets)
 
 bool weir_buf_prepare(weir_buf *buf, size_t octets)
 {
+    weir_bin *bin = buf->bin;
+    if (octets == 0) {
+        bin_trim(bin);
+        return true;
+    }
     size_t space = free_octets(buf);
     if (octets <= space) {
         return true;
     }
-    weir_bin *bin = buf->bin;
     size_t needed = (octets - space - 1) / WEIR_CHUNK_OCTETS + 1;
     if (needed <= bin->spare_count) {
         return true;
@@ -115,9 +121,7 @@ bool weir_buf_prepare(weir_buf *buf, size_t octets)
     while (chain) {
         weir_chunk *chunk = chain;
         chain = chunk->next;
-        chunk->next = bin->spare;
-        bin->spare = chunk;
-        bin->spare_count++;
+        bin_push(bin, chunk);
     }
     return true;
 }
@@ -252,9 +256,22 @@ static void bin_give(weir_bin *bin, weir_chunk *chunk)
         weir_release(bin->allocator, chunk);
         return;
     }
+    bin_push(bin, chunk);
+}
+
+static void bin_push(weir_bin *bin, weir_chunk *chunk)
+{
     chunk->next = bin->spare;
     bin->spare = chunk;
     bin->spare_count++;
+}
+
+/* Back to what the bin keeps. */
+static void bin_trim(weir_bin *bin)
+{
+    while (bin->spare_count > bin->keep) {
+        weir_release(bin->allocator, bin_take(bin));
+    }
 }
 
 /* `count` chunks or none, so that an append that fails has changed nothing. */

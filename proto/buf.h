@@ -55,7 +55,8 @@ size_t weir_buf_room(const weir_buf *buf);
 bool weir_buf_append(weir_buf *buf, weir_span octets);
 /*
  * Gets the memory for appends of up to `octets` in all, which then cannot fail as long as nobody
- * else uses the bin. False: no memory, and nothing has changed.
+ * else uses the bin. False: no memory, and nothing has changed. Asking for nothing gives back what
+ * the bin then holds above what it keeps.
  */
 bool weir_buf_prepare(weir_buf *buf, size_t octets);
 
@@ -76,7 +77,8 @@ void weir_buf_consume(weir_buf *buf, size_t octets);
 /* Copies up to `room` octets out and drops them; how many. */
 size_t weir_buf_take(weir_buf *buf, uint8_t *to, size_t room);
 
-/* Moves every octet of `from` into the empty `to`, without copying; `to` gives the chunks to its own bin later. */
+/* Moves every octet of `from` into the empty `to`, without copying; `to` gives the chunks to its
+ * own bin later. */
 void weir_buf_move(weir_buf *to, weir_buf *from);
 
 void weir_buf_check(const weir_buf *buf);

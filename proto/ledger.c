@@ -35,7 +35,8 @@ void weir_ledger_init(weir_ledger *ledger, bool over_tls)
 
 void weir_ledger_inherit(weir_ledger *ledger, const weir_ledger *from)
 {
-    WEIR_ASSERT(weir_list_is_empty(&from->open) && weir_list_is_empty(&ledger->open));
+    WEIR_ASSERT(weir_list_is_empty(&from->open));
+    WEIR_ASSERT(weir_list_is_empty(&ledger->open));
     for (size_t i = 0; i < WEIR_CONN_ROWS; i++) {
         move(&ledger->rows[i], WEIR_SENT, from->rows[i].sent);
         move(&ledger->rows[i], WEIR_RECEIVED, from->rows[i].received);
@@ -76,7 +77,9 @@ void weir_ledger_charge(weir_ledger *ledger, weir_owner *owner, weir_row row,
     if (owner) {
         WEIR_ASSERT(!weir_list_is_empty(&owner->link));
         move(owner_row(owner, row), direction, octets);
-        owner->charged_ns[direction] = ledger->now_ns;
+        if (octets > 0) {
+            owner->charged_ns[direction] = ledger->now_ns;
+        }
         touch(ledger, owner, direction, octets);
     } else {
         WEIR_ASSERT(row >= WEIR_ROW_CONN);

@@ -14,8 +14,9 @@
  * link asks weir_ledger_holds() when its own do.
  *
  * weir_ledger_charge() and, for shares of overhead, weir_ledger_share() are the only functions that
- * move a row. No row is computed as a difference. plain and wire are moved by other call sites than
- * rows are (the conn's face and the link), which is what makes the laws checks.
+ * move a row (weir_ledger_inherit() carries rows over that were moved so). No row is computed as a
+ * difference. plain and wire are moved by other call sites than rows are (the conn's face and the
+ * link), which is what makes the laws checks.
  *
  * TLS. Between two weir_ledger_share() calls of one direction the ledger remembers which owners
  * were charged how much: that is the content of one record. weir_ledger_share() splits the record's
@@ -58,10 +59,10 @@ static inline weir_row weir_row_of_conn(weir_conn_row row)
 typedef struct weir_owner {
     weir_list link; /* in ledger.open */
     weir_tally tally;
-    uint32_t id;                         /* the stream's number: breaks ties */
-    uint32_t in_record[WEIR_DIRECTIONS]; /* octets charged since the last share */
-    weir_list touched[WEIR_DIRECTIONS];  /* in ledger.touched */
-    uint64_t queued_octets;              /* octets in an out queue that name this owner */
+    uint32_t id;                           /* the stream's number: breaks ties */
+    uint32_t in_record[WEIR_DIRECTIONS];   /* octets charged since the last share */
+    weir_list touched[WEIR_DIRECTIONS];    /* in ledger.touched */
+    uint64_t queued_octets;                /* octets in an out queue that name this owner */
     weir_time charged_ns[WEIR_DIRECTIONS]; /* when a row was last moved; 0: never */
 } weir_owner;
 

@@ -78,6 +78,9 @@ bool weir_out_prepare(weir_out *out, size_t octets, size_t runs)
     while (ready && out->runs_room - out->runs_count < runs) {
         ready = grow(out);
     }
+    if (!ready) {
+        weir_buf_prepare(&out->octets, 0);
+    }
     if (out->runs_count == 0 && (!ready || runs == 0)) {
         use_few(out);
     }

@@ -50,7 +50,7 @@ bool weir_out_append(weir_out *out, weir_owner *owner, weir_row row, weir_span o
  * Gets the memory for appends of up to `octets` in up to `runs` calls, which then cannot fail as
  * long as nobody else uses the bin. A frame, or a header block that the peer's decoder will need
  * (RFC 7541 s2.2), is queued whole or not at all. False: no memory, and nothing has changed. Asking
- * for nothing gives back what an earlier call got for an empty queue.
+ * for nothing gives back what was got and not used.
  */
 bool weir_out_prepare(weir_out *out, size_t octets, size_t runs);
 

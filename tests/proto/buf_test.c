@@ -219,6 +219,33 @@ static void buf__a_failed_reserve_changes_nothing(void **state)
     weir_buf_check(&f->buf);
 }
 
+static void buf__a_prepared_append_cannot_fail(void **state)
+{
+    fixture *f = *state;
+    f->bin.keep = 1;
+    assert_true(weir_buf_append(&f->buf, some(0, 100)));
+    assert_true(weir_buf_prepare(&f->buf, 3 * WEIR_CHUNK_OCTETS));
+    f->failalloc.fail_at = 1;
+    f->failalloc.and_after = true;
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(weir_buf_append(&f->buf, some(0, WEIR_CHUNK_OCTETS)));
+    }
+    assert_int_equal(f->buf.octets, 100 + 3 * WEIR_CHUNK_OCTETS);
+    assert_false(weir_buf_prepare(&f->buf, WEIR_CHUNK_OCTETS));
+    assert_int_equal(f->bin.spare_count, 0);
+}
+
+static void buf__what_was_prepared_and_not_used_is_given_back(void **state)
+{
+    fixture *f = *state;
+    f->bin.keep = 1;
+    assert_true(weir_buf_prepare(&f->buf, 3 * WEIR_CHUNK_OCTETS + 1));
+    assert_int_equal(live(f), 4);
+    assert_true(weir_buf_prepare(&f->buf, 0));
+    assert_int_equal(live(f), 1);
+    assert_int_equal(f->bin.spare_count, 1);
+}
+
 /* Every operation at random, held against a flat array. */
 static void buf__equals_a_flat_queue_under_random_use(void **state)
 {
@@ -360,6 +387,8 @@ int main(void)
         TEST(bin__moves_spare_chunks_up_to_what_the_other_may_keep),
         TEST(buf__survives_the_failure_of_every_allocation),
         TEST(alloc__zeroes_and_answers_null_when_there_is_none),
+        TEST(buf__a_prepared_append_cannot_fail),
+        TEST(buf__what_was_prepared_and_not_used_is_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -215,6 +215,50 @@ static void ledger__undecided_and_torn_belong_to_the_laws_and_are_settled_visibl
     }
 }
 
+static void ledger__takes_over_what_was_counted_before(void **state)
+{
+    (void)state;
+    weir_ledger handshake;
+    weir_ledger ledger;
+    weir_ledger_init(&handshake, true);
+    weir_ledger_charge(&handshake, NULL, weir_row_of_conn(WEIR_ROW_TLS_HANDSHAKE), WEIR_SENT, 517);
+    weir_ledger_wire(&handshake, WEIR_SENT, 517);
+    charge(&handshake, NULL, weir_row_of_conn(WEIR_ROW_PROXY), WEIR_RECEIVED, 39);
+    weir_ledger_wire(&handshake, WEIR_RECEIVED, 100);
+    weir_ledger_set_torn(&handshake, WEIR_RECEIVED, 100);
+    assert_true(weir_ledger_holds(&handshake));
+
+    weir_ledger_init(&ledger, true);
+    charge(&ledger, NULL, weir_row_of_conn(WEIR_ROW_PROXY), WEIR_RECEIVED, 1);
+    weir_ledger_inherit(&ledger, &handshake);
+    assert_true(weir_ledger_holds(&ledger));
+    assert_int_equal(ledger.wire.sent, 517);
+    assert_int_equal(ledger.wire.received, 140);
+    assert_int_equal(ledger.plain.received, 40);
+    assert_int_equal(ledger.rows[WEIR_ROW_TLS_HANDSHAKE].sent, 517);
+    assert_int_equal(ledger.rows[WEIR_ROW_PROXY].received, 40);
+    assert_int_equal(ledger.torn.received, 100);
+}
+
+static void ledger__an_exchange_knows_when_it_was_last_charged(void **state)
+{
+    (void)state;
+    weir_ledger ledger;
+    weir_owner owner;
+    weir_ledger_init(&ledger, false);
+    weir_ledger_open(&ledger, &owner, 1);
+    ledger.now_ns = 50;
+    charge(&ledger, &owner, WEIR_ROW_HEAD, WEIR_SENT, 1);
+    ledger.now_ns = 70;
+    charge(&ledger, &owner, WEIR_ROW_HEAD, WEIR_SENT, 0);
+    charge(&ledger, NULL, weir_row_of_conn(WEIR_ROW_PING), WEIR_RECEIVED, 17);
+    assert_int_equal(owner.charged_ns[WEIR_SENT], 50);
+    assert_int_equal(owner.charged_ns[WEIR_RECEIVED], 0);
+    charge(&ledger, &owner, WEIR_ROW_BODY, WEIR_RECEIVED, 1);
+    assert_int_equal(owner.charged_ns[WEIR_RECEIVED], 70);
+    assert_int_equal(owner.charged_ns[WEIR_SENT], 50);
+}
+
 static void share__a_record_of_one_exchange_is_all_its_own(void **state)
 {
     (void)state;
@@ -605,6 +649,8 @@ int main(void)
         cmocka_unit_test(share__is_a_defect_on_a_clear_link),
         cmocka_unit_test(share__equals_the_rule_in_random_records_of_many_exchanges),
         cmocka_unit_test(share__is_exact_with_the_largest_numbers),
+        cmocka_unit_test(ledger__takes_over_what_was_counted_before),
+        cmocka_unit_test(ledger__an_exchange_knows_when_it_was_last_charged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
