@@ -15,7 +15,8 @@ int main(int argc, char **argv)
     request.url = weir_span_of(argc > 1 ? argv[1] : NULL);
     status = weir_client_call(client, &request, NULL, &exchange);
     printf("%d ", exchange != NULL ? weir_exchange_code(exchange) : 0);
-    while (status == WEIR_OK && (status = weir_read(exchange, text, sizeof(text), &octets)) == WEIR_OK) {
+    while (status == WEIR_OK &&
+           (status = weir_read(exchange, text, sizeof(text), &octets)) == WEIR_OK) {
         fwrite(text, 1, octets, stdout);
     }
     printf(" %s\n", weir_status_name(status));
