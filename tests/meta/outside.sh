@@ -27,8 +27,9 @@ answers() {
 
 cmake_project() { # cmake_project NAME TARGET
     "$cmake" -S "$here" -B "$scratch/$1" -G "$generator" "-DCMAKE_C_COMPILER=$cc" \
-        "-DCMAKE_PREFIX_PATH=$prefix" "-DWEIR_LINK=$2" && "$cmake" --build "$scratch/$1" &&
-        answers "$scratch/$1/get"
+        "-DCMAKE_PREFIX_PATH=$prefix" "-DWEIR_LINK=$2" >"$scratch/configure.log" 2>&1 ||
+        { cat "$scratch/configure.log"; return 1; }
+    "$cmake" --build "$scratch/$1" && answers "$scratch/$1/get"
 }
 
 pc() { PKG_CONFIG_PATH="$prefix/$libdir/pkgconfig" pkg-config "$@" weir; }

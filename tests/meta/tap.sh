@@ -20,7 +20,7 @@ report() {
         printf 'ok %d - %s\n' "$tap_count" "$2"
     else
         printf 'not ok %d - %s\n' "$tap_count" "$2"
-        [ -s "$scratch/why" ] && sed 's/^/# /' "$scratch/why"
+        [ -s "$scratch/why" ] && tail -n 30 "$scratch/why" | sed "s/^/# /"
         tap_failed=$((tap_failed + 1))
     fi
     rm -f "$scratch/why"
