@@ -208,6 +208,11 @@ static bool complete_if_done(conn *c)
 
 static void refuse_bad(conn *c, int status, const char *why)
 {
+    const h1 *h = c->session;
+    if (h->head_sent) { /* an answer is under way; another head would be part of its body */
+        conn_end(c, ENDING_FIN);
+        return;
+    }
     queue text = {0};
     queue_format(&text, "%.200s\n", why == NULL ? "" : why);
     queue head = {0};
