@@ -84,6 +84,9 @@ weir_status weir_exchange_attach(weir_exchange *ex, weir_link *link, weir_time n
                   : ex->request.expect_continue                 ? WEIR_SENDING_CONTINUE
                                                                 : WEIR_SENDING_BODY;
     ex->continue_since_ns = now_ns;
+    if (ex->sending == WEIR_SENDING_BODY) {
+        ex->news |= WEIR_NEWS_WRITABLE;
+    }
     weir_exchange_set_phase(ex, WEIR_PHASE_SEND, now_ns);
     acquired(ex, now_ns);
     return WEIR_OK;

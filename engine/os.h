@@ -46,6 +46,10 @@ void weir_os_shutdown_read(int fd);
 void weir_os_close(int fd);
 /* "127.0.0.1" or "::1" of an address, NUL-terminated, at most 46 octets. */
 void weir_os_address_text(const weir_address *address, char *text, size_t room);
+/* A numeric address with an optional %zone; false: it is a name. */
+bool weir_os_address_parse(weir_span text, weir_address *address);
+/* Index of a network interface, by name or number; 0: none. */
+uint32_t weir_os_zone_index(weir_span zone);
 /* Local port of a socket, 0: none. */
 uint16_t weir_os_local_port(int fd);
 

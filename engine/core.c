@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The way of an exchange into the pool and out of it, and the numbers that a client or loop keeps. See core.h.
+ */
+#include "engine/core.h"
+
+#include <string.h>
+
+static void fill_pool_options(weir_pool_options *to, const weir_pool_limits *limits);
+static void refused(weir_exchange *ex, const weir_failure *failure);
+
+weir_status weir_core_init(weir_core *core, const weir_core_options *options)
+{
+    weir_pool_options pool = {.allocator = options->allocator, .seed = options->seed};
+    weir_status status = WEIR_OK;
+
+    memset(core, 0, sizeof(*core));
+    core->allocator = options->allocator;
+    core->next_exchange = 1;
+    core->next_conn = 1;
+    weir_events_init(&core->events, core->allocator, options->observer);
+    fill_pool_options(&pool, options->limits);
+    if (options->limits != NULL) {
+        core->limits.head_octets = options->limits->head_octets;
+        core->limits.inbox_octets = options->limits->inbox_octets;
+        core->limits.bare_lf = options->limits->bare_lf;
+    }
+    core->pool = weir_pool_new(&pool, &status);
+    if (core->pool != NULL) {
+        core->shared = weir_shared_acquire(options->shared);
+    }
+    return status;
+}
+
+void weir_core_clear(weir_core *core)
+{
+    weir_pool_free(core->pool);
+    core->pool = NULL;
+    weir_shared_release(core->shared);
+    core->shared = NULL;
+    weir_events_clear(&core->events);
+}
+
+void weir_core_place(weir_core *core, weir_exchange *ex, weir_time now_ns)
+{
+    const weir_origin_key key = weir_exchange_key(ex);
+    const weir_status status = weir_pool_request(core->pool, &key, &ex->ticket, now_ns);
+
+    if (status == WEIR_OK || status == WEIR_AGAIN) {
+        weir_exchange_queued(ex, now_ns);
+        weir_core_granted(core, ex, now_ns);
+        return;
+    }
+    const weir_failure failure = {.status = status, .tls_alert = -1, .offset = WEIR_UNKNOWN};
+    refused(ex, &failure);
+}
+
+void weir_core_granted(weir_core *core, weir_exchange *ex, weir_time now_ns)
+{
+    (void)core;
+    (void)now_ns;
+    if (ex->ticket.state == WEIR_TICKET_LEASED) {
+        ex->state = WEIR_EXCHANGE_PLACED;
+    } else if (ex->ticket.state == WEIR_TICKET_REFUSED) {
+        refused(ex, &ex->ticket.failure);
+    }
+}
+
+void weir_core_bounced(weir_core *core, weir_exchange *ex, const weir_facts *facts, weir_time now_ns)
+{
+    weir_pool_bounce(core->pool, &ex->ticket, facts, now_ns);
+    ex->state = WEIR_EXCHANGE_QUEUED;
+    weir_core_granted(core, ex, now_ns);
+}
+
+void weir_core_leave(weir_core *core, weir_exchange *ex, weir_time now_ns)
+{
+    if (ex->ticket.state == WEIR_TICKET_LEASED) {
+        weir_pool_release(core->pool, &ex->ticket, ex->last_facts.version > 0 ? &ex->last_facts : NULL,
+                          now_ns);
+        ex->last_facts.version = 0;
+    } else if (ex->ticket.state == WEIR_TICKET_WAITING) {
+        weir_pool_abandon(core->pool, &ex->ticket, now_ns);
+    }
+}
+
+weir_link *weir_core_link(weir_core *core, weir_slot *slot, weir_bin *bin, const weir_exchange *ex,
+                          weir_status *status)
+{
+    const weir_origin_key *key = weir_slot_key(slot);
+    weir_link_options options = {
+        .allocator = core->allocator,
+        .bin = bin,
+        .key = key,
+        .sessions = weir_shared_sessions(core->shared),
+        .limits = core->limits,
+        .id = core->next_conn++,
+    };
+
+    if (key->https) {
+        /* The key names the configuration by its identity; the exchange that caused the dial holds it. */
+        options.tls = (weir_tls_config *)(uintptr_t)key->tls;
+    }
+    if (ex != NULL && key->kind != WEIR_HOST_NAME) {
+        options.host_address = ex->target.address;
+    }
+    weir_link *link = weir_link_new(&options, status);
+    if (link != NULL) {
+        link->slot = slot;
+    }
+    return link;
+}
+
+void weir_core_closed(weir_core *core, const weir_link *link, const weir_account *account, const char *why,
+                      weir_time now_ns)
+{
+    weir_event event = {
+        .kind = WEIR_EVENT_CONNECTION_CLOSED,
+        .at_ns = now_ns,
+        .conn = link->id,
+        .protocol = weir_link_protocol(link),
+        .why = why,
+        .failure = link->failure,
+        .account = account,
+    };
+
+    core->verdicts[account->verdict.agreement]++;
+    if (weir_events_are_wanted(&core->events)) {
+        weir_events_add(&core->events, &event);
+    }
+}
+
+void weir_core_counts(const weir_core *core, weir_counts *counts)
+{
+    const weir_pool_counts pool = weir_pool_count(core->pool);
+
+    memset(counts, 0, sizeof(*counts));
+    counts->size = sizeof(*counts);
+    counts->connections_dialing = pool.slots_dialing;
+    counts->connections_idle = pool.slots_idle;
+    counts->connections_active = pool.slots_leased;
+    counts->connections_draining = pool.slots_draining;
+    counts->waiting = pool.tickets_waiting;
+    counts->leases = pool.leases;
+    counts->requests = pool.requests;
+    counts->reuses = pool.reuses;
+    counts->dials = pool.dials;
+    counts->dial_failures = pool.dial_failures;
+    counts->bounces = pool.bounces;
+    counts->ledger_agree = core->verdicts[WEIR_AGREE];
+    counts->ledger_differ = core->verdicts[WEIR_DIFFER];
+    counts->ledger_unavailable = core->verdicts[WEIR_UNAVAILABLE];
+}
+
+static void fill_pool_options(weir_pool_options *to, const weir_pool_limits *limits)
+{
+    if (limits == NULL) {
+        return;
+    }
+    to->connections_per_origin = limits->connections_per_origin;
+    to->connections = limits->connections;
+    to->tickets_per_origin = limits->waiting_per_origin;
+    to->tickets = limits->waiting;
+    to->h2_connections = limits->h2_connections;
+    to->idle_ns = limits->idle_ns;
+    to->lifetime_ns = limits->lifetime_ns;
+}
+
+static void refused(weir_exchange *ex, const weir_failure *failure)
+{
+    ex->state = WEIR_EXCHANGE_ENDED;
+    ex->failure = *failure;
+    if (ex->failure.phase == WEIR_PHASE_ANY) {
+        ex->failure.phase = ex->phase;
+    }
+    ex->failure.processed = WEIR_NOT_SENT;
+    ex->news |= WEIR_NEWS_OVER;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What both front ends and the simulator share: the pool, numbers, limits, and the way of an exchange into the pool and out
+ * of it.
+ *
+ * Thread rule: none inside. In the blocking front end the core's lock guards it; it is never held together with a link's lock:
+ * facts leave a link by value (exchange->last_facts).
+ */
+#ifndef WEIR_ENGINE_CORE_H
+#define WEIR_ENGINE_CORE_H
+
+#include "engine/exchange.h"
+#include "engine/shared.h"
+
+typedef struct weir_core_options {
+    const weir_allocator *allocator;
+    weir_shared *shared;             /* held */
+    const weir_observer *observer;   /* of connections; may be NULL */
+    const weir_pool_limits *limits;  /* may be NULL */
+    uint64_t seed;
+} weir_core_options;
+
+typedef struct weir_core {
+    const weir_allocator *allocator;
+    weir_shared *shared;
+    weir_pool *pool;
+    weir_conn_limits limits;
+    weir_events events; /* of connections without a call */
+    uint64_t next_exchange;
+    uint64_t next_conn;
+    uint64_t verdicts[3]; /* by weir_agreement */
+} weir_core;
+
+weir_status weir_core_init(weir_core *core, const weir_core_options *options);
+/* No slot may be left. */
+void weir_core_clear(weir_core *core);
+
+/*
+ * Asks the pool for a place. Afterwards the exchange is PLACED (its ticket is LEASED), QUEUED, or ENDED with its failure.
+ */
+void weir_core_place(weir_core *core, weir_exchange *exchange, weir_time now_ns);
+/* The pool granted or refused a ticket that waited: PLACED or ENDED. */
+void weir_core_granted(weir_core *core, weir_exchange *exchange, weir_time now_ns);
+/* The connection refused the lease; `facts` are its newer ones. QUEUED, PLACED again, or ENDED. */
+void weir_core_bounced(weir_core *core, weir_exchange *exchange, const weir_facts *facts, weir_time now_ns);
+/* Gives back whatever it holds in the pool: a lease (with exchange->last_facts), a place in the queue. */
+void weir_core_leave(weir_core *core, weir_exchange *exchange, weir_time now_ns);
+
+/* A link for a slot that is to be dialled. The slot's user pointer is the driver's. */
+weir_link *weir_core_link(weir_core *core, weir_slot *slot, weir_bin *bin, const weir_exchange *exchange,
+                          weir_status *status);
+/* A connection is closed: counts its verdict and tells CONNECTION_CLOSED. */
+void weir_core_closed(weir_core *core, const weir_link *link, const weir_account *account, const char *why,
+                      weir_time now_ns);
+
+void weir_core_counts(const weir_core *core, weir_counts *counts);
+
+#endif

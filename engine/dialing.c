@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/* A slot on its way to READY: see dialing.h. */
+#include "engine/dialing.h"
+
+#include <string.h>
+
+#include "engine/os.h"
+
+static void enter(weir_dialing *dialing, weir_phase phase, weir_time now_ns);
+static void answer_numeric(weir_dialing *dialing, const weir_origin_key *key, const weir_exchange *cause,
+                           weir_time now_ns);
+static void recall(weir_dialing *dialing, weir_time now_ns);
+static void follow_dial(weir_dialing *dialing, weir_time now_ns);
+static void fail_with(weir_dialing *dialing, weir_status status);
+static void tell(weir_dialing *dialing, weir_event *event, weir_time now_ns);
+static weir_time limit_of(const weir_dialing *dialing);
+static void give_answer(weir_dialing *dialing, uint8_t family, weir_status status, const weir_address *addresses,
+                        size_t count, weir_time now_ns);
+
+weir_dialing *weir_dialing_new(weir_core *core, weir_link *link, weir_exchange *cause, weir_time now_ns)
+{
+    const weir_origin_key *key = weir_slot_key(link->slot);
+    const weir_span host = key->address.length > 0 ? key->address : key->host;
+    weir_dialing *dialing = weir_alloc_zeroed(core->allocator, sizeof(*dialing));
+
+    if (dialing == NULL) {
+        return NULL;
+    }
+    WEIR_ASSERT(host.length < sizeof(dialing->host));
+    dialing->allocator = core->allocator;
+    dialing->link = link;
+    dialing->shared = core->shared;
+    dialing->exchange = cause;
+    memcpy(dialing->host, host.at, host.length);
+    dialing->host_length = host.length;
+    dialing->port = key->address_port != 0 ? key->address_port : key->port;
+    dialing->dns_ns = cause != NULL ? cause->call.dns_ns : WEIR_NEVER;
+    dialing->connect_ns = cause != NULL ? cause->call.connect_ns : WEIR_NEVER;
+    dialing->tls_ns = cause != NULL ? cause->call.tls_ns : WEIR_NEVER;
+    dialing->failure.tls_alert = -1;
+    weir_dial_begin(&dialing->dial, dialing->port, 0, 0, now_ns);
+    enter(dialing, WEIR_PHASE_DNS, now_ns);
+    answer_numeric(dialing, key, cause, now_ns);
+    if (!dialing->numeric) {
+        weir_event event = {.kind = WEIR_EVENT_DNS_STARTED};
+        tell(dialing, &event, now_ns);
+        recall(dialing, now_ns);
+    }
+    return dialing;
+}
+
+void weir_dialing_free(weir_dialing *dialing)
+{
+    if (dialing != NULL) {
+        weir_release(dialing->allocator, dialing);
+    }
+}
+
+bool weir_dialing_needs_lookup(const weir_dialing *dialing)
+{
+    return dialing->dial.awaiting[0] || dialing->dial.awaiting[1];
+}
+
+weir_span weir_dialing_host(const weir_dialing *dialing)
+{
+    return (weir_span){dialing->host, dialing->host_length};
+}
+
+void weir_dialing_orphan(weir_dialing *dialing)
+{
+    dialing->exchange = NULL;
+}
+
+void weir_dialing_adopt(weir_dialing *dialing, weir_exchange *exchange)
+{
+    dialing->exchange = exchange;
+    weir_exchange_set_phase(exchange, dialing->phase, dialing->phase_since_ns > exchange->phase_since_ns
+                                                          ? dialing->phase_since_ns
+                                                          : exchange->phase_since_ns);
+}
+
+void weir_dialing_answer(weir_dialing *dialing, uint8_t family, weir_status status, const weir_address *addresses,
+                         size_t count, weir_time now_ns)
+{
+    if (status == WEIR_OK || status == WEIR_E_DNS_NOT_FOUND) {
+        weir_shared_remember(dialing->shared, weir_dialing_host(dialing), family, now_ns, addresses, count);
+    }
+    give_answer(dialing, family, status, addresses, count, now_ns);
+}
+
+bool weir_dialing_next(weir_dialing *dialing, weir_time now_ns, size_t *index)
+{
+    char text[WEIR_ADDRESS_TEXT_OCTETS];
+    weir_event event = {.kind = WEIR_EVENT_CONNECT_STARTED, .address = text, .port = dialing->port};
+
+    if (dialing->failure.status != WEIR_OK || !weir_dial_next(&dialing->dial, now_ns, index)) {
+        return false;
+    }
+    weir_os_address_text(&dialing->dial.addresses[*index].address, text, sizeof(text));
+    tell(dialing, &event, now_ns);
+    return true;
+}
+
+void weir_dialing_attempt_ended(weir_dialing *dialing, size_t index, int sys_errno, weir_time now_ns)
+{
+    char text[WEIR_ADDRESS_TEXT_OCTETS];
+    weir_event event = {.kind = WEIR_EVENT_CONNECT_DONE, .address = text, .port = dialing->port};
+
+    weir_os_address_text(&dialing->dial.addresses[index].address, text, sizeof(text));
+    if (sys_errno != 0) {
+        event.failure.status = weir_dial_status(sys_errno);
+    }
+    event.failure.sys_errno = sys_errno;
+    event.failure.tls_alert = -1;
+    tell(dialing, &event, now_ns);
+    weir_dial_attempt_ended(&dialing->dial, index, sys_errno, now_ns);
+    follow_dial(dialing, now_ns);
+}
+
+weir_dialing_outcome weir_dialing_outcome_of(weir_dialing *dialing, weir_time now_ns)
+{
+    weir_event event = {.kind = WEIR_EVENT_TLS_DONE};
+
+    if (dialing->failure.status != WEIR_OK) {
+        return WEIR_DIALING_FAILED;
+    }
+    if (dialing->phase != WEIR_PHASE_TLS) {
+        return WEIR_DIALING_GOING;
+    }
+    if (weir_link_is_open(dialing->link)) {
+        if (dialing->link->over_tls) {
+            event.protocol = weir_link_protocol(dialing->link);
+            event.why = weir_tls_describe(dialing->link->tls).version;
+            tell(dialing, &event, now_ns);
+        }
+        return WEIR_DIALING_READY;
+    }
+    if (dialing->link->state == WEIR_LINK_CLOSED) {
+        dialing->failure = dialing->link->failure;
+        dialing->failure.phase = WEIR_PHASE_TLS;
+        if (dialing->failure.status == WEIR_OK) {
+            dialing->failure.status = WEIR_E_CLOSED_EARLY;
+        }
+        event.failure = dialing->failure;
+        tell(dialing, &event, now_ns);
+        return WEIR_DIALING_FAILED;
+    }
+    return WEIR_DIALING_GOING;
+}
+
+weir_time weir_dialing_deadline(const weir_dialing *dialing, weir_why *why)
+{
+    static const weir_why limits[WEIR_PHASE_COUNT] = {
+        [WEIR_PHASE_DNS] = WEIR_WHY_DNS,
+        [WEIR_PHASE_CONNECT] = WEIR_WHY_CONNECT,
+        [WEIR_PHASE_TLS] = WEIR_WHY_TLS,
+    };
+    weir_why inner = WEIR_WHY_NONE;
+    const weir_time delay =
+        dialing->phase == WEIR_PHASE_TLS ? WEIR_NEVER : weir_dial_deadline(&dialing->dial, &inner);
+    const weir_time limit = limit_of(dialing);
+
+    *why = delay < limit ? inner : limits[dialing->phase];
+    return weir_time_earlier(delay, limit);
+}
+
+void weir_dialing_expire(weir_dialing *dialing, weir_time now_ns)
+{
+    if (now_ns < limit_of(dialing)) {
+        follow_dial(dialing, now_ns);
+        return;
+    }
+    fail_with(dialing, dialing->phase == WEIR_PHASE_DNS       ? WEIR_E_DEADLINE_DNS
+                       : dialing->phase == WEIR_PHASE_CONNECT ? WEIR_E_DEADLINE_CONNECT
+                                                              : WEIR_E_DEADLINE_TLS);
+}
+
+static void enter(weir_dialing *dialing, weir_phase phase, weir_time now_ns)
+{
+    dialing->phase = phase;
+    dialing->phase_since_ns = now_ns;
+    if (dialing->exchange != NULL) {
+        weir_exchange_set_phase(dialing->exchange, phase, now_ns);
+    }
+}
+
+static void answer_numeric(weir_dialing *dialing, const weir_origin_key *key, const weir_exchange *cause,
+                           weir_time now_ns)
+{
+    weir_address address;
+
+    memset(&address, 0, sizeof(address));
+    if (key->address.length > 0) {
+        if (!weir_os_address_parse(key->address, &address)) {
+            return;
+        }
+    } else {
+        if (key->kind == WEIR_HOST_NAME || cause == NULL) {
+            return;
+        }
+        address.family = key->kind == WEIR_HOST_IPV4 ? 4 : 6;
+        memcpy(address.octets, cause->target.address, sizeof(address.octets));
+        if (key->zone.length > 0) {
+            address.scope = weir_os_zone_index(key->zone);
+        }
+    }
+    dialing->numeric = true;
+    give_answer(dialing, address.family, WEIR_OK, &address, 1, now_ns);
+    give_answer(dialing, address.family == 4 ? 6 : 4, WEIR_OK, NULL, 0, now_ns);
+}
+
+/* Answers that are remembered never reach the network. */
+static void recall(weir_dialing *dialing, weir_time now_ns)
+{
+    static const uint8_t families[] = {6, 4};
+    weir_address addresses[WEIR_DIAL_ADDRESSES];
+
+    for (size_t i = 0; i < WEIR_COUNT_OF(families); i++) {
+        int count = weir_shared_recall(dialing->shared, weir_dialing_host(dialing), families[i], now_ns, addresses,
+                                       WEIR_DIAL_ADDRESSES);
+        if (count >= 0) {
+            give_answer(dialing, families[i], count > 0 ? WEIR_OK : WEIR_E_DNS_NOT_FOUND, addresses, (size_t)count,
+                        now_ns);
+        }
+    }
+}
+
+static void give_answer(weir_dialing *dialing, uint8_t family, weir_status status, const weir_address *addresses,
+                        size_t count, weir_time now_ns)
+{
+    weir_event event = {.kind = WEIR_EVENT_DNS_DONE, .count = (uint32_t)count};
+
+    weir_dial_answer(&dialing->dial, family, status, addresses, count, now_ns);
+    if (!dialing->numeric) {
+        event.failure.status = status;
+        event.failure.tls_alert = -1;
+        tell(dialing, &event, now_ns);
+    }
+    follow_dial(dialing, now_ns);
+}
+
+/* The dial may have come to a new state. */
+static void follow_dial(weir_dialing *dialing, weir_time now_ns)
+{
+    weir_event event = {.kind = WEIR_EVENT_TLS_STARTED};
+
+    switch (dialing->dial.state) {
+    case WEIR_DIAL_RESOLVING:
+        return;
+    case WEIR_DIAL_CONNECTING:
+        if (dialing->phase == WEIR_PHASE_DNS) {
+            enter(dialing, WEIR_PHASE_CONNECT, now_ns);
+        }
+        return;
+    case WEIR_DIAL_CONNECTED:
+        if (dialing->phase != WEIR_PHASE_TLS) {
+            enter(dialing, WEIR_PHASE_TLS, now_ns);
+            if (dialing->link->over_tls) {
+                tell(dialing, &event, now_ns);
+            }
+            weir_link_connected(dialing->link, now_ns);
+        }
+        return;
+    case WEIR_DIAL_FAILED:
+        if (dialing->failure.status == WEIR_OK) {
+            dialing->failure = dialing->dial.failure;
+            dialing->failure.phase = dialing->phase;
+        }
+        return;
+    }
+}
+
+static void fail_with(weir_dialing *dialing, weir_status status)
+{
+    if (dialing->failure.status == WEIR_OK) {
+        dialing->failure = (weir_failure){.status = status, .tls_alert = -1, .offset = WEIR_UNKNOWN};
+        dialing->failure.phase = dialing->phase;
+    }
+}
+
+static void tell(weir_dialing *dialing, weir_event *event, weir_time now_ns)
+{
+    weir_exchange *ex = dialing->exchange;
+
+    if (ex == NULL || !weir_events_are_wanted(&ex->events)) {
+        return;
+    }
+    event->at_ns = now_ns;
+    event->exchange = ex;
+    event->conn = dialing->link->id;
+    event->host = ex->target.host;
+    if (event->port == 0) {
+        event->port = dialing->port;
+    }
+    weir_events_add(&ex->events, event);
+}
+
+static weir_time limit_of(const weir_dialing *dialing)
+{
+    const weir_time limit = dialing->phase == WEIR_PHASE_DNS       ? dialing->dns_ns
+                            : dialing->phase == WEIR_PHASE_CONNECT ? dialing->connect_ns
+                                                                   : dialing->tls_ns;
+    return weir_time_add(dialing->phase_since_ns, limit);
+}
