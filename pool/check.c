@@ -29,10 +29,13 @@ static void check_origins(const weir_pool *pool)
     uint64_t origins = 0;
     uint32_t tickets = 0;
     uint32_t connections = 0;
+    uint32_t unawaited_dials = 0;
     for (const weir_list *at = pool->origins.next; at != &pool->origins; at = at->next) {
         const weir_origin *origin = WEIR_CONST_CONTAINER_OF(at, weir_origin, link);
         WEIR_ASSERT(weir_record_find(pool, &origin->key) == origin);
         weir_record_check(pool, origin);
+        weir_place_check(pool, origin);
+        unawaited_dials += origin->unawaited_dials;
         origins++;
         tickets += origin->tickets;
         connections += origin->connections;
@@ -41,6 +44,7 @@ static void check_origins(const weir_pool *pool)
     WEIR_ASSERT(origins == pool->table.entries);
     WEIR_ASSERT(tickets == pool->tickets);
     WEIR_ASSERT(connections == pool->connections);
+    WEIR_ASSERT(unawaited_dials == pool->unawaited_dials);
     uint32_t remembered = 0;
     for (const weir_list *at = pool->remembered.next; at != &pool->remembered; at = at->next) {
         const weir_origin *origin = WEIR_CONST_CONTAINER_OF(at, weir_origin, remembered);
@@ -109,7 +113,7 @@ static void check_hungry(const weir_pool *pool)
     WEIR_ASSERT(wanted == pool->wanted);
     if (wanted > 0) {
         WEIR_ASSERT(pool->connections == pool->options.connections);
-        WEIR_ASSERT(pool->idle_slots == 0 ||
+        WEIR_ASSERT(pool->idle_slots + pool->unawaited_dials == 0 ||
                     pool->slots_in[WEIR_SLOT_CLOSING] + pool->yielding >= wanted);
     }
 }

@@ -21,7 +21,10 @@ static void grant(weir_pool *pool, weir_origin *origin);
 static bool dial(weir_pool *pool, weir_origin *origin);
 static void evict(weir_pool *pool);
 static void wait_for(weir_pool *pool, weir_origin *origin, uint32_t wanted, weir_reason reason);
+static void stand_in_line(weir_pool *pool, weir_origin *origin, uint32_t wanted);
+static void note_unawaited(weir_pool *pool, weir_origin *origin);
 static bool has_hope(const weir_origin *origin);
+static uint32_t evictable(const weir_pool *pool);
 static uint32_t coming(const weir_pool *pool);
 static weir_ticket *next_undialed(const weir_origin *origin, const weir_ticket *after);
 static bool expire_first(weir_pool *pool, weir_list *list);
@@ -81,6 +84,7 @@ void weir_place_leave(weir_pool *pool, weir_ticket *ticket)
 
 weir_reason weir_place_settle(weir_pool *pool, weir_origin *origin)
 {
+    origin->out_of_memory = false;
     for (;;) {
         weir_place_pass_over(pool, origin);
         const weir_situation situation = gather(pool, origin);
@@ -91,6 +95,7 @@ weir_reason weir_place_settle(weir_pool *pool, weir_origin *origin)
             break;
         case WEIR_DECIDE_DIAL:
             if (!dial(pool, origin)) {
+                origin->out_of_memory = true;
                 wait_for(pool, origin, 0, WEIR_REASON_BUSY);
                 return WEIR_REASON_BUSY;
             }
@@ -109,7 +114,7 @@ void weir_place_balance(weir_pool *pool, const weir_origin *current)
 {
     weir_origin *origin = first_hungry(pool, NULL);
     while (origin && (pool->connections < pool->options.connections ||
-                      (pool->idle_slots > 0 && coming(pool) < pool->wanted))) {
+                      (evictable(pool) > 0 && coming(pool) < pool->wanted))) {
         weir_place_settle(pool, origin);
         if (origin != current) {
             weir_record_settle(pool, origin);
@@ -167,6 +172,20 @@ weir_failure weir_place_failure(weir_status status)
     };
 }
 
+void weir_place_check(const weir_pool *pool, const weir_origin *origin)
+{
+    const weir_situation situation = gather(pool, origin);
+    const weir_decision decision = weir_decide(&situation);
+    if (!origin->out_of_memory && !origin->retry.entered) {
+        WEIR_ASSERT(decision.kind == WEIR_DECIDE_WAIT);
+        WEIR_ASSERT(origin->wanted == weir_decide_dials(&situation));
+    }
+    WEIR_ASSERT(origin->retry.entered == (decision.reason == WEIR_REASON_BACK_OFF) ||
+                pool->now_ns >= origin->retry_at_ns);
+    WEIR_ASSERT(origin->unawaited_dials ==
+                (origin->tickets == 0 ? origin->slots_in[WEIR_SLOT_DIALING] : 0));
+}
+
 bool weir_place_must_yield(const weir_pool *pool, const weir_slot *slot)
 {
     const weir_origin *other = first_hungry(pool, slot->origin);
@@ -194,7 +213,7 @@ static weir_situation gather(const weir_pool *pool, const weir_origin *origin)
         .backing_off = pool->now_ns < origin->retry_at_ns,
         .total = pool->connections,
         .total_limit = options->connections,
-        .idle = pool->idle_slots,
+        .idle = evictable(pool),
         .coming = coming(pool),
         .wanted_by_others = pool->wanted - origin->wanted,
         .others_first = first && first != origin,
@@ -222,7 +241,7 @@ static bool dial(weir_pool *pool, weir_origin *origin)
     if (weir_slot_new(pool, origin, ticket)) {
         origin->undialed = next_undialed(origin, ticket);
         ticket->reason = WEIR_REASON_DIALING;
-        wait_for(pool, origin, 0, WEIR_REASON_DIALING); /* it has had its turn */
+        stand_in_line(pool, origin, 0); /* it has had its turn */
         return true;
     }
     if (has_hope(origin)) {
@@ -233,16 +252,43 @@ static bool dial(weir_pool *pool, weir_origin *origin)
     return true;
 }
 
+/* The longest idle connection; when none is idle, a dial that nobody waits for. */
 static void evict(weir_pool *pool)
 {
-    WEIR_ASSERT(!weir_list_is_empty(&pool->idle));
-    weir_slot *slot = WEIR_CONTAINER_OF(pool->idle.next, weir_slot, idle);
+    if (pool->idle_slots > 0) {
+        weir_slot *slot = WEIR_CONTAINER_OF(pool->idle.next, weir_slot, idle);
+        weir_slot_close(pool, slot, WEIR_REASON_EVICTED);
+        return;
+    }
+    WEIR_ASSERT(pool->unawaited_dials > 0);
+    weir_origin *origin = WEIR_CONTAINER_OF(pool->unawaited.next, weir_origin, unawaited);
+    weir_slot *slot = WEIR_CONTAINER_OF(origin->dials.next, weir_slot, available);
     weir_slot_close(pool, slot, WEIR_REASON_EVICTED);
+    note_unawaited(pool, origin);
 }
 
-/* Nothing is left to do for an origin now. Notes what it waits for: a place, at the end of the line
- * if it is new there, or the end of its pause. */
+/* Nothing is left to do for an origin now. Notes what it waits for. */
 static void wait_for(weir_pool *pool, weir_origin *origin, uint32_t wanted, weir_reason reason)
+{
+    stand_in_line(pool, origin, wanted);
+    note_unawaited(pool, origin);
+    if (origin->tickets == 0) {
+        origin->retry_at_ns = 0; /* the next request is somebody's own decision: no pause */
+    }
+    if (reason != WEIR_REASON_BACK_OFF) {
+        weir_agenda_leave(&pool->agenda, &origin->retry);
+    } else if (!origin->retry.entered || origin->retry.at_ns != origin->retry_at_ns) {
+        weir_agenda_enter(&pool->agenda, &origin->retry, origin->retry_at_ns,
+                          WEIR_WHY_ATTEMPT_DELAY);
+    }
+    if (origin->undialed) {
+        origin->undialed->reason = reason;
+    }
+}
+
+/* It waits for so many places in the whole pool's limit: at the end of the line if it is new there.
+ */
+static void stand_in_line(weir_pool *pool, weir_origin *origin, uint32_t wanted)
 {
     pool->wanted += wanted;
     pool->wanted -= origin->wanted;
@@ -252,14 +298,19 @@ static void wait_for(weir_pool *pool, weir_origin *origin, uint32_t wanted, weir
     } else if (weir_list_is_empty(&origin->hungry)) {
         weir_list_push_back(&pool->hungry, &origin->hungry);
     }
-    if (reason != WEIR_REASON_BACK_OFF) {
-        weir_agenda_leave(&pool->agenda, &origin->retry);
-    } else if (!origin->retry.entered || origin->retry.at_ns != origin->retry_at_ns) {
-        weir_agenda_enter(&pool->agenda, &origin->retry, origin->retry_at_ns,
-                          WEIR_WHY_ATTEMPT_DELAY);
-    }
-    if (origin->undialed && reason != WEIR_REASON_DIALING) {
-        origin->undialed->reason = reason;
+}
+
+/* Dials that nobody waits for may finish, but not while others need their place. */
+static void note_unawaited(weir_pool *pool, weir_origin *origin)
+{
+    const uint32_t dials = origin->tickets == 0 ? origin->slots_in[WEIR_SLOT_DIALING] : 0;
+    pool->unawaited_dials += dials;
+    pool->unawaited_dials -= origin->unawaited_dials;
+    origin->unawaited_dials = dials;
+    if (dials == 0) {
+        weir_list_remove(&origin->unawaited);
+    } else if (weir_list_is_empty(&origin->unawaited)) {
+        weir_list_push_back(&pool->unawaited, &origin->unawaited);
     }
 }
 
@@ -267,6 +318,11 @@ static void wait_for(weir_pool *pool, weir_origin *origin, uint32_t wanted, weir
 static bool has_hope(const weir_origin *origin)
 {
     return origin->connections > 0;
+}
+
+static uint32_t evictable(const weir_pool *pool)
+{
+    return pool->idle_slots + pool->unawaited_dials;
 }
 
 /* Places that will be free soon without anybody doing more about it. */
@@ -286,20 +342,8 @@ static weir_ticket *next_undialed(const weir_origin *origin, const weir_ticket *
 
 static bool expire_first(weir_pool *pool, weir_list *list)
 {
-    if (weir_list_is_empty(list)) {
-        return false;
-    }
-    weir_slot *slot = WEIR_CONTAINER_OF(list->next, weir_slot, available);
-    const weir_reason reason = weir_slot_expiry(pool, slot);
-    if (reason == WEIR_REASON_NONE) {
-        return false;
-    }
-    if (slot->is_idle) {
-        weir_slot_close(pool, slot, reason);
-    } else {
-        weir_slot_retire(pool, slot, reason);
-    }
-    return true;
+    return !weir_list_is_empty(list) &&
+           weir_slot_expire(pool, WEIR_CONTAINER_OF(list->next, weir_slot, available));
 }
 
 static weir_origin *first_hungry(const weir_pool *pool, const weir_origin *but)

@@ -32,6 +32,9 @@ void weir_place_refuse_hopeless(weir_pool *pool, weir_origin *origin, uint64_t o
 /* The failure of a ticket that never left the queue. */
 weir_failure weir_place_failure(weir_status status);
 
+/* Nothing is left undone for this origin: asked again, the decision is to wait. */
+void weir_place_check(const weir_pool *pool, const weir_origin *origin);
+
 /* Another origin has waited too long for a place: this connection should make room for it. */
 bool weir_place_must_yield(const weir_pool *pool, const weir_slot *slot);
 

@@ -34,8 +34,9 @@ weir_pool *weir_pool_new(const weir_pool_options *options, weir_status *status)
     pool->allocator = options->allocator;
     pool->options = with_defaults(options);
     pool->random = options->seed;
-    weir_list *const lists[] = {&pool->origins, &pool->remembered, &pool->hungry, &pool->slots,
-                                &pool->ghosts,  &pool->idle,       &pool->told,   &pool->orders};
+    weir_list *const lists[] = {&pool->origins, &pool->remembered, &pool->hungry,
+                                &pool->slots,   &pool->ghosts,     &pool->idle,
+                                &pool->told,    &pool->unawaited,  &pool->orders};
     for (size_t i = 0; i < WEIR_COUNT_OF(lists); i++) {
         weir_list_init(lists[i]);
     }
@@ -60,7 +61,8 @@ void weir_pool_free(weir_pool *pool)
 weir_status weir_pool_request(weir_pool *pool, const weir_origin_key *key, weir_ticket *ticket,
                               weir_time now_ns)
 {
-    WEIR_ASSERT(ticket->state == WEIR_TICKET_IDLE || ticket->state == WEIR_TICKET_REFUSED);
+    WEIR_ASSERT(ticket->state == WEIR_TICKET_IDLE ||
+                (ticket->state == WEIR_TICKET_REFUSED && weir_list_is_empty(&ticket->granted)));
     begin(pool, now_ns);
     if (pool->is_shut) {
         return WEIR_E_CLOSED;
@@ -114,6 +116,10 @@ void weir_pool_bounce(weir_pool *pool, weir_ticket *ticket, const weir_facts *fa
     pool->counts.bounces++;
     end_lease(pool, ticket, NULL, false);
     weir_place_enter(pool, origin, ticket);
+    if (pool->is_shut) {
+        const weir_failure failure = weir_place_failure(WEIR_E_CLOSED);
+        weir_place_refuse(pool, ticket, &failure);
+    }
     weir_place_settle(pool, origin);
     weir_place_balance(pool, origin);
     if (ticket->state == WEIR_TICKET_LEASED) {
@@ -252,6 +258,7 @@ void weir_pool_tick(weir_pool *pool, weir_time now_ns)
             break;
         }
         weir_slot_close(pool, slot, WEIR_REASON_EXPIRED_IDLE);
+        weir_place_settle(pool, slot->origin);
     }
     while (pool->agenda.first && pool->agenda.first->at_ns <= pool->now_ns) {
         look_at(pool, pool->agenda.first);
@@ -457,14 +464,8 @@ static void look_at(weir_pool *pool, weir_agenda_entry *entry)
         return;
     }
     weir_slot *slot = WEIR_CONTAINER_OF(entry, weir_slot, due);
-    const weir_reason reason = weir_slot_expiry(pool, slot);
-    if (reason == WEIR_REASON_NONE) {
-        weir_slot_refresh(pool, slot);
-    } else if (slot->is_idle) {
-        weir_slot_close(pool, slot, reason);
-    } else {
-        weir_slot_retire(pool, slot, reason);
-    }
+    weir_slot_expire(pool, slot);
+    weir_place_settle(pool, slot->origin);
 }
 
 static void drain_origin(weir_pool *pool, weir_origin *origin, weir_reason reason)

@@ -30,6 +30,8 @@ struct weir_pool {
     uint32_t idle_slots;
     uint32_t connections; /* slots until GONE: what the limit is about */
     uint32_t slots_in[WEIR_SLOT_STATES];
+    weir_list unawaited; /* origins with dials that nobody waits for */
+    uint32_t unawaited_dials;
     uint32_t yielding; /* DRAINING to make room */
     uint32_t tickets;  /* waiting */
     weir_agenda agenda;

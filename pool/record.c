@@ -105,10 +105,6 @@ void weir_record_failed(weir_pool *pool, weir_origin *origin, uint64_t order)
         origin->failed_order = pool->order;
     }
     origin->failed_at_ns = pool->now_ns;
-    if (origin->tickets == 0) {
-        origin->retry_at_ns = 0;
-        return;
-    }
     weir_time pause_ns = WEIR_BACK_OFF_FIRST_NS << (origin->failures - 1);
     pause_ns = weir_time_earlier(pause_ns, WEIR_BACK_OFF_LAST_NS);
     const weir_time at = weir_time_add(pool->now_ns, weir_pool_jitter(pool, pause_ns));
@@ -132,9 +128,9 @@ static weir_origin *record_new(weir_pool *pool, const weir_origin_key *key, uint
     if (!origin) {
         return NULL;
     }
-    weir_list *const nodes[] = {&origin->link,    &origin->remembered, &origin->hungry,
-                                &origin->waiting, &origin->slots,      &origin->shared,
-                                &origin->spare};
+    weir_list *const nodes[] = {&origin->link,       &origin->unawaited, &origin->dials,
+                                &origin->remembered, &origin->hungry,    &origin->waiting,
+                                &origin->slots,      &origin->shared,    &origin->spare};
     for (size_t i = 0; i < WEIR_COUNT_OF(nodes); i++) {
         weir_list_init(nodes[i]);
     }
@@ -174,11 +170,9 @@ static bool is_worth_remembering(const weir_pool *pool, const weir_origin *origi
     if (pool->is_shut) {
         return false;
     }
-    const bool protocol_is_news = weir_record_protocol(origin) != WEIR_H1;
-    const bool tls_decides = origin->key.https && origin->key.pin == WEIR_PROTOCOL_ANY;
+    const bool handshake_decides = origin->key.https && origin->key.pin == WEIR_PROTOCOL_ANY;
     return origin->failures > 0 || origin->streams > 0 ||
-           (tls_decides && origin->protocol != WEIR_PROTOCOL_ANY && protocol_is_news) ||
-           (tls_decides && origin->protocol == WEIR_H1);
+           (handshake_decides && origin->protocol != WEIR_PROTOCOL_ANY);
 }
 
 static void forget(weir_pool *pool, weir_origin *origin)

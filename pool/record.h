@@ -29,18 +29,22 @@ struct weir_origin {
     weir_list link;        /* the pool's origins */
     weir_list remembered;  /* the pool's bare ones, the oldest first */
     weir_list hungry;      /* those that wait for a place in the whole pool's limit, in turn */
+    weir_list unawaited;   /* those that have dials and no tickets */
     weir_list waiting;     /* tickets, in the order of their first request */
     weir_list slots;       /* until GONE */
     weir_list shared;      /* READY slots with leases and room, the last used first */
     weir_list spare;       /* READY slots without leases, with room, the last used first */
+    weir_list dials;       /* DIALING slots, the first begun first */
     weir_ticket *undialed; /* the first waiting ticket for which no dial was started */
     uint32_t tickets;      /* waiting */
     uint32_t available;    /* in `shared` and `spare` */
     uint32_t idle;         /* READY without leases, with room or without */
     uint32_t connections;  /* slots until GONE */
     uint32_t slots_in[WEIR_SLOT_STATES];
-    uint32_t ghosts; /* GONE with leases left */
-    uint32_t wanted; /* dials that it waits for, while hungry */
+    uint32_t ghosts;          /* GONE with leases left */
+    uint32_t unawaited_dials; /* that nobody waits for, as counted in the pool's */
+    bool out_of_memory;       /* a dial would be worth while, but there is no memory for its slot */
+    uint32_t wanted;          /* dials that it waits for, while hungry */
     /* what is remembered */
     weir_protocol protocol; /* spoken last; ANY: not known */
     uint32_t streams;       /* HTTP/2: the peer's limit; 0: not known */

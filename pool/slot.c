@@ -24,6 +24,7 @@ static void relist(weir_pool *pool, weir_slot *slot);
 static void relist_idle(weir_pool *pool, weir_slot *slot);
 static void unlist(weir_pool *pool, weir_slot *slot);
 static void order_action(weir_pool *pool, weir_slot *slot, weir_action_kind kind);
+static weir_reason expiry(const weir_pool *pool, const weir_slot *slot);
 static weir_time keep_alive_at(const weir_slot *slot);
 static void schedule(weir_pool *pool, weir_slot *slot);
 static void detach_ticket(weir_slot *slot);
@@ -51,6 +52,7 @@ weir_slot *weir_slot_new(weir_pool *pool, weir_origin *origin, weir_ticket *tick
     origin->connections++;
     WEIR_ASSERT(pool->connections <= pool->options.connections);
     WEIR_ASSERT(origin->connections <= pool->options.connections_per_origin);
+    weir_list_push_back(&origin->dials, &slot->available);
     slot->ticket = ticket;
     ticket->dial = slot;
     order_action(pool, slot, WEIR_ACTION_DIAL);
@@ -66,21 +68,17 @@ uint32_t weir_slot_room(const weir_slot *slot)
     return capacity > slot->leases ? capacity - slot->leases : 0;
 }
 
-weir_reason weir_slot_expiry(const weir_pool *pool, const weir_slot *slot)
+bool weir_slot_expire(weir_pool *pool, weir_slot *slot)
 {
-    if (pool->now_ns >= slot->lifetime_at_ns) {
-        return WEIR_REASON_EXPIRED_LIFETIME;
+    const weir_reason reason = expiry(pool, slot);
+    if (reason == WEIR_REASON_NONE) {
+        schedule(pool, slot);
+    } else if (slot->is_idle) {
+        weir_slot_close(pool, slot, reason);
+    } else {
+        weir_slot_retire(pool, slot, reason);
     }
-    if (!slot->is_idle) {
-        return WEIR_REASON_NONE;
-    }
-    if (pool->now_ns >= keep_alive_at(slot)) {
-        return WEIR_REASON_EXPIRED_KEEP_ALIVE;
-    }
-    if (pool->now_ns >= weir_time_add(slot->idle_since_ns, pool->options.idle_ns)) {
-        return WEIR_REASON_EXPIRED_IDLE;
-    }
-    return WEIR_REASON_NONE;
+    return reason != WEIR_REASON_NONE;
 }
 
 void weir_slot_lease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket)
@@ -270,11 +268,10 @@ static void enter(weir_pool *pool, weir_slot *slot, weir_slot_state state)
 static void relist(weir_pool *pool, weir_slot *slot)
 {
     weir_origin *origin = slot->origin;
-    if (!weir_list_is_empty(&slot->available)) {
-        weir_list_remove(&slot->available);
-        origin->available--;
-    }
-    if (weir_slot_room(slot) > 0) {
+    weir_list_remove(&slot->available);
+    origin->available -= slot->is_available;
+    slot->is_available = weir_slot_room(slot) > 0;
+    if (slot->is_available) {
         weir_list_push_front(slot->leases > 0 ? &origin->shared : &origin->spare, &slot->available);
         origin->available++;
     }
@@ -313,6 +310,24 @@ static void order_action(weir_pool *pool, weir_slot *slot, weir_action_kind kind
     WEIR_ASSERT(slot->order_kind == WEIR_ACTION_NONE);
     slot->order_kind = kind;
     weir_list_push_back(&pool->orders, &slot->orders);
+}
+
+/* Why it is too old to be leased now, NONE: it is not. */
+static weir_reason expiry(const weir_pool *pool, const weir_slot *slot)
+{
+    if (pool->now_ns >= slot->lifetime_at_ns) {
+        return WEIR_REASON_EXPIRED_LIFETIME;
+    }
+    if (!slot->is_idle) {
+        return WEIR_REASON_NONE;
+    }
+    if (pool->now_ns >= keep_alive_at(slot)) {
+        return WEIR_REASON_EXPIRED_KEEP_ALIVE;
+    }
+    if (pool->now_ns >= weir_time_add(slot->idle_since_ns, pool->options.idle_ns)) {
+        return WEIR_REASON_EXPIRED_IDLE;
+    }
+    return WEIR_REASON_NONE;
 }
 
 /* When an idle one should no longer be trusted to be open at the other end. */
@@ -367,7 +382,9 @@ void weir_slot_check(const weir_pool *pool, const weir_slot *slot)
     WEIR_ASSERT(leases == slot->leases);
     WEIR_ASSERT(slot->is_idle == (is_ready && leases == 0));
     WEIR_ASSERT(weir_list_is_empty(&slot->idle) == !slot->is_idle);
-    WEIR_ASSERT(weir_list_is_empty(&slot->available) == (weir_slot_room(slot) == 0));
+    WEIR_ASSERT(slot->is_available == (weir_slot_room(slot) > 0));
+    WEIR_ASSERT(weir_list_is_empty(&slot->available) ==
+                (!slot->is_available && slot->state != WEIR_SLOT_DIALING));
     WEIR_ASSERT(weir_list_is_empty(&slot->orders) == (slot->order_kind == WEIR_ACTION_NONE));
     WEIR_ASSERT(slot->state != WEIR_SLOT_DRAINING || leases > 0);
     WEIR_ASSERT(slot->state != WEIR_SLOT_CLOSING || leases == 0);

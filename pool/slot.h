@@ -42,9 +42,10 @@ struct weir_slot {
     uint64_t served; /* leases that ended in a release */
     weir_facts facts;
     weir_reason retired; /* the pool takes no more of it, and why; NONE: it does */
-    bool refusing; /* it refused a lease under the facts that it told; until it tells others */
-    bool yields;   /* it drains to make room for another origin */
-    bool is_idle;  /* READY without leases: in the pool's list of idle ones */
+    bool refusing;     /* it refused a lease under the facts that it told; until it tells others */
+    bool yields;       /* it drains to make room for another origin */
+    bool is_available; /* it has room, and is in one of the origin's two lists for that */
+    bool is_idle;      /* READY without leases: in the pool's list of idle ones */
     weir_action_kind order_kind; /* DIAL or CLOSE while that action waits to be pulled, else NONE */
     weir_reason order_reason;
     weir_time idle_since_ns;
@@ -53,7 +54,7 @@ struct weir_slot {
     weir_list leased;    /* its tickets */
     weir_list link;      /* the pool's slots in order of creation; GONE: its ghosts */
     weir_list sibling;   /* the origin's slots */
-    weir_list available; /* the origin's slots with room: `shared` or `spare` */
+    weir_list available; /* the origin's `shared` or `spare` if it has room, or its `dials` */
     weir_list idle;      /* the pool's idle slots, the longest idle first */
     weir_list orders;    /* the pool's actions */
     weir_agenda_entry due;
@@ -64,8 +65,9 @@ weir_slot *weir_slot_new(weir_pool *pool, weir_origin *origin, weir_ticket *tick
 
 /* How many more exchanges it takes now. */
 uint32_t weir_slot_room(const weir_slot *slot);
-/* Why it is too old to be leased now, NONE: it is not. */
-weir_reason weir_slot_expiry(const weir_pool *pool, const weir_slot *slot);
+/* Closes it, or lets it drain, if it is too old now; else makes sure that it is looked at in time.
+ * True: it was. */
+bool weir_slot_expire(weir_pool *pool, weir_slot *slot);
 
 void weir_slot_lease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket);
 /* Ends a lease. A GONE slot without leases left is freed. */
