@@ -29,6 +29,7 @@ typedef struct options {
     bool alpn_ignore_mismatch;
     const char *tls_min;
     const char *tls_max;
+    const char *ciphers; /* of TLS 1.2 and older */
     const char *groups;
     const char *client_ca;
     unsigned tickets;

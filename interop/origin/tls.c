@@ -36,6 +36,7 @@ struct tls {
 
 static SSL_CTX *new_ssl_ctx(tls_context *t, const options_certificate *certificate);
 static void limit_versions(SSL_CTX *ctx, const options *o);
+static int version_of(const char *word);
 static void limit_groups(SSL_CTX *ctx, const options *o);
 static void set_tickets(SSL_CTX *ctx, const options *o);
 static void demand_client(SSL_CTX *ctx, const options *o);
@@ -230,12 +231,28 @@ static SSL_CTX *new_ssl_ctx(tls_context *t, const options_certificate *certifica
 
 static void limit_versions(SSL_CTX *ctx, const options *o)
 {
-    int lowest =
-        o->tls_min != NULL && strcmp(o->tls_min, "1.3") == 0 ? TLS1_3_VERSION : TLS1_2_VERSION;
-    int highest =
-        o->tls_max != NULL && strcmp(o->tls_max, "1.2") == 0 ? TLS1_2_VERSION : TLS1_3_VERSION;
-    SSL_CTX_set_min_proto_version(ctx, lowest);
-    SSL_CTX_set_max_proto_version(ctx, highest);
+    SSL_CTX_set_min_proto_version(ctx, version_of(o->tls_min));
+    SSL_CTX_set_max_proto_version(ctx, version_of(o->tls_max));
+    if (o->ciphers != NULL && SSL_CTX_set_cipher_list(ctx, o->ciphers) != 1) {
+        fatal(o->ciphers);
+    }
+}
+
+static int version_of(const char *word)
+{
+    static const struct {
+        const char *word;
+        int version;
+    } versions[] = {{"1.0", TLS1_VERSION},
+                    {"1.1", TLS1_1_VERSION},
+                    {"1.2", TLS1_2_VERSION},
+                    {"1.3", TLS1_3_VERSION}};
+    for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++) {
+        if (strcmp(word, versions[i].word) == 0) {
+            return versions[i].version;
+        }
+    }
+    fatal(word);
 }
 
 static void limit_groups(SSL_CTX *ctx, const options *o)
