@@ -9,9 +9,9 @@
  *
  * The tls row of a tally is part of wire and not of plain. On a clear link every tls row and torn
  * are zero, so wire == plain. Within a call the boundaries move at different moments (a link moves
- * wire before the conn moves plain), so each law has a predicate of its own, asked where that
- * boundary is at rest: the conn asks weir_ledger_plain_holds() when its calls begin and end, the
- * link asks weir_ledger_holds() when its own do.
+ * wire before the conn moves plain), so each law can be asked apart, where its boundary is at rest:
+ * the conn asks weir_ledger_check_plain() when its calls begin and end, the link
+ * weir_ledger_check() when its own do.
  *
  * weir_ledger_charge() and, for shares of overhead, weir_ledger_share() are the only functions that
  * move a row (weir_ledger_inherit() carries rows over that were moved so). No row is computed as a
@@ -113,7 +113,8 @@ void weir_ledger_settle(weir_ledger *ledger);
 bool weir_ledger_plain_holds(const weir_ledger *ledger);
 bool weir_ledger_wire_holds(const weir_ledger *ledger);
 bool weir_ledger_holds(const weir_ledger *ledger);
-/* Asserts the marks of the record under way. The laws are the callers' to ask: see above. */
+/* Asserts the first law and the marks of the records under way; the other, the second law too. */
+void weir_ledger_check_plain(const weir_ledger *ledger);
 void weir_ledger_check(const weir_ledger *ledger);
 
 /* A copy for users; the verdict is left unavailable. */
