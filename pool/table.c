@@ -62,7 +62,8 @@ void weir_table_leave(weir_table *table, weir_table_entry *entry)
     *at = entry->next;
     entry->next = NULL;
     table->entries--;
-    if (table->entries < table->buckets / 4) {
+    /* At four buckets to an entry, four have to go when one entry goes. */
+    for (int i = 0; i < 4 && table->entries < table->buckets / 4; i++) {
         shrink(table);
     }
 }
