@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The HTTP/1.1 connection.
+ *
+ * The encoder knows how to write, the decoder how to read; here is when, and what follows for the
+ * connection. Each function that changes something ends in publish(), which asks the reuse rule:
+ * the first reason that makes a connection unfit stays its reason.
+ *
+ * Invariants: an exchange is open exactly while neither half is IDLE, until it is closed; ABANDONED
+ * and CLOSED come together and last; octets are charged in receive() and unread() and nowhere else.
+ */
+#include "proto/h1.h"
+
+#include "proto/failure.h"
+
+#include <string.h>
+
+static weir_h1 *h1_of(weir_conn *conn);
+static const weir_h1 *h1_of_const(const weir_conn *conn);
+static weir_h1_stream *stream_new(weir_h1 *h1, const weir_head *head, void *user);
+static void stream_free(weir_h1 *h1, weir_h1_stream *open);
+static weir_status fits_length(const weir_h1_encode *encode, size_t octets, bool end);
+static weir_status end_request(weir_h1 *h1, const weir_fields *trailers);
+static weir_status no_memory(weir_h1 *h1);
+static size_t receive(weir_h1 *h1, weir_span octets);
+static size_t unread(weir_h1 *h1, weir_span octets);
+static bool nothing_was_sent(const weir_h1_stream *open);
+static void tell(weir_h1 *h1, weir_conn_event_kind kind);
+static void tell_head(weir_h1 *h1);
+static void tell_end(weir_h1 *h1);
+static void end_response(weir_h1 *h1, const weir_failure *end);
+static bool is_orderly(weir_status status);
+static bool is_receiving(const weir_h1 *h1);
+static bool is_whole_request(const weir_h1 *h1);
+static bool is_complete(const weir_h1 *h1);
+static void abandon(weir_h1 *h1);
+static void fail(weir_h1 *h1, weir_failure failure);
+static void enter_sending(weir_h1 *h1, weir_h1_sending to);
+static void enter_receiving(weir_h1 *h1, weir_h1_receiving to);
+static weir_unfit reuse(const weir_h1 *h1);
+static void publish(weir_h1 *h1);
+
+static const char *const sending_names[] = {
+    [WEIR_H1_SENDING_IDLE] = "idle",           [WEIR_H1_SENDING_BODY] = "body",
+    [WEIR_H1_SENDING_ENDED] = "ended",         [WEIR_H1_SENDING_ANSWERED] = "answered",
+    [WEIR_H1_SENDING_ABANDONED] = "abandoned",
+};
+_Static_assert(WEIR_COUNT_OF(sending_names) == WEIR_H1_SENDING_COUNT, "every state has a name");
+
+static const char *const receiving_names[] = {
+    [WEIR_H1_RECEIVING_IDLE] = "idle",     [WEIR_H1_RECEIVING_HEAD] = "head",
+    [WEIR_H1_RECEIVING_BODY] = "body",     [WEIR_H1_RECEIVING_ENDED] = "ended",
+    [WEIR_H1_RECEIVING_CLOSED] = "closed",
+};
+_Static_assert(WEIR_COUNT_OF(receiving_names) == WEIR_H1_RECEIVING_COUNT, "every state has a name");
+
+/* The edges that there are, as bits 1 << to. */
+static const unsigned sending_edges[WEIR_H1_SENDING_COUNT] = {
+    [WEIR_H1_SENDING_IDLE] = 1u << WEIR_H1_SENDING_BODY | 1u << WEIR_H1_SENDING_ENDED,
+    [WEIR_H1_SENDING_BODY] = 1u << WEIR_H1_SENDING_ENDED | 1u << WEIR_H1_SENDING_ANSWERED |
+                             1u << WEIR_H1_SENDING_ABANDONED,
+    [WEIR_H1_SENDING_ENDED] = 1u << WEIR_H1_SENDING_IDLE | 1u << WEIR_H1_SENDING_ABANDONED,
+    [WEIR_H1_SENDING_ANSWERED] = 1u << WEIR_H1_SENDING_IDLE | 1u << WEIR_H1_SENDING_ABANDONED,
+};
+
+static const unsigned receiving_edges[WEIR_H1_RECEIVING_COUNT] = {
+    [WEIR_H1_RECEIVING_IDLE] = 1u << WEIR_H1_RECEIVING_HEAD,
+    [WEIR_H1_RECEIVING_HEAD] = 1u << WEIR_H1_RECEIVING_BODY | 1u << WEIR_H1_RECEIVING_CLOSED,
+    [WEIR_H1_RECEIVING_BODY] = 1u << WEIR_H1_RECEIVING_ENDED | 1u << WEIR_H1_RECEIVING_CLOSED,
+    [WEIR_H1_RECEIVING_ENDED] = 1u << WEIR_H1_RECEIVING_IDLE | 1u << WEIR_H1_RECEIVING_CLOSED,
+};
+
+const char *weir_h1_sending_name(weir_h1_sending sending)
+{
+    return (size_t)sending < WEIR_COUNT_OF(sending_names) ? sending_names[sending] : "unknown";
+}
+
+const char *weir_h1_receiving_name(weir_h1_receiving receiving)
+{
+    return (size_t)receiving < WEIR_COUNT_OF(receiving_names) ? receiving_names[receiving]
+                                                              : "unknown";
+}
+
+weir_conn *weir_h1_new(const weir_conn_options *options, weir_time now_ns)
+{
+    weir_h1 *h1 = weir_alloc_zeroed(options->allocator, sizeof(*h1));
+    if (!h1) {
+        return NULL;
+    }
+    weir_conn_init(&h1->conn, options, now_ns);
+    return &h1->conn;
+}
+
+void weir_h1_free(weir_conn *conn)
+{
+    weir_h1 *h1 = h1_of(conn);
+    WEIR_ASSERT(!h1->open);
+    const weir_allocator *allocator = conn->allocator;
+    weir_conn_clear(conn);
+    weir_release(allocator, h1);
+}
+
+weir_status weir_h1_open(weir_conn *conn, const weir_head *head, void *user, weir_stream **stream)
+{
+    weir_h1 *h1 = h1_of(conn);
+    if (h1->open || !conn->facts.accepting) {
+        return WEIR_E_NOT_ACCEPTING;
+    }
+    weir_h1_stream *open = stream_new(h1, head, user);
+    if (!open) {
+        return WEIR_E_NOMEM;
+    }
+    h1->open = open;
+    enter_sending(h1, head->body.framing == WEIR_FRAMING_NONE ? WEIR_H1_SENDING_ENDED
+                                                              : WEIR_H1_SENDING_BODY);
+    enter_receiving(h1, WEIR_H1_RECEIVING_HEAD);
+    *stream = &open->stream;
+    return WEIR_OK;
+}
+
+weir_status weir_h1_write(weir_conn *conn, weir_stream *stream, weir_span octets, bool end,
+                          size_t *taken)
+{
+    weir_h1 *h1 = h1_of(conn);
+    WEIR_ASSERT(stream == &h1->open->stream);
+    if (h1->sending != WEIR_H1_SENDING_BODY) {
+        return h1->sending == WEIR_H1_SENDING_ANSWERED ? WEIR_ANSWERED : WEIR_E_STATE;
+    }
+    weir_h1_encode *encode = &h1->open->encode;
+    weir_status status = fits_length(encode, octets.length, end);
+    if (status != WEIR_OK) {
+        return status;
+    }
+    size_t step = weir_min(octets.length, weir_out_room(&conn->out));
+    if (step > 0 && !weir_h1_encode_body(encode, weir_span_head(octets, step))) {
+        return no_memory(h1);
+    }
+    *taken = step;
+    if (step < octets.length) {
+        h1->open->awaits_room = true;
+        return WEIR_AGAIN;
+    }
+    return end ? end_request(h1, NULL) : WEIR_OK;
+}
+
+weir_status weir_h1_write_trailers(weir_conn *conn, weir_stream *stream,
+                                   const weir_fields *trailers)
+{
+    weir_h1 *h1 = h1_of(conn);
+    WEIR_ASSERT(stream == &h1->open->stream);
+    if (h1->sending != WEIR_H1_SENDING_BODY) {
+        return h1->sending == WEIR_H1_SENDING_ANSWERED ? WEIR_ANSWERED : WEIR_E_STATE;
+    }
+    if (h1->open->encode.framing != WEIR_FRAMING_CHUNKED) {
+        return WEIR_E_TRAILER; /* RFC 9112 s7.1.2: only the chunked coding has a place for them */
+    }
+    return end_request(h1, trailers);
+}
+
+size_t weir_h1_read(weir_conn *conn, weir_stream *stream, uint8_t *to, size_t room)
+{
+    WEIR_ASSERT(stream == &h1_of(conn)->open->stream);
+    return weir_buf_take(&stream->inbox, to, room);
+}
+
+void weir_h1_cancel(weir_conn *conn, weir_stream *stream)
+{
+    weir_h1 *h1 = h1_of(conn);
+    WEIR_ASSERT(stream == &h1->open->stream);
+    weir_stream_hush(stream);
+    if (!is_complete(h1)) {
+        abandon(h1);
+    }
+    publish(h1);
+}
+
+void weir_h1_close(weir_conn *conn, weir_stream *stream, weir_tally *tally)
+{
+    weir_h1 *h1 = h1_of(conn);
+    WEIR_ASSERT(stream == &h1->open->stream);
+    if (is_complete(h1)) {
+        enter_sending(h1, WEIR_H1_SENDING_IDLE);
+        enter_receiving(h1, WEIR_H1_RECEIVING_IDLE);
+    } else {
+        abandon(h1);
+    }
+    weir_out_disown(&conn->out, &stream->owner);
+    *tally = stream->owner.tally;
+    weir_h1_stream *open = h1->open;
+    h1->open = NULL;
+    stream_free(h1, open);
+    publish(h1);
+}
+
+size_t weir_h1_feed(weir_conn *conn, weir_span octets)
+{
+    weir_h1 *h1 = h1_of(conn);
+    size_t taken = 0;
+    while (taken < octets.length) {
+        size_t step = receive(h1, weir_span_from(octets, taken));
+        if (step == 0) {
+            break;
+        }
+        taken += step;
+    }
+    publish(h1);
+    return taken;
+}
+
+size_t weir_h1_room(const weir_conn *conn)
+{
+    const weir_h1 *h1 = h1_of_const(conn);
+    return h1->receiving == WEIR_H1_RECEIVING_BODY ? weir_buf_room(&h1->open->stream.inbox)
+                                                   : WEIR_CHUNK_OCTETS;
+}
+
+void weir_h1_end(weir_conn *conn, const weir_failure *failure)
+{
+    weir_h1 *h1 = h1_of(conn);
+    h1->has_ended = true;
+    if (is_receiving(h1)) {
+        end_response(h1, failure);
+    } else if (!is_orderly(failure->status)) {
+        fail(h1, *failure);
+    }
+    publish(h1);
+}
+
+void weir_h1_sent(weir_conn *conn, size_t octets)
+{
+    weir_h1 *h1 = h1_of(conn);
+    weir_out_sent(&conn->out, &conn->ledger, octets);
+    /* Half the queue, or a writer would be woken for every octet that leaves. */
+    if (h1->sending == WEIR_H1_SENDING_BODY && h1->open->awaits_room &&
+        weir_out_octets(&conn->out) <= conn->limits.out_octets / 2) {
+        h1->open->awaits_room = false;
+        weir_stream_tell(&h1->open->stream, &conn->ready, WEIR_CONN_WRITABLE);
+    }
+}
+
+void weir_h1_shutdown(weir_conn *conn)
+{
+    weir_h1 *h1 = h1_of(conn);
+    h1->is_shut_down = true;
+    publish(h1);
+}
+
+void weir_h1_check(const weir_conn *conn)
+{
+    const weir_h1 *h1 = h1_of_const(conn);
+    bool is_idle = h1->sending == WEIR_H1_SENDING_IDLE;
+    bool is_over = h1->sending == WEIR_H1_SENDING_ABANDONED;
+    WEIR_CHECK_ASSERT(is_idle == (h1->receiving == WEIR_H1_RECEIVING_IDLE));
+    WEIR_CHECK_ASSERT(is_over == (h1->receiving == WEIR_H1_RECEIVING_CLOSED));
+    WEIR_CHECK_ASSERT(is_over || is_idle == !h1->open);
+    WEIR_CHECK_ASSERT(!is_over || !conn->facts.reusable);
+    WEIR_CHECK_ASSERT(conn->facts.accepting == conn->facts.reusable);
+    WEIR_CHECK_ASSERT(conn->facts.capacity_streams == 1);
+    if (!h1->open) {
+        return;
+    }
+    const weir_buf *inbox = &h1->open->stream.inbox;
+    WEIR_CHECK_ASSERT(inbox->octets <= inbox->limit_octets);
+    weir_buf_check(inbox);
+    weir_h1_decode_check(&h1->open->decode);
+    bool is_response_over = weir_h1_decode_is_over(&h1->open->decode);
+    WEIR_CHECK_ASSERT(is_over || is_response_over == (h1->receiving == WEIR_H1_RECEIVING_ENDED));
+    WEIR_CHECK_ASSERT(!is_receiving(h1) || h1->open->decode.status == WEIR_OK);
+}
+
+static weir_h1 *h1_of(weir_conn *conn)
+{
+    WEIR_ASSERT(conn->protocol == WEIR_H1);
+    return WEIR_CONTAINER_OF(conn, weir_h1, conn);
+}
+
+static const weir_h1 *h1_of_const(const weir_conn *conn)
+{
+    WEIR_ASSERT(conn->protocol == WEIR_H1);
+    return WEIR_CONST_CONTAINER_OF(conn, weir_h1, conn);
+}
+
+/* With its head queued; NULL: no memory, and nothing has changed. */
+static weir_h1_stream *stream_new(weir_h1 *h1, const weir_head *head, void *user)
+{
+    weir_conn *conn = &h1->conn;
+    weir_h1_stream *open = weir_alloc_zeroed(conn->allocator, sizeof(*open));
+    if (!open) {
+        return NULL;
+    }
+    weir_stream_init(&open->stream, user, conn->bin, conn->limits.inbox_octets);
+    h1->last_id++;
+    weir_ledger_open(&conn->ledger, &open->stream.owner, h1->last_id);
+    weir_h1_asked asked = {.is_head = head->is_head, .is_connect = head->is_connect};
+    weir_h1_decode_init(&open->decode, &conn->limits, &open->stream.inbox, asked);
+    weir_h1_encode_init(&open->encode, &conn->out, &open->stream.owner);
+    if (!weir_h1_encode_head(&open->encode, head)) {
+        stream_free(h1, open);
+        return NULL;
+    }
+    return open;
+}
+
+static void stream_free(weir_h1 *h1, weir_h1_stream *open)
+{
+    weir_ledger_fold(&h1->conn.ledger, &open->stream.owner);
+    weir_h1_decode_clear(&open->decode);
+    weir_stream_clear(&open->stream);
+    weir_release(h1->conn.allocator, open);
+}
+
+static weir_status fits_length(const weir_h1_encode *encode, size_t octets, bool end)
+{
+    if (encode->framing != WEIR_FRAMING_LENGTH) {
+        return WEIR_OK;
+    }
+    if (octets > encode->left_octets) {
+        return WEIR_E_BODY_LONG;
+    }
+    return end && octets < encode->left_octets ? WEIR_E_BODY_SHORT : WEIR_OK;
+}
+
+static weir_status end_request(weir_h1 *h1, const weir_fields *trailers)
+{
+    if (!weir_h1_encode_end(&h1->open->encode, trailers)) {
+        return no_memory(h1);
+    }
+    enter_sending(h1, WEIR_H1_SENDING_ENDED);
+    return WEIR_OK;
+}
+
+static weir_status no_memory(weir_h1 *h1)
+{
+    fail(h1, weir_failure_of(WEIR_E_NOMEM, NULL));
+    publish(h1);
+    return WEIR_E_NOMEM;
+}
+
+/* A leading stretch of what the peer sent, of one row; how many. 0: the inbox is full. */
+static size_t receive(weir_h1 *h1, weir_span octets)
+{
+    if (!is_receiving(h1)) {
+        return unread(h1, octets);
+    }
+    weir_h1_stream *open = h1->open;
+    weir_h1_decode *decode = &open->decode;
+    if (!decode->touched && nothing_was_sent(open)) {
+        /* RFC 9112 s9.2: whatever it is, it is no answer to what nobody has read. */
+        fail(h1, weir_failure_of(WEIR_E_H1_UNSOLICITED, NULL));
+        return unread(h1, octets);
+    }
+    weir_h1_step step = weir_h1_decode_next(decode, octets);
+    weir_ledger_charge(&h1->conn.ledger, &open->stream.owner, step.row, WEIR_RECEIVED, step.octets);
+    if (decode->status == WEIR_OK) {
+        tell(h1, step.kind);
+    } else {
+        weir_failure failure = weir_failure_of(decode->status, decode->what);
+        failure.offset = weir_h1_decode_offset(decode);
+        fail(h1, failure);
+    }
+    return step.octets;
+}
+
+static size_t unread(weir_h1 *h1, weir_span octets)
+{
+    weir_ledger_charge(&h1->conn.ledger, NULL, weir_row_of_conn(WEIR_ROW_UNREAD), WEIR_RECEIVED,
+                       octets.length);
+    h1->has_left_over = true;
+    return octets.length;
+}
+
+static bool nothing_was_sent(const weir_h1_stream *open)
+{
+    return weir_tally_plain(&open->stream.owner.tally).sent == 0;
+}
+
+static void tell(weir_h1 *h1, weir_conn_event_kind kind)
+{
+    weir_stream *stream = &h1->open->stream;
+    weir_h1_decode *decode = &h1->open->decode;
+    h1->closes = h1->closes || decode->closes;
+    if (kind == WEIR_CONN_INFORMATIONAL) {
+        weir_stream_tell_message(stream, &h1->conn.ready, kind, weir_h1_decode_take(decode));
+    } else if (kind == WEIR_CONN_HEAD) {
+        tell_head(h1);
+    } else if (kind == WEIR_CONN_BODY) {
+        weir_stream_tell(stream, &h1->conn.ready, kind);
+    }
+    if (weir_h1_decode_is_over(decode)) {
+        tell_end(h1);
+    }
+}
+
+static void tell_head(weir_h1 *h1)
+{
+    weir_stream *stream = &h1->open->stream;
+    const weir_h1_framing *framing = &h1->open->decode.framing;
+    h1->is_until_close = framing->is_tunnel || framing->body.framing == WEIR_FRAMING_UNTIL_CLOSE;
+    h1->keep_alive_ns = framing->keep_alive_ns;
+    weir_stream_tell_message(stream, &h1->conn.ready, WEIR_CONN_HEAD,
+                             weir_h1_decode_take(&h1->open->decode));
+    enter_receiving(h1, WEIR_H1_RECEIVING_BODY);
+    if (h1->sending == WEIR_H1_SENDING_BODY) {
+        enter_sending(h1, WEIR_H1_SENDING_ANSWERED);
+        if (h1->open->awaits_room) {
+            weir_stream_tell(stream, &h1->conn.ready, WEIR_CONN_WRITABLE);
+        }
+    }
+}
+
+static void tell_end(weir_h1 *h1)
+{
+    weir_stream *stream = &h1->open->stream;
+    weir_message *trailers = weir_h1_decode_take(&h1->open->decode);
+    if (trailers) {
+        weir_stream_tell_message(stream, &h1->conn.ready, WEIR_CONN_TRAILERS, trailers);
+    }
+    weir_stream_tell(stream, &h1->conn.ready, WEIR_CONN_END);
+    enter_receiving(h1, WEIR_H1_RECEIVING_ENDED);
+}
+
+/* RFC 9112 s8: what the end of input means in the middle of a response. */
+static void end_response(weir_h1 *h1, const weir_failure *end)
+{
+    weir_h1_decode *decode = &h1->open->decode;
+    if (!is_orderly(end->status)) {
+        fail(h1, *end);
+    } else if (!decode->touched) {
+        fail(h1, weir_failure_of(WEIR_E_CLOSED_EARLY, NULL));
+    } else if (decode->part == WEIR_H1_PART_UNTIL_CLOSE && end->status != WEIR_OK) {
+        fail(h1, weir_failure_of(WEIR_E_UNFRAMED, NULL));
+    } else if (weir_h1_decode_end(decode)) {
+        tell_end(h1);
+    } else {
+        fail(h1, weir_failure_of(WEIR_E_TRUNCATED, NULL));
+    }
+}
+
+/* A FIN, with or without close_notify before it. */
+static bool is_orderly(weir_status status)
+{
+    return status == WEIR_OK || status == WEIR_E_UNFRAMED;
+}
+
+static bool is_receiving(const weir_h1 *h1)
+{
+    return h1->receiving == WEIR_H1_RECEIVING_HEAD || h1->receiving == WEIR_H1_RECEIVING_BODY;
+}
+
+/* A counted body whose last octet was queued is whole, though nobody said yet that it ends. */
+static bool is_whole_request(const weir_h1 *h1)
+{
+    return h1->sending == WEIR_H1_SENDING_ENDED ||
+           (h1->sending == WEIR_H1_SENDING_ANSWERED && weir_h1_encode_is_whole(&h1->open->encode));
+}
+
+/* Both messages are over, and no octet of the request waits: nothing of it can reach the next. */
+static bool is_complete(const weir_h1 *h1)
+{
+    return h1->receiving == WEIR_H1_RECEIVING_ENDED && is_whole_request(h1) &&
+           h1->open->stream.owner.queued_octets == 0;
+}
+
+static void abandon(weir_h1 *h1)
+{
+    if (h1->sending != WEIR_H1_SENDING_ABANDONED) {
+        enter_sending(h1, WEIR_H1_SENDING_ABANDONED);
+        enter_receiving(h1, WEIR_H1_RECEIVING_CLOSED);
+    }
+}
+
+/*
+ * The connection fails, once, and with it an exchange whose response is not complete. A complete
+ * one stands, whatever becomes of the connection.
+ */
+static void fail(weir_h1 *h1, weir_failure failure)
+{
+    if (h1->conn.failure.status != WEIR_OK) {
+        return;
+    }
+    if (is_receiving(h1)) {
+        failure.phase = h1->receiving == WEIR_H1_RECEIVING_BODY ? WEIR_PHASE_BODY
+                        : h1->sending == WEIR_H1_SENDING_BODY   ? WEIR_PHASE_SEND
+                                                                : WEIR_PHASE_HEAD;
+        failure.processed = nothing_was_sent(h1->open) ? WEIR_NOT_SENT : WEIR_MAYBE_PROCESSED;
+        weir_stream_tell_failed(&h1->open->stream, &h1->conn.ready, &failure);
+        abandon(h1);
+    }
+    h1->conn.failure = failure;
+}
+
+static void enter_sending(weir_h1 *h1, weir_h1_sending to)
+{
+    WEIR_ASSERT(sending_edges[h1->sending] & 1u << to);
+    h1->sending = to;
+}
+
+static void enter_receiving(weir_h1 *h1, weir_h1_receiving to)
+{
+    WEIR_ASSERT(receiving_edges[h1->receiving] & 1u << to);
+    h1->receiving = to;
+}
+
+/* May the connection carry a further exchange when this one is over, and if not, why not? */
+static weir_unfit reuse(const weir_h1 *h1)
+{
+    if (h1->conn.failure.status != WEIR_OK) {
+        return WEIR_UNFIT_FAILED;
+    }
+    if (h1->has_left_over) {
+        return WEIR_UNFIT_LEFT_OVER;
+    }
+    if (h1->is_until_close) {
+        return WEIR_UNFIT_UNTIL_CLOSE;
+    }
+    if (h1->has_ended) {
+        return WEIR_UNFIT_ENDED;
+    }
+    if (h1->closes) {
+        return WEIR_UNFIT_CLOSE;
+    }
+    if (h1->sending == WEIR_H1_SENDING_ABANDONED ||
+        (h1->receiving == WEIR_H1_RECEIVING_ENDED && !is_whole_request(h1))) {
+        return WEIR_UNFIT_UNFINISHED;
+    }
+    return h1->is_shut_down ? WEIR_UNFIT_SHUTDOWN : WEIR_FIT;
+}
+
+static void publish(weir_h1 *h1)
+{
+    weir_facts facts = h1->conn.facts;
+    if (facts.unfit == WEIR_FIT) {
+        facts.unfit = reuse(h1);
+    }
+    facts.accepting = facts.unfit == WEIR_FIT;
+    facts.reusable = facts.accepting;
+    facts.keep_alive_ns = h1->keep_alive_ns;
+    weir_conn_set_facts(&h1->conn, facts);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The HTTP/1.1 client connection behind conn.h: one exchange at a time, request and response each a
+ * half machine of its own, and one rule that says whether the connection may carry another.
+ *
+ *   sending     IDLE --open--> BODY --write(end), write_trailers--> ENDED --close--> IDLE
+ *               IDLE --open, no content--> ENDED
+ *               BODY --final head--> ANSWERED --close, if a counted body was all queued--> IDLE
+ *
+ *   receiving   IDLE --open--> HEAD --final head--> BODY --last octet--> ENDED --close--> IDLE
+ *
+ *   any but IDLE --cancel, failure, close of an unfinished exchange--> ABANDONED and CLOSED
+ *
+ * ABANDONED and CLOSED are for good. Octets are read while receiving is HEAD or BODY; at any other
+ * time they are charged to UNREAD and make the connection unfit.
+ *
+ * What belongs to an exchange is allocated by open and given back by close: an idle connection is
+ * the struct below and nothing else.
+ *
+ * Functions: conn_common.h. The struct is open for the tests.
+ */
+#ifndef WEIR_PROTO_H1_H
+#define WEIR_PROTO_H1_H
+
+#include "proto/conn_common.h"
+#include "proto/h1_decode.h"
+#include "proto/h1_encode.h"
+
+typedef enum weir_h1_sending {
+    WEIR_H1_SENDING_IDLE = 0,
+    WEIR_H1_SENDING_BODY,     /* the head is queued, content may follow */
+    WEIR_H1_SENDING_ENDED,    /* the whole request is queued */
+    WEIR_H1_SENDING_ANSWERED, /* the final head came first: the rest is not wanted (s9.5) */
+    WEIR_H1_SENDING_ABANDONED,
+    WEIR_H1_SENDING_COUNT
+} weir_h1_sending;
+
+typedef enum weir_h1_receiving {
+    WEIR_H1_RECEIVING_IDLE = 0,
+    WEIR_H1_RECEIVING_HEAD,  /* the final head is not complete */
+    WEIR_H1_RECEIVING_BODY,  /* it is, the response is not */
+    WEIR_H1_RECEIVING_ENDED, /* the response is complete */
+    WEIR_H1_RECEIVING_CLOSED,
+    WEIR_H1_RECEIVING_COUNT
+} weir_h1_receiving;
+
+typedef struct weir_h1_stream {
+    weir_stream stream; /* first: weir_stream * is what users hold */
+    weir_h1_encode encode;
+    weir_h1_decode decode;
+    bool awaits_room; /* a write was answered AGAIN */
+} weir_h1_stream;
+
+typedef struct weir_h1 {
+    weir_conn conn;       /* first */
+    weir_h1_stream *open; /* NULL: no exchange */
+    weir_h1_sending sending;
+    weir_h1_receiving receiving;
+    uint32_t last_id;
+    weir_time keep_alive_ns; /* what the last final head said */
+    /* What the reuse rule looks at besides the two states; none is ever taken back. */
+    bool closes; /* a head said that this is the last response, or HTTP/1.0 did not say more */
+    bool is_until_close; /* the content, or a tunnel, goes on until the close */
+    bool has_left_over;  /* octets came that answer nothing */
+    bool has_ended;      /* the peer's end of input */
+    bool is_shut_down;
+} weir_h1;
+
+const char *weir_h1_sending_name(weir_h1_sending sending);
+const char *weir_h1_receiving_name(weir_h1_receiving receiving);
+
+#endif
