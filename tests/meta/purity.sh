@@ -34,9 +34,11 @@ with_planted() {
     "$cc" -std=c11 -O2 -fPIC -c -o "$scratch/planted.o" "$scratch/planted.c" &&
         cp "$archive" "$scratch/planted.a" && ar r "$scratch/planted.a" "$scratch/planted.o" ||
         return 0 # which check_fails does not take for an answer
+    is_pure "$archive" "$@" >"$scratch/ignored"
+    mv "$scratch/impure" "$scratch/before"
     is_pure "$scratch/planted.a" "$@" && return 0
-    # It must have failed for the planted call alone.
-    [ "$(<"$scratch/impure")" = "$planted_call" ] || return 0
+    # It must have failed for the planted call, and for no other that was not there before.
+    [ "$(comm -13 "$scratch/before" "$scratch/impure")" = "$planted_call" ] || return 0
     return 1
 }
 
