@@ -114,6 +114,9 @@ static void buf__peeks_from_any_place_across_chunks(void **state)
         assert_true(run.length > 0);
         assert_memory_equal(run.at, pattern + 7 + skip, run.length);
     }
+    /* Where one chunk ends the next one begins. */
+    assert_int_equal(weir_buf_peek(&f->buf, WEIR_CHUNK_OCTETS - 7).length, WEIR_CHUNK_OCTETS);
+    assert_int_equal(weir_buf_peek(&f->buf, WEIR_CHUNK_OCTETS - 8).length, 1);
     assert_int_equal(weir_buf_peek(&f->buf, length - 8).length, 1);
     assert_int_equal(weir_buf_peek(&f->buf, length - 7).length, 0);
     assert_int_equal(weir_buf_peek(&f->buf, length + 1000).length, 0);
