@@ -23,6 +23,7 @@
 #include "engine/tls.h"
 #include "engine/tls_config.h"
 #include "engine/tls_failure.h"
+#include "engine/tls_keylog.h"
 #include "engine/tls_out.h"
 #include "engine/tls_verify.h"
 
@@ -318,7 +319,7 @@ void weir_tls_check(const weir_tls *tls)
 
 static bool set_up(weir_tls *tls, const weir_tls_filter_options *options)
 {
-    if (!weir_tls_verify_init(&tls->verify, options)) {
+    if (!weir_tls_verify_init(&tls->verify, options, weir_tls_config_roots(tls->config))) {
         fail(tls, WEIR_E_NOMEM, NULL);
         return false;
     }
@@ -334,15 +335,18 @@ static bool set_up(weir_tls *tls, const weir_tls_filter_options *options)
     if (!weir_tls_config_is_insecure(tls->config)) {
         weir_tls_verify_attach(&tls->verify, tls->ssl);
     }
+    if (weir_tls_config_key_log(tls->config)) {
+        weir_tls_keylog_attach(tls->ssl, weir_tls_config_key_log(tls->config));
+    }
     return set_up_name(tls) && set_up_protocols(tls, options->pin);
 }
 
 /* RFC 6066 s3: a host name, without its final dot, never an address. */
 static bool set_up_name(weir_tls *tls)
 {
-    weir_span name = tls->verify.host;
+    weir_span name = tls->verify.identity.host;
 
-    if (tls->verify.kind != WEIR_HOST_NAME || name.length == 0) {
+    if (tls->verify.identity.kind != WEIR_HOST_NAME || name.length == 0) {
         return true;
     }
     if (name.length > UINT16_MAX ||
@@ -400,9 +404,9 @@ static void fail_as_wolfssl(weir_tls *tls, int result)
     enter(tls, WEIR_TLS_FAILED);
     tls->failure = weir_tls_failure_from(
         error, alerts.last_rx.level == alert_fatal ? alerts.last_rx.code : -1);
-    if (tls->verify.status != WEIR_OK) {
-        tls->failure.status = tls->verify.status;
-        tls->failure.what = tls->verify.what;
+    if (tls->verify.verdict.status != WEIR_OK) {
+        tls->failure.status = tls->verify.verdict.status;
+        tls->failure.what = tls->verify.verdict.what;
     }
 }
 

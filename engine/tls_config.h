@@ -7,15 +7,22 @@
 #ifndef WEIR_ENGINE_TLS_CONFIG_H
 #define WEIR_ENGINE_TLS_CONFIG_H
 
+#include "engine/tls_roots.h"
 #include "proto/base.h"
 #include "weir/tls.h"
 
 struct WOLFSSL_CTX;
 
-/* The wolfSSL context: roots, suites, groups, versions, our certificate. */
+/* The wolfSSL context: suites, groups, versions, roots, our certificate. */
 struct WOLFSSL_CTX *weir_tls_config_context(const weir_tls_config *config);
+
+/* The same roots, for our own verification. */
+const weir_tls_roots *weir_tls_config_roots(const weir_tls_config *config);
 
 /* Is nothing verified? */
 bool weir_tls_config_is_insecure(const weir_tls_config *config);
+
+/* Where the secrets of connections go; NULL: nowhere. */
+const char *weir_tls_config_key_log(const weir_tls_config *config);
 
 #endif
