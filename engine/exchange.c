@@ -98,6 +98,17 @@ void weir_exchange_destroy(weir_exchange *ex)
     weir_release(ex->allocator, ex);
 }
 
+bool weir_request_is_https(const weir_request *request)
+{
+    if (request == NULL || request->size < sizeof(*request)) {
+        return false;
+    }
+    if (request->url.length > 0) {
+        return request->url.length > 5 && weir_span_equal_nocase(weir_span_head(request->url, 5), WEIR_SPAN("https"));
+    }
+    return weir_span_equal_nocase(request->scheme, WEIR_SPAN("https"));
+}
+
 weir_origin_key weir_exchange_key(const weir_exchange *ex)
 {
     weir_origin_key key;

@@ -48,16 +48,27 @@ void weir_events_add(weir_events *events, const weir_event *event)
     }
 }
 
+bool weir_events_next(weir_events *events, weir_waiting_event *out)
+{
+    if (events->told == events->count) {
+        return false;
+    }
+    *out = events->waiting[events->told++];
+    out->event.address = out->event.address != NULL ? out->address : NULL;
+    out->event.account = out->event.account != NULL ? &out->account : NULL;
+    if (events->told == events->count) {
+        weir_events_clear(events);
+    }
+    return true;
+}
+
 void weir_events_tell(weir_events *events)
 {
-    while (events->told < events->count) {
-        /* A copy: the observer may cause further events, and the queue may move. */
-        weir_waiting_event now = events->waiting[events->told++];
-        now.event.address = now.event.address != NULL ? now.address : NULL;
-        now.event.account = now.event.account != NULL ? &now.account : NULL;
+    weir_waiting_event now;
+
+    while (weir_events_next(events, &now)) {
         events->observer->tell(&now.event, events->observer->user);
     }
-    weir_events_clear(events);
 }
 
 static bool is_octets(weir_event_kind kind)

@@ -38,6 +38,8 @@ static inline bool weir_events_are_wanted(const weir_events *events)
 }
 /* Queues a copy; event->address and event->account are copied too. Spans must stay valid until it is told. */
 void weir_events_add(weir_events *events, const weir_event *event);
+/* Takes the next one off the queue; false: none. `out` owns its address and account. */
+bool weir_events_next(weir_events *events, weir_waiting_event *out);
 /* Tells everything that waits, also what is added meanwhile. No lock may be held. */
 void weir_events_tell(weir_events *events);
 

@@ -67,6 +67,13 @@ bool weir_os_kernel_octets(int fd, const weir_os_watch *watch, weir_octets *octe
 
 /* The status that an errno of send(2) or recv(2) on a connected socket stands for. */
 weir_status weir_os_failure_status(int sys_errno);
+/* ... and of socket(2) or connect(2). */
+weir_status weir_os_connect_status(int sys_errno);
+
+/* POLLIN, POLLOUT and ENOMEM for files that include no system header; os_socket.c asserts that they are. */
+#define WEIR_POLL_IN 1
+#define WEIR_POLL_OUT 4
+#define WEIR_OS_NOMEM 12
 
 /* poll(2) until a deadline; how many are ready, 0: the deadline passed. */
 int weir_os_poll(weir_poll *fds, size_t count, weir_time deadline_ns);
@@ -81,7 +88,7 @@ typedef struct weir_os_ready {
     void *user;
     bool readable;
     bool writable;
-    bool failed;
+    bool hangup; /* the peer ended, or an error: read until it shows */
 } weir_os_ready;
 typedef struct weir_os_poller weir_os_poller;
 weir_os_poller *weir_os_poller_new(const weir_allocator *allocator);
@@ -100,10 +107,9 @@ void weir_os_poller_set_timer(weir_os_poller *poller, weir_time at_ns);
 void weir_os_poller_signal(weir_os_poller *poller);
 
 /* -- os_thread.c -- */
-typedef struct weir_mutex weir_mutex;
-struct weir_mutex {
+typedef struct weir_mutex {
     _Alignas(16) unsigned char room[64];
-};
+} weir_mutex;
 typedef struct weir_condition {
     _Alignas(16) unsigned char room[64];
 } weir_condition;

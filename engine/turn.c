@@ -76,6 +76,7 @@ weir_exchange *weir_turn_submit(weir_turn *turn, const weir_exchange_options *op
     weir_list_init(&seat->live);
     weir_list_init(&seat->leaving);
     weir_list_init(&seat->telling);
+    weir_list_init(&seat->kicked);
     seat->read_armed = true;
     seat->write_armed = true;
     ex->seat = seat;
@@ -99,7 +100,7 @@ void weir_turn_cancelled(weir_turn *turn, weir_exchange *ex)
     }
 }
 
-void weir_turn_free_exchange(weir_turn *turn, weir_exchange *ex)
+void weir_turn_abandon(weir_turn *turn, weir_exchange *ex)
 {
     weir_turn_seat *seat = seat_of(ex);
 
@@ -113,13 +114,19 @@ void weir_turn_free_exchange(weir_turn *turn, weir_exchange *ex)
         weir_core_leave(&turn->core, ex, turn->now_ns);
         ex->state = WEIR_EXCHANGE_DONE;
     }
+    ex->news = 0;
     weir_timers_set(&turn->timers, &ex->timer, WEIR_NEVER);
-    weir_timers_unreserve(&turn->timers);
     weir_list_remove(&ex->news_place);
     weir_list_remove(&seat->live);
     weir_list_remove(&seat->leaving);
     weir_list_remove(&seat->telling);
-    weir_release(turn->core.allocator, seat);
+}
+
+void weir_turn_free_exchange(weir_turn *turn, weir_exchange *ex)
+{
+    weir_turn_abandon(turn, ex);
+    weir_timers_unreserve(&turn->timers);
+    weir_release(turn->core.allocator, seat_of(ex));
     weir_exchange_destroy(ex);
 }
 
@@ -164,7 +171,7 @@ void weir_turn_due(weir_turn *turn)
          timer = weir_timers_pop(&turn->timers, turn->now_ns)) {
         if (timer->is_port) {
             weir_port *port = WEIR_CONTAINER_OF(timer, weir_port, timer);
-            if (port->dialing != NULL) {
+            if (port->state == WEIR_PORT_DIALING) {
                 weir_dialing_expire(port->dialing, turn->now_ns);
                 dialing_moved(turn, port);
             } else {
@@ -222,12 +229,12 @@ void weir_turn_acted(weir_turn *turn, weir_port *port)
     weir_want want;
     weir_why why = WEIR_WHY_NONE;
 
-    if (port->dialing != NULL && port->dialing->phase != WEIR_PHASE_TLS) {
+    if (port->state == WEIR_PORT_DIALING && port->dialing->phase != WEIR_PHASE_TLS) {
         weir_timers_set(&turn->timers, &port->timer, weir_dialing_deadline(port->dialing, &why));
         return;
     }
     weir_link_want(port->link, &want);
-    if (port->dialing != NULL) {
+    if (port->state == WEIR_PORT_DIALING) {
         want.wake_ns = weir_time_earlier(want.wake_ns, weir_dialing_deadline(port->dialing, &why));
     }
     weir_timers_set(&turn->timers, &port->timer, want.wake_ns);
@@ -268,6 +275,12 @@ bool weir_turn_settle(weir_turn *turn)
     return left || !weir_list_is_empty(&turn->touched) || !weir_list_is_empty(&turn->news);
 }
 
+bool weir_turn_has_work(const weir_turn *turn)
+{
+    return !weir_list_is_empty(&turn->touched) || !weir_list_is_empty(&turn->news) ||
+           !weir_list_is_empty(&turn->leaving);
+}
+
 weir_time weir_turn_deadline(const weir_turn *turn)
 {
     weir_why why = WEIR_WHY_NONE;
@@ -287,7 +300,7 @@ void weir_turn_check(const weir_turn *turn)
 {
     weir_timers_check(&turn->timers);
     weir_pool_check(turn->core.pool);
-    for (const weir_list *at = turn->ports.next; at != &turn->ports; at = at->next) {
+    for (weir_list *at = turn->ports.next; at != &turn->ports; at = at->next) {
         const weir_port *port = WEIR_CONTAINER_OF(at, weir_port, place);
         weir_link_check(port->link);
     }
@@ -419,7 +432,7 @@ static void orphan(weir_turn *turn, weir_exchange *ex)
     (void)turn;
     if (ex->ticket.state == WEIR_TICKET_WAITING && ex->ticket.dial != NULL) {
         weir_port *port = port_of(ex->ticket.dial);
-        if (port != NULL && port->dialing != NULL && port->dialing->exchange == ex) {
+        if (port != NULL && port->state == WEIR_PORT_DIALING && port->dialing->exchange == ex) {
             weir_dialing_orphan(port->dialing);
         }
     }
@@ -499,9 +512,6 @@ static void dial_failed(weir_turn *turn, weir_port *port, const weir_failure *fa
     weir_slot_set_user(slot, NULL);
     port->slot = NULL;
     port->state = WEIR_PORT_CLOSING;
-    port->link->failure = copy;
-    weir_dialing_free(port->dialing);
-    port->dialing = NULL;
     weir_link_abort(port->link, copy.status, turn->now_ns);
     weir_pool_dial_failed(turn->core.pool, slot, &copy, turn->now_ns);
     weir_turn_touch(turn, port);
@@ -514,8 +524,6 @@ static void begin_close(weir_turn *turn, weir_port *port, weir_reason reason)
     }
     port->state = WEIR_PORT_CLOSING;
     port->close_reason = reason;
-    weir_dialing_free(port->dialing);
-    port->dialing = NULL;
     weir_link_close(port->link, CLOSING_NS, turn->now_ns);
     weir_turn_touch(turn, port);
 }
@@ -523,7 +531,7 @@ static void begin_close(weir_turn *turn, weir_port *port, weir_reason reason)
 static void dialing_moved(weir_turn *turn, weir_port *port)
 {
     weir_turn_touch(turn, port);
-    if (port->dialing == NULL) {
+    if (port->state != WEIR_PORT_DIALING) {
         return;
     }
     if (port->dialing->exchange != NULL) {
@@ -552,9 +560,7 @@ static void delivered(weir_turn *turn, weir_port *port)
 {
     weir_exchange_deliver(port->link, &turn->news, turn->now_ns);
     weir_turn_touch(turn, port);
-    if (port->dialing != NULL) {
-        dialing_moved(turn, port);
-    }
+    dialing_moved(turn, port);
 }
 
 static weir_port *port_of(const weir_slot *slot)

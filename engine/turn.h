@@ -42,6 +42,7 @@ typedef struct weir_port {
     bool dial_begun;
     bool readable;       /* the socket may have octets: it did not say EAGAIN yet */
     bool writable;
+    bool hangup;         /* the end or an error is on its way: read until it shows */
     int fd;
     weir_lookup *lookup;
     void *driver;
@@ -66,7 +67,7 @@ typedef struct weir_turn_seat {
     weir_list live;
     weir_list leaving;
     weir_list telling;
-    unsigned told;       /* WEIR_NEWS_* that were told and not consumed yet */
+    weir_list kicked;    /* in the front end's inbox of cancels */
     bool done_told;
     bool read_armed;     /* weir_read() answered AGAIN since READABLE was told */
     bool write_armed;
@@ -79,7 +80,9 @@ void weir_turn_clear(weir_turn *turn);
 weir_exchange *weir_turn_submit(weir_turn *turn, const weir_exchange_options *options, const weir_request *request,
                                 const weir_call *call, weir_status *status);
 void weir_turn_cancelled(weir_turn *turn, weir_exchange *exchange);
-/* Takes everything back from an exchange that is about to be freed, and frees it. */
+/* Takes an exchange that is under way out of everything; it is DONE then, and nothing is told. */
+void weir_turn_abandon(weir_turn *turn, weir_exchange *exchange);
+/* The same for one that is about to be freed, and frees it. */
 void weir_turn_free_exchange(weir_turn *turn, weir_exchange *exchange);
 void weir_turn_received(weir_turn *turn, weir_port *port, weir_span octets);
 void weir_turn_sent(weir_turn *turn, weir_port *port, size_t octets);
@@ -104,6 +107,8 @@ bool weir_turn_settle(weir_turn *turn);
 /* Tell. */
 bool weir_turn_next_told(weir_turn *turn, weir_loop_event *event);
 bool weir_turn_has_told(const weir_turn *turn);
+/* Something to decide or to act on. */
+bool weir_turn_has_work(const weir_turn *turn);
 weir_time weir_turn_deadline(const weir_turn *turn);
 
 /* The user's side of an exchange. */

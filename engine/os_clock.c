@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* The clock, randomness and malloc of the operating system. */
+#define _GNU_SOURCE
+#include "engine/os.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "weir/request.h"
+
+static void *heap_alloc(size_t octets, void *user);
+static void *heap_resize(void *at, size_t octets, void *user);
+static void heap_release(void *at, void *user);
+
+weir_time weir_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (weir_time)now.tv_sec * WEIR_NS_PER_SECOND + (weir_time)now.tv_nsec;
+}
+
+void weir_os_random(void *to, size_t octets)
+{
+    uint8_t *at = to;
+
+    while (octets > 0) {
+        ssize_t got = getrandom(at, octets, 0);
+        if (got > 0) {
+            at += got;
+            octets -= (size_t)got;
+        }
+    }
+}
+
+const weir_allocator *weir_os_allocator(void)
+{
+    static const weir_allocator heap = {
+        .size = sizeof(heap),
+        .alloc = heap_alloc,
+        .resize = heap_resize,
+        .release = heap_release,
+    };
+    return &heap;
+}
+
+static void *heap_alloc(size_t octets, void *user)
+{
+    (void)user;
+    return malloc(octets);
+}
+
+static void *heap_resize(void *at, size_t octets, void *user)
+{
+    (void)user;
+    return realloc(at, octets);
+}
+
+static void heap_release(void *at, void *user)
+{
+    (void)user;
+    free(at);
+}

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Look-ups over c-ares, or over a caller's resolver. The only file that names c-ares.
+ *
+ * Each family is asked by itself, so that each answers by itself (RFC 8305 s3). c-ares cannot cancel one look-up of several: an
+ * ended look-up lives on, silent, until its callbacks have come. A channel that is freed makes all of them come.
+ *
+ * c-ares calls back from inside ares_*; the callbacks only store the answer, which is pulled afterwards.
+ */
+#define _GNU_SOURCE
+#include "engine/resolve.h"
+
+#include <ares.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/select.h>
+
+#include "engine/os.h"
+#include "proto/alloc.h"
+#include "proto/list.h"
+
+#define WATCHES 32
+
+typedef struct answer {
+    bool came;
+    bool told;
+    weir_status status;
+    weir_address addresses[WEIR_DIAL_ADDRESSES];
+    size_t count;
+} answer;
+
+typedef struct question {
+    weir_lookup *lookup;
+    uint8_t family;
+} question;
+
+struct weir_lookup {
+    weir_list place;
+    weir_channel *channel;
+    void *user;
+    weir_mutex lock; /* answers: a custom resolver may answer from any thread */
+    answer answers[2];
+    question questions[2];
+    int outstanding; /* c-ares callbacks that are still to come */
+    bool ended;
+};
+
+typedef struct watch {
+    int fd;
+    bool readable;
+    bool writable;
+    bool changed;
+} watch;
+
+struct weir_channel {
+    weir_channel_options options;
+    ares_channel ares;
+    bool has_ares;
+    weir_list lookups;
+    watch watches[WATCHES];
+    size_t watch_count;
+};
+
+static pthread_once_t library_once = PTHREAD_ONCE_INIT;
+static void library_begin(void);
+static void socket_state(void *user, ares_socket_t fd, int readable, int writable);
+static void came(void *user, int ares_status, int timeouts, struct ares_addrinfo *result);
+static void store(weir_lookup *lookup, uint8_t family, weir_status status, const weir_address *addresses,
+                  size_t count);
+static void ask(weir_lookup *lookup, const char *host);
+static void free_lookup(weir_lookup *lookup);
+static weir_status status_of(int ares_status);
+static size_t copy_addresses(const struct ares_addrinfo *result, weir_address *addresses);
+
+weir_channel *weir_channel_new(const weir_channel_options *options, weir_status *status)
+{
+    struct ares_options ares;
+    weir_channel *channel = weir_alloc_zeroed(options->allocator, sizeof(*channel));
+
+    *status = WEIR_E_NOMEM;
+    if (channel == NULL) {
+        return NULL;
+    }
+    channel->options = *options;
+    weir_list_init(&channel->lookups);
+    if (options->resolver == NULL) {
+        (void)pthread_once(&library_once, library_begin);
+        memset(&ares, 0, sizeof(ares));
+        ares.sock_state_cb = socket_state;
+        ares.sock_state_cb_data = channel;
+        if (ares_init_options(&channel->ares, &ares, ARES_OPT_SOCK_STATE_CB) != ARES_SUCCESS) {
+            weir_release(options->allocator, channel);
+            *status = WEIR_E_DNS_FAILED;
+            return NULL;
+        }
+        channel->has_ares = true;
+    }
+    *status = WEIR_OK;
+    return channel;
+}
+
+void weir_channel_free(weir_channel *channel)
+{
+    if (channel == NULL) {
+        return;
+    }
+    for (weir_list *at = channel->lookups.next; at != &channel->lookups;) {
+        weir_lookup *lookup = WEIR_CONTAINER_OF(at, weir_lookup, place);
+        at = at->next;
+        if (!lookup->ended) {
+            weir_channel_end(channel, lookup);
+        }
+    }
+    if (channel->has_ares) {
+        ares_destroy(channel->ares);
+    }
+    WEIR_ASSERT(weir_list_is_empty(&channel->lookups));
+    weir_release(channel->options.allocator, channel);
+}
+
+weir_lookup *weir_channel_start(weir_channel *channel, weir_span host, void *user, weir_time now_ns)
+{
+    char name[256];
+    weir_lookup *lookup = weir_alloc_zeroed(channel->options.allocator, sizeof(*lookup));
+
+    (void)now_ns;
+    WEIR_ASSERT(host.length < sizeof(name));
+    if (lookup == NULL) {
+        return NULL;
+    }
+    memcpy(name, host.at, host.length);
+    name[host.length] = '\0';
+    lookup->channel = channel;
+    lookup->user = user;
+    weir_list_init(&lookup->place);
+    (void)weir_mutex_init(&lookup->lock);
+    weir_list_push_back(&channel->lookups, &lookup->place);
+    if (channel->options.resolver != NULL) {
+        channel->options.resolver->start(lookup, host, channel->options.resolver->user);
+    } else {
+        ask(lookup, name);
+    }
+    return lookup;
+}
+
+void weir_channel_end(weir_channel *channel, weir_lookup *lookup)
+{
+    const weir_resolver *resolver = channel->options.resolver;
+
+    WEIR_ASSERT(!lookup->ended);
+    lookup->ended = true;
+    if (resolver != NULL) {
+        weir_mutex_lock(&lookup->lock);
+        const bool complete = lookup->answers[0].came && lookup->answers[1].came;
+        weir_mutex_unlock(&lookup->lock);
+        if (!complete && resolver->cancel != NULL) {
+            resolver->cancel(lookup, resolver->user);
+        }
+    }
+    if (lookup->outstanding == 0) {
+        free_lookup(lookup);
+    }
+}
+
+bool weir_channel_next_answer(weir_channel *channel, weir_answer *out)
+{
+    for (weir_list *at = channel->lookups.next; at != &channel->lookups; at = at->next) {
+        weir_lookup *lookup = WEIR_CONTAINER_OF(at, weir_lookup, place);
+        weir_mutex_lock(&lookup->lock);
+        for (size_t i = 0; i < 2 && !lookup->ended; i++) {
+            answer *next = &lookup->answers[1 - i];
+            if (next->came && !next->told) {
+                next->told = true;
+                *out = (weir_answer){
+                    .lookup = lookup,
+                    .user = lookup->user,
+                    .family = i == 0 ? 6 : 4,
+                    .status = next->status,
+                    .addresses = next->addresses,
+                    .count = next->count,
+                };
+                weir_mutex_unlock(&lookup->lock);
+                return true;
+            }
+        }
+        weir_mutex_unlock(&lookup->lock);
+    }
+    return false;
+}
+
+size_t weir_channel_polls(const weir_channel *channel, weir_poll *polls, size_t room)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < channel->watch_count; i++) {
+        const watch *at = &channel->watches[i];
+        if (at->readable || at->writable) {
+            if (count < room) {
+                polls[count] = (weir_poll){
+                    .fd = at->fd,
+                    .events = (short)((at->readable ? POLLIN : 0) | (at->writable ? POLLOUT : 0)),
+                };
+            }
+            count++;
+        }
+    }
+    return count;
+}
+
+bool weir_channel_next_watch(weir_channel *channel, weir_poll *out)
+{
+    for (size_t i = 0; i < channel->watch_count; i++) {
+        watch *at = &channel->watches[i];
+        if (at->changed) {
+            at->changed = false;
+            *out = (weir_poll){
+                .fd = at->fd,
+                .events = (short)((at->readable ? POLLIN : 0) | (at->writable ? POLLOUT : 0)),
+            };
+            return true;
+        }
+    }
+    return false;
+}
+
+void weir_channel_ready(weir_channel *channel, int fd, bool readable, bool writable, weir_time now_ns)
+{
+    (void)now_ns;
+    if (channel->has_ares) {
+        ares_process_fd(channel->ares, readable && fd >= 0 ? fd : ARES_SOCKET_BAD,
+                        writable && fd >= 0 ? fd : ARES_SOCKET_BAD);
+    }
+}
+
+weir_time weir_channel_deadline(const weir_channel *channel, weir_time now_ns)
+{
+    struct timeval left;
+
+    if (!channel->has_ares || weir_list_is_empty(&channel->lookups) ||
+        ares_timeout(channel->ares, NULL, &left) == NULL) {
+        return WEIR_NEVER;
+    }
+    return now_ns + (weir_time)left.tv_sec * WEIR_NS_PER_SECOND + (weir_time)left.tv_usec * 1000;
+}
+
+void weir_resolver_answer(weir_lookup *lookup, uint8_t family, weir_status status, const weir_address *addresses,
+                          size_t count)
+{
+    weir_channel *channel = lookup->channel;
+
+    store(lookup, family, status, addresses, count);
+    if (channel->options.notify != NULL) {
+        channel->options.notify(channel->options.user);
+    }
+}
+
+static void library_begin(void)
+{
+    (void)ares_library_init(ARES_LIB_INIT_ALL);
+}
+
+/*
+ * A socket that c-ares closes is forgotten, never removed from epoll by number: the kernel removed it with the close, and the
+ * number may be someone else's by then.
+ */
+static void socket_state(void *user, ares_socket_t fd, int readable, int writable)
+{
+    weir_channel *channel = user;
+    size_t i = 0;
+
+    while (i < channel->watch_count && channel->watches[i].fd != fd) {
+        i++;
+    }
+    if (!readable && !writable) {
+        if (i < channel->watch_count) {
+            channel->watches[i] = channel->watches[--channel->watch_count];
+        }
+        return;
+    }
+    if (i == channel->watch_count) {
+        if (i == WATCHES) {
+            return; /* c-ares asks at most ARES_GETSOCK_MAXNUM servers; its time-out covers the rest */
+        }
+        channel->watch_count++;
+    }
+    channel->watches[i] = (watch){.fd = fd, .readable = readable != 0, .writable = writable != 0, .changed = true};
+}
+
+static void ask(weir_lookup *lookup, const char *host)
+{
+    struct ares_addrinfo_hints hints;
+
+    memset(&hints, 0, sizeof(hints));
+    hints.ai_flags = ARES_AI_NOSORT;
+    hints.ai_socktype = SOCK_STREAM;
+    lookup->outstanding = 2;
+    for (size_t i = 0; i < 2; i++) {
+        lookup->questions[i] = (question){lookup, i == 0 ? 6 : 4};
+        hints.ai_family = i == 0 ? AF_INET6 : AF_INET;
+        ares_getaddrinfo(lookup->channel->ares, host, NULL, &hints, came, &lookup->questions[i]);
+    }
+}
+
+static void came(void *user, int ares_status, int timeouts, struct ares_addrinfo *result)
+{
+    question *asked = user;
+    weir_lookup *lookup = asked->lookup;
+    weir_address addresses[WEIR_DIAL_ADDRESSES];
+    size_t count = 0;
+
+    (void)timeouts;
+    if (result != NULL) {
+        count = copy_addresses(result, addresses);
+        ares_freeaddrinfo(result);
+    }
+    lookup->outstanding--;
+    if (lookup->ended) {
+        if (lookup->outstanding == 0) {
+            free_lookup(lookup);
+        }
+        return;
+    }
+    weir_status status = status_of(ares_status);
+    if (status == WEIR_OK && count == 0) {
+        status = WEIR_E_DNS_NOT_FOUND;
+    }
+    store(lookup, asked->family, status, addresses, count);
+}
+
+static void store(weir_lookup *lookup, uint8_t family, weir_status status, const weir_address *addresses,
+                  size_t count)
+{
+    answer *to = &lookup->answers[family == 4 ? 0 : 1];
+
+    weir_mutex_lock(&lookup->lock);
+    if (!to->came) {
+        to->came = true;
+        to->status = status;
+        to->count = weir_min(count, WEIR_DIAL_ADDRESSES);
+        if (to->count > 0) {
+            memcpy(to->addresses, addresses, to->count * sizeof(to->addresses[0]));
+        }
+    }
+    weir_mutex_unlock(&lookup->lock);
+}
+
+static void free_lookup(weir_lookup *lookup)
+{
+    const weir_allocator *allocator = lookup->channel->options.allocator;
+
+    weir_list_remove(&lookup->place);
+    weir_mutex_clear(&lookup->lock);
+    weir_release(allocator, lookup);
+}
+
+static weir_status status_of(int ares_status)
+{
+    switch (ares_status) {
+    case ARES_SUCCESS:
+        return WEIR_OK;
+    case ARES_ENOTFOUND:
+    case ARES_ENODATA:
+    case ARES_EBADNAME:
+        return WEIR_E_DNS_NOT_FOUND;
+    case ARES_ENOMEM:
+        return WEIR_E_NOMEM;
+    case ARES_ETIMEOUT:
+        return WEIR_E_DEADLINE_DNS;
+    default:
+        return WEIR_E_DNS_FAILED;
+    }
+}
+
+static size_t copy_addresses(const struct ares_addrinfo *result, weir_address *addresses)
+{
+    size_t count = 0;
+
+    for (const struct ares_addrinfo_node *at = result->nodes; at != NULL; at = at->ai_next) {
+        if (count == WEIR_DIAL_ADDRESSES) {
+            break;
+        }
+        weir_address *to = &addresses[count];
+        memset(to, 0, sizeof(*to));
+        to->ttl_seconds = at->ai_ttl > 0 ? (uint32_t)at->ai_ttl : 0;
+        if (at->ai_family == AF_INET) {
+            const struct sockaddr_in *in = (const void *)at->ai_addr;
+            to->family = 4;
+            memcpy(to->octets, &in->sin_addr, 4);
+            count++;
+        } else if (at->ai_family == AF_INET6) {
+            const struct sockaddr_in6 *in6 = (const void *)at->ai_addr;
+            to->family = 6;
+            to->scope = in6->sin6_scope_id;
+            memcpy(to->octets, &in6->sin6_addr, 16);
+            count++;
+        }
+    }
+    return count;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* Mutexes and conditions of POSIX, inside records whose room the headers know; and the mark that a fork wipes. */
+#define _GNU_SOURCE
+#include "engine/os.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(pthread_mutex_t) <= sizeof(weir_mutex), "a mutex fits");
+_Static_assert(sizeof(pthread_cond_t) <= sizeof(weir_condition), "a condition fits");
+
+struct weir_fork_mark {
+    unsigned char ours;
+};
+
+static pthread_mutex_t *mutex_of(weir_mutex *mutex);
+static pthread_cond_t *condition_of(weir_condition *condition);
+
+bool weir_mutex_init(weir_mutex *mutex)
+{
+    return pthread_mutex_init(mutex_of(mutex), NULL) == 0;
+}
+
+void weir_mutex_clear(weir_mutex *mutex)
+{
+    (void)pthread_mutex_destroy(mutex_of(mutex));
+}
+
+void weir_mutex_lock(weir_mutex *mutex)
+{
+    const int result = pthread_mutex_lock(mutex_of(mutex));
+    WEIR_ASSERT(result == 0);
+}
+
+void weir_mutex_unlock(weir_mutex *mutex)
+{
+    const int result = pthread_mutex_unlock(mutex_of(mutex));
+    WEIR_ASSERT(result == 0);
+}
+
+bool weir_condition_init(weir_condition *condition)
+{
+    pthread_condattr_t attributes;
+
+    if (pthread_condattr_init(&attributes) != 0) {
+        return false;
+    }
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    const int result = pthread_cond_init(condition_of(condition), &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+    return result == 0;
+}
+
+void weir_condition_clear(weir_condition *condition)
+{
+    (void)pthread_cond_destroy(condition_of(condition));
+}
+
+void weir_condition_wait(weir_condition *condition, weir_mutex *mutex, weir_time deadline_ns)
+{
+    if (deadline_ns == WEIR_NEVER) {
+        (void)pthread_cond_wait(condition_of(condition), mutex_of(mutex));
+        return;
+    }
+    const struct timespec until = {
+        .tv_sec = (time_t)(deadline_ns / WEIR_NS_PER_SECOND),
+        .tv_nsec = (long)(deadline_ns % WEIR_NS_PER_SECOND),
+    };
+    (void)pthread_cond_timedwait(condition_of(condition), mutex_of(mutex), &until);
+}
+
+void weir_condition_signal(weir_condition *condition)
+{
+    (void)pthread_cond_signal(condition_of(condition));
+}
+
+weir_fork_mark *weir_fork_mark_new(void)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    void *at = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (at == MAP_FAILED) {
+        return NULL;
+    }
+    if (madvise(at, page, MADV_WIPEONFORK) != 0) {
+        (void)munmap(at, page);
+        return NULL;
+    }
+    weir_fork_mark *mark = at;
+    mark->ours = 1;
+    return mark;
+}
+
+void weir_fork_mark_free(weir_fork_mark *mark)
+{
+    if (mark != NULL) {
+        (void)munmap(mark, (size_t)sysconf(_SC_PAGESIZE));
+    }
+}
+
+bool weir_fork_mark_is_ours(const weir_fork_mark *mark)
+{
+    return mark == NULL || mark->ours != 0;
+}
+
+static pthread_mutex_t *mutex_of(weir_mutex *mutex)
+{
+    return (pthread_mutex_t *)(void *)mutex->room;
+}
+
+static pthread_cond_t *condition_of(weir_condition *condition)
+{
+    return (pthread_cond_t *)(void *)condition->room;
+}
