@@ -141,22 +141,31 @@ void weir_place_refuse(weir_pool *pool, weir_ticket *ticket, const weir_failure 
     pool->counts.refusals++;
 }
 
-void weir_place_refuse_hopeless(weir_pool *pool, weir_origin *origin, uint64_t order,
+void weir_place_refuse_hopeless(weir_pool *pool, const weir_slot *failed,
                                 const weir_failure *failure)
 {
+    weir_origin *origin = failed->origin;
     if (origin->slots_in[WEIR_SLOT_READY] > origin->idle) {
         return; /* a connection that works is busy: they may get it */
     }
-    const weir_situation situation = gather(pool, origin);
-    uint64_t hopes = weir_decide_expected(&situation);
+    weir_situation others = gather(pool, origin);
+    const uint64_t all = weir_decide_expected(&others);
+    others.dialing--;
+    uint64_t hopes = weir_decide_expected(&others);
+    uint64_t refusals = others.dialing > 0 ? all - hopes : UINT64_MAX;
+    if (failed->ticket && origin->tickets > hopes) {
+        weir_place_refuse(pool, failed->ticket, failure);
+        refusals--;
+    }
     weir_list *at = origin->waiting.next;
-    while (at != &origin->waiting && ticket_at(at)->order < order) {
+    while (at != &origin->waiting && ticket_at(at)->order < failed->order && refusals > 0) {
         weir_ticket *ticket = ticket_at(at);
         at = at->next;
         if (hopes > 0) {
             hopes--;
         } else {
             weir_place_refuse(pool, ticket, failure);
+            refusals--;
         }
     }
 }

@@ -25,9 +25,13 @@ void weir_place_balance(weir_pool *pool, const weir_origin *current);
 void weir_place_pass_over(weir_pool *pool, weir_origin *origin);
 
 void weir_place_refuse(weir_pool *pool, weir_ticket *ticket, const weir_failure *failure);
-/* A dial that began at `order` failed: refuses those that hoped for it and have nothing else to
- * hope for. */
-void weir_place_refuse_hopeless(weir_pool *pool, weir_origin *origin, uint64_t order,
+/*
+ * A dial failed: refuses those that asked before it began and have nothing left to hope for, first
+ * of all the ticket that it was for. While other dials are in flight, no more than the failed one
+ * would have served: one bad address must not end a whole queue. The last dial to fail refuses them
+ * all.
+ */
+void weir_place_refuse_hopeless(weir_pool *pool, const weir_slot *failed,
                                 const weir_failure *failure);
 /* The failure of a ticket that never left the queue. */
 weir_failure weir_place_failure(weir_status status);

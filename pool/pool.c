@@ -18,6 +18,7 @@ static weir_status admit(weir_pool *pool, weir_origin *origin, weir_ticket *tick
 static bool queue_is_full(const weir_pool *pool, const weir_origin *origin);
 static bool take_directly(weir_ticket *ticket);
 static void end_lease(weir_pool *pool, weir_ticket *ticket, const weir_facts *facts, bool served);
+static void note_bounce(weir_slot *slot, weir_ticket *ticket);
 static void fail_dial(weir_pool *pool, weir_slot *slot, const weir_failure *failure);
 static void look_at(weir_pool *pool, weir_agenda_entry *entry);
 static void drain_origin(weir_pool *pool, weir_origin *origin, weir_reason reason);
@@ -109,10 +110,7 @@ void weir_pool_bounce(weir_pool *pool, weir_ticket *ticket, const weir_facts *fa
     if (facts) {
         weir_slot_tell(slot, facts);
     }
-    slot->refusing = true;
-    ticket->bounces++;
-    ticket->bounced_slot = slot->id;
-    ticket->bounced_version = slot->facts.version;
+    note_bounce(slot, ticket);
     pool->counts.bounces++;
     end_lease(pool, ticket, NULL, false);
     weir_place_enter(pool, origin, ticket);
@@ -424,6 +422,22 @@ static bool take_directly(weir_ticket *ticket)
     return was_queued;
 }
 
+/*
+ * The slot refused under the facts that it told. If by these it had room nevertheless, it is not
+ * asked again before it tells others; and never twice by the same ticket, which only a connection
+ * that contradicts itself would make happen.
+ */
+static void note_bounce(weir_slot *slot, weir_ticket *ticket)
+{
+    const bool again =
+        ticket->bounced_slot == slot->id && ticket->bounced_version == slot->facts.version;
+    WEIR_CHECK_ASSERT(!again);
+    slot->refusing = again || slot->facts.capacity_streams >= slot->leases;
+    ticket->bounces++;
+    ticket->bounced_slot = slot->id;
+    ticket->bounced_version = slot->facts.version;
+}
+
 static void end_lease(weir_pool *pool, weir_ticket *ticket, const weir_facts *facts, bool served)
 {
     weir_slot *slot = ticket->slot;
@@ -447,8 +461,8 @@ static void fail_dial(weir_pool *pool, weir_slot *slot, const weir_failure *fail
 {
     weir_origin *origin = slot->origin;
     const uint64_t order = slot->order;
+    weir_place_refuse_hopeless(pool, slot, failure);
     weir_slot_bury(pool, slot);
-    weir_place_refuse_hopeless(pool, origin, order, failure);
     weir_record_failed(pool, origin, order);
 }
 

@@ -84,7 +84,7 @@ bool weir_slot_expire(weir_pool *pool, weir_slot *slot)
 void weir_slot_lease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket)
 {
     WEIR_ASSERT(weir_slot_room(slot) > 0);
-    WEIR_ASSERT(ticket->bounced_slot != slot->id || ticket->bounced_version < slot->facts.version);
+
     ticket->state = WEIR_TICKET_LEASED;
     ticket->origin = slot->origin;
     ticket->slot = slot;
