@@ -43,11 +43,12 @@ alive() {
     [ -n "$state" ] && [ "$state" != Z ]
 }
 
-# run NAME COMMAND...: a process of the server; its output goes to $dir/log/NAME.
+# run NAME COMMAND...: a process of the server, leading a group of its own so that nothing it
+# starts can outlive it; its output goes to $dir/log/NAME.
 run() {
     local name=$1
     shift
-    (cd "$dir" && exec "$@") >"$dir/log/$name" 2>&1 </dev/null &
+    (cd "$dir" && exec setsid "$@") >"$dir/log/$name" 2>&1 </dev/null &
     echo $! >>"$dir/pids"
 }
 
@@ -85,21 +86,20 @@ make_files() {
     rm "$www/block"
 }
 
-# Ends the processes of a directory: asked first, then made to, within a bounded time.
+# Ends the processes of a directory: asked first, as a group, so that a hanging CGI does not hold
+# its server up; then made to, within a bounded time.
 stop_all() {
     local dir=$1 pid try place
     [ -f "$dir/pids" ] || return 0
     while read -r pid; do
-        kill "$pid" 2>/dev/null || true
+        kill -- "-$pid" 2>/dev/null || true
     done <"$dir/pids"
     while read -r pid; do
         for ((try = 0; try < patience; try++)); do
             alive "$pid" || break
             sleep 0.05
         done
-        if alive "$pid"; then
-            kill -9 "$pid" 2>/dev/null || true
-        fi
+        kill -9 -- "-$pid" 2>/dev/null || true
     done <"$dir/pids"
     rm -f "$dir/pids"
     # What had to be put elsewhere; only directories that this suite made are ever listed.
