@@ -9,6 +9,8 @@
 static void enter(weir_dialing *dialing, weir_phase phase, weir_time now_ns);
 static void answer_numeric(weir_dialing *dialing, const weir_origin_key *key, const weir_exchange *cause,
                            weir_time now_ns);
+static bool is_localhost(weir_span host);
+static void answer_localhost(weir_dialing *dialing, weir_time now_ns);
 static void recall(weir_dialing *dialing, weir_time now_ns);
 static void follow_dial(weir_dialing *dialing, weir_time now_ns);
 static void fail_with(weir_dialing *dialing, weir_status status);
@@ -44,7 +46,11 @@ weir_dialing *weir_dialing_new(weir_core *core, weir_link *link, weir_exchange *
     if (!dialing->numeric) {
         weir_event event = {.kind = WEIR_EVENT_DNS_STARTED};
         tell(dialing, &event, now_ns);
-        recall(dialing, now_ns);
+        if (is_localhost(weir_dialing_host(dialing))) {
+            answer_localhost(dialing, now_ns);
+        } else {
+            recall(dialing, now_ns);
+        }
     }
     return dialing;
 }
@@ -207,6 +213,29 @@ static void answer_numeric(weir_dialing *dialing, const weir_origin_key *key, co
     dialing->numeric = true;
     give_answer(dialing, address.family, WEIR_OK, &address, 1, now_ns);
     give_answer(dialing, address.family == 4 ? 6 : 4, WEIR_OK, NULL, 0, now_ns);
+}
+
+static bool is_localhost(weir_span host)
+{
+    static const char suffix[] = ".localhost";
+    const size_t length = sizeof(suffix) - 1;
+
+    if (weir_span_equal_nocase(host, WEIR_SPAN("localhost"))) {
+        return true;
+    }
+    return host.length > length &&
+           weir_span_equal_nocase(weir_span_from(host, host.length - length), WEIR_SPAN(".localhost"));
+}
+
+/* RFC 6761 s6.3: these names are loopback and are never asked for. */
+static void answer_localhost(weir_dialing *dialing, weir_time now_ns)
+{
+    weir_address v6 = {.family = 6};
+    const weir_address v4 = {.family = 4, .octets = {127, 0, 0, 1}};
+
+    v6.octets[15] = 1;
+    give_answer(dialing, 6, WEIR_OK, &v6, 1, now_ns);
+    give_answer(dialing, 4, WEIR_OK, &v4, 1, now_ns);
 }
 
 /* Answers that are remembered never reach the network. */

@@ -140,6 +140,7 @@ struct weir_exchange {
     bool head_sent_told;
     bool request_sent_told;
     bool first_octet_told;
+    bool head_told;
 
     atomic_bool cancel_wanted;
     weir_token *token;

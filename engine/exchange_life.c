@@ -377,7 +377,8 @@ static void tell_octets(weir_exchange *ex, weir_time now_ns)
         event.kind = WEIR_EVENT_FIRST_OCTET;
         tell(ex, &event, ex->first_octet_ns);
     }
-    if ((ex->news & WEIR_NEWS_HEAD) != 0 && ex->head != NULL) {
+    if (!ex->head_told && ex->head != NULL) {
+        ex->head_told = true;
         event.kind = WEIR_EVENT_HEAD_RECEIVED;
         event.code = ex->head->code;
         tell(ex, &event, ex->head_ns);
@@ -467,6 +468,7 @@ static void forget_attempt(weir_exchange *ex)
     ex->head_sent_told = false;
     ex->request_sent_told = false;
     ex->first_octet_told = false;
+    ex->head_told = false;
     ex->news &= ~(unsigned)WEIR_NEWS_OVER;
     weir_buf_clear(&ex->rest);
 }

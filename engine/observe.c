@@ -4,8 +4,37 @@
 
 #include <string.h>
 
+static const char *const names[] = {
+    [WEIR_EVENT_NONE] = "none",
+    [WEIR_EVENT_SUBMITTED] = "submitted",
+    [WEIR_EVENT_WAITING] = "waiting",
+    [WEIR_EVENT_DNS_STARTED] = "dns_started",
+    [WEIR_EVENT_DNS_DONE] = "dns_done",
+    [WEIR_EVENT_CONNECT_STARTED] = "connect_started",
+    [WEIR_EVENT_CONNECT_DONE] = "connect_done",
+    [WEIR_EVENT_TLS_STARTED] = "tls_started",
+    [WEIR_EVENT_TLS_DONE] = "tls_done",
+    [WEIR_EVENT_CONNECTION_ACQUIRED] = "connection_acquired",
+    [WEIR_EVENT_HEAD_SENT] = "head_sent",
+    [WEIR_EVENT_REQUEST_SENT] = "request_sent",
+    [WEIR_EVENT_INFORMATIONAL] = "informational",
+    [WEIR_EVENT_FIRST_OCTET] = "first_octet",
+    [WEIR_EVENT_HEAD_RECEIVED] = "head_received",
+    [WEIR_EVENT_RESPONSE_RECEIVED] = "response_received",
+    [WEIR_EVENT_REPLAYED] = "replayed",
+    [WEIR_EVENT_RELEASED] = "released",
+    [WEIR_EVENT_DONE] = "done",
+    [WEIR_EVENT_CONNECTION_CLOSED] = "connection_closed",
+};
+_Static_assert(WEIR_COUNT_OF(names) == WEIR_EVENT_COUNT, "every event has a name");
+
 static bool merge(weir_events *events, const weir_event *event);
 static bool make_room(weir_events *events);
+
+const char *weir_event_name(weir_event_kind kind)
+{
+    return (size_t)kind < WEIR_COUNT_OF(names) ? names[kind] : "unknown";
+}
 
 void weir_events_init(weir_events *events, const weir_allocator *allocator, const weir_observer *observer)
 {

@@ -15,6 +15,8 @@
  */
 #include "engine/tls_config.h"
 
+#include "engine/os.h"
+
 #include "engine/os_file.h"
 #include "engine/tls_keylog.h"
 #include "proto/alloc.h"
@@ -95,7 +97,9 @@ weir_tls_config *weir_tls_config_new(const weir_tls_options *options,
     if (options) {
         memcpy(&copy, options, weir_min(options->size, sizeof(copy)));
     }
-    WEIR_ASSERT(allocator != NULL);
+    if (allocator == NULL) {
+        allocator = weir_os_allocator();
+    }
     config = weir_alloc_zeroed(allocator, sizeof(*config));
     if (config) {
         config->allocator = allocator;
