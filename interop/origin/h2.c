@@ -19,6 +19,7 @@ typedef struct h2 {
     nghttp2_session *session;
     exchange *open;
     uint64_t pings;
+    bool goaway_sent;
 } h2;
 
 static void start(conn *c);
@@ -46,6 +47,7 @@ const protocol h2_protocol = {
     .finish = finish,
 };
 
+static bool is_over(const h2 *h);
 static nghttp2_session *session_of(const conn *c);
 static void new_session(h2 *h, conn *c);
 static nghttp2_nv *fields_to_nv(const fields *f, const char *status, size_t *count);
@@ -162,9 +164,7 @@ static bool produce(conn *c)
         conn_write(c, octets, (size_t)count);
         wrote = true;
     }
-    if (!wrote && !c->raw_due && conn_room(c) > 0 &&
-        nghttp2_session_want_read(session_of(c)) == 0 &&
-        nghttp2_session_want_write(session_of(c)) == 0) {
+    if (!wrote && !c->raw_due && conn_room(c) > 0 && is_over(c->session)) {
         conn_end(c, ENDING_FIN);
     }
     return wrote;
@@ -173,6 +173,16 @@ static bool produce(conn *c)
 static void peer_ended(conn *c)
 {
     conn_end(c, ENDING_FIN);
+}
+
+/*
+ * Our GOAWAY and all before it is done. A GOAWAY of the peer's is no reason to end: it is about to
+ * close, and octets that cross its close would be counted here and received nowhere.
+ */
+static bool is_over(const h2 *h)
+{
+    return h->goaway_sent && nghttp2_session_want_read(h->session) == 0 &&
+           nghttp2_session_want_write(h->session) == 0;
 }
 
 static bool busy(const conn *c)
@@ -389,7 +399,10 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, cons
 /* An answer is complete when its last frame has been made; a planned reset comes after that. */
 static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
-    (void)user;
+    conn *c = user;
+    if (frame->hd.type == NGHTTP2_GOAWAY) {
+        ((h2 *)c->session)->goaway_sent = true;
+    }
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) {
         return 0;
     }
