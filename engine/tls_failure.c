@@ -54,6 +54,7 @@ static const meaning errors[] = {
     {VERIFY_CERT_ERROR, WEIR_E_TLS_CERTIFICATE, NULL},
     {KEYUSE_SIGNATURE_E, WEIR_E_TLS_CERTIFICATE, "the key may not be used for signatures"},
     {KEYUSE_ENCIPHER_E, WEIR_E_TLS_CERTIFICATE, "the key may not be used so"},
+    {KEYUSAGE_E, WEIR_E_TLS_CERTIFICATE, "an issuer's key may not sign certificates"},
     {EXTKEYUSE_AUTH_E, WEIR_E_TLS_CERTIFICATE, "the certificate is not for servers"},
     {MAX_CHAIN_ERROR, WEIR_E_TLS_CERTIFICATE, "the certificate chain is too long"},
     {NOT_CA_ERROR, WEIR_E_TLS_CERTIFICATE, "an issuer is not a certificate authority"},

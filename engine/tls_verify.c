@@ -28,11 +28,20 @@
 #include <wolfssl/options.h> /* before every other header of wolfSSL */
 
 #include <wolfssl/ssl.h>
+#include <wolfssl/wolfcrypt/error-crypt.h>
 
 enum { RSA_LEAST_BITS = 2048, EC_LEAST_BITS = 256 };
 /* Certificates looked at in one search: a chain of clones of one name must not cost more than this.
  */
 enum { SEARCH_BUDGET = 64 };
+
+/* A build with OpenSSL's numbers tells of dates with these (X509_V_ERR_*), by its release. */
+enum {
+    X509_NOT_YET_VALID = 9,
+    X509_HAS_EXPIRED = 10,
+    X509_BAD_NOT_BEFORE = 13,
+    X509_BAD_NOT_AFTER = 14
+};
 
 typedef struct search {
     weir_x509 certificates[WEIR_TLS_CHAIN_LIMIT];
@@ -47,6 +56,7 @@ typedef struct search {
 } search;
 
 static int verify_certificate(int verified, WOLFSSL_X509_STORE_CTX *store);
+static void explain(weir_tls_verify *verify, const WOLFSSL_X509_STORE_CTX *store);
 static weir_tls_verdict judge_store(const weir_tls_verify *verify,
                                     const WOLFSSL_X509_STORE_CTX *store);
 static weir_tls_verdict judge_leaf(const weir_x509 *leaf, const weir_tls_identity *identity,
@@ -108,7 +118,6 @@ weir_tls_verdict weir_tls_verify_chain(const weir_span *chain, size_t count,
 {
     search s = {.count = count, .budget = SEARCH_BUDGET, .identity = identity, .roots = roots};
     size_t octets = 0;
-    weir_tls_verdict leaf;
 
     if (count == 0) {
         return bad(WEIR_E_TLS_CERTIFICATE, "the server sent no certificate");
@@ -125,25 +134,23 @@ weir_tls_verdict weir_tls_verify_chain(const weir_span *chain, size_t count,
     if (!s.parsed[0]) {
         return bad(WEIR_E_TLS_CERTIFICATE, "the server's certificate is malformed");
     }
-    leaf = judge_leaf(&s.certificates[0], identity,
-                      weir_tls_roots_same(roots, &s.certificates[0]) != NULL);
-    if (leaf.status != WEIR_OK) {
-        return leaf;
-    }
     s.used[0] = true;
-    if (reaches_root(&s, 0)) {
-        return good;
+    if (!reaches_root(&s, 0)) {
+        return s.first.status != WEIR_OK
+                   ? s.first
+                   : bad(WEIR_E_TLS_UNTRUSTED, "the certificates do not lead to a trusted root");
     }
-    return s.first.status != WEIR_OK
-               ? s.first
-               : bad(WEIR_E_TLS_UNTRUSTED, "the certificates sent do not lead to a trusted root");
+    return judge_leaf(&s.certificates[0], identity,
+                      weir_tls_roots_same(roots, &s.certificates[0]) != NULL);
 }
 
 static int verify_certificate(int verified, WOLFSSL_X509_STORE_CTX *store)
 {
     weir_tls_verify *verify = store->userCtx;
 
-    if (!verified) {
+    if (!verified || verify->refused) {
+        verify->refused = true;
+        explain(verify, store);
         return 0;
     }
     if (store->error_depth != 0) {
@@ -152,6 +159,36 @@ static int verify_certificate(int verified, WOLFSSL_X509_STORE_CTX *store)
     verify->verdict = judge_store(verify, store);
     verify->done = verify->verdict.status == WEIR_OK;
     return verify->done ? 1 : 0;
+}
+
+/*
+ * wolfSSL has refused a certificate. What it says of the reason depends on the build (one with the
+ * OpenSSL layer goes on to the next certificate and reports the last reason), so ours goes first if
+ * we have one, and the first date that it met goes before whatever it says in the end.
+ */
+static void explain(weir_tls_verify *verify, const WOLFSSL_X509_STORE_CTX *store)
+{
+    if (verify->verdict.status != WEIR_OK) {
+        return;
+    }
+    verify->verdict = judge_store(verify, store);
+    if (verify->verdict.status != WEIR_OK) {
+        return;
+    }
+    switch (store->error) {
+    case ASN_BEFORE_DATE_E:
+    case X509_NOT_YET_VALID:
+    case X509_BAD_NOT_BEFORE:
+        verify->verdict = bad(WEIR_E_TLS_EXPIRED, "a certificate is not valid yet");
+        break;
+    case ASN_AFTER_DATE_E:
+    case X509_HAS_EXPIRED:
+    case X509_BAD_NOT_AFTER:
+        verify->verdict = bad(WEIR_E_TLS_EXPIRED, "a certificate is not valid any more");
+        break;
+    default:
+        break;
+    }
 }
 
 static weir_tls_verdict judge_store(const weir_tls_verify *verify,

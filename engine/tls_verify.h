@@ -29,7 +29,8 @@ typedef struct weir_tls_verify {
     weir_tls_identity identity; /* its host is a copy */
     uint8_t *host;
     weir_tls_verdict verdict;
-    bool done; /* the server's own certificate was looked at and is good */
+    bool refused; /* wolfSSL refused a certificate: nothing can change that */
+    bool done;    /* the server's own certificate was looked at and is good */
 } weir_tls_verify;
 
 /* Copies host and address; `roots` are *kept*. False: no memory. */
