@@ -72,7 +72,6 @@ weir_status weir_target_parse(weir_target *target, weir_span url, uint8_t *stora
                               weir_failure *failure)
 {
     reader r = {.target = target, .failure = failure};
-    *target = (weir_target){.kind = WEIR_HOST_NAME};
     weir_status status = read_url(&r, url);
     if (status != WEIR_OK) {
         *target = (weir_target){.kind = WEIR_HOST_NAME};
@@ -88,7 +87,6 @@ weir_status weir_target_compose(weir_target *target, const weir_target_parts *pa
                                 uint8_t *storage, size_t room, weir_failure *failure)
 {
     reader r = {.target = target, .failure = failure};
-    *target = (weir_target){.kind = WEIR_HOST_NAME};
     weir_status status = read_parts(&r, parts);
     if (status != WEIR_OK) {
         *target = (weir_target){.kind = WEIR_HOST_NAME};

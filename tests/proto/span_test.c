@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -95,6 +96,30 @@ static void span__a_quoted_comma_does_not_separate(void **state)
     assert_elements("a\\,b", "a\\|b|");
 }
 
+/* Blocks of exactly the length, so that AddressSanitizer sees an octet too many. */
+static void span__nothing_is_read_behind_a_span(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {" ", "\t\t", "a", "\"a", "a\\", "\"\\", " a ", "a,"};
+    assert_int_equal(weir_span_trim((weir_span){NULL, 0}).length, 0);
+    for (size_t i = 0; i < WEIR_COUNT_OF(texts); i++) {
+        weir_span text = weir_span_of(texts[i]);
+        uint8_t *exact = malloc(text.length);
+        assert_non_null(exact);
+        memcpy(exact, text.at, text.length);
+        weir_span rest = {exact, text.length};
+        weir_span element;
+        size_t count = 0;
+        assert_true(weir_span_trim(rest).length <= text.length);
+        while (weir_span_next_element(&rest, &element)) {
+            count++;
+        }
+        assert_int_equal(rest.length, 0);
+        assert_int_equal(count, i < 2 ? 0 : 1);
+        free(exact);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -104,6 +129,7 @@ int main(void)
         cmocka_unit_test(span__a_list_is_taken_apart_at_its_commas),
         cmocka_unit_test(span__empty_elements_are_skipped),
         cmocka_unit_test(span__a_quoted_comma_does_not_separate),
+        cmocka_unit_test(span__nothing_is_read_behind_a_span),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,8 +96,8 @@ static text unescape(const char *from)
             fail_msg("unknown escape \\%c", *from);
         }
     }
-    /* A block of exactly this length; malloc(0) may be NULL, which an empty span may be, too. */
-    uint8_t *exact = malloc(length);
+    /* A block of exactly this length; nothing at all is at no address. */
+    uint8_t *exact = length > 0 ? malloc(length) : NULL;
     if (length > 0) {
         assert_non_null(exact);
         memcpy(exact, to, length);
@@ -412,6 +412,7 @@ static void target__name_is_the_host_without_its_final_dot(void **state)
                                        sizeof(storage), &failure),
                      WEIR_OK);
     assert_true(weir_span_equal(weir_target_name(&target), WEIR_SPAN("example.com")));
+    assert_int_equal(weir_target_name(&(weir_target){.port = 0}).length, 0);
 }
 
 static void target__host_port_has_the_port_always(void **state)
