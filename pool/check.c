@@ -111,6 +111,7 @@ static void check_hungry(const weir_pool *pool)
         wanted += origin->wanted;
     }
     WEIR_ASSERT(wanted == pool->wanted);
+    WEIR_ASSERT(weir_list_is_empty(&pool->unsettled));
     if (wanted > 0) {
         WEIR_ASSERT(pool->connections == pool->options.connections);
         WEIR_ASSERT(pool->idle_slots + pool->unawaited_dials == 0 ||

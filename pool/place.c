@@ -24,6 +24,7 @@ static void wait_for(weir_pool *pool, weir_origin *origin, uint32_t wanted, weir
 static void stand_in_line(weir_pool *pool, weir_origin *origin, uint32_t wanted);
 static void note_unawaited(weir_pool *pool, weir_origin *origin);
 static bool has_hope(const weir_origin *origin);
+static weir_origin *next_to_settle(const weir_pool *pool);
 static uint32_t evictable(const weir_pool *pool);
 static uint32_t coming(const weir_pool *pool);
 static weir_ticket *next_undialed(const weir_origin *origin, const weir_ticket *after);
@@ -84,6 +85,7 @@ void weir_place_leave(weir_pool *pool, weir_ticket *ticket)
 
 weir_reason weir_place_settle(weir_pool *pool, weir_origin *origin)
 {
+    weir_list_remove(&origin->unsettled);
     origin->out_of_memory = false;
     for (;;) {
         weir_place_pass_over(pool, origin);
@@ -112,14 +114,13 @@ weir_reason weir_place_settle(weir_pool *pool, weir_origin *origin)
 
 void weir_place_balance(weir_pool *pool, const weir_origin *current)
 {
-    weir_origin *origin = first_hungry(pool, NULL);
-    while (origin && (pool->connections < pool->options.connections ||
-                      (evictable(pool) > 0 && coming(pool) < pool->wanted))) {
+    weir_origin *origin = next_to_settle(pool);
+    while (origin) {
         weir_place_settle(pool, origin);
         if (origin != current) {
             weir_record_settle(pool, origin);
         }
-        origin = first_hungry(pool, NULL);
+        origin = next_to_settle(pool);
     }
 }
 
@@ -267,6 +268,9 @@ static void evict(weir_pool *pool)
     if (pool->idle_slots > 0) {
         weir_slot *slot = WEIR_CONTAINER_OF(pool->idle.next, weir_slot, idle);
         weir_slot_close(pool, slot, WEIR_REASON_EVICTED);
+        if (slot->origin->tickets > 0 && weir_list_is_empty(&slot->origin->unsettled)) {
+            weir_list_push_back(&pool->unsettled, &slot->origin->unsettled);
+        }
         return;
     }
     WEIR_ASSERT(pool->unawaited_dials > 0);
@@ -327,6 +331,18 @@ static void note_unawaited(weir_pool *pool, weir_origin *origin)
 static bool has_hope(const weir_origin *origin)
 {
     return origin->connections > 0;
+}
+
+/* Whoever's situation was changed by another's decision; else the first in the line, if there is a
+ * place for it now. */
+static weir_origin *next_to_settle(const weir_pool *pool)
+{
+    if (!weir_list_is_empty(&pool->unsettled)) {
+        return WEIR_CONTAINER_OF(pool->unsettled.next, weir_origin, unsettled);
+    }
+    const bool is_free = pool->connections < pool->options.connections;
+    const bool can_evict = evictable(pool) > 0 && coming(pool) < pool->wanted;
+    return is_free || can_evict ? first_hungry(pool, NULL) : NULL;
 }
 
 static uint32_t evictable(const weir_pool *pool)

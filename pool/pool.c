@@ -35,9 +35,9 @@ weir_pool *weir_pool_new(const weir_pool_options *options, weir_status *status)
     pool->allocator = options->allocator;
     pool->options = with_defaults(options);
     pool->random = options->seed;
-    weir_list *const lists[] = {&pool->origins, &pool->remembered, &pool->hungry,
-                                &pool->slots,   &pool->ghosts,     &pool->idle,
-                                &pool->told,    &pool->unawaited,  &pool->orders};
+    weir_list *const lists[] = {
+        &pool->origins, &pool->remembered, &pool->hungry,    &pool->slots,     &pool->ghosts,
+        &pool->idle,    &pool->told,       &pool->unawaited, &pool->unsettled, &pool->orders};
     for (size_t i = 0; i < WEIR_COUNT_OF(lists); i++) {
         weir_list_init(lists[i]);
     }

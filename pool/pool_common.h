@@ -32,8 +32,9 @@ struct weir_pool {
     uint32_t slots_in[WEIR_SLOT_STATES];
     weir_list unawaited; /* origins with dials that nobody waits for */
     uint32_t unawaited_dials;
-    uint32_t yielding; /* DRAINING to make room */
-    uint32_t tickets;  /* waiting */
+    weir_list unsettled; /* origins to be settled before the call ends */
+    uint32_t yielding;   /* DRAINING to make room */
+    uint32_t tickets;    /* waiting */
     weir_agenda agenda;
     weir_list told;          /* tickets with a GRANT or REFUSE to be pulled */
     weir_list orders;        /* slots with a DIAL or CLOSE to be pulled */

@@ -97,7 +97,7 @@ void weir_record_learn(weir_origin *origin, const weir_facts *facts)
 
 void weir_record_failed(weir_pool *pool, weir_origin *origin, uint64_t order)
 {
-    if (order > origin->failed_order) {
+    if (order > origin->failed_order || origin->failures == 0) {
         if (weir_time_since(pool->now_ns, origin->failed_at_ns) > WEIR_BACK_OFF_FORGET_NS) {
             origin->failures = 0;
         }
@@ -128,9 +128,10 @@ static weir_origin *record_new(weir_pool *pool, const weir_origin_key *key, uint
     if (!origin) {
         return NULL;
     }
-    weir_list *const nodes[] = {&origin->link,       &origin->unawaited, &origin->dials,
-                                &origin->remembered, &origin->hungry,    &origin->waiting,
-                                &origin->slots,      &origin->shared,    &origin->spare};
+    weir_list *const nodes[] = {&origin->link,    &origin->unawaited,  &origin->unsettled,
+                                &origin->dials,   &origin->remembered, &origin->hungry,
+                                &origin->waiting, &origin->slots,      &origin->shared,
+                                &origin->spare};
     for (size_t i = 0; i < WEIR_COUNT_OF(nodes); i++) {
         weir_list_init(nodes[i]);
     }

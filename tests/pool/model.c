@@ -1,0 +1,708 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The random world. Its own books, which never look at the pool's: for each ticket when it asked
+ * and in what state the answers left it; for each connection what was told of it, who uses it and
+ * whether it exists; for each origin how many exist.
+ *
+ * After each step, when all actions have been pulled:
+ *   - no limit is exceeded: connections of an origin, of all, leases of a connection, tickets;
+ *   - a ticket is granted only if no ticket of its origin that asked earlier waits;
+ *   - nobody waits while a connection that was told to have room has room, nor while nothing at all
+ * is under way for its origin and a place is free;
+ *   - no connection is forgotten by either side, and the pool's counts are the world's.
+ */
+#include "model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pool/record.h"
+#include "support/failalloc.h"
+#include "weir/status.h"
+
+enum { TICKETS = 20, ORIGINS = 6, LINKS = 64 };
+
+/* An assertion of the world itself: works under cmocka and under a fuzzer. */
+#define MODEL_ASSERT(fact) WEIR_ASSERT(fact)
+
+typedef enum link_state {
+    LINK_NONE = 0,
+    LINK_DIALING,
+    LINK_OPEN,
+    LINK_CLOSING /* the pool said CLOSE */
+} link_state;
+
+/* What the engine would have: one for each slot that it was told of. */
+typedef struct link {
+    link_state state;
+    bool was_open; /* CLOSING: it had been open */
+    bool is_drained;
+    bool is_refusing;
+    size_t origin;
+    weir_slot *slot;
+    weir_facts facts; /* as told last */
+} link;
+
+typedef struct caller {
+    weir_ticket ticket;
+    size_t origin;
+    uint64_t asked; /* order of its request */
+    bool is_pulled; /* its grant was pulled, or came with the request */
+} caller;
+
+typedef struct world {
+    model_choices choices;
+    bool is_over; /* the octets have ended */
+    weir_failalloc memory;
+    weir_pool_options options;
+    weir_pool *pool;
+    weir_time now_ns;
+    uint64_t asked;
+    uint64_t versions;
+    bool faults;
+    weir_protocol speaks[ORIGINS];
+    caller callers[TICKETS];
+    link links[LINKS];
+    weir_pool_counts counts; /* those that grow, as the world counts them */
+    model_result *result;
+} world;
+
+static const int tls_identity = 0;
+
+static uint64_t choose(world *w, uint64_t below);
+static bool chance(world *w, unsigned percent);
+static void open_world(world *w);
+static void one_step(world *w);
+static void pull(world *w, bool in_order);
+static void check(world *w);
+static void make_peace(world *w);
+static void close_world(world *w);
+
+void model_run(model_choices choices, unsigned long steps, model_result *result)
+{
+    world *w = calloc(1, sizeof *w);
+    MODEL_ASSERT(w != NULL);
+    w->choices = choices;
+    w->result = result;
+    open_world(w);
+    for (unsigned long i = 0; i < steps && !w->is_over; i++) {
+        one_step(w);
+        /* Now and then actions wait, so that abandoning meets what was not pulled. */
+        if (!chance(w, 10)) {
+            pull(w, true);
+            check(w);
+        } else {
+            one_step(w);
+            pull(w, false);
+            check(w);
+        }
+        result->steps++;
+    }
+    make_peace(w);
+    close_world(w);
+    free(w);
+}
+
+static uint64_t choose(world *w, uint64_t below)
+{
+    if (!w->choices.from_octets) {
+        uint64_t word = w->choices.seed += UINT64_C(0x9e3779b97f4a7c15);
+        word = (word ^ word >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+        word = (word ^ word >> 27) * UINT64_C(0x94d049bb133111eb);
+        return (word ^ word >> 31) % below;
+    }
+    if (w->choices.octets.length == 0) {
+        w->is_over = true;
+        return 0;
+    }
+    const uint8_t octet = w->choices.octets.at[0];
+    w->choices.octets = weir_span_from(w->choices.octets, 1);
+    return octet % below;
+}
+
+static bool chance(world *w, unsigned percent)
+{
+    return choose(w, 100) < percent;
+}
+
+static weir_origin_key key_of(size_t origin)
+{
+    static const char *const names[ORIGINS] = {"a.test", "b.test", "c.test",
+                                               "d.test", "e.test", "f.test"};
+    /* Two clear HTTP/1.1, one clear HTTP/2, three over TLS that speak what they like. */
+    return (weir_origin_key){
+        .host = weir_span_of(names[origin]),
+        .port = 1,
+        .https = origin >= 3,
+        .tls = origin >= 3 ? &tls_identity : NULL,
+        .pin = origin == 2 ? WEIR_H2 : WEIR_PROTOCOL_ANY,
+    };
+}
+
+static void open_world(world *w)
+{
+    weir_failalloc_init(&w->memory, 0);
+    w->faults = true;
+    w->now_ns = WEIR_NS_PER_SECOND;
+    w->options = (weir_pool_options){
+        .allocator = &w->memory.allocator,
+        .seed = choose(w, 256),
+        .connections_per_origin = (uint32_t)choose(w, 4) + 1,
+        .connections = (uint32_t)choose(w, 7) + 1,
+        .tickets_per_origin = (uint32_t)choose(w, 8) + 1,
+        .tickets = (uint32_t)choose(w, 16) + 1,
+        .h2_connections = (uint32_t)choose(w, 3),
+        .idle_ns = chance(w, 50) ? 2 * WEIR_NS_PER_SECOND : WEIR_NEVER,
+        .lifetime_ns = chance(w, 30) ? 5 * WEIR_NS_PER_SECOND : 0,
+        .origins_remembered = (uint32_t)choose(w, 4) + 1,
+    };
+    for (size_t i = 0; i < ORIGINS; i++) {
+        w->speaks[i] = i < 2 ? WEIR_H1 : i == 2 || chance(w, 50) ? WEIR_H2 : WEIR_H1;
+    }
+    weir_status status;
+    w->pool = weir_pool_new(&w->options, &status);
+    MODEL_ASSERT(w->pool != NULL);
+    if (chance(w, 15)) {
+        w->memory.fail_at = 3 + (size_t)choose(w, 200);
+        w->memory.and_after = chance(w, 50);
+    }
+}
+
+/* What a server of this origin would make the connection say. */
+static weir_facts draw_facts(world *w, size_t origin)
+{
+    const bool is_well = !w->faults || !chance(w, 12);
+    const weir_protocol protocol = w->speaks[origin];
+    weir_facts facts = {
+        .version = ++w->versions,
+        .protocol = protocol,
+        .capacity_streams = protocol == WEIR_H1 ? 1 : (uint32_t)choose(w, 4) + !w->faults,
+        .accepting = is_well,
+        .reusable = is_well && (!w->faults || !chance(w, 5)),
+    };
+    if (chance(w, 20)) {
+        facts.keep_alive_ns = (choose(w, 3) + 1) * WEIR_NS_PER_SECOND;
+    }
+    return facts;
+}
+
+static link *link_of(world *w, const weir_slot *slot)
+{
+    for (size_t i = 0; i < LINKS; i++) {
+        if (w->links[i].state != LINK_NONE && w->links[i].slot == slot) {
+            return &w->links[i];
+        }
+    }
+    return NULL;
+}
+
+static size_t origin_of(const weir_slot *slot)
+{
+    size_t origin = 0;
+    const weir_origin_key *key = weir_slot_key(slot);
+    for (;; origin++) {
+        MODEL_ASSERT(origin < ORIGINS);
+        const weir_origin_key mine = key_of(origin);
+        if (weir_origin_key_equal(&mine, key)) {
+            return origin;
+        }
+    }
+}
+
+static uint32_t users_of(const world *w, const weir_slot *slot)
+{
+    uint32_t users = 0;
+    for (size_t i = 0; i < TICKETS; i++) {
+        const weir_ticket *ticket = &w->callers[i].ticket;
+        users += ticket->state == WEIR_TICKET_LEASED && ticket->slot == slot;
+    }
+    return users;
+}
+
+/* A ticket of a kind, the first after a random place; NULL: none. */
+static caller *pick_caller(world *w, weir_ticket_state state)
+{
+    const size_t from = (size_t)choose(w, TICKETS);
+    for (size_t i = 0; i < TICKETS; i++) {
+        caller *c = &w->callers[(from + i) % TICKETS];
+        const bool is_ready = state != WEIR_TICKET_LEASED || c->is_pulled;
+        if (c->ticket.state == state && is_ready) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+static link *pick_link(world *w, link_state state)
+{
+    const size_t from = (size_t)choose(w, LINKS);
+    for (size_t i = 0; i < LINKS; i++) {
+        if (w->links[(from + i) % LINKS].state == state) {
+            return &w->links[(from + i) % LINKS];
+        }
+    }
+    return NULL;
+}
+
+/* A ticket got a place: it must have been its turn, and the place must be one. */
+static void note_grant(world *w, caller *c, bool in_order)
+{
+    c->is_pulled = true;
+    w->result->grants++;
+    link *place = link_of(w, c->ticket.slot);
+    if (!in_order) {
+        return;
+    }
+    MODEL_ASSERT(place != NULL);
+    MODEL_ASSERT(place->state == LINK_OPEN);
+    MODEL_ASSERT(place->origin == c->origin);
+    MODEL_ASSERT(place->facts.accepting);
+    MODEL_ASSERT(users_of(w, place->slot) <= place->facts.capacity_streams);
+    for (size_t i = 0; i < TICKETS; i++) {
+        const caller *other = &w->callers[i];
+        MODEL_ASSERT(other->ticket.state != WEIR_TICKET_WAITING || other->origin != c->origin ||
+                     other->asked > c->asked);
+    }
+}
+
+static void step_request(world *w)
+{
+    caller *c = pick_caller(w, WEIR_TICKET_IDLE);
+    if (!c) {
+        return;
+    }
+    c->origin = (size_t)choose(w, ORIGINS);
+    c->asked = ++w->asked;
+    c->is_pulled = false;
+    const weir_origin_key key = key_of(c->origin);
+    const weir_status status = weir_pool_request(w->pool, &key, &c->ticket, w->now_ns);
+    if (status == WEIR_OK) {
+        note_grant(w, c, true);
+    }
+    MODEL_ASSERT((status == WEIR_OK) == (c->ticket.state == WEIR_TICKET_LEASED));
+    MODEL_ASSERT((status == WEIR_AGAIN) == (c->ticket.state == WEIR_TICKET_WAITING));
+    if (status == WEIR_OK || status == WEIR_AGAIN) {
+        w->counts.requests++;
+        MODEL_ASSERT(status == WEIR_OK || c->ticket.reason != WEIR_REASON_NONE);
+    } else if (status != WEIR_E_NOMEM) {
+        MODEL_ASSERT(status == WEIR_E_QUEUE_FULL);
+    } else {
+        MODEL_ASSERT(atomic_load(&w->memory.failures) > 0);
+    }
+}
+
+static void step_abandon(world *w)
+{
+    caller *c = &w->callers[choose(w, TICKETS)];
+    weir_pool_abandon(w->pool, &c->ticket, w->now_ns);
+    MODEL_ASSERT(c->ticket.state == WEIR_TICKET_IDLE);
+}
+
+static void step_release(world *w)
+{
+    caller *c = pick_caller(w, WEIR_TICKET_LEASED);
+    if (!c) {
+        return;
+    }
+    link *place = link_of(w, c->ticket.slot);
+    if (place && place->state == LINK_OPEN && chance(w, 70)) {
+        place->facts = draw_facts(w, place->origin);
+        place->is_refusing = false;
+        weir_pool_release(w->pool, &c->ticket, &place->facts, w->now_ns);
+    } else {
+        weir_pool_release(w->pool, &c->ticket, NULL, w->now_ns);
+    }
+    MODEL_ASSERT(c->ticket.state == WEIR_TICKET_IDLE);
+}
+
+/* The connection refuses a lease: it has changed its mind, and tells, or (rarely) tells nothing
+ * that explains it. */
+static void step_bounce(world *w)
+{
+    caller *c = pick_caller(w, WEIR_TICKET_LEASED);
+    if (!c) {
+        return;
+    }
+    link *place = link_of(w, c->ticket.slot);
+    const uint32_t bounces = c->ticket.bounces;
+    if (place && place->state == LINK_OPEN) {
+        place->facts = draw_facts(w, place->origin);
+        place->is_refusing = place->facts.capacity_streams >= users_of(w, place->slot);
+        weir_pool_bounce(w->pool, &c->ticket, &place->facts, w->now_ns);
+    } else if (!place) {
+        weir_pool_bounce(w->pool, &c->ticket, NULL, w->now_ns);
+    } else {
+        return;
+    }
+    w->counts.bounces++;
+    w->result->bounces++;
+    c->is_pulled = false;
+    if (c->ticket.state == WEIR_TICKET_LEASED) {
+        note_grant(w, c, true);
+    }
+    MODEL_ASSERT(c->ticket.bounces == bounces + 1);
+}
+
+static void step_facts(world *w)
+{
+    link *at = pick_link(w, LINK_OPEN);
+    if (!at) {
+        return;
+    }
+    at->facts = draw_facts(w, at->origin);
+    at->is_refusing = false;
+    weir_pool_facts(w->pool, at->slot, &at->facts, w->now_ns);
+}
+
+static void end_link(world *w, link *at)
+{
+    weir_slot *slot = at->slot;
+    at->state = LINK_NONE;
+    weir_pool_gone(w->pool, slot, w->now_ns);
+}
+
+static void fail_link(world *w, link *at)
+{
+    const weir_failure failure = {
+        .status = WEIR_E_CONNECT_REFUSED, .phase = WEIR_PHASE_CONNECT, .offset = WEIR_UNKNOWN};
+    weir_slot *slot = at->slot;
+    at->state = LINK_NONE;
+    w->counts.dial_failures++;
+    weir_pool_dial_failed(w->pool, slot, &failure, w->now_ns);
+}
+
+static void step_dial(world *w)
+{
+    link *at = pick_link(w, LINK_DIALING);
+    if (!at) {
+        return;
+    }
+    if (w->faults && chance(w, 30)) {
+        fail_link(w, at);
+        return;
+    }
+    if (w->faults && at->origin >= 3 && chance(w, 10)) {
+        w->speaks[at->origin] = chance(w, 50) ? WEIR_H1 : WEIR_H2; /* another server answers now */
+    }
+    at->facts = draw_facts(w, at->origin);
+    at->state = LINK_OPEN;
+    weir_pool_ready(w->pool, at->slot, &at->facts, w->now_ns);
+}
+
+static void step_closing(world *w)
+{
+    link *at = pick_link(w, LINK_CLOSING);
+    if (!at) {
+        return;
+    }
+    if (!at->was_open && chance(w, 30)) {
+        fail_link(w, at); /* a dial that was given up may also end by itself */
+    } else {
+        end_link(w, at);
+    }
+}
+
+static void step_time(world *w)
+{
+    weir_why why;
+    const weir_time at = weir_pool_deadline(w->pool, &why);
+    MODEL_ASSERT((at == WEIR_NEVER) == (why == WEIR_WHY_NONE));
+    w->result->back_offs += why == WEIR_WHY_ATTEMPT_DELAY;
+    if (at != WEIR_NEVER && chance(w, 60)) {
+        w->now_ns = at > w->now_ns ? at : w->now_ns;
+    } else {
+        w->now_ns += choose(w, 200) * 7 * WEIR_NS_PER_MS;
+    }
+    if (chance(w, 80)) {
+        weir_pool_tick(w->pool, w->now_ns);
+    }
+}
+
+static void step_drain(world *w)
+{
+    const bool all = chance(w, 50);
+    const size_t origin = (size_t)choose(w, ORIGINS);
+    const weir_origin_key key = key_of(origin);
+    for (size_t i = 0; i < LINKS; i++) {
+        if (w->links[i].state == LINK_OPEN && (all || w->links[i].origin == origin)) {
+            w->links[i].is_drained = true;
+        }
+    }
+    weir_pool_drain(w->pool, all ? NULL : &key, w->now_ns);
+}
+
+static void one_step(world *w)
+{
+    switch (choose(w, 32)) {
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+    case 4:
+    case 5:
+    case 6:
+    case 7:
+        step_request(w);
+        break;
+    case 8:
+    case 9:
+        step_abandon(w);
+        break;
+    case 10:
+    case 11:
+    case 12:
+    case 13:
+    case 14:
+        step_release(w);
+        break;
+    case 15:
+    case 16:
+        step_bounce(w);
+        break;
+    case 17:
+    case 18:
+        step_facts(w);
+        break;
+    case 19:
+    case 20:
+    case 21:
+    case 22:
+    case 23:
+        step_dial(w);
+        break;
+    case 24:
+    case 25:
+    case 26:
+        step_closing(w);
+        break;
+    case 27: {
+        link *at = pick_link(w, LINK_OPEN);
+        if (at) {
+            end_link(w, at); /* the connection died by itself */
+        }
+        break;
+    }
+    case 28:
+        if (chance(w, 10)) {
+            step_drain(w);
+        }
+        break;
+    default:
+        step_time(w);
+        break;
+    }
+}
+
+static caller *caller_of(weir_ticket *ticket)
+{
+    return WEIR_CONTAINER_OF(ticket, caller, ticket);
+}
+
+static void new_link(world *w, weir_slot *slot)
+{
+    MODEL_ASSERT(link_of(w, slot) == NULL);
+    link *at = pick_link(w, LINK_NONE);
+    MODEL_ASSERT(at != NULL);
+    *at = (link){.state = LINK_DIALING, .slot = slot, .origin = origin_of(slot)};
+    w->counts.dials++;
+}
+
+static void pull(world *w, bool in_order)
+{
+    weir_action action;
+    while (weir_pool_next_action(w->pool, &action)) {
+        switch (action.kind) {
+        case WEIR_ACTION_GRANT:
+            MODEL_ASSERT(action.ticket->state == WEIR_TICKET_LEASED);
+            note_grant(w, caller_of(action.ticket), in_order);
+            break;
+        case WEIR_ACTION_REFUSE:
+            MODEL_ASSERT(action.ticket->state == WEIR_TICKET_REFUSED);
+            MODEL_ASSERT(action.ticket->failure.status == WEIR_E_CONNECT_REFUSED ||
+                         action.ticket->failure.status == WEIR_E_NOMEM ||
+                         action.ticket->failure.status == WEIR_E_CLOSED);
+            w->result->refusals++;
+            weir_pool_abandon(w->pool, action.ticket, w->now_ns);
+            MODEL_ASSERT(action.ticket->state == WEIR_TICKET_IDLE);
+            break;
+        case WEIR_ACTION_DIAL:
+            MODEL_ASSERT(action.ticket->state == WEIR_TICKET_WAITING);
+            MODEL_ASSERT(action.ticket->dial == action.slot);
+            new_link(w, action.slot);
+            break;
+        case WEIR_ACTION_CLOSE: {
+            link *at = link_of(w, action.slot);
+            MODEL_ASSERT(at != NULL);
+            MODEL_ASSERT(at->state == LINK_OPEN || at->state == LINK_DIALING);
+            MODEL_ASSERT(users_of(w, at->slot) == 0);
+            at->was_open = at->state == LINK_OPEN;
+            at->state = LINK_CLOSING;
+            w->result->evictions += action.reason == WEIR_REASON_EVICTED;
+            break;
+        }
+        case WEIR_ACTION_NONE:
+            MODEL_ASSERT(false);
+            break;
+        }
+    }
+}
+
+static size_t links_of(const world *w, size_t origin, link_state state)
+{
+    size_t links = 0;
+    for (size_t i = 0; i < LINKS; i++) {
+        links += w->links[i].state == state && w->links[i].origin == origin;
+    }
+    return links;
+}
+
+static size_t all_links(const world *w)
+{
+    size_t links = 0;
+    for (size_t i = 0; i < LINKS; i++) {
+        links += w->links[i].state != LINK_NONE;
+    }
+    return links;
+}
+
+static void check_limits(const world *w)
+{
+    MODEL_ASSERT(all_links(w) <= w->options.connections);
+    uint32_t waiting = 0;
+    uint32_t bounced = 0;
+    for (size_t o = 0; o < ORIGINS; o++) {
+        MODEL_ASSERT(links_of(w, o, LINK_DIALING) + links_of(w, o, LINK_OPEN) +
+                         links_of(w, o, LINK_CLOSING) <=
+                     w->options.connections_per_origin);
+        uint32_t here = 0;
+        for (size_t i = 0; i < TICKETS; i++) {
+            const weir_ticket *ticket = &w->callers[i].ticket;
+            const bool counts = ticket->state == WEIR_TICKET_WAITING && w->callers[i].origin == o;
+            here += counts && ticket->bounces == 0;
+            bounced += counts && ticket->bounces > 0;
+        }
+        MODEL_ASSERT(here <= w->options.tickets_per_origin);
+        waiting += here;
+    }
+    MODEL_ASSERT(waiting <= w->options.tickets);
+    MODEL_ASSERT(waiting + bounced == weir_pool_count(w->pool).tickets_waiting);
+}
+
+/* Both sides know the same connections. */
+static void check_links(const world *w)
+{
+    size_t slots = 0;
+    for (weir_slot *at = weir_pool_next_slot(w->pool, NULL); at;
+         at = weir_pool_next_slot(w->pool, at)) {
+        slots++;
+    }
+    MODEL_ASSERT(slots == all_links(w));
+    for (size_t i = 0; i < LINKS; i++) {
+        const link *at = &w->links[i];
+        MODEL_ASSERT(at->state == LINK_NONE || weir_slot_leases(at->slot) == users_of(w, at->slot));
+    }
+}
+
+static void check_counts(const world *w)
+{
+    const weir_pool_counts counts = weir_pool_count(w->pool);
+    MODEL_ASSERT(counts.requests == w->counts.requests);
+    MODEL_ASSERT(counts.dials == w->counts.dials);
+    MODEL_ASSERT(counts.dial_failures == w->counts.dial_failures);
+    MODEL_ASSERT(counts.bounces == w->counts.bounces);
+    MODEL_ASSERT(counts.slots_dialing + counts.slots_idle + counts.slots_leased +
+                     counts.slots_draining ==
+                 all_links(w));
+}
+
+/* By what was told: would this connection take one more? What the pool alone decides (it grew too
+ * old, or yields to another origin) is asked of the slot. */
+static bool has_room(const world *w, const link *at)
+{
+    return at->state == LINK_OPEN && at->facts.accepting && at->facts.reusable && !at->is_drained &&
+           !at->is_refusing && at->slot->retired == WEIR_REASON_NONE &&
+           users_of(w, at->slot) < at->facts.capacity_streams;
+}
+
+static void check_nobody_sleeps(world *w)
+{
+    for (size_t i = 0; i < TICKETS; i++) {
+        const caller *c = &w->callers[i];
+        if (c->ticket.state != WEIR_TICKET_WAITING) {
+            continue;
+        }
+        for (size_t k = 0; k < LINKS; k++) {
+            MODEL_ASSERT(w->links[k].origin != c->origin || !has_room(w, &w->links[k]));
+        }
+        const bool is_alone = links_of(w, c->origin, LINK_DIALING) +
+                                  links_of(w, c->origin, LINK_OPEN) +
+                                  links_of(w, c->origin, LINK_CLOSING) ==
+                              0;
+        const bool place_is_free = all_links(w) < w->options.connections;
+        w->result->hungry += !place_is_free;
+        /* Nothing is under way for it and a place is free: only a pause may be why. */
+        MODEL_ASSERT(!is_alone || !place_is_free || c->ticket.origin->retry.entered);
+    }
+}
+
+static void check(world *w)
+{
+    weir_pool_check(w->pool);
+    check_limits(w);
+    check_links(w);
+    check_counts(w);
+    check_nobody_sleeps(w);
+}
+
+/* No faults from here on: in bounded steps nobody waits any more. */
+static void make_peace(world *w)
+{
+    w->faults = false;
+    w->memory.fail_at = 0;
+    w->choices.from_octets = false;
+    for (size_t i = 0; i < LINKS; i++) {
+        if (w->links[i].state == LINK_OPEN) {
+            w->links[i].facts = draw_facts(w, w->links[i].origin);
+            w->links[i].is_refusing = false;
+            weir_pool_facts(w->pool, w->links[i].slot, &w->links[i].facts, w->now_ns);
+        }
+    }
+    pull(w, false);
+    check(w);
+    for (int turn = 0; turn < 40 * TICKETS; turn++) {
+        step_release(w);
+        pull(w, true);
+        step_dial(w);
+        pull(w, true);
+        step_closing(w);
+        pull(w, true);
+        check(w);
+        weir_why why;
+        const weir_time at = weir_pool_deadline(w->pool, &why);
+        if (at != WEIR_NEVER && at > w->now_ns) {
+            w->now_ns = at;
+        }
+        weir_pool_tick(w->pool, w->now_ns);
+        pull(w, true);
+        check(w);
+    }
+    MODEL_ASSERT(weir_pool_count(w->pool).tickets_waiting == 0);
+    MODEL_ASSERT(weir_pool_count(w->pool).leases == 0);
+}
+
+static void close_world(world *w)
+{
+    weir_pool_shutdown(w->pool, w->now_ns);
+    pull(w, true);
+    for (size_t i = 0; i < LINKS; i++) {
+        if (w->links[i].state != LINK_NONE) {
+            MODEL_ASSERT(w->links[i].state == LINK_CLOSING);
+            end_link(w, &w->links[i]);
+        }
+    }
+    check(w);
+    MODEL_ASSERT(weir_pool_count(w->pool).origins <= w->options.origins_remembered);
+    weir_pool_free(w->pool);
+    MODEL_ASSERT(atomic_load(&w->memory.live) == 0);
+}
