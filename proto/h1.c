@@ -202,8 +202,8 @@ size_t weir_h1_feed(weir_conn *conn, weir_span octets)
             break;
         }
         taken += step;
+        publish(h1); /* here, so that the first reason is the same in every split */
     }
-    publish(h1);
     return taken;
 }
 
