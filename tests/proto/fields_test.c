@@ -193,6 +193,19 @@ static void fields__pieces_of_the_arena_double_up_to_16_kib(void **state)
     }
 }
 
+static void fields__a_piece_is_filled_to_its_last_octet(void **state)
+{
+    fixture *f = *state;
+    size_t room = 1024 - 3 * sizeof(void *);
+    uint8_t *first = weir_fields_hold(&f->fields, 1);
+    uint8_t *rest = weir_fields_hold(&f->fields, room - 1);
+    assert_ptr_equal(rest, first + 1);
+    memset(rest, 'x', room - 1);
+    assert_int_equal(calls(f), 1);
+    assert_non_null(weir_fields_hold(&f->fields, 1));
+    assert_int_equal(calls(f), 2);
+}
+
 static void fields__a_long_value_does_not_waste_a_nearly_empty_piece(void **state)
 {
     fixture *f = *state;
@@ -399,10 +412,37 @@ static void build_all(weir_failalloc *failalloc, void *user)
     weir_fields_clear(&fields);
 }
 
+/* Only in pieces: the array grows at the beginning of a name. */
+static void build_in_pieces(weir_failalloc *failalloc, void *user)
+{
+    weir_fields fields;
+    (void)user;
+    weir_fields_init(&fields, &failalloc->allocator);
+    bool going = true;
+    size_t begun = 0;
+    for (; begun < 100 && going; begun++) {
+        going = weir_fields_append_name(&fields, WEIR_SPAN("some-name")) &&
+                weir_fields_append_name(&fields, WEIR_SPAN("-with-more")) &&
+                weir_fields_append_value(&fields, WEIR_SPAN(" some")) &&
+                weir_fields_append_value(&fields, WEIR_SPAN(" value "));
+        weir_fields_check(&fields);
+    }
+    weir_fields_end(&fields);
+    assert_int_equal(going, atomic_load(&failalloc->failures) == 0);
+    size_t whole = going ? begun : begun - 1;
+    assert_true(weir_fields_count(&fields) >= whole);
+    assert_true(weir_fields_count(&fields) <= begun);
+    for (size_t i = 0; i < whole; i++) {
+        assert_field(&fields, i, "some-name-with-more", "some value");
+    }
+    weir_fields_clear(&fields);
+}
+
 static void fields__survive_the_failure_of_every_allocation(void **state)
 {
     (void)state;
     assert_true(weir_failalloc_every(build_all, NULL) >= 6);
+    assert_true(weir_failalloc_every(build_in_pieces, NULL) >= 6);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -418,6 +458,7 @@ int main(void)
         TEST(fields__a_typical_head_is_one_allocation_besides_the_array),
         TEST(fields__octets_never_move),
         TEST(fields__pieces_of_the_arena_double_up_to_16_kib),
+        TEST(fields__a_piece_is_filled_to_its_last_octet),
         TEST(fields__a_long_value_does_not_waste_a_nearly_empty_piece),
         TEST(fields__an_impossible_length_is_no_memory),
         TEST(fields__pieces_of_any_length_make_the_same_fields),

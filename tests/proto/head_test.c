@@ -22,7 +22,7 @@
 typedef struct fixture {
     weir_failalloc failalloc;
     weir_target target;
-    uint8_t storage[256];
+    uint8_t storage[400];
     weir_head head;
     weir_head_parts parts;
     weir_failure failure;
@@ -109,6 +109,7 @@ static void assert_refused(fixture *f, const weir_field *fields, size_t count, w
     assert_int_equal(weir_fields_count(&f->head.fields), 0);
     assert_int_equal(f->head.method.length, 0);
     assert_int_equal(f->head.path.length, 0);
+    assert_false(f->head.https);
     assert_int_equal(atomic_load(&f->failalloc.live), 0);
 }
 
@@ -190,6 +191,25 @@ static void head__keeps_what_is_to_be_kept_and_copies_only_a_name_with_capitals(
     assert_true(weir_fields_at(&f->head.fields, 1, &field));
     assert_ptr_not_equal(field.name.at, upper);
     assert_ptr_equal(field.value.at, value + 2);
+}
+
+/* Blocks of exactly the length, so that AddressSanitizer sees an octet too many. */
+static void head__nothing_is_read_behind_a_field(void **state)
+{
+    fixture *f = *state;
+    uint8_t *name = malloc(2);
+    uint8_t *value = malloc(2);
+    assert_non_null(name);
+    assert_non_null(value);
+    memcpy(name, "ab", 2);
+    memcpy(value, "  ", 2);
+    weir_field field = {{name, 2}, {value, 2}, 0};
+    assert_built(f, &field, 1);
+    field.flags = WEIR_KEEP;
+    assert_built(f, &field, 1);
+    assert_field(&f->head.fields, 0, "ab", "", WEIR_KEEP);
+    free(name);
+    free(value);
 }
 
 static void head__lowers_names_and_keeps_order_repeats_and_values(void **state)
@@ -303,6 +323,22 @@ static void head__connect_has_no_path_and_always_a_port(void **state)
     assert_refused(f, NULL, 0, WEIR_E_INVALID, NO_INDEX);
     aim(f, "https://example.com?q");
     assert_refused(f, NULL, 0, WEIR_E_INVALID, NO_INDEX);
+}
+
+static void head__the_longest_host_has_room(void **state)
+{
+    fixture *f = *state;
+    char url[300] = "https://";
+    for (int i = 0; i < 25; i++) {
+        strcat(url, "abcdefghi.");
+    }
+    strcat(url, "abc.:65535");
+    aim(f, url);
+    f->parts.method = WEIR_SPAN("CONNECT");
+    weir_field host = {WEIR_SPAN("Host"), weir_span_of(url + 8), 0};
+    assert_built(f, &host, 1);
+    assert_span(f->head.authority, url + 8);
+    assert_int_equal(f->head.authority.length, 254 + 6);
 }
 
 static void head__connect_and_trace_have_no_content(void **state)
@@ -557,6 +593,10 @@ static void head__a_content_length_that_contradicts_the_body_is_refused(void **s
     set_body(f, WEIR_FRAMING_LENGTH, 0);
     refuse_field(f, "Content-Length", "1", WEIR_E_FIELD_LENGTH);
     set_body(f, WEIR_FRAMING_LENGTH, UINT64_MAX);
+    refuse_field(f, "Content-Length", "18446744073709551616", WEIR_E_FIELD_LENGTH);
+    set_body(f, WEIR_FRAMING_LENGTH, 0);
+    refuse_field(f, "Content-Length", "", WEIR_E_FIELD_LENGTH);
+    refuse_field(f, "Content-Length", "+0", WEIR_E_FIELD_LENGTH);
     refuse_field(f, "Content-Length", "18446744073709551616", WEIR_E_FIELD_LENGTH);
     set_body(f, WEIR_FRAMING_CHUNKED, 0);
     refuse_field(f, "Content-Length", "0", WEIR_E_FIELD_LENGTH);
@@ -868,12 +908,14 @@ int main(void)
         TEST(head__takes_scheme_authority_and_path_from_the_target_alone),
         TEST(head__owns_what_it_was_given),
         TEST(head__keeps_what_is_to_be_kept_and_copies_only_a_name_with_capitals),
+        TEST(head__nothing_is_read_behind_a_field),
         TEST(head__lowers_names_and_keeps_order_repeats_and_values),
         TEST(head__a_typical_one_is_two_allocations),
         TEST(head__the_method_is_a_token),
         TEST(head__methods_are_compared_with_regard_to_case),
         TEST(head__knows_idempotent_methods_and_those_that_expect_content),
         TEST(head__connect_has_no_path_and_always_a_port),
+        TEST(head__the_longest_host_has_room),
         TEST(head__connect_and_trace_have_no_content),
         TEST(head__trace_sends_no_secret),
         TEST(head__only_options_has_the_target_star),
