@@ -23,8 +23,10 @@
 #include "engine/tls.h"
 #include "engine/tls_config.h"
 #include "engine/tls_failure.h"
+#include "engine/tls_in.h"
 #include "engine/tls_keylog.h"
 #include "engine/tls_out.h"
+#include "engine/tls_resume.h"
 #include "engine/tls_verify.h"
 
 #include <string.h>
@@ -34,8 +36,6 @@
 #include <wolfssl/error-ssl.h>
 #include <wolfssl/ssl.h>
 
-/* RFC 8446 s5.2: TLSCiphertext.length; TLS 1.2 with the suites that are offered needs less. */
-enum { RECORD_LIMIT_OCTETS = 16384 + 256 };
 /* Over the out queue's limit by this much, the peer makes us answer faster than any honest one. */
 enum { OUT_EXCESS_OCTETS = 128 * 1024 };
 /* Records without plaintext that may follow each other when OPEN: tickets, KeyUpdates, warnings. */
@@ -43,18 +43,8 @@ enum { IDLE_RECORDS_LIMIT = 1000 };
 
 _Static_assert(WEIR_TLS_PLAIN_LIMIT_OCTETS <= UINT16_MAX,
                "a descriptor counts plaintext in 16 bits");
-_Static_assert(RECORD_LIMIT_OCTETS >= WEIR_TLS_PLAIN_LIMIT_OCTETS, "a full record can come in");
-
-/* The record that is coming in. */
-typedef struct incoming {
-    uint8_t header[WEIR_TLS_HEADER_OCTETS];
-    uint8_t header_octets; /* gathered */
-    bool whole;            /* wolfSSL may read it */
-    size_t length;         /* of the body */
-    size_t given_octets;   /* header and body, to wolfSSL */
-    weir_buf held;         /* the body's beginning, when it came in pieces */
-    weir_span tail;        /* the body's end, in the caller's memory */
-} incoming;
+_Static_assert(WEIR_TLS_BODY_LIMIT_OCTETS >= WEIR_TLS_PLAIN_LIMIT_OCTETS,
+               "a full record can come in");
 
 struct weir_tls {
     const weir_allocator *allocator;
@@ -65,12 +55,13 @@ struct weir_tls {
     bool established; /* the handshake ended well */
     bool said_goodbye;
     weir_failure failure;
-    incoming in;
+    weir_tls_in in;
     weir_buf plain;       /* plaintext of the last record, if it fits a chunk */
     uint8_t *large_plain; /* or here: WEIR_TLS_PLAIN_LIMIT_OCTETS */
     uint32_t idle_records;
     weir_tls_out out;
     weir_tls_verify verify;
+    weir_tls_resume resume;
 };
 
 static bool set_up(weir_tls *tls, const weir_tls_filter_options *options);
@@ -79,9 +70,6 @@ static bool set_up_protocols(weir_tls *tls, weir_protocol pin);
 static void enter(weir_tls *tls, weir_tls_state state);
 static void fail(weir_tls *tls, weir_status status, const char *what);
 static void fail_as_wolfssl(weir_tls *tls, int result);
-static size_t gather_header(weir_tls *tls, weir_span octets);
-static size_t gather_body(weir_tls *tls, weir_span octets);
-static void check_header(weir_tls *tls);
 static void take_record(weir_tls *tls, weir_tls_record *record);
 static void step_handshake(weir_tls *tls, weir_tls_record *record);
 static void step_open(weir_tls *tls, weir_tls_record *record);
@@ -116,7 +104,7 @@ weir_tls *weir_tls_new(const weir_tls_filter_options *options, weir_status *stat
     tls->allocator = options->allocator;
     tls->config = weir_tls_config_acquire(options->config);
     tls->failure = (weir_failure){.tls_alert = -1, .offset = WEIR_UNKNOWN};
-    weir_buf_init(&tls->in.held, options->bin, RECORD_LIMIT_OCTETS);
+    weir_tls_in_init(&tls->in, options->bin);
     weir_buf_init(&tls->plain, options->bin, WEIR_CHUNK_OCTETS);
     weir_tls_out_init(&tls->out, options->bin, WEIR_TLS_OUT_LIMIT_OCTETS);
     if (!set_up(tls, options)) {
@@ -135,9 +123,10 @@ void weir_tls_free(weir_tls *tls)
     }
     wolfSSL_free(tls->ssl);
     weir_tls_plain_done(tls);
-    weir_buf_clear(&tls->in.held);
+    weir_tls_in_clear(&tls->in);
     weir_tls_out_clear(&tls->out);
     weir_tls_verify_clear(&tls->verify);
+    weir_tls_resume_clear(&tls->resume);
     weir_tls_config_release(tls->config);
     weir_release(tls->allocator, tls);
 }
@@ -149,6 +138,7 @@ void weir_tls_start(weir_tls *tls)
     WEIR_ASSERT(!tls->started);
     WEIR_ASSERT(tls->state == WEIR_TLS_HANDSHAKING);
     tls->started = true;
+    weir_tls_resume_offer(&tls->resume, tls->ssl);
     step_handshake(tls, &record);
     weir_tls_check(tls);
 }
@@ -163,12 +153,22 @@ size_t weir_tls_feed(weir_tls *tls, weir_span octets, weir_tls_record *record)
         return 0;
     }
     weir_tls_plain_done(tls);
-    taken = gather_header(tls, octets);
-    if (tls->in.header_octets == WEIR_TLS_HEADER_OCTETS && tls->state != WEIR_TLS_FAILED) {
-        taken += gather_body(tls, weir_span_from(octets, taken));
-    }
-    if (tls->in.whole) {
+    taken = weir_tls_in_feed(&tls->in, octets);
+    switch (tls->in.state) {
+    case WEIR_TLS_IN_TORN:
+        break;
+    case WEIR_TLS_IN_WHOLE:
         take_record(tls, record);
+        break;
+    case WEIR_TLS_IN_NOT_TLS:
+        fail(tls, WEIR_E_TLS_PROTOCOL, "what came is not TLS");
+        break;
+    case WEIR_TLS_IN_TOO_LONG:
+        fail(tls, WEIR_E_TLS_PROTOCOL, "a record is longer than TLS allows");
+        break;
+    case WEIR_TLS_IN_NOMEM:
+        fail(tls, WEIR_E_NOMEM, NULL);
+        break;
     }
     weir_tls_check(tls);
     return taken;
@@ -176,7 +176,7 @@ size_t weir_tls_feed(weir_tls *tls, weir_span octets, weir_tls_record *record)
 
 size_t weir_tls_torn_received(const weir_tls *tls)
 {
-    return tls->in.header_octets + tls->in.held.octets;
+    return weir_tls_in_torn(&tls->in);
 }
 
 void weir_tls_plain_done(weir_tls *tls)
@@ -310,16 +310,16 @@ weir_tls_facts weir_tls_describe(const weir_tls *tls)
 void weir_tls_check(const weir_tls *tls)
 {
     WEIR_CHECK_ASSERT((tls->state == WEIR_TLS_FAILED) == (tls->failure.status != WEIR_OK));
-    WEIR_CHECK_ASSERT(!tls->in.whole);
-    WEIR_CHECK_ASSERT(tls->in.tail.length == 0);
-    WEIR_CHECK_ASSERT(tls->in.held.octets == 0 || tls->in.held.octets < tls->in.length);
+    WEIR_CHECK_ASSERT(tls->in.state != WEIR_TLS_IN_WHOLE);
+    weir_tls_in_check(&tls->in);
     WEIR_CHECK_ASSERT(tls->plain.octets == 0 || tls->large_plain == NULL);
     weir_tls_out_check(&tls->out);
 }
 
 static bool set_up(weir_tls *tls, const weir_tls_filter_options *options)
 {
-    if (!weir_tls_verify_init(&tls->verify, options, weir_tls_config_roots(tls->config))) {
+    if (!weir_tls_verify_init(&tls->verify, options, weir_tls_config_roots(tls->config)) ||
+        !weir_tls_resume_init(&tls->resume, options)) {
         fail(tls, WEIR_E_NOMEM, NULL);
         return false;
     }
@@ -410,72 +410,18 @@ static void fail_as_wolfssl(weir_tls *tls, int result)
     }
 }
 
-static size_t gather_header(weir_tls *tls, weir_span octets)
-{
-    incoming *in = &tls->in;
-    size_t step = weir_min(WEIR_TLS_HEADER_OCTETS - (size_t)in->header_octets, octets.length);
-
-    if (step == 0) {
-        return 0;
-    }
-    memcpy(in->header + in->header_octets, octets.at, step);
-    in->header_octets = (uint8_t)(in->header_octets + step);
-    if (in->header_octets == WEIR_TLS_HEADER_OCTETS) {
-        in->length = (size_t)in->header[3] << 8 | in->header[4];
-        check_header(tls);
-    }
-    return step;
-}
-
-/* RFC 8446 s5.1. Whatever does not look like a record is not given to wolfSSL. */
-static void check_header(weir_tls *tls)
-{
-    const incoming *in = &tls->in;
-    bool known = in->header[0] >= 20 && in->header[0] <= 23 && in->header[1] == 3;
-
-    if (!known) {
-        fail(tls, WEIR_E_TLS_PROTOCOL, "what came is not TLS");
-    } else if (in->length > RECORD_LIMIT_OCTETS) {
-        fail(tls, WEIR_E_TLS_PROTOCOL, "a record is longer than TLS allows");
-    }
-}
-
-static size_t gather_body(weir_tls *tls, weir_span octets)
-{
-    incoming *in = &tls->in;
-    size_t missing = in->length - in->held.octets;
-
-    if (octets.length >= missing) {
-        in->tail = weir_span_head(octets, missing);
-        in->whole = true;
-        return missing;
-    }
-    if (octets.length > 0 && !weir_buf_append(&in->held, octets)) {
-        fail(tls, WEIR_E_NOMEM, NULL);
-        return 0;
-    }
-    return octets.length;
-}
-
 static void take_record(weir_tls *tls, weir_tls_record *record)
 {
-    incoming *in = &tls->in;
-
-    record->wire_octets = WEIR_TLS_HEADER_OCTETS + in->length;
+    record->wire_octets = WEIR_TLS_HEADER_OCTETS + tls->in.body_octets;
     if (tls->state == WEIR_TLS_HANDSHAKING) {
         step_handshake(tls, record);
     } else {
         step_open(tls, record);
     }
-    if (in->given_octets < record->wire_octets && tls->state != WEIR_TLS_FAILED) {
+    if (!weir_tls_in_is_given(&tls->in) && tls->state != WEIR_TLS_FAILED) {
         fail(tls, WEIR_E_TLS_PROTOCOL, "a record was not read to its end");
     }
-    weir_buf_clear(&in->held);
-    in->tail = (weir_span){NULL, 0};
-    in->header_octets = 0;
-    in->given_octets = 0;
-    in->length = 0;
-    in->whole = false;
+    weir_tls_in_done(&tls->in);
 }
 
 static void step_handshake(weir_tls *tls, weir_tls_record *record)
@@ -493,7 +439,7 @@ static void step_handshake(weir_tls *tls, weir_tls_record *record)
 /* Fail closed: a handshake that ended without our own look at the certificate is no handshake. */
 static void finish_handshake(weir_tls *tls)
 {
-    bool resumed = wolfSSL_session_reused(tls->ssl) != 0;
+    bool resumed = tls->resume.offered && wolfSSL_session_reused(tls->ssl) != 0;
 
     if (!tls->verify.done && !resumed && !weir_tls_config_is_insecure(tls->config)) {
         fail(tls, WEIR_E_TLS_CERTIFICATE, "the server's certificate was not looked at");
@@ -501,6 +447,7 @@ static void finish_handshake(weir_tls *tls)
     }
     tls->established = true;
     enter(tls, WEIR_TLS_OPEN);
+    weir_tls_resume_established(&tls->resume, tls->ssl);
 }
 
 static void step_open(weir_tls *tls, weir_tls_record *record)
@@ -532,13 +479,15 @@ static void step_open(weir_tls *tls, weir_tls_record *record)
         fail_as_wolfssl(tls, result);
     } else if (++tls->idle_records > IDLE_RECORDS_LIMIT) {
         fail(tls, WEIR_E_LIMIT_FLOOD, "TLS records without plaintext");
+    } else {
+        weir_tls_resume_remember(&tls->resume, tls->ssl);
     }
 }
 
 /* Where the plaintext of this record goes: it is never longer than the record's body. */
 static uint8_t *plain_room(weir_tls *tls, size_t *room)
 {
-    if (tls->in.length <= WEIR_CHUNK_OCTETS) {
+    if (tls->in.body_octets <= WEIR_CHUNK_OCTETS) {
         return weir_buf_reserve(&tls->plain, room);
     }
     *room = WEIR_TLS_PLAIN_LIMIT_OCTETS;
@@ -562,28 +511,13 @@ static weir_span plain_of(weir_tls *tls, size_t octets)
 static int receive(WOLFSSL *ssl, char *to, int room, void *user)
 {
     weir_tls *tls = user;
-    incoming *in = &tls->in;
-    uint8_t *at = (uint8_t *)to;
-    size_t given = 0;
-    size_t want = room > 0 ? (size_t)room : 0;
 
     (void)ssl;
-    if (!in->whole || in->given_octets == WEIR_TLS_HEADER_OCTETS + in->length) {
+    WEIR_ASSERT(room >= 0);
+    if (tls->in.state != WEIR_TLS_IN_WHOLE || weir_tls_in_is_given(&tls->in)) {
         return WOLFSSL_CBIO_ERR_WANT_READ;
     }
-    if (in->given_octets < WEIR_TLS_HEADER_OCTETS) {
-        given = weir_min(want, WEIR_TLS_HEADER_OCTETS - in->given_octets);
-        memcpy(at, in->header + in->given_octets, given);
-    }
-    given += weir_buf_take(&in->held, at + given, want - given);
-    if (given < want && in->tail.length > 0) {
-        size_t step = weir_min(want - given, in->tail.length);
-        memcpy(at + given, in->tail.at, step);
-        in->tail = weir_span_from(in->tail, step);
-        given += step;
-    }
-    in->given_octets += given;
-    return (int)given;
+    return (int)weir_tls_in_give(&tls->in, (uint8_t *)to, (size_t)room);
 }
 
 /* wolfSSL emits: everything is taken, or the filter has failed. */

@@ -17,6 +17,7 @@
 
 #include "engine/os.h"
 
+#include "engine/os.h"
 #include "engine/os_file.h"
 #include "engine/tls_keylog.h"
 #include "proto/alloc.h"

@@ -12,9 +12,9 @@
 #define WEIR_ENGINE_TLS_OUT_H
 
 #include "engine/tls.h"
+#include "engine/tls_in.h"
 
-#define WEIR_TLS_HEADER_OCTETS 5
-#define WEIR_TLS_OUT_INLINE    4
+#define WEIR_TLS_OUT_INLINE 4
 
 typedef struct weir_tls_sealed {
     uint32_t wire_octets; /* 5 + length */

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wolfSSL keeps the newest ticket of a connection in its session and tells nobody when one comes
+ * (its callback is for TLS 1.2 only). So after each record that carried no data the ticket is
+ * looked at, and a copy of the session is remembered when it is another one than last time. Tickets
+ * are told apart by their ends: they are encrypted, or random.
+ *
+ * The copy matters: the session of a connection goes on changing.
+ */
+#include "engine/tls_resume.h"
+
+#include <string.h>
+
+#include <wolfssl/options.h> /* before every other header of wolfSSL */
+
+#include <wolfssl/ssl.h>
+
+/* A longer ticket is not remembered: it would have to be sent with every handshake. */
+enum { TICKET_LIMIT_OCTETS = 4096 };
+
+static bool is_new_ticket(weir_tls_resume *resume, WOLFSSL *ssl);
+
+bool weir_tls_resume_init(weir_tls_resume *resume, const weir_tls_filter_options *options)
+{
+    *resume = (weir_tls_resume){.allocator = options->allocator, .sessions = options->sessions};
+    if (!options->sessions) {
+        return true;
+    }
+    resume->key.config = options->config;
+    resume->key.octets = weir_tls_session_identity(options, &resume->octets);
+    return resume->octets != NULL;
+}
+
+void weir_tls_resume_clear(weir_tls_resume *resume)
+{
+    if (resume->octets) {
+        weir_release(resume->allocator, resume->octets);
+        resume->octets = NULL;
+    }
+}
+
+void weir_tls_resume_offer(weir_tls_resume *resume, WOLFSSL *ssl)
+{
+    while (resume->sessions && !resume->offered) {
+        WOLFSSL_SESSION *session = weir_tls_sessions_take(resume->sessions, &resume->key);
+        if (!session) {
+            return;
+        }
+        /* One that has expired is refused here; there may be another. */
+        resume->offered = wolfSSL_set_session(ssl, session) == WOLFSSL_SUCCESS;
+        wolfSSL_SESSION_free(session);
+    }
+    if (resume->offered) {
+        (void)is_new_ticket(resume, ssl); /* it is used now: not to be remembered again */
+    }
+}
+
+void weir_tls_resume_established(weir_tls_resume *resume, WOLFSSL *ssl)
+{
+    if (wolfSSL_GetVersion(ssl) == WOLFSSL_TLSV1_2) {
+        memset(resume->ticket_end, 0, sizeof(resume->ticket_end));
+    }
+    weir_tls_resume_remember(resume, ssl);
+}
+
+void weir_tls_resume_remember(weir_tls_resume *resume, WOLFSSL *ssl)
+{
+    WOLFSSL_SESSION *session;
+    WOLFSSL_SESSION *copy;
+
+    if (!resume->sessions || !is_new_ticket(resume, ssl)) {
+        return;
+    }
+    session = wolfSSL_get1_session(ssl);
+    if (!session) {
+        return;
+    }
+    copy = wolfSSL_SESSION_dup(session);
+    wolfSSL_SESSION_free(session);
+    if (copy) {
+        weir_tls_sessions_put(resume->sessions, &resume->key, copy);
+    }
+}
+
+static bool is_new_ticket(weir_tls_resume *resume, WOLFSSL *ssl)
+{
+    uint8_t ticket[TICKET_LIMIT_OCTETS];
+    uint8_t end[sizeof(resume->ticket_end)] = {0};
+    word32 length = sizeof(ticket);
+    size_t count;
+
+    if (wolfSSL_get_SessionTicket(ssl, ticket, &length) != WOLFSSL_SUCCESS || length == 0) {
+        return false;
+    }
+    count = weir_min(length, sizeof(end));
+    memcpy(end, ticket + length - count, count);
+    if (memcmp(end, resume->ticket_end, sizeof(end)) == 0) {
+        return false;
+    }
+    memcpy(resume->ticket_end, end, sizeof(end));
+    return true;
+}

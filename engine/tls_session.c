@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The session store: a hash table of fixed width for finding, one list through all entries for
+ * forgetting.
+ *
+ *   buckets[hash] -> entry -> entry ...   newest first
+ *   remembered    -> entry -> entry ...   oldest first
+ *
+ * Invariants: every entry is in both; `count` entries, at most `limit`; at most
+ * WEIR_TLS_SESSIONS_PER_IDENTITY of one key.
+ */
+#include "engine/tls_session.h"
+
+#include "engine/os.h"
+#include "proto/list.h"
+#include "proto/span.h"
+
+#include <string.h>
+
+#include <wolfssl/options.h> /* before every other header of wolfSSL */
+
+#include <wolfssl/ssl.h>
+
+enum { BUCKETS = 256 };
+
+typedef struct entry {
+    weir_list in_bucket;
+    weir_list in_order;
+    weir_tls_config *config; /* acquired, so that its address stays its own */
+    WOLFSSL_SESSION *session;
+    size_t length;
+    uint8_t octets[];
+} entry;
+
+struct weir_tls_sessions {
+    const weir_allocator *allocator;
+    weir_mutex lock;
+    size_t limit;
+    size_t count;
+    weir_list remembered;
+    weir_list buckets[BUCKETS];
+};
+
+static weir_list *bucket_of(weir_tls_sessions *sessions, const weir_tls_session_key *key);
+static bool is_for(const entry *e, const weir_tls_session_key *key);
+static entry *new_entry(weir_tls_sessions *sessions, const weir_tls_session_key *key,
+                        WOLFSSL_SESSION *session);
+static void make_room(weir_tls_sessions *sessions, weir_list *bucket,
+                      const weir_tls_session_key *key);
+static void forget(weir_tls_sessions *sessions, entry *e);
+static uint8_t *put(uint8_t *at, const void *octets, size_t count);
+
+weir_tls_sessions *weir_tls_sessions_new(const weir_allocator *allocator, size_t limit)
+{
+    weir_tls_sessions *sessions = weir_alloc_zeroed(allocator, sizeof(*sessions));
+
+    if (!sessions) {
+        return NULL;
+    }
+    if (!weir_mutex_init(&sessions->lock)) {
+        weir_release(allocator, sessions);
+        return NULL;
+    }
+    sessions->allocator = allocator;
+    sessions->limit = limit;
+    weir_list_init(&sessions->remembered);
+    for (size_t i = 0; i < BUCKETS; ++i) {
+        weir_list_init(&sessions->buckets[i]);
+    }
+    return sessions;
+}
+
+void weir_tls_sessions_free(weir_tls_sessions *sessions)
+{
+    if (!sessions) {
+        return;
+    }
+    while (!weir_list_is_empty(&sessions->remembered)) {
+        forget(sessions, WEIR_CONTAINER_OF(sessions->remembered.next, entry, in_order));
+    }
+    WEIR_ASSERT(sessions->count == 0);
+    weir_mutex_clear(&sessions->lock);
+    weir_release(sessions->allocator, sessions);
+}
+
+WOLFSSL_SESSION *weir_tls_sessions_take(weir_tls_sessions *sessions,
+                                        const weir_tls_session_key *key)
+{
+    weir_list *bucket = bucket_of(sessions, key);
+    WOLFSSL_SESSION *session = NULL;
+
+    weir_mutex_lock(&sessions->lock);
+    for (weir_list *at = bucket->next; at != bucket; at = at->next) {
+        entry *e = WEIR_CONTAINER_OF(at, entry, in_bucket);
+        if (is_for(e, key)) {
+            session = e->session;
+            e->session = NULL;
+            forget(sessions, e);
+            break;
+        }
+    }
+    weir_mutex_unlock(&sessions->lock);
+    return session;
+}
+
+void weir_tls_sessions_put(weir_tls_sessions *sessions, const weir_tls_session_key *key,
+                           WOLFSSL_SESSION *session)
+{
+    weir_list *bucket = bucket_of(sessions, key);
+    entry *e = sessions->limit > 0 ? new_entry(sessions, key, session) : NULL;
+
+    if (!e) {
+        wolfSSL_SESSION_free(session);
+        return;
+    }
+    weir_mutex_lock(&sessions->lock);
+    make_room(sessions, bucket, key);
+    weir_list_push_front(bucket, &e->in_bucket);
+    weir_list_push_back(&sessions->remembered, &e->in_order);
+    sessions->count++;
+    weir_mutex_unlock(&sessions->lock);
+}
+
+size_t weir_tls_sessions_count(weir_tls_sessions *sessions)
+{
+    weir_mutex_lock(&sessions->lock);
+    size_t count = sessions->count;
+    weir_mutex_unlock(&sessions->lock);
+    return count;
+}
+
+/* Fixed widths first, then each length before its octets: no two identities have the same octets.
+ */
+weir_span weir_tls_session_identity(const weir_tls_filter_options *options, uint8_t **memory)
+{
+    const uint8_t fixed[4] = {(uint8_t)options->kind, (uint8_t)options->pin,
+                              (uint8_t)(options->port >> 8), (uint8_t)options->port};
+    weir_span name = options->host;
+    size_t length;
+    uint8_t *octets;
+    uint8_t *at;
+
+    if (options->kind != WEIR_HOST_NAME) {
+        name = (weir_span){options->address, options->kind == WEIR_HOST_IPV4 ? 4 : 16};
+    }
+    length = sizeof(fixed) + sizeof(name.length) + name.length + options->route.length;
+    octets = weir_alloc(options->allocator, length);
+    *memory = octets;
+    if (!octets) {
+        return (weir_span){NULL, 0};
+    }
+    at = put(octets, fixed, sizeof(fixed));
+    at = put(at, &name.length, sizeof(name.length));
+    at = put(at, name.at, name.length);
+    at = put(at, options->route.at, options->route.length);
+    WEIR_ASSERT((size_t)(at - octets) == length);
+    return (weir_span){octets, length};
+}
+
+/* FNV-1a. What a peer can choose of a key (nothing) cannot crowd a bucket. */
+static weir_list *bucket_of(weir_tls_sessions *sessions, const weir_tls_session_key *key)
+{
+    uint32_t hash = UINT32_C(2166136261);
+
+    for (size_t i = 0; i < key->octets.length; ++i) {
+        hash = (hash ^ key->octets.at[i]) * UINT32_C(16777619);
+    }
+    return &sessions->buckets[(hash ^ hash >> 16) % BUCKETS];
+}
+
+static bool is_for(const entry *e, const weir_tls_session_key *key)
+{
+    return e->config == key->config &&
+           weir_span_equal((weir_span){e->octets, e->length}, key->octets);
+}
+
+static entry *new_entry(weir_tls_sessions *sessions, const weir_tls_session_key *key,
+                        WOLFSSL_SESSION *session)
+{
+    entry *e = weir_alloc_zeroed(sessions->allocator, sizeof(*e) + key->octets.length);
+
+    if (!e) {
+        return NULL;
+    }
+    weir_list_init(&e->in_bucket);
+    weir_list_init(&e->in_order);
+    e->config = weir_tls_config_acquire(key->config);
+    e->session = session;
+    e->length = key->octets.length;
+    memcpy(e->octets, key->octets.at, key->octets.length);
+    return e;
+}
+
+/* For one more of that key: the oldest of it goes if there are many, and the oldest of all if the
+ * store is full. */
+static void make_room(weir_tls_sessions *sessions, weir_list *bucket,
+                      const weir_tls_session_key *key)
+{
+    entry *oldest = NULL;
+    size_t same = 0;
+
+    for (weir_list *at = bucket->next; at != bucket; at = at->next) {
+        entry *e = WEIR_CONTAINER_OF(at, entry, in_bucket);
+        if (is_for(e, key)) {
+            oldest = e;
+            same++;
+        }
+    }
+    if (same < WEIR_TLS_SESSIONS_PER_IDENTITY) {
+        oldest = NULL;
+    }
+    if (!oldest && sessions->count >= sessions->limit) {
+        oldest = WEIR_CONTAINER_OF(sessions->remembered.next, entry, in_order);
+    }
+    if (oldest) {
+        forget(sessions, oldest);
+    }
+}
+
+/* The session goes before the configuration, which may be what keeps wolfSSL's global state alive.
+ */
+static void forget(weir_tls_sessions *sessions, entry *e)
+{
+    WEIR_ASSERT(sessions->count > 0);
+    weir_list_remove(&e->in_bucket);
+    weir_list_remove(&e->in_order);
+    sessions->count--;
+    if (e->session) {
+        wolfSSL_SESSION_free(e->session);
+    }
+    weir_tls_config_release(e->config);
+    weir_release(sessions->allocator, e);
+}
+
+static uint8_t *put(uint8_t *at, const void *octets, size_t count)
+{
+    if (count > 0) {
+        memcpy(at, octets, count);
+    }
+    return at + count;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TLS sessions that may be resumed: a bounded store, least recently remembered first out.
+ *
+ * A session is found only by the whole identity it was made for: the configuration (roots,
+ * verification, our certificate), the host or address, the port, the ALPN offer, and the route
+ * (proxy). A session resumed under another identity would skip the verification of that identity
+ * (CVE-2026-11703 is one of several).
+ *
+ * A session that is taken is gone (RFC 8446 appendix C.4: a ticket that is used twice links its
+ * connections); a connection that gets new tickets puts them in. The store holds a reference to
+ * each configuration that it has sessions of.
+ *
+ * Thread rule: every function but new and free may be called from any thread; the store locks.
+ */
+#ifndef WEIR_ENGINE_TLS_SESSION_H
+#define WEIR_ENGINE_TLS_SESSION_H
+
+#include "engine/tls.h"
+
+struct WOLFSSL_SESSION;
+
+/* Tickets of one identity that are kept: about what a browser's worth of parallel connections can
+ * use. */
+#define WEIR_TLS_SESSIONS_PER_IDENTITY 8
+
+/* Whom a session is for. `octets` are *borrowed* by the functions below. */
+typedef struct weir_tls_session_key {
+    weir_tls_config *config;
+    weir_span octets;
+} weir_tls_session_key;
+
+/* NULL: no memory. */
+weir_tls_sessions *weir_tls_sessions_new(const weir_allocator *allocator, size_t limit);
+/* NULL-safe. */
+void weir_tls_sessions_free(weir_tls_sessions *sessions);
+
+/* The newest session of that identity, which is the caller's to free (wolfSSL_SESSION_free), or
+ * NULL. */
+struct WOLFSSL_SESSION *weir_tls_sessions_take(weir_tls_sessions *sessions,
+                                               const weir_tls_session_key *key);
+/* *Takes* the session. Without memory it is forgotten. */
+void weir_tls_sessions_put(weir_tls_sessions *sessions, const weir_tls_session_key *key,
+                           struct WOLFSSL_SESSION *session);
+
+size_t weir_tls_sessions_count(weir_tls_sessions *sessions);
+
+/* The octets of the key of a connection, in *memory, which the caller releases; NULL: no memory. */
+weir_span weir_tls_session_identity(const weir_tls_filter_options *options, uint8_t **memory);
+
+#endif
