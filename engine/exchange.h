@@ -28,6 +28,8 @@
 #define WEIR_ATTEMPTS_LIMIT 8
 #define WEIR_STAGE_OCTETS ((size_t)16384)
 
+struct weir_seat;
+
 typedef enum weir_exchange_state {
     WEIR_EXCHANGE_NEW = 0,
     WEIR_EXCHANGE_QUEUED,
@@ -68,7 +70,8 @@ typedef struct weir_front {
 struct weir_exchange {
     const weir_front *front;
     void *owner; /* the client or loop */
-    void *seat;  /* the front end's own record of it */
+    void *seat;  /* the loop's record of it */
+    _Atomic(struct weir_seat *) sits; /* blocking: where its thread is, NULL outside of calls */
     const weir_allocator *allocator;
     uint64_t id;
     void *user;
@@ -141,6 +144,8 @@ struct weir_exchange {
     bool request_sent_told;
     bool first_octet_told;
     bool head_told;
+    bool telling;                 /* its observer runs: freeing it waits */
+    bool free_wanted;
 
     atomic_bool cancel_wanted;
     weir_token *token;

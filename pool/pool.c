@@ -204,6 +204,14 @@ bool weir_pool_is_awaited(const weir_pool *pool, const weir_slot *slot)
     return slot->state == WEIR_SLOT_DIALING && slot->origin->tickets > 0;
 }
 
+weir_ticket *weir_pool_next_waiting(const weir_slot *slot, const weir_ticket *after)
+{
+    weir_origin *origin = slot->origin;
+    weir_list *next = after != NULL ? after->link.next : origin->waiting.next;
+
+    return next == &origin->waiting ? NULL : WEIR_CONTAINER_OF(next, weir_ticket, link);
+}
+
 bool weir_pool_next_action(weir_pool *pool, weir_action *action)
 {
     if (!weir_list_is_empty(&pool->told)) {
@@ -429,8 +437,8 @@ static bool take_directly(weir_ticket *ticket)
  */
 static void note_bounce(weir_slot *slot, weir_ticket *ticket)
 {
-    const bool again =
-        ticket->bounced_slot == slot->id && ticket->bounced_version == slot->facts.version;
+    const bool again = slot->state != WEIR_SLOT_GONE && ticket->bounced_slot == slot->id &&
+                       ticket->bounced_version == slot->facts.version;
     WEIR_CHECK_ASSERT(!again);
     slot->refusing = again || slot->facts.capacity_streams >= slot->leases;
     ticket->bounces++;

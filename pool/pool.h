@@ -145,6 +145,9 @@ void weir_pool_gone(weir_pool *pool, weir_slot *slot, weir_time now_ns);
 /* Does any ticket wait for this dial? A dial that nobody waits for may be given up or finished. */
 bool weir_pool_is_awaited(const weir_pool *pool, const weir_slot *slot);
 
+/* The tickets that wait in the queue of a slot's origin, in order: the one after `after`, NULL: the first. */
+weir_ticket *weir_pool_next_waiting(const weir_slot *slot, const weir_ticket *after);
+
 bool weir_pool_next_action(weir_pool *pool, weir_action *action);
 weir_time weir_pool_deadline(const weir_pool *pool, weir_why *why);
 void weir_pool_tick(weir_pool *pool, weir_time now_ns);

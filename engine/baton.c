@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The baton: several threads on one connection without an I/O thread.
+ *
+ * Every system call runs with the line unlocked, on octets that are pinned until the matching did. A thread that finds
+ * nothing to write and somebody else reading parks on its own seat with its own deadline.
+ *
+ * Both halves of the rule on leaving are needed. Without the write a request could lie queued with nobody awake to send it; without
+ * the wake the others could wait for an answer that nobody reads. An exhaustive model finds a stuck state within 13 steps
+ * without either (docs/baton.md).
+ *
+ * An exclusive HTTP/1.1 call with nothing left to send waits in one recv: that is what makes a warm call two system calls. Its
+ * time-out is armed once per connection (SO_RCVTIMEO), a little short of the limit, so that later calls with the same limit need not
+ * arm it again; waking early is harmless, waking late would break a promise.
+ */
+#include "engine/sync.h"
+
+#define WAKES 32
+
+static bool satisfied(const weir_exchange *ex, weir_need need);
+static bool advance(weir_line *line, weir_exchange *ex, weir_time now_ns);
+static bool fill_source(weir_line *line, weir_exchange *ex, weir_time *now_ns);
+static void write_step(weir_line *line, weir_time *now_ns);
+static void write_failed(weir_line *line, int sys_errno, weir_time *now_ns);
+static void read_step(weir_line *line, weir_exchange *ex, weir_seat *seat, const weir_want *want,
+                      weir_time deadline_ns, weir_time *now_ns);
+static weir_io read_exclusive(weir_line *line, weir_seat *seat, const weir_want *want, weir_time deadline_ns,
+                              weir_time now_ns);
+static weir_io read_polling(weir_line *line, weir_seat *seat, const weir_want *want, weir_time deadline_ns,
+                            bool *writable);
+static void take(weir_line *line, const weir_seat *seat, weir_io io, weir_time now_ns);
+static void park(weir_line *line, weir_seat *seat, weir_time deadline_ns, weir_time *now_ns);
+static void deliver(weir_line *line, const weir_exchange *self, weir_time now_ns);
+static bool tell_facts(weir_line *line, weir_time now_ns);
+static void pass_baton(weir_line *line);
+static void wake_later(weir_line *line, weir_seat *seat);
+static bool must_arm(const weir_line *line, weir_time left_ns);
+static void flush(weir_line *line, weir_time *now_ns);
+
+void weir_baton_drive(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_need need)
+{
+    weir_time now_ns = weir_now();
+
+    weir_mutex_lock(&line->lock);
+    for (;;) {
+        weir_want want;
+        weir_why why = WEIR_WHY_NONE;
+
+        if (!advance(line, ex, now_ns)) {
+            if (!fill_source(line, ex, &now_ns)) {
+                weir_exchange_fail_with(ex, WEIR_E_BODY_SOURCE, "the source answered AGAIN in a blocking call",
+                                        now_ns);
+            }
+            continue;
+        }
+        if (weir_exchange_is_over(ex) || satisfied(ex, need)) {
+            break;
+        }
+        const weir_time own_ns = weir_exchange_deadline(ex, &why);
+        if (own_ns <= now_ns) {
+            weir_exchange_expire(ex, now_ns);
+            continue;
+        }
+        if (tell_facts(line, now_ns)) {
+            continue;
+        }
+        weir_link_want(line->link, &want);
+        if (want.wake_ns <= now_ns) {
+            weir_link_tick(line->link, now_ns);
+            deliver(line, ex, now_ns);
+            continue;
+        }
+        const weir_time deadline_ns = weir_time_earlier(own_ns, want.wake_ns);
+        if (want.out[0].length > 0 && !line->writing && !line->unwritable) {
+            write_step(line, &now_ns);
+        } else if (!line->reading && (want.in_octets > 0 || line->unwritable)) {
+            read_step(line, ex, seat, &want, deadline_ns, &now_ns);
+        } else {
+            park(line, seat, deadline_ns, &now_ns);
+        }
+    }
+    flush(line, &now_ns);
+    pass_baton(line);
+    weir_line_unlock(line);
+}
+
+void weir_baton_leave(weir_line *line, weir_exchange *ex)
+{
+    weir_time now_ns = weir_now();
+
+    weir_mutex_lock(&line->lock);
+    /* What the exchange queued last (RST_STREAM) leaves while it is still its own. */
+    flush(line, &now_ns);
+    weir_exchange_detach(ex, now_ns);
+    flush(line, &now_ns);
+    ex->last_facts = weir_link_facts(line->link);
+    line->facts_version = ex->last_facts.version;
+    line->used_ns = now_ns;
+    pass_baton(line);
+    weir_line_unlock(line);
+}
+
+void weir_baton_probe(weir_line *line, uint8_t *room, size_t octets, weir_time now_ns)
+{
+    weir_want want;
+
+    if (line->reading) {
+        return;
+    }
+    for (weir_link_want(line->link, &want); want.in_octets > 0; weir_link_want(line->link, &want)) {
+        const weir_io io = weir_os_recv(line->fd, room, weir_min(octets, want.in_octets), true);
+        if (io.kind == WEIR_IO_AGAIN) {
+            break;
+        }
+        if (io.kind == WEIR_IO_OK) {
+            (void)weir_link_received(line->link, (weir_span){room, io.octets}, now_ns);
+        } else if (io.kind == WEIR_IO_END) {
+            (void)weir_link_received(line->link, (weir_span){NULL, 0}, now_ns);
+        } else {
+            weir_link_failed(line->link, io.sys_errno, now_ns);
+        }
+        deliver(line, NULL, now_ns);
+    }
+    line->used_ns = now_ns;
+}
+
+void weir_line_unlock(weir_line *line)
+{
+    weir_seat *seats[WAKES];
+
+    for (;;) {
+        size_t count = 0;
+        while (count < WAKES && !weir_list_is_empty(&line->wakes)) {
+            seats[count] = WEIR_CONTAINER_OF(line->wakes.next, weir_seat, to_wake);
+            weir_list_remove(&seats[count]->to_wake);
+            count++;
+        }
+        const bool more = !weir_list_is_empty(&line->wakes);
+        weir_mutex_unlock(&line->lock);
+        for (size_t i = 0; i < count; i++) {
+            weir_seat_wake(seats[i]);
+        }
+        if (!more) {
+            return;
+        }
+        weir_mutex_lock(&line->lock);
+    }
+}
+
+static bool satisfied(const weir_exchange *ex, weir_need need)
+{
+    switch (need) {
+    case WEIR_NEED_HEAD:
+        return ex->head != NULL;
+    case WEIR_NEED_READABLE:
+        return ex->head != NULL && weir_conn_readable(ex->link->conn, ex->stream) > 0;
+    case WEIR_NEED_WRITABLE:
+        return ex->sending == WEIR_SENDING_STOPPED || ex->sending == WEIR_SENDING_ENDED ||
+               (ex->sending == WEIR_SENDING_BODY && !ex->write_blocked);
+    case WEIR_NEED_SENT:
+        return ex->stream->owner.queued_octets == 0;
+    }
+    return true;
+}
+
+/* Brings the exchange up to date; false: its source must be read, without the lock. */
+static bool advance(weir_line *line, weir_exchange *ex, weir_time now_ns)
+{
+    if (atomic_load(&ex->cancel_wanted) && !weir_exchange_is_over(ex)) {
+        weir_exchange_fail_with(ex, WEIR_E_CANCELLED, NULL, now_ns);
+    }
+    weir_exchange_moved(ex, now_ns);
+    (void)line;
+    while (!weir_exchange_is_over(ex) && weir_exchange_has_body_to_push(ex)) {
+        if (ex->body.kind == WEIR_BODY_SOURCE && ex->stage_first == ex->stage_end && !ex->source_ended) {
+            return false;
+        }
+        weir_exchange_push(ex, now_ns);
+    }
+    return true;
+}
+
+/* Sources are the caller's code: called on the caller's thread, with no lock. */
+static bool fill_source(weir_line *line, weir_exchange *ex, weir_time *now_ns)
+{
+    weir_line_unlock(line);
+    bool filled = weir_exchange_fill(ex, *now_ns);
+    weir_mutex_lock(&line->lock);
+    *now_ns = weir_now();
+    return filled || weir_exchange_is_over(ex);
+}
+
+static void write_step(weir_line *line, weir_time *now_ns)
+{
+    weir_want want;
+
+    weir_link_want(line->link, &want);
+    line->writing = true;
+    weir_line_unlock(line);
+    const weir_io io = weir_os_send(line->fd, want.out, want.out[1].length > 0 ? 2 : 1, true);
+    weir_mutex_lock(&line->lock);
+    *now_ns = weir_now();
+    line->writing = false;
+    if (io.kind == WEIR_IO_OK) {
+        weir_link_sent(line->link, io.octets, *now_ns);
+        deliver(line, NULL, *now_ns);
+    } else if (io.kind == WEIR_IO_AGAIN) {
+        line->unwritable = true;
+        if (line->reader != NULL) {
+            wake_later(line, line->reader); /* it must poll for writing as well */
+        }
+    } else {
+        write_failed(line, io.sys_errno, now_ns);
+    }
+}
+
+/* An answer may lie unread in the socket behind EPIPE or a reset: it is read before the failure is believed. */
+static void write_failed(weir_line *line, int sys_errno, weir_time *now_ns)
+{
+    uint8_t room[4096];
+
+    weir_baton_probe(line, room, sizeof(room), *now_ns);
+    if (line->link->state != WEIR_LINK_CLOSED && !line->reading) {
+        weir_link_failed(line->link, sys_errno, *now_ns);
+        deliver(line, NULL, *now_ns);
+    } else if (line->link->state != WEIR_LINK_CLOSED) {
+        line->unwritable = true; /* the reader will meet the failure after what lies before it */
+    }
+}
+
+static void read_step(weir_line *line, weir_exchange *ex, weir_seat *seat, const weir_want *want,
+                      weir_time deadline_ns, weir_time *now_ns)
+{
+    const bool exclusive = weir_link_protocol(line->link) == WEIR_H1 && want->out[0].length == 0 &&
+                           !line->unwritable && line->client->hooks == NULL;
+    bool writable = false;
+    weir_io io;
+
+    (void)ex;
+    line->reading = true;
+    line->reader = seat;
+    if (exclusive) {
+        io = read_exclusive(line, seat, want, deadline_ns, *now_ns);
+    } else {
+        weir_line_unlock(line);
+        io = read_polling(line, seat, want, deadline_ns, &writable);
+        weir_mutex_lock(&line->lock);
+    }
+    *now_ns = weir_now();
+    line->reading = false;
+    line->reader = NULL;
+    if (writable) {
+        line->unwritable = false;
+    }
+    take(line, seat, io, *now_ns);
+    deliver(line, ex, *now_ns);
+}
+
+static weir_io read_exclusive(weir_line *line, weir_seat *seat, const weir_want *want, weir_time deadline_ns,
+                              weir_time now_ns)
+{
+    const weir_time left_ns = deadline_ns == WEIR_NEVER ? WEIR_NEVER : deadline_ns - now_ns;
+
+    if (must_arm(line, left_ns)) {
+        line->armed_ns = left_ns == WEIR_NEVER ? 0 : left_ns - left_ns / 64;
+        line->fired_early = false;
+        (void)weir_os_set_receive_timeout(line->fd, line->armed_ns);
+    }
+    weir_line_unlock(line);
+    const weir_io io = weir_seat_receive(seat, line->fd, want->in_octets);
+    weir_mutex_lock(&line->lock);
+    line->fired_early = io.kind == WEIR_IO_AGAIN;
+    return io;
+}
+
+static bool must_arm(const weir_line *line, weir_time left_ns)
+{
+    if (left_ns == WEIR_NEVER) {
+        return line->armed_ns != 0;
+    }
+    return line->armed_ns == 0 || line->armed_ns > left_ns || line->fired_early;
+}
+
+static weir_io read_polling(weir_line *line, weir_seat *seat, const weir_want *want, weir_time deadline_ns,
+                            bool *writable)
+{
+    weir_poll fds[2] = {{.fd = line->fd}};
+
+    if (want->in_octets > 0) {
+        fds[0].events |= WEIR_POLL_IN;
+    }
+    if (line->unwritable) {
+        fds[0].events |= WEIR_POLL_OUT;
+    }
+    if (!weir_seat_poll(seat, fds, 1, deadline_ns)) {
+        return (weir_io){WEIR_IO_FAILED, WEIR_OS_NOMEM, 0};
+    }
+    *writable = (fds[0].revents & ~WEIR_POLL_IN) != 0;
+    if ((fds[0].revents & ~WEIR_POLL_OUT) == 0 || want->in_octets == 0) {
+        return (weir_io){WEIR_IO_AGAIN, 0, 0};
+    }
+    return weir_os_recv(line->fd, seat->receive, weir_min(want->in_octets, WEIR_SEAT_RECEIVE_OCTETS), true);
+}
+
+static void take(weir_line *line, const weir_seat *seat, weir_io io, weir_time now_ns)
+{
+    line->used_ns = now_ns;
+    switch (io.kind) {
+    case WEIR_IO_OK:
+        (void)weir_link_received(line->link, (weir_span){seat->receive, io.octets}, now_ns);
+        return;
+    case WEIR_IO_AGAIN:
+        return;
+    case WEIR_IO_END:
+        if (seat->shut) {
+            weir_link_abort(line->link, WEIR_E_CANCELLED, now_ns); /* our own SHUT_RD, not a FIN */
+            return;
+        }
+        (void)weir_link_received(line->link, (weir_span){NULL, 0}, now_ns);
+        return;
+    case WEIR_IO_FAILED:
+        weir_link_failed(line->link, io.sys_errno, now_ns);
+        return;
+    }
+}
+
+static void park(weir_line *line, weir_seat *seat, weir_time deadline_ns, weir_time *now_ns)
+{
+    weir_list_push_back(&line->waiting, &seat->place);
+    weir_line_unlock(line);
+    weir_seat_park(seat, deadline_ns);
+    weir_mutex_lock(&line->lock);
+    weir_list_remove(&seat->place);
+    *now_ns = weir_now();
+}
+
+/* Events go to their exchanges; whoever got news is woken, but not the caller itself. */
+static void deliver(weir_line *line, const weir_exchange *self, weir_time now_ns)
+{
+    weir_list touched;
+
+    weir_list_init(&touched);
+    weir_exchange_deliver(line->link, &touched, now_ns);
+    while (!weir_list_is_empty(&touched)) {
+        weir_exchange *ex = WEIR_CONTAINER_OF(touched.next, weir_exchange, news_place);
+        weir_list_remove(&ex->news_place);
+        weir_seat *seat = atomic_load(&ex->sits);
+        if (ex != self && seat != NULL) {
+            wake_later(line, seat);
+        }
+    }
+}
+
+/* Newer facts are the pool's business: told without the line's lock. True: the lock was let go. */
+static bool tell_facts(weir_line *line, weir_time now_ns)
+{
+    const weir_facts facts = weir_link_facts(line->link);
+    weir_client *client = line->client;
+
+    if (facts.version == line->facts_version) {
+        return false;
+    }
+    line->facts_version = facts.version;
+    weir_line_unlock(line);
+    weir_mutex_lock(&client->core_lock);
+    weir_pool_facts(client->core.pool, line->slot, &facts, now_ns);
+    weir_client_settle(client);
+    weir_mutex_unlock(&client->core_lock);
+    weir_mutex_lock(&line->lock);
+    return true;
+}
+
+/* On leaving: what is pending was written; if nobody reads and someone waits, one of them is woken to read. */
+static void pass_baton(weir_line *line)
+{
+    if (!line->reading && !weir_list_is_empty(&line->waiting)) {
+        wake_later(line, WEIR_CONTAINER_OF(line->waiting.next, weir_seat, place));
+    }
+}
+
+static void wake_later(weir_line *line, weir_seat *seat)
+{
+    if (weir_list_is_empty(&seat->to_wake)) {
+        weir_list_push_back(&line->wakes, &seat->to_wake);
+    }
+}
+
+/* Writes what is pending while the kernel takes it; what it does not take is left to the reader, or to the next who comes. */
+static void flush(weir_line *line, weir_time *now_ns)
+{
+    weir_want want;
+
+    for (weir_link_want(line->link, &want); want.out[0].length > 0 && !line->writing && !line->unwritable;
+         weir_link_want(line->link, &want)) {
+        write_step(line, now_ns);
+    }
+}

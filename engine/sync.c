@@ -1,0 +1,572 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The blocking front end: its calls, its birth and death. No event loop and no thread of its own: who waits does the work.
+ *
+ * A call goes: place (place.c), drive (baton.c), leave; and round again if the attempt may be replayed.
+ */
+#include "engine/sync.h"
+
+#include <string.h>
+
+#include "proto/alloc.h"
+
+#define PROBE_AFTER_NS (WEIR_NS_PER_MS)
+
+static weir_status sync_response(weir_exchange *ex);
+static weir_status sync_read(weir_exchange *ex, uint8_t *to, size_t room, size_t *octets);
+static weir_status sync_write(weir_exchange *ex, weir_span octets, size_t *taken);
+static weir_status sync_finish(weir_exchange *ex, const weir_fields *trailers);
+static void sync_resume(weir_exchange *ex);
+static void sync_kick(weir_exchange *ex);
+static void sync_leave(weir_exchange *ex);
+static weir_status begin(weir_client *client, const weir_client_options *options, weir_shared *shared);
+static void close_everything(weir_client *client);
+static weir_seat *sit(weir_client *client, weir_exchange *ex);
+static void stand(weir_client *client, weir_exchange *ex, weir_seat *seat);
+static weir_status end_call(weir_client *client, weir_exchange *ex, weir_seat *seat, weir_status status);
+static void run(weir_client *client, weir_exchange *ex, weir_seat *seat, weir_need need);
+static bool end_attempt(weir_client *client, weir_exchange *ex);
+static void dial(weir_client *client, weir_action *action);
+static void close_line(weir_client *client, const weir_action *action);
+static weir_client *client_of(const weir_exchange *ex);
+static weir_line *line_of(const weir_exchange *ex);
+static bool tell(weir_exchange *ex);
+static void tell_connections(weir_client *client);
+
+static const weir_front front = {
+    .response = sync_response,
+    .read = sync_read,
+    .write = sync_write,
+    .finish = sync_finish,
+    .resume = sync_resume,
+    .kick = sync_kick,
+    .leave = sync_leave,
+};
+
+weir_client *weir_client_new(const weir_client_options *options, weir_status *status)
+{
+    static const weir_client_options none = WEIR_CLIENT_OPTIONS_INIT;
+    weir_status ignored = WEIR_OK;
+
+    options = options != NULL ? options : &none;
+    status = status != NULL ? status : &ignored;
+    if (options->size < sizeof(*options)) {
+        *status = WEIR_E_INVALID;
+        return NULL;
+    }
+    const weir_allocator *allocator = options->allocator != NULL ? options->allocator : weir_os_allocator();
+    weir_client *client = weir_alloc_zeroed(allocator, sizeof(*client));
+    *status = WEIR_E_NOMEM;
+    if (client == NULL) {
+        return NULL;
+    }
+    client->allocator = allocator;
+    weir_list_init(&client->free_seats);
+    weir_list_init(&client->seats);
+    weir_list_init(&client->lines);
+    const weir_shared_options shared_options = {.size = sizeof(shared_options), .allocator = allocator};
+    weir_shared *shared = options->shared != NULL ? weir_shared_acquire(options->shared)
+                                                  : weir_shared_new(&shared_options, status);
+    if (shared != NULL) {
+        *status = begin(client, options, shared);
+        weir_shared_release(shared);
+    }
+    if (*status != WEIR_OK) {
+        weir_client_free(client);
+        return NULL;
+    }
+    return client;
+}
+
+void weir_client_free(weir_client *client)
+{
+    if (client == NULL) {
+        return;
+    }
+    if (client->core.pool != NULL) {
+        close_everything(client);
+        weir_events_tell(&client->core.events);
+        weir_core_clear(&client->core);
+    }
+    while (!weir_list_is_empty(&client->seats)) {
+        weir_seat *seat = WEIR_CONTAINER_OF(client->seats.next, weir_seat, all);
+        weir_list_remove(&seat->all);
+        weir_list_remove(&seat->place);
+        weir_seat_free(seat, client->allocator);
+    }
+    weir_mutex_clear(&client->core_lock);
+    weir_release(client->allocator, client);
+}
+
+weir_status weir_client_call(weir_client *client, const weir_request *request, const weir_call *call,
+                             weir_exchange **exchange)
+{
+    weir_exchange_options options = {
+        .allocator = client->allocator,
+        .front = &front,
+        .owner = client,
+        .now_ns = weir_now(),
+    };
+    weir_status status = WEIR_OK;
+
+    *exchange = NULL;
+    if (weir_request_is_https(request) && (call == NULL || call->tls == NULL)) {
+        options.tls = weir_shared_tls(client->core.shared, &status);
+        if (options.tls == NULL) {
+            return status;
+        }
+    }
+    options.id = atomic_fetch_add(&client->next_exchange, 1);
+    weir_exchange *ex = weir_exchange_new(&options, request, call, &status);
+    if (ex == NULL || ex->state == WEIR_EXCHANGE_DONE) {
+        *exchange = ex;
+        return status;
+    }
+    weir_seat *seat = sit(client, ex);
+    if (seat == NULL) {
+        weir_exchange_destroy(ex);
+        return WEIR_E_NOMEM;
+    }
+    if (ex->call.token != NULL) {
+        weir_token_add(ex->call.token, ex);
+    }
+    *exchange = ex;
+    const bool writes = ex->body.kind == WEIR_BODY_STREAM;
+    run(client, ex, seat, writes ? WEIR_NEED_WRITABLE : WEIR_NEED_HEAD);
+    if (writes && ex->state == WEIR_EXCHANGE_ATTACHED) {
+        run(client, ex, seat, WEIR_NEED_SENT);
+    }
+    status = ex->failure.status;
+    stand(client, ex, seat);
+    if (tell(ex)) {
+        *exchange = NULL;
+    }
+    return status;
+}
+
+weir_time weir_client_maintain(weir_client *client)
+{
+    const weir_time now_ns = weir_now();
+    uint8_t room[16384];
+    weir_why why = WEIR_WHY_NONE;
+
+    weir_mutex_lock(&client->core_lock);
+    for (weir_list *at = client->lines.next; at != &client->lines; at = at->next) {
+        weir_line *line = WEIR_CONTAINER_OF(at, weir_line, place);
+        if (line->dialing != NULL || line->slot == NULL || weir_slot_leases(line->slot) != 0) {
+            continue;
+        }
+        /* Without a lease nobody is inside, and nobody can come in while the core is locked. */
+        weir_mutex_lock(&line->lock);
+        weir_baton_probe(line, room, sizeof(room), now_ns);
+        weir_link_tick(line->link, now_ns);
+        const weir_facts facts = weir_link_facts(line->link);
+        weir_want want;
+        weir_link_want(line->link, &want);
+        if (want.out[0].length > 0 && line->link->state == WEIR_LINK_OPEN) {
+            const weir_io io = weir_os_send(line->fd, want.out, want.out[1].length > 0 ? 2 : 1, true);
+            if (io.kind == WEIR_IO_OK) {
+                weir_link_sent(line->link, io.octets, now_ns);
+            }
+        }
+        weir_mutex_unlock(&line->lock);
+        if (facts.version != line->facts_version) {
+            line->facts_version = facts.version;
+            weir_pool_facts(client->core.pool, line->slot, &facts, now_ns);
+        }
+    }
+    weir_pool_tick(client->core.pool, now_ns);
+    weir_client_settle(client);
+    const weir_time next_ns = weir_pool_deadline(client->core.pool, &why);
+    weir_mutex_unlock(&client->core_lock);
+    tell_connections(client);
+    return next_ns;
+}
+
+void weir_client_counts(weir_client *client, weir_counts *counts)
+{
+    weir_mutex_lock(&client->core_lock);
+    weir_core_counts(&client->core, counts);
+    weir_mutex_unlock(&client->core_lock);
+}
+
+void weir_client_settle(weir_client *client)
+{
+    weir_action action;
+
+    while (weir_pool_next_action(client->core.pool, &action)) {
+        switch (action.kind) {
+        case WEIR_ACTION_GRANT:
+        case WEIR_ACTION_REFUSE: {
+            weir_exchange *ex = WEIR_CONTAINER_OF(action.ticket, weir_exchange, ticket);
+            weir_core_granted(&client->core, ex, weir_now());
+            weir_seat *seat = atomic_load(&ex->sits);
+            if (seat != NULL) {
+                weir_seat_wake(seat);
+            }
+            break;
+        }
+        case WEIR_ACTION_DIAL:
+            dial(client, &action);
+            break;
+        case WEIR_ACTION_CLOSE:
+            close_line(client, &action);
+            break;
+        case WEIR_ACTION_NONE:
+            break;
+        }
+    }
+}
+
+/* -- an exchange's user -- */
+
+static weir_status sync_response(weir_exchange *ex)
+{
+    weir_client *client = client_of(ex);
+
+    if (ex->head != NULL) {
+        return WEIR_OK;
+    }
+    if (ex->state == WEIR_EXCHANGE_DONE) {
+        return ex->failure.status;
+    }
+    weir_seat *seat = sit(client, ex);
+    if (seat == NULL) {
+        return WEIR_E_NOMEM;
+    }
+    run(client, ex, seat, WEIR_NEED_HEAD);
+    return end_call(client, ex, seat, ex->head != NULL ? WEIR_OK : ex->failure.status);
+}
+
+static weir_status sync_read(weir_exchange *ex, uint8_t *to, size_t room, size_t *octets)
+{
+    weir_client *client = client_of(ex);
+    weir_seat *seat = NULL;
+    weir_status status = WEIR_AGAIN;
+
+    if (ex->state == WEIR_EXCHANGE_DONE) {
+        return weir_exchange_read(ex, to, room, weir_now(), octets);
+    }
+    seat = sit(client, ex);
+    if (seat == NULL) {
+        return WEIR_E_NOMEM;
+    }
+    while (status == WEIR_AGAIN) {
+        run(client, ex, seat, WEIR_NEED_READABLE);
+        if (ex->state == WEIR_EXCHANGE_ATTACHED) {
+            weir_line *line = line_of(ex);
+            weir_mutex_lock(&line->lock);
+            status = weir_exchange_read(ex, to, room, weir_now(), octets);
+            weir_line_unlock(line);
+        } else {
+            status = weir_exchange_read(ex, to, room, weir_now(), octets);
+        }
+    }
+    return end_call(client, ex, seat, status);
+}
+
+static weir_status sync_write(weir_exchange *ex, weir_span octets, size_t *taken)
+{
+    weir_client *client = client_of(ex);
+    weir_status status = WEIR_OK;
+
+    if (ex->state == WEIR_EXCHANGE_DONE) {
+        return ex->failure.status != WEIR_OK ? ex->failure.status : WEIR_ANSWERED;
+    }
+    weir_seat *seat = sit(client, ex);
+    if (seat == NULL) {
+        return WEIR_E_NOMEM;
+    }
+    while (*taken < octets.length && (status == WEIR_OK || status == WEIR_AGAIN)) {
+        size_t now = 0;
+        run(client, ex, seat, WEIR_NEED_WRITABLE);
+        if (ex->state != WEIR_EXCHANGE_ATTACHED) {
+            status = ex->failure.status != WEIR_OK ? ex->failure.status : WEIR_ANSWERED;
+            break;
+        }
+        weir_line *line = line_of(ex);
+        weir_mutex_lock(&line->lock);
+        status = weir_exchange_write(ex, weir_span_from(octets, *taken), weir_now(), &now);
+        weir_line_unlock(line);
+        *taken += now;
+    }
+    if (status == WEIR_OK || status == WEIR_AGAIN) {
+        run(client, ex, seat, WEIR_NEED_SENT);
+        status = ex->failure.status;
+    }
+    return end_call(client, ex, seat, status);
+}
+
+static weir_status sync_finish(weir_exchange *ex, const weir_fields *trailers)
+{
+    weir_client *client = client_of(ex);
+    weir_status status = WEIR_AGAIN;
+
+    if (ex->state == WEIR_EXCHANGE_DONE) {
+        return ex->failure.status != WEIR_OK ? ex->failure.status : WEIR_ANSWERED;
+    }
+    weir_seat *seat = sit(client, ex);
+    if (seat == NULL) {
+        return WEIR_E_NOMEM;
+    }
+    while (status == WEIR_AGAIN) {
+        run(client, ex, seat, WEIR_NEED_WRITABLE);
+        if (ex->state != WEIR_EXCHANGE_ATTACHED) {
+            status = ex->failure.status != WEIR_OK ? ex->failure.status : WEIR_ANSWERED;
+            break;
+        }
+        weir_line *line = line_of(ex);
+        weir_mutex_lock(&line->lock);
+        status = weir_exchange_finish(ex, trailers, weir_now());
+        weir_line_unlock(line);
+    }
+    if (status == WEIR_OK) {
+        run(client, ex, seat, WEIR_NEED_SENT);
+        status = ex->failure.status;
+    }
+    return end_call(client, ex, seat, status);
+}
+
+static void sync_resume(weir_exchange *ex)
+{
+    (void)ex; /* a source of a blocking call waits inside its own read */
+}
+
+static void sync_kick(weir_exchange *ex)
+{
+    weir_seat *seat = atomic_load(&ex->sits);
+
+    if (seat != NULL) {
+        weir_seat_kick(seat, ex);
+    }
+}
+
+static void sync_leave(weir_exchange *ex)
+{
+    weir_client *client = client_of(ex);
+
+    if (ex->call.token != NULL) {
+        weir_token_remove(ex->call.token, ex);
+        ex->call.token = NULL;
+    }
+    if (ex->telling) {
+        ex->free_wanted = true;
+        return;
+    }
+    if (ex->state == WEIR_EXCHANGE_ATTACHED) {
+        weir_line *line = line_of(ex);
+        weir_mutex_lock(&line->lock);
+        weir_exchange_fail_with(ex, WEIR_E_CANCELLED, NULL, weir_now());
+        weir_line_unlock(line);
+        ex->call.replay = WEIR_REPLAY_NEVER;
+        (void)end_attempt(client, ex);
+    }
+    weir_exchange_destroy(ex);
+    tell_connections(client);
+}
+
+/* -- birth and death -- */
+
+static weir_status begin(weir_client *client, const weir_client_options *options, weir_shared *shared)
+{
+    weir_core_options core = {
+        .allocator = client->allocator,
+        .shared = shared,
+        .observer = options->observer,
+        .limits = options->limits,
+    };
+
+    if (!weir_mutex_init(&client->core_lock)) {
+        return WEIR_E_NOMEM;
+    }
+    atomic_init(&client->next_exchange, 1);
+    client->resolver = options->resolver;
+    client->probe_after_ns = options->probe_after_ns != 0 ? options->probe_after_ns : PROBE_AFTER_NS;
+    if (options->hooks != NULL) {
+        if (options->hooks->wait == NULL || options->hooks->park == NULL || options->hooks->wake == NULL) {
+            return WEIR_E_INVALID;
+        }
+        client->hooks_copy = *options->hooks;
+        client->hooks = &client->hooks_copy;
+    }
+    weir_os_random(&core.seed, sizeof(core.seed));
+    return weir_core_init(&client->core, &core);
+}
+
+static void close_everything(weir_client *client)
+{
+    const weir_time now_ns = weir_now();
+
+    weir_mutex_lock(&client->core_lock);
+    weir_pool_shutdown(client->core.pool, now_ns);
+    weir_client_settle(client);
+    WEIR_ASSERT(weir_list_is_empty(&client->lines)); /* every exchange was freed before */
+    weir_mutex_unlock(&client->core_lock);
+}
+
+/* -- calls -- */
+
+/* A seat for the length of a call. */
+static weir_seat *sit(weir_client *client, weir_exchange *ex)
+{
+    weir_seat *seat = NULL;
+
+    weir_mutex_lock(&client->core_lock);
+    if (!weir_list_is_empty(&client->free_seats)) {
+        seat = WEIR_CONTAINER_OF(client->free_seats.next, weir_seat, place);
+        weir_list_remove(&seat->place);
+    }
+    weir_mutex_unlock(&client->core_lock);
+    if (seat == NULL) {
+        seat = weir_seat_new(client->allocator, client->hooks);
+        if (seat == NULL) {
+            return NULL;
+        }
+        weir_mutex_lock(&client->core_lock);
+        weir_list_push_back(&client->seats, &seat->all);
+        weir_mutex_unlock(&client->core_lock);
+    }
+    weir_seat_take(seat, ex);
+    atomic_store(&ex->sits, seat);
+    return seat;
+}
+
+static void stand(weir_client *client, weir_exchange *ex, weir_seat *seat)
+{
+    atomic_store(&ex->sits, NULL);
+    weir_seat_leave(seat);
+    weir_mutex_lock(&client->core_lock);
+    WEIR_ASSERT(seat->to_dial == NULL);
+    weir_list_push_front(&client->free_seats, &seat->place);
+    weir_mutex_unlock(&client->core_lock);
+}
+
+static weir_status end_call(weir_client *client, weir_exchange *ex, weir_seat *seat, weir_status status)
+{
+    stand(client, ex, seat);
+    (void)tell(ex);
+    return status;
+}
+
+/* Places, drives, and when the attempt is over takes it off and perhaps goes round again. */
+static void run(weir_client *client, weir_exchange *ex, weir_seat *seat, weir_need need)
+{
+    while (ex->state != WEIR_EXCHANGE_DONE) {
+        if (ex->state == WEIR_EXCHANGE_NEW) {
+            weir_client_place(client, ex, seat);
+        }
+        if (ex->state == WEIR_EXCHANGE_ATTACHED) {
+            weir_baton_drive(line_of(ex), ex, seat, need);
+            if (!weir_exchange_is_over(ex)) {
+                return;
+            }
+        }
+        if (!end_attempt(client, ex)) {
+            return;
+        }
+    }
+}
+
+/* True: another attempt begins. */
+static bool end_attempt(weir_client *client, weir_exchange *ex)
+{
+    if (ex->state == WEIR_EXCHANGE_ATTACHED) {
+        weir_baton_leave(line_of(ex), ex);
+    }
+    weir_mutex_lock(&client->core_lock);
+    weir_core_leave(&client->core, ex, weir_now());
+    weir_client_settle(client);
+    weir_mutex_unlock(&client->core_lock);
+    if (!weir_exchange_conclude(ex, weir_now())) {
+        return false;
+    }
+    ex->state = WEIR_EXCHANGE_NEW;
+    return true;
+}
+
+/* The thread whose ticket caused the dial runs it; it is inside a call, or its ticket would not wait. */
+static void dial(weir_client *client, weir_action *action)
+{
+    weir_failure failure = {.tls_alert = -1, .offset = WEIR_UNKNOWN};
+    weir_line *line = NULL;
+    weir_seat *seat = NULL;
+
+    if (action->ticket != NULL) {
+        weir_exchange *ex = WEIR_CONTAINER_OF(action->ticket, weir_exchange, ticket);
+        seat = atomic_load(&ex->sits);
+    }
+    if (seat == NULL || seat->to_dial != NULL) {
+        weir_pool_gone(client->core.pool, action->slot, weir_now());
+        return;
+    }
+    line = weir_line_new(client, action, &failure);
+    if (line == NULL) {
+        weir_pool_dial_failed(client->core.pool, action->slot, &failure, weir_now());
+        return;
+    }
+    seat->to_dial = line;
+    weir_seat_wake(seat);
+}
+
+/* Closing is I/O: done with the core unlocked. The slot keeps its place in the limits until it is gone. */
+static void close_line(weir_client *client, const weir_action *action)
+{
+    weir_line *line = weir_slot_user(action->slot);
+    weir_slot *slot = action->slot;
+
+    WEIR_ASSERT(line != NULL && line->dialing == NULL);
+    weir_slot_set_user(slot, NULL);
+    line->slot = NULL;
+    line->close_reason = action->reason;
+    weir_mutex_unlock(&client->core_lock);
+    weir_line_close(line, weir_now());
+    weir_mutex_lock(&client->core_lock);
+    weir_pool_gone(client->core.pool, slot, weir_now());
+}
+
+static weir_client *client_of(const weir_exchange *ex)
+{
+    return ex->owner;
+}
+
+static weir_line *line_of(const weir_exchange *ex)
+{
+    return ex->link->driver;
+}
+
+/* Everything that happened to it, on its own thread, with no lock held. True: its observer freed it. */
+static bool tell(weir_exchange *ex)
+{
+    weir_client *client = client_of(ex);
+    bool freed = false;
+
+    if (weir_events_are_wanted(&ex->events)) {
+        ex->telling = true;
+        weir_events_tell(&ex->events);
+        ex->telling = false;
+        freed = ex->free_wanted;
+        if (freed) {
+            sync_leave(ex);
+        }
+    }
+    tell_connections(client);
+    return freed;
+}
+
+static void tell_connections(weir_client *client)
+{
+    weir_waiting_event out;
+
+    if (!weir_events_are_wanted(&client->core.events)) {
+        return;
+    }
+    for (;;) {
+        weir_mutex_lock(&client->core_lock);
+        const bool has = weir_events_next(&client->core.events, &out);
+        weir_mutex_unlock(&client->core_lock);
+        if (!has) {
+            return;
+        }
+        client->core.events.observer->tell(&out.event, client->core.events.observer->user);
+    }
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The blocking front end from inside: the client, its lines, and who may touch what.
+ *
+ * A *line* is the client's record of one connection from the pool's DIAL to its close: a dialing, then an open link with its
+ * socket and its baton.
+ *
+ * Locks, never nested but where said:
+ *   client->core_lock   the pool, tickets of waiting exchanges, the lists of seats and lines
+ *   line->lock          the link, every exchange attached to it, the baton
+ *   seat->lock          how one thread waits (a leaf: may be taken under any other)
+ * Facts leave a line by value. weir_client_maintain() alone takes line locks under the core's, of lines without a lease, which
+ * nobody else can be inside.
+ *
+ * The baton (docs/baton.md): who holds the line's lock, has octets pending and sees no writer, writes; who lacks its answer and
+ * sees no reader, reads for all, with its own deadline; everyone else parks with its own. On leaving: write what is pending, then,
+ * if nobody reads and someone waits, wake one.
+ */
+#ifndef WEIR_ENGINE_SYNC_H
+#define WEIR_ENGINE_SYNC_H
+
+#include "engine/dialing.h"
+#include "engine/resolve.h"
+#include "engine/seat.h"
+#include "weir/client.h"
+
+struct weir_client {
+    const weir_allocator *allocator;
+    weir_mutex core_lock;
+    weir_core core;
+    weir_list free_seats;
+    weir_list seats;
+    weir_list lines;
+    weir_wait_hooks hooks_copy;
+    const weir_wait_hooks *hooks;
+    const weir_resolver *resolver;
+    weir_time probe_after_ns;
+    atomic_uint_fast64_t next_exchange;
+};
+
+typedef struct weir_line {
+    weir_list place;          /* in client->lines; guarded by the core's lock */
+    weir_client *client;
+    weir_slot *slot;
+    weir_link *link;
+    weir_mutex lock;
+    int fd;
+    bool reading;             /* someone holds the baton */
+    bool writing;
+    bool unwritable;          /* the kernel took no more; the reader polls for writing too */
+    weir_seat *reader;
+    weir_list waiting;        /* seats parked here */
+    weir_list wakes;          /* seats to wake once the lock is let go: no hook is called under it */
+    uint64_t facts_version;   /* last told to the pool */
+    weir_time used_ns;        /* when it was last read or released */
+    weir_time armed_ns;       /* SO_RCVTIMEO, 0: none */
+    bool fired_early;         /* it ended a wait before its deadline: arm it anew */
+    weir_dialing *dialing;    /* until it is open; touched only by the thread that runs the dial */
+    weir_channel *channel;
+    weir_lookup *lookup;
+    weir_reason close_reason;
+} weir_line;
+
+/* What a thread waits for. */
+typedef enum weir_need {
+    WEIR_NEED_HEAD,
+    WEIR_NEED_READABLE,
+    WEIR_NEED_WRITABLE,
+    WEIR_NEED_SENT /* the kernel has taken every octet that is queued of it */
+} weir_need;
+
+/* -- sync.c -- */
+/* Pulls the pool's actions; called with the core's lock, which is let go and taken again. Runs no I/O under it. */
+void weir_client_settle(weir_client *client);
+
+/* -- sync_place.c: from submitted to attached -- */
+/* Brings the exchange to ATTACHED or ENDED. No lock held. */
+void weir_client_place(weir_client *client, weir_exchange *exchange, weir_seat *seat);
+weir_line *weir_line_new(weir_client *client, weir_action *action, weir_failure *failure);
+/* Says goodbye, samples the kernel, closes, frees. No lock held; nobody else may know the line. */
+void weir_line_close(weir_line *line, weir_time now_ns);
+
+/* -- baton.c -- */
+/* Moves the exchange until it has what it needs, or its attempt is over. No lock held. */
+void weir_baton_drive(weir_line *line, weir_exchange *exchange, weir_seat *seat, weir_need need);
+/* Takes the exchange off its line: what is pending is written first. No lock held. */
+void weir_baton_leave(weir_line *line, weir_exchange *exchange);
+/* Lets go of the line's lock, then wakes whom the holder found to be woken. */
+void weir_line_unlock(weir_line *line);
+/* A look at a connection before it is used again, or for maintenance; with the line's lock. */
+void weir_baton_probe(weir_line *line, uint8_t *room, size_t octets, weir_time now_ns);
+
+#endif

@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From submitted to attached in the blocking front end: the pool, the queue, and the dial that a waiting thread runs itself.
+ *
+ * The thread whose ticket caused a dial runs it. When it leaves before the dial is over (cancelled, out of time, or granted another
+ * connection meanwhile) and others wait for it, it hands the dial to one of them; if nobody can take it, the dial ends and the
+ * pool, told that its slot is gone, decides anew.
+ */
+#include "engine/sync.h"
+
+#include "proto/alloc.h"
+
+#define POLLS_LIMIT 32
+#define CLOSING_NS (WEIR_NS_PER_SECOND)
+
+typedef enum dial_end { DIAL_READY, DIAL_FAILED, DIAL_LEFT } dial_end;
+
+static void wait_for_place(weir_client *client, weir_exchange *ex, weir_seat *seat);
+static void attach(weir_client *client, weir_exchange *ex, weir_seat *seat);
+static void run_dial(weir_client *client, weir_line *line, weir_exchange *ex, weir_seat *seat);
+static dial_end drive_dial(weir_line *line, weir_exchange *ex, weir_seat *seat);
+static bool begin_lookup(weir_line *line, weir_time now_ns);
+static void take_answers(weir_line *line, weir_time now_ns);
+static void start_attempts(weir_line *line, weir_time now_ns);
+static void wait_on_dial(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_time now_ns);
+static void attempts_ready(weir_line *line, const weir_poll *polls, size_t count, weir_time now_ns);
+static void shake_hands(weir_line *line, uint8_t *room, weir_time now_ns);
+static void end_dial(weir_line *line);
+static bool hand_over(weir_client *client, weir_line *line, const weir_exchange *from);
+static bool has_left(weir_client *client, weir_exchange *ex, weir_time now_ns);
+static void refuse(weir_exchange *ex, weir_status status, weir_time now_ns);
+
+void weir_client_place(weir_client *client, weir_exchange *ex, weir_seat *seat)
+{
+    const weir_time now_ns = weir_now();
+    weir_why why = WEIR_WHY_NONE;
+
+    weir_mutex_lock(&client->core_lock);
+    if (weir_pool_deadline(client->core.pool, &why) <= now_ns) {
+        weir_pool_tick(client->core.pool, now_ns);
+    }
+    weir_core_place(&client->core, ex, now_ns);
+    weir_client_settle(client);
+    weir_mutex_unlock(&client->core_lock);
+    while (ex->state != WEIR_EXCHANGE_ATTACHED && ex->state != WEIR_EXCHANGE_ENDED) {
+        wait_for_place(client, ex, seat);
+        if (ex->state == WEIR_EXCHANGE_PLACED) {
+            attach(client, ex, seat);
+        }
+    }
+}
+
+weir_line *weir_line_new(weir_client *client, weir_action *action, weir_failure *failure)
+{
+    weir_exchange *cause = WEIR_CONTAINER_OF(action->ticket, weir_exchange, ticket);
+    const weir_channel_options channel = {.allocator = client->allocator, .resolver = client->resolver};
+    const weir_time now_ns = weir_now();
+    weir_line *line = weir_alloc_zeroed(client->allocator, sizeof(*line));
+
+    failure->status = WEIR_E_NOMEM;
+    if (line == NULL || !weir_mutex_init(&line->lock)) {
+        weir_release(client->allocator, line);
+        return NULL;
+    }
+    line->client = client;
+    line->slot = action->slot;
+    line->fd = -1;
+    weir_list_init(&line->place);
+    weir_list_init(&line->waiting);
+    weir_list_init(&line->wakes);
+    line->link = weir_core_link(&client->core, action->slot, NULL, cause, &failure->status);
+    if (line->link != NULL) {
+        failure->status = WEIR_E_NOMEM;
+        line->link->driver = line;
+        line->dialing = weir_dialing_new(&client->core, line->link, cause, now_ns);
+    }
+    if (line->dialing != NULL && weir_dialing_needs_lookup(line->dialing)) {
+        line->channel = weir_channel_new(&channel, &failure->status);
+    }
+    if (line->dialing == NULL || (weir_dialing_needs_lookup(line->dialing) && line->channel == NULL)) {
+        weir_dialing_free(line->dialing);
+        weir_link_free(line->link);
+        weir_mutex_clear(&line->lock);
+        weir_release(client->allocator, line);
+        return NULL;
+    }
+    weir_list_push_back(&client->lines, &line->place);
+    weir_slot_set_user(action->slot, line);
+    return line;
+}
+
+void weir_line_close(weir_line *line, weir_time now_ns)
+{
+    weir_client *client = line->client;
+    weir_account account;
+    weir_want want;
+    const char *why = line->link->failure.status != WEIR_OK ? weir_status_name(line->link->failure.status)
+                                                            : weir_reason_name(line->close_reason);
+
+    end_dial(line);
+    weir_link_close(line->link, CLOSING_NS, now_ns);
+    if (line->fd >= 0) {
+        /* One try at goodbye; a peer that does not read is not waited for. */
+        weir_link_want(line->link, &want);
+        if (want.out[0].length > 0) {
+            const weir_io io = weir_os_send(line->fd, want.out, want.out[1].length > 0 ? 2 : 1, true);
+            if (io.kind == WEIR_IO_OK) {
+                weir_link_sent(line->link, io.octets, now_ns);
+            }
+        }
+    }
+    weir_link_account(line->link, line->fd, &account);
+    if (line->fd >= 0) {
+        weir_os_close(line->fd);
+    }
+    weir_mutex_lock(&client->core_lock);
+    weir_core_closed(&client->core, line->link, &account, why, now_ns);
+    weir_list_remove(&line->place);
+    weir_mutex_unlock(&client->core_lock);
+    weir_dialing_free(line->dialing);
+    weir_link_free(line->link);
+    weir_mutex_clear(&line->lock);
+    weir_release(client->allocator, line);
+}
+
+/* QUEUED: runs a dial that was given to this thread, else parks. */
+static void wait_for_place(weir_client *client, weir_exchange *ex, weir_seat *seat)
+{
+    for (;;) {
+        weir_why why = WEIR_WHY_NONE;
+        const weir_time now_ns = weir_now();
+
+        weir_mutex_lock(&client->core_lock);
+        weir_line *line = seat->to_dial;
+        seat->to_dial = NULL;
+        const bool waits = ex->state == WEIR_EXCHANGE_QUEUED;
+        const weir_time deadline_ns = weir_exchange_deadline(ex, &why);
+        weir_mutex_unlock(&client->core_lock);
+        if (line != NULL) {
+            run_dial(client, line, ex, seat);
+            continue;
+        }
+        if (!waits || has_left(client, ex, now_ns)) {
+            return;
+        }
+        weir_seat_park(seat, deadline_ns);
+    }
+}
+
+/* PLACED: a look at the connection if it was idle for long, then the stream; a lease that was stale goes back. */
+static void attach(weir_client *client, weir_exchange *ex, weir_seat *seat)
+{
+    weir_line *line = weir_slot_user(ex->ticket.slot);
+    weir_time now_ns = weir_now();
+
+    weir_mutex_lock(&line->lock);
+    if (ex->ticket.reused && !line->reading && weir_time_since(now_ns, line->used_ns) >= client->probe_after_ns) {
+        weir_baton_probe(line, seat->receive, WEIR_SEAT_RECEIVE_OCTETS, now_ns);
+    }
+    const weir_status status = weir_exchange_attach(ex, line->link, now_ns);
+    const weir_facts facts = weir_link_facts(line->link);
+    if (status == WEIR_E_NOT_ACCEPTING) {
+        line->facts_version = facts.version;
+    }
+    weir_line_unlock(line);
+    if (status != WEIR_E_NOT_ACCEPTING) {
+        return;
+    }
+    weir_mutex_lock(&client->core_lock);
+    weir_core_bounced(&client->core, ex, &facts, now_ns);
+    weir_client_settle(client);
+    weir_mutex_unlock(&client->core_lock);
+}
+
+static void run_dial(weir_client *client, weir_line *line, weir_exchange *ex, weir_seat *seat)
+{
+    if (line->dialing->exchange != ex) {
+        weir_dialing_adopt(line->dialing, ex);
+    }
+    const dial_end end = drive_dial(line, ex, seat);
+    const weir_time now_ns = weir_now();
+    weir_slot *slot = line->slot;
+
+    if (end == DIAL_LEFT) {
+        weir_dialing_orphan(line->dialing);
+        if (hand_over(client, line, ex)) {
+            return;
+        }
+    }
+    const weir_failure failure = line->dialing->failure;
+    if (end == DIAL_READY) {
+        const weir_facts facts = weir_link_facts(line->link);
+        end_dial(line);
+        weir_dialing_free(line->dialing);
+        line->dialing = NULL;
+        line->facts_version = facts.version;
+        line->used_ns = now_ns;
+        (void)weir_os_set_blocking(line->fd, true);
+        weir_mutex_lock(&client->core_lock);
+        weir_pool_ready(client->core.pool, slot, &facts, now_ns);
+    } else {
+        line->close_reason = WEIR_REASON_SHUTDOWN;
+        weir_link_abort(line->link, end == DIAL_FAILED ? failure.status : WEIR_E_CANCELLED, now_ns);
+        weir_mutex_lock(&client->core_lock);
+        weir_slot_set_user(slot, NULL);
+        weir_mutex_unlock(&client->core_lock);
+        weir_line_close(line, now_ns);
+        weir_mutex_lock(&client->core_lock);
+        if (end == DIAL_FAILED) {
+            weir_pool_dial_failed(client->core.pool, slot, &failure, now_ns);
+        } else {
+            weir_pool_gone(client->core.pool, slot, now_ns);
+        }
+    }
+    weir_client_settle(client);
+    weir_mutex_unlock(&client->core_lock);
+}
+
+static dial_end drive_dial(weir_line *line, weir_exchange *ex, weir_seat *seat)
+{
+    weir_dialing *dialing = line->dialing;
+    weir_why why = WEIR_WHY_NONE;
+
+    for (;;) {
+        weir_time now_ns = weir_now();
+        if (weir_dialing_deadline(dialing, &why) <= now_ns) {
+            weir_dialing_expire(dialing, now_ns);
+        }
+        if (!begin_lookup(line, now_ns)) {
+            weir_dialing_answer(dialing, 4, WEIR_E_NOMEM, NULL, 0, now_ns);
+            weir_dialing_answer(dialing, 6, WEIR_E_NOMEM, NULL, 0, now_ns);
+        }
+        take_answers(line, now_ns);
+        start_attempts(line, now_ns);
+        if (line->fd >= 0) {
+            shake_hands(line, seat->receive, now_ns);
+        }
+        switch (weir_dialing_outcome_of(dialing, now_ns)) {
+        case WEIR_DIALING_READY:
+            return DIAL_READY;
+        case WEIR_DIALING_FAILED:
+            return DIAL_FAILED;
+        case WEIR_DIALING_GOING:
+            break;
+        }
+        if (has_left(line->client, ex, now_ns)) {
+            return DIAL_LEFT;
+        }
+        wait_on_dial(line, ex, seat, now_ns);
+    }
+}
+
+static bool begin_lookup(weir_line *line, weir_time now_ns)
+{
+    if (line->lookup != NULL || !weir_dialing_needs_lookup(line->dialing)) {
+        return true;
+    }
+    line->lookup = weir_channel_start(line->channel, weir_dialing_host(line->dialing), line, now_ns);
+    return line->lookup != NULL;
+}
+
+static void take_answers(weir_line *line, weir_time now_ns)
+{
+    weir_answer answer;
+
+    if (line->channel == NULL) {
+        return;
+    }
+    weir_channel_ready(line->channel, -1, false, false, now_ns);
+    while (weir_channel_next_answer(line->channel, &answer)) {
+        weir_dialing_answer(line->dialing, answer.family, answer.status, answer.addresses, answer.count, now_ns);
+    }
+}
+
+static void start_attempts(weir_line *line, weir_time now_ns)
+{
+    size_t index = 0;
+
+    while (line->fd < 0 && weir_dialing_next(line->dialing, now_ns, &index)) {
+        weir_dial_address *attempt = &line->dialing->dial.addresses[index];
+        const weir_io io = weir_os_connect(&attempt->address, line->dialing->port, &attempt->fd);
+        if (io.kind == WEIR_IO_FAILED) {
+            weir_dialing_attempt_ended(line->dialing, index, io.sys_errno, now_ns);
+        }
+    }
+}
+
+/* One poll over the resolver, every attempt or the connected socket, and the seat. */
+static void wait_on_dial(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_time now_ns)
+{
+    weir_dialing *dialing = line->dialing;
+    weir_poll polls[POLLS_LIMIT + 1];
+    weir_want want;
+    weir_why why = WEIR_WHY_NONE;
+    size_t resolver = 0;
+    weir_time deadline_ns = weir_time_earlier(weir_dialing_deadline(dialing, &why), weir_exchange_deadline(ex, &why));
+
+    if (line->channel != NULL) {
+        resolver = weir_min(weir_channel_polls(line->channel, polls, POLLS_LIMIT / 2), POLLS_LIMIT / 2);
+        deadline_ns = weir_time_earlier(deadline_ns, weir_channel_deadline(line->channel, now_ns));
+    }
+    size_t count = resolver;
+    if (line->fd >= 0) {
+        weir_link_want(line->link, &want);
+        polls[count++] = (weir_poll){
+            .fd = line->fd,
+            .events = (short)(WEIR_POLL_IN | (want.out[0].length > 0 ? WEIR_POLL_OUT : 0)),
+        };
+    }
+    for (size_t i = 0; i < dialing->dial.count && count < POLLS_LIMIT; i++) {
+        if (dialing->dial.addresses[i].fd >= 0) {
+            polls[count++] = (weir_poll){.fd = dialing->dial.addresses[i].fd, .events = WEIR_POLL_OUT};
+        }
+    }
+    if (!weir_seat_poll(seat, polls, count, deadline_ns)) {
+        refuse(ex, WEIR_E_DESCRIPTORS, now_ns);
+        return;
+    }
+    now_ns = weir_now();
+    for (size_t i = 0; i < resolver; i++) {
+        if (polls[i].revents != 0) {
+            weir_channel_ready(line->channel, polls[i].fd, (polls[i].revents & WEIR_POLL_IN) != 0,
+                               (polls[i].revents & WEIR_POLL_OUT) != 0, now_ns);
+        }
+    }
+    if (line->fd < 0) {
+        attempts_ready(line, polls + resolver, count - resolver, now_ns);
+    }
+}
+
+static void attempts_ready(weir_line *line, const weir_poll *polls, size_t count, weir_time now_ns)
+{
+    weir_dial *dial = &line->dialing->dial;
+
+    for (size_t i = 0; i < count; i++) {
+        size_t index = 0;
+        while (index < dial->count && dial->addresses[index].fd != polls[i].fd) {
+            index++;
+        }
+        if (polls[i].revents == 0 || index == dial->count || line->fd >= 0) {
+            continue;
+        }
+        const int fd = dial->addresses[index].fd;
+        const weir_io io = weir_os_connect_result(fd);
+        dial->addresses[index].fd = -1;
+        if (io.kind == WEIR_IO_OK) {
+            line->fd = fd;
+            end_dial(line);
+        } else {
+            weir_os_close(fd);
+        }
+        weir_dialing_attempt_ended(line->dialing, index, io.sys_errno, now_ns);
+    }
+}
+
+/* The TLS handshake: what the link wants, without waiting. */
+static void shake_hands(weir_line *line, uint8_t *room, weir_time now_ns)
+{
+    weir_want want;
+    bool moved = true;
+
+    while (moved && line->link->state == WEIR_LINK_HANDSHAKE) {
+        moved = false;
+        weir_link_want(line->link, &want);
+        if (want.out[0].length > 0) {
+            const weir_io sent = weir_os_send(line->fd, want.out, want.out[1].length > 0 ? 2 : 1, true);
+            if (sent.kind == WEIR_IO_OK) {
+                weir_link_sent(line->link, sent.octets, now_ns);
+                moved = true;
+            } else if (sent.kind == WEIR_IO_FAILED) {
+                weir_link_failed(line->link, sent.sys_errno, now_ns);
+                return;
+            }
+        }
+        const weir_io got =
+            weir_os_recv(line->fd, room, weir_min(want.in_octets, WEIR_SEAT_RECEIVE_OCTETS), true);
+        if (got.kind == WEIR_IO_OK) {
+            (void)weir_link_received(line->link, (weir_span){room, got.octets}, now_ns);
+            moved = true;
+        } else if (got.kind == WEIR_IO_END) {
+            (void)weir_link_received(line->link, (weir_span){NULL, 0}, now_ns);
+        } else if (got.kind == WEIR_IO_FAILED) {
+            weir_link_failed(line->link, got.sys_errno, now_ns);
+        }
+    }
+}
+
+/* Closes the attempts that did not win, and ends the look-up. */
+static void end_dial(weir_line *line)
+{
+    if (line->dialing == NULL) {
+        return;
+    }
+    weir_dial *dial = &line->dialing->dial;
+    for (size_t i = 0; i < dial->count; i++) {
+        if (dial->addresses[i].fd >= 0) {
+            weir_os_close(dial->addresses[i].fd);
+            dial->addresses[i].fd = -1;
+        }
+    }
+    if (line->lookup != NULL) {
+        weir_channel_end(line->channel, line->lookup);
+        line->lookup = NULL;
+    }
+    weir_channel_free(line->channel);
+    line->channel = NULL;
+}
+
+/* Gives the dial to another thread that waits for it; false: nobody can take it. */
+static bool hand_over(weir_client *client, weir_line *line, const weir_exchange *from)
+{
+    weir_seat *heir = NULL;
+
+    weir_mutex_lock(&client->core_lock);
+    for (weir_ticket *ticket = weir_pool_next_waiting(line->slot, NULL); ticket != NULL && heir == NULL;
+         ticket = weir_pool_next_waiting(line->slot, ticket)) {
+        weir_exchange *ex = WEIR_CONTAINER_OF(ticket, weir_exchange, ticket);
+        weir_seat *seat = atomic_load(&ex->sits);
+        if (ex != from && seat != NULL && seat->to_dial == NULL && ticket->dial == NULL) {
+            heir = seat;
+            heir->to_dial = line;
+        }
+    }
+    weir_mutex_unlock(&client->core_lock);
+    if (heir != NULL) {
+        weir_seat_wake(heir);
+    }
+    return heir != NULL;
+}
+
+/* Has the exchange no more reason to wait: granted, refused, cancelled, out of time? */
+static bool has_left(weir_client *client, weir_exchange *ex, weir_time now_ns)
+{
+    weir_why why = WEIR_WHY_NONE;
+
+    weir_mutex_lock(&client->core_lock);
+    if (ex->state == WEIR_EXCHANGE_QUEUED && !weir_exchange_is_over(ex)) {
+        if (atomic_load(&ex->cancel_wanted)) {
+            weir_exchange_fail_with(ex, WEIR_E_CANCELLED, NULL, now_ns);
+        } else if (weir_exchange_deadline(ex, &why) <= now_ns) {
+            weir_exchange_expire(ex, now_ns);
+        }
+    }
+    if (ex->state == WEIR_EXCHANGE_QUEUED && weir_exchange_is_over(ex)) {
+        weir_core_leave(&client->core, ex, now_ns);
+        ex->state = WEIR_EXCHANGE_ENDED;
+        weir_client_settle(client);
+    }
+    const bool left = ex->state != WEIR_EXCHANGE_QUEUED;
+    weir_mutex_unlock(&client->core_lock);
+    return left;
+}
+
+static void refuse(weir_exchange *ex, weir_status status, weir_time now_ns)
+{
+    weir_exchange_fail_with(ex, status, NULL, now_ns);
+}
