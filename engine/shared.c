@@ -9,11 +9,13 @@
 #include <string.h>
 
 #include "engine/os.h"
+#include "engine/tls_session.h"
 #include "proto/alloc.h"
 #include "proto/list.h"
 
 #define BUCKETS 256
 #define ANSWERS_DEFAULT 1024
+#define SESSIONS_DEFAULT 1024
 #define TTL_LEAST_SECONDS 1
 #define TTL_MOST_SECONDS 3600
 #define TTL_NEGATIVE_SECONDS 2
@@ -70,7 +72,10 @@ weir_shared *weir_shared_new(const weir_shared_options *options, weir_status *st
     for (size_t i = 0; i < BUCKETS; i++) {
         weir_list_init(&shared->buckets[i]);
     }
-    if (!weir_mutex_init(&shared->lock)) {
+    const size_t sessions = options->tls_sessions != 0 ? options->tls_sessions : SESSIONS_DEFAULT;
+    shared->sessions = weir_tls_sessions_new(allocator, sessions);
+    if (shared->sessions == NULL || !weir_mutex_init(&shared->lock)) {
+        weir_tls_sessions_free(shared->sessions);
         weir_release(allocator, shared);
         return NULL;
     }
@@ -95,6 +100,7 @@ void weir_shared_release(weir_shared *shared)
     while (!weir_list_is_empty(&shared->used)) {
         forget(shared, WEIR_CONTAINER_OF(shared->used.next, remembered, used));
     }
+    weir_tls_sessions_free(shared->sessions);
     weir_tls_config_release(shared->tls);
     weir_mutex_clear(&shared->lock);
     weir_release(shared->allocator, shared);
