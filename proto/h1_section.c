@@ -130,7 +130,8 @@ size_t weir_h1_section_feed(weir_h1_section *section, weir_span octets)
         taken++;
     }
     section->octets += (uint32_t)taken;
-    if (weir_h1_section_is_over(section) && section->message && !section->is_complete) {
+    if (!has_failed(section) && weir_h1_section_is_over(section) && section->message &&
+        !section->is_complete) {
         disagree(section);
     }
     return taken;
