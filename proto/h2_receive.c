@@ -560,7 +560,7 @@ static void end_data(weir_h2_session *session, weir_h2_frame_head head)
     }
     weir_status status = weir_h2_stream_end(stream, &session->conn.ready);
     if (status != WEIR_OK) {
-        fail_message(session, stream, status, "less content than the head declared");
+        fail_message(session, stream, status, NULL);
     } else {
         weir_h2_session_settle(session, stream);
     }
@@ -736,6 +736,9 @@ static void fail_message(weir_h2_session *session, weir_h2_stream *stream, weir_
                          const char *what)
 {
     weir_h2_code code = WEIR_H2_PROTOCOL_ERROR;
+    if (status == WEIR_E_H2_LENGTH && !what) {
+        what = "less content than the head declared";
+    }
     if (status == WEIR_E_NOMEM) {
         code = WEIR_H2_INTERNAL_ERROR;
     } else if (status != WEIR_E_H2_MESSAGE && status != WEIR_E_H2_LENGTH) {

@@ -424,6 +424,7 @@ static void lose_all(weir_h2_session *session, const weir_failure *failure)
         }
         if (session->ended && stream->receiving == WEIR_H2_RECEIVE_ENDED) {
             stream->base.failure = *failure;
+            stream->base.failure.phase = weir_h2_stream_phase(stream);
             weir_stream_tell(&stream->base, &session->conn.ready, WEIR_CONN_STOP);
             weir_h2_stream_reset(stream);
             weir_h2_session_settle(session, stream);
