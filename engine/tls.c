@@ -39,7 +39,7 @@
 /* Over the out queue's limit by this much, the peer makes us answer faster than any honest one. */
 enum { OUT_EXCESS_OCTETS = 128 * 1024 };
 /* Records without plaintext that may follow each other when OPEN: tickets, KeyUpdates, warnings. */
-enum { IDLE_RECORDS_LIMIT = 1000 };
+enum { IDLE_RECORDS_LIMIT = 4096 };
 
 _Static_assert(WEIR_TLS_PLAIN_LIMIT_OCTETS <= UINT16_MAX,
                "a descriptor counts plaintext in 16 bits");

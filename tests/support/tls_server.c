@@ -168,7 +168,7 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
     }
     while (*at) {
         size_t length = strcspn(at, " ");
-        for (unsigned int i = 0; i + 1 + in[i] <= in_length; i += 1u + in[i]) {
+        for (unsigned int i = 0; i < in_length && i + in[i] < in_length; i += 1u + in[i]) {
             if (in[i] == length && memcmp(in + i + 1, at, length) == 0) {
                 *out = in + i + 1;
                 *out_length = in[i];
