@@ -86,6 +86,16 @@ function echo(request, response) {
     request.pipe(response);
 }
 
+// For a proxy that takes no answer before it has sent the whole request.
+function echoWhole(request, response) {
+    const pieces = [];
+    request.on('data', (piece) => pieces.push(piece));
+    request.on('end', () => {
+        response.writeHead(200, {'content-type': 'application/octet-stream'});
+        response.end(Buffer.concat(pieces));
+    });
+}
+
 // A limit of 1,000 octets, enforced at the head: the body is not read.
 function small(request, response) {
     if (Number(request.headers['content-length'] || Infinity) <= 1000) {
@@ -142,6 +152,7 @@ const cases = {
     close,
     trailers,
     echo,
+    'echo-whole': echoWhole,
     sink,
     'trailers-echo': sink,
     small,
