@@ -255,6 +255,13 @@ void weir_h2_session_fail(weir_h2_session *session, weir_h2_fault fault)
     weir_h2_session_update_facts(session);
 }
 
+bool weir_h2_session_refuse(weir_h2_session *session, weir_status status, weir_h2_code code,
+                            const char *what)
+{
+    weir_h2_session_fail(session, (weir_h2_fault){status, code, what});
+    return false;
+}
+
 void weir_h2_session_fail_nomem(weir_h2_session *session)
 {
     weir_h2_session_fail(session,

@@ -5,7 +5,8 @@
  *
  *   h2_session.c   birth and death, the ends of streams and of the connection, facts, timers
  *   h2_settings.c  SETTINGS, ours and the peer's
- *   h2_receive.c   the frames that come
+ *   h2_judge.c     the frames that come, when their header is complete
+ *   h2_receive.c   their payload and what they do
  *   h2_send.c      requests, and whose turn it is to send
  *
  * The connection:
@@ -121,6 +122,9 @@ typedef struct weir_h2_fault {
 
 /* A connection error (RFC 9113 s5.4.1): queues GOAWAY, fails every open stream. Once. */
 void weir_h2_session_fail(weir_h2_session *session, weir_h2_fault fault);
+/* The same in one line, for checks: false always. */
+bool weir_h2_session_refuse(weir_h2_session *session, weir_status status, weir_h2_code code,
+                            const char *what);
 /* The same for a failure that the peer is told INTERNAL_ERROR of. */
 void weir_h2_session_fail_nomem(weir_h2_session *session);
 /* A stream error (RFC 9113 s5.4.2): queues RST_STREAM, fails the stream. */
@@ -151,6 +155,9 @@ void weir_h2_settings_take(weir_h2_session *session, const uint8_t *at);
 /* The frame is complete: it takes effect as a whole and is acknowledged. */
 void weir_h2_settings_commit(weir_h2_session *session);
 void weir_h2_settings_acknowledged(weir_h2_session *session);
+
+/* h2_judge.c: the header of a frame is complete. Accounts for the frame. */
+void weir_h2_judge(weir_h2_session *session);
 
 /* h2_receive.c: one part of the input. */
 void weir_h2_receive_part(weir_h2_session *session, weir_h2_part_kind kind, weir_span content);
