@@ -55,9 +55,12 @@ weir_link *weir_link_new(const weir_link_options *options, weir_status *status)
     link->failure.tls_alert = -1;
     weir_bin_init(&link->own_bin, link->allocator, 2);
     link->bin = options->bin != NULL ? options->bin : &link->own_bin;
-    weir_ledger_init(&link->early, link->over_tls);
     if (link->over_tls) {
-        link->tls = new_filter(link, options, status);
+        link->early = weir_alloc(link->allocator, sizeof(*link->early));
+        if (link->early != NULL) {
+            weir_ledger_init(link->early, true);
+            link->tls = new_filter(link, options, status);
+        }
         if (link->tls == NULL) {
             weir_link_free(link);
             return NULL;
@@ -74,6 +77,7 @@ void weir_link_free(weir_link *link)
     }
     weir_conn_free(link->conn);
     weir_tls_free(link->tls);
+    weir_release(link->allocator, link->early);
     weir_bin_clear(&link->own_bin);
     weir_release(link->allocator, link);
 }
@@ -247,7 +251,7 @@ weir_protocol weir_link_protocol(const weir_link *link)
 
 weir_ledger *weir_link_ledger(weir_link *link)
 {
-    return link->conn != NULL ? weir_conn_ledger(link->conn) : &link->early;
+    return link->conn != NULL ? weir_conn_ledger(link->conn) : link->early;
 }
 
 bool weir_link_has_sent_of(const weir_link *link, const weir_stream *stream)
@@ -265,6 +269,10 @@ void weir_link_account(weir_link *link, int fd, weir_account *account)
 {
     weir_ledger *ledger = weir_link_ledger(link);
 
+    if (ledger == NULL) {
+        *account = (weir_account){.size = sizeof(*account)}; /* clear, and never connected */
+        return;
+    }
     if (link->held.length > 0) {
         weir_ledger_plain(ledger, WEIR_RECEIVED, link->held.length);
         weir_ledger_charge(ledger, NULL, weir_row_of_conn(WEIR_ROW_UNREAD), WEIR_RECEIVED,
@@ -285,16 +293,16 @@ void weir_link_account(weir_link *link, int fd, weir_account *account)
 
 void weir_link_check(const weir_link *link)
 {
-#ifdef WEIR_CHECK
-    const weir_ledger *ledger = weir_link_ledger((weir_link *)(uintptr_t)link);
+    if (!WEIR_CHECKING) {
+        return;
+    }
     WEIR_ASSERT(link->conn != NULL || link->state != WEIR_LINK_OPEN);
-    weir_ledger_check(ledger);
     if (link->conn != NULL) {
         weir_conn_check(link->conn);
+        weir_ledger_check(weir_conn_ledger(link->conn));
+    } else if (link->early != NULL) {
+        weir_ledger_check(link->early);
     }
-#else
-    (void)link;
-#endif
 }
 
 static weir_tls *new_filter(weir_link *link, const weir_link_options *options, weir_status *status)
@@ -367,7 +375,11 @@ static void open_conn(weir_link *link, weir_protocol protocol)
         fail_with(link, status, 0, NULL);
         return;
     }
-    weir_ledger_inherit(weir_conn_ledger(conn), &link->early);
+    if (link->early != NULL) {
+        weir_ledger_inherit(weir_conn_ledger(conn), link->early);
+        weir_release(link->allocator, link->early);
+        link->early = NULL;
+    }
     link->conn = conn;
     enter(link, WEIR_LINK_OPEN);
 }

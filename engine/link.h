@@ -60,7 +60,7 @@ typedef struct weir_link {
     weir_conn_limits limits;
     weir_protocol pin;
     bool over_tls;
-    weir_ledger early;     /* the accounts until the conn is there */
+    weir_ledger *early;    /* TLS: the accounts until the conn is there, which takes them over */
     weir_tls *tls;
     weir_conn *conn;
     size_t sealed_octets;
@@ -104,6 +104,7 @@ bool weir_link_is_open(const weir_link *link);
 bool weir_link_is_over(const weir_link *link);
 weir_facts weir_link_facts(const weir_link *link);
 weir_protocol weir_link_protocol(const weir_link *link);
+/* NULL: clear, and not connected yet. */
 weir_ledger *weir_link_ledger(weir_link *link);
 /* Did any octet of the stream leave, in part of a record even? */
 bool weir_link_has_sent_of(const weir_link *link, const weir_stream *stream);
