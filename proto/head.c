@@ -344,6 +344,7 @@ static weir_status store(builder *b, weir_field field)
         return refuse_whole(b, WEIR_E_NOMEM, NULL);
     }
     if (copies_name) {
+        WEIR_ASSERT(at != NULL); /* a name has octets */
         at = copy_lower(at, &field.name);
     }
     if (!is_kept) {
