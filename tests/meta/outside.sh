@@ -22,7 +22,7 @@ answers() {
     local out
     out=$("$1" "http://127.0.0.1:$port/")
     echo "$out"
-    [ "$out" = "200 hello END" ]
+    [ "$out" = "200 hello WEIR_END" ]
 }
 
 cmake_project() { # cmake_project NAME TARGET
