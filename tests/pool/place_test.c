@@ -296,6 +296,32 @@ static void place__a_shared_connection_that_is_never_idle_yields_too(void **stat
     rig_close(&r);
 }
 
+static void place__no_more_connections_yield_than_are_wanted(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections = 2, .connections_per_origin = 1});
+    rig_ask_all(&r, "ab", "h2.one");
+    rig_actions(&r);
+    rig_ready(&r, 1, WEIR_H2, 100);
+    rig_ask_all(&r, "cd", "h2.two");
+    rig_actions(&r);
+    rig_ready(&r, 2, WEIR_H2, 100);
+    rig_ask_all(&r, "x", "three");
+    rig_actions(&r);
+    r.now_ns += 2 * WEIR_NS_PER_SECOND;
+    rig_release(&r, 'a');
+    rig_release(&r, 'c');
+    assert_int_equal(weir_pool_count(r.pool).slots_draining, 1);
+    assert_int_equal(rig_ask(&r, 'e', "h2.two"), WEIR_OK);
+    rig_release(&r, 'e');
+    rig_release(&r, 'd'); /* idle now, but 1 is on its way out for x */
+    assert_string_equal(rig_actions(&r), "");
+    rig_release(&r, 'b');
+    assert_string_equal(rig_actions(&r), "close 1 evicted");
+    rig_close(&r);
+}
+
 static void place__origins_take_turns_at_free_places(void **state)
 {
     (void)state;
@@ -380,6 +406,7 @@ int main(void)
         cmocka_unit_test(place__a_released_connection_is_for_its_own_origin_first),
         cmocka_unit_test(place__a_busy_origin_yields_to_one_that_waited_too_long),
         cmocka_unit_test(place__a_shared_connection_that_is_never_idle_yields_too),
+        cmocka_unit_test(place__no_more_connections_yield_than_are_wanted),
         cmocka_unit_test(place__origins_take_turns_at_free_places),
         cmocka_unit_test(place__gives_up_a_dial_that_nobody_waits_for_when_others_need_its_place),
         cmocka_unit_test(place__starves_nobody_among_many_origins),

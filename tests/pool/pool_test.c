@@ -233,7 +233,9 @@ static void pool__takes_back_what_was_not_pulled(void **state)
     rig_abandon(&r, 'a'); /* its grant is queued */
     assert_int_equal(rig_ticket(&r, 'a')->state, WEIR_TICKET_IDLE);
     assert_string_equal(rig_actions(&r), "grant b 1 dialed");
+    rig_ask_all(&r, "d", "one");
     rig_release(&r, 'b');
+    rig_abandon(&r, 'd'); /* granted a used connection, and never used it */
     rig_ask_all(&r, "c", "two");
     assert_string_equal(rig_actions(&r), "dial 2 for c");
     rig_fail(&r, 2);

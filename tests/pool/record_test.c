@@ -292,6 +292,74 @@ static void record__a_handshake_alone_does_not_end_the_series(void **state)
     rig_close(&r);
 }
 
+/* The last ticket left with the failure, so there is no pause; the failure itself is not forgotten.
+ */
+static void record__remembers_a_failure_of_an_origin_that_nobody_waits_for(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){0});
+    rig_ask_all(&r, "a", "one");
+    rig_actions(&r);
+    rig_fail(&r, 1);
+    rig_actions(&r);
+    assert_int_equal(weir_pool_count(r.pool).origins, 1);
+    rig_ask_all(&r, "a", "one");
+    assert_string_equal(rig_actions(&r), "dial 2 for a");
+    rig_ask_all(&r, "b", "one");
+    rig_actions(&r);
+    rig_fail(&r, 3);
+    rig_fail(&r, 2);
+    assert_string_equal(rig_actions(&r),
+                        "refuse b WEIR_E_CONNECT_REFUSED, refuse a WEIR_E_CONNECT_REFUSED");
+    rig_ask_all(&r, "a", "tls.one");
+    rig_actions(&r);
+    rig_ask_all(&r, "b", "tls.one");
+    rig_fail(&r, 4);
+    rig_actions(&r);
+    assert_in_range(pause_ns(&r), 45 * ms, 55 * ms); /* another origin: its own series */
+    rig_ask_all(&r, "c", "one");
+    rig_actions(&r);
+    weir_facts dead = rig_facts(&r, WEIR_H1, 1);
+    dead.accepting = false;
+    rig_abandon(&r, 'b');
+    weir_pool_ready(r.pool, rig_slot(&r, 5), &dead, r.now_ns);
+    rig_actions(&r);
+    assert_in_range(pause_ns(&r), 180 * ms, 220 * ms);
+    rig_close(&r);
+}
+
+static void record__a_connection_ends_the_pause_of_the_others(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 2});
+    rig_ask_all(&r, "ab", "one");
+    rig_actions(&r);
+    rig_ask_all(&r, "c", "one");
+    rig_fail(&r, 1);
+    assert_string_equal(rig_actions(&r), "refuse a WEIR_E_CONNECT_REFUSED");
+    assert_int_equal(rig_ticket(&r, 'c')->reason, WEIR_REASON_BACK_OFF);
+    rig_ready(&r, 2, WEIR_H1, 1);
+    assert_string_equal(rig_actions(&r), "grant b 2 dialed, dial 3 for c");
+    rig_close(&r);
+}
+
+static void record__a_connection_that_dies_unused_is_a_failure(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 1});
+    rig_ask_all(&r, "a", "h2.one");
+    rig_actions(&r);
+    rig_ready(&r, 1, WEIR_H2, 0);
+    assert_string_equal(rig_actions(&r), "");
+    rig_gone(&r, 1);
+    assert_string_equal(rig_actions(&r), "");
+    assert_in_range(pause_ns(&r), 45 * ms, 55 * ms);
+    rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +376,9 @@ int main(void)
         cmocka_unit_test(record__dials_that_fail_together_are_one_failure),
         cmocka_unit_test(record__a_served_exchange_ends_the_series),
         cmocka_unit_test(record__a_handshake_alone_does_not_end_the_series),
+        cmocka_unit_test(record__remembers_a_failure_of_an_origin_that_nobody_waits_for),
+        cmocka_unit_test(record__a_connection_ends_the_pause_of_the_others),
+        cmocka_unit_test(record__a_connection_that_dies_unused_is_a_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
