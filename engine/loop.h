@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The asynchronous front end from inside: loop.c holds its face, loop_io.c its system calls.
+ */
+#ifndef WEIR_ENGINE_LOOP_H
+#define WEIR_ENGINE_LOOP_H
+
+#include "engine/os.h"
+#include "engine/resolve.h"
+#include "engine/turn.h"
+#include "weir/loop.h"
+
+#define WEIR_LOOP_RECEIVE_OCTETS ((size_t)65536)
+
+/* What a registered descriptor is for. */
+typedef enum ready_kind { READY_DEAD = 0, READY_PORT, READY_ATTEMPT, READY_RESOLVER } ready_kind;
+
+typedef struct ready_tag {
+    ready_kind kind;
+    weir_port *port;
+    size_t index; /* of an attempt */
+    int fd;       /* of the resolver */
+    weir_list place;
+} ready_tag;
+
+/* How many observed events one turn hands out as records. */
+#define RECORDS 64
+
+struct weir_loop {
+    weir_turn turn;
+    const weir_allocator *allocator;
+    weir_os_poller *poller;
+    weir_channel *channel;
+    uint8_t *receive;
+    size_t turn_octets;
+    size_t budget_octets;
+    bool in_turn;
+    bool observed_as_records;
+    weir_observer record_observer;  /* only says that somebody listens */
+    weir_waiting_event *records;    /* of this turn */
+    size_t record_count;
+    weir_list resolver_tags;
+    weir_list dead_tags;            /* freed when no batch of readiness can name them any more */
+    weir_mutex inbox_lock;          /* guards `cancelled` */
+    weir_list cancelled;            /* seats of exchanges that other threads cancelled */
+    weir_exchange *telling;         /* whose observer runs: freeing it waits */
+    bool free_telling;
+};
+
+/* Now, for everything that happens until the next call of it. */
+void weir_loop_moved(weir_loop *loop);
+/* What the kernel, the resolver and other threads have to say. */
+void weir_loop_gather(weir_loop *loop);
+/* Every touched port: receive, send, dial, close. */
+void weir_loop_act(weir_loop *loop);
+/* Changes of the resolver's descriptors. */
+void weir_loop_watch_resolver(weir_loop *loop);
+void weir_loop_close_port(weir_loop *loop, weir_port *port);
+/* Tags that no readiness can name any more. */
+void weir_loop_free_dead(weir_loop *loop);
+
+#endif

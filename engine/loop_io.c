@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The system calls of the loop: what is gathered before a decision and done after it.
+ *
+ * A descriptor is registered once, edge-triggered, with a tag that says what it is for; a winner keeps the tag of its attempt, so
+ * that becoming a connection costs no system call. A tag is buried, not freed, until the batch of readiness that may name it is over.
+ *
+ * What is known of a socket's readiness stays in its port until the kernel says EAGAIN, or gives or takes less than it was
+ * offered. After a hang-up was seen a short read proves nothing: the end must still be read.
+ */
+#include "engine/loop.h"
+
+#include <string.h>
+
+#define READY_BATCH 256
+
+static void gather_ready(weir_loop *loop, const weir_os_ready *ready);
+static void gather_cancels(weir_loop *loop);
+static void gather_answers(weir_loop *loop);
+static void act_on(weir_loop *loop, weir_port *port);
+static void dial(weir_loop *loop, weir_port *port);
+static void start_attempt(weir_loop *loop, weir_port *port, size_t index);
+static void attempt_ready(weir_loop *loop, ready_tag *tag);
+static void end_dial(weir_loop *loop, weir_port *port);
+static void receive(weir_loop *loop, weir_port *port);
+static void send_pending(weir_loop *loop, weir_port *port);
+static void send_failed(weir_loop *loop, weir_port *port, int sys_errno);
+static void bury(weir_loop *loop, ready_tag *tag);
+
+/* -- gather -- */
+
+void weir_loop_moved(weir_loop *loop)
+{
+    loop->turn.now_ns = weir_now();
+}
+
+void weir_loop_gather(weir_loop *loop)
+{
+    weir_os_ready ready[READY_BATCH];
+    const size_t count = weir_os_poller_wait(loop->poller, ready, READY_BATCH);
+
+    for (size_t i = 0; i < count; i++) {
+        gather_ready(loop, &ready[i]);
+    }
+    gather_cancels(loop);
+    weir_channel_ready(loop->channel, -1, false, false, loop->turn.now_ns);
+    gather_answers(loop);
+}
+
+static void gather_ready(weir_loop *loop, const weir_os_ready *ready)
+{
+    ready_tag *tag = ready->user;
+    weir_port *port = tag->port;
+
+    switch (tag->kind) {
+    case READY_DEAD:
+        return;
+    case READY_RESOLVER:
+        weir_channel_ready(loop->channel, tag->fd, ready->readable, ready->writable, loop->turn.now_ns);
+        return;
+    case READY_ATTEMPT:
+        if (ready->writable) {
+            attempt_ready(loop, tag);
+        }
+        return;
+    case READY_PORT:
+        port->readable = port->readable || ready->readable;
+        port->writable = port->writable || ready->writable;
+        port->hangup = port->hangup || ready->hangup;
+        receive(loop, port);
+        weir_turn_touch(&loop->turn, port);
+        return;
+    }
+}
+
+static void gather_cancels(weir_loop *loop)
+{
+    weir_list cancelled;
+
+    weir_list_init(&cancelled);
+    weir_mutex_lock(&loop->inbox_lock);
+    weir_list_splice(&cancelled, &loop->cancelled);
+    while (!weir_list_is_empty(&cancelled)) {
+        weir_turn_seat *seat = WEIR_CONTAINER_OF(cancelled.next, weir_turn_seat, kicked);
+        weir_list_remove(&seat->kicked);
+        weir_turn_cancelled(&loop->turn, seat->exchange);
+    }
+    weir_mutex_unlock(&loop->inbox_lock);
+}
+
+static void gather_answers(weir_loop *loop)
+{
+    weir_answer answer;
+
+    while (weir_channel_next_answer(loop->channel, &answer)) {
+        weir_port *port = answer.user;
+        weir_turn_answer(&loop->turn, port, answer.family, answer.status, answer.addresses, answer.count);
+    }
+}
+
+void weir_loop_watch_resolver(weir_loop *loop)
+{
+    weir_poll watch;
+
+    while (weir_channel_next_watch(loop->channel, &watch)) {
+        ready_tag *tag = NULL;
+        for (weir_list *at = loop->resolver_tags.next; at != &loop->resolver_tags && tag == NULL; at = at->next) {
+            ready_tag *known = WEIR_CONTAINER_OF(at, ready_tag, place);
+            tag = known->fd == watch.fd ? known : NULL;
+        }
+        if (tag == NULL) {
+            tag = weir_alloc_zeroed(loop->allocator, sizeof(*tag));
+            if (tag == NULL) {
+                return; /* c-ares tries again after its time-out */
+            }
+            tag->kind = READY_RESOLVER;
+            tag->fd = watch.fd;
+            weir_list_init(&tag->place);
+            weir_list_push_back(&loop->resolver_tags, &tag->place);
+        }
+        (void)weir_os_poller_watch(loop->poller, watch.fd, (watch.events & WEIR_POLL_IN) != 0,
+                                   (watch.events & WEIR_POLL_OUT) != 0, tag);
+    }
+}
+
+/* -- act -- */
+
+void weir_loop_act(weir_loop *loop)
+{
+    for (weir_port *port = weir_turn_next_port(&loop->turn); port != NULL;
+         port = weir_turn_next_port(&loop->turn)) {
+        act_on(loop, port);
+    }
+}
+
+static void act_on(weir_loop *loop, weir_port *port)
+{
+    if (port->state == WEIR_PORT_DIALING && port->fd < 0) {
+        dial(loop, port);
+        weir_turn_acted(&loop->turn, port);
+        return;
+    }
+    if (port->fd >= 0) {
+        receive(loop, port);
+        send_pending(loop, port);
+    }
+    if (port->state == WEIR_PORT_CLOSING && (port->fd < 0 || weir_link_is_over(port->link))) {
+        weir_loop_close_port(loop, port);
+        return;
+    }
+    weir_turn_acted(&loop->turn, port);
+}
+
+static void dial(weir_loop *loop, weir_port *port)
+{
+    size_t index = 0;
+
+    if (!port->dial_begun) {
+        port->dial_begun = true;
+        if (weir_dialing_needs_lookup(port->dialing)) {
+            port->lookup = weir_channel_start(loop->channel, weir_dialing_host(port->dialing), port, loop->turn.now_ns);
+            if (port->lookup == NULL) {
+                weir_turn_answer(&loop->turn, port, 4, WEIR_E_NOMEM, NULL, 0);
+                weir_turn_answer(&loop->turn, port, 6, WEIR_E_NOMEM, NULL, 0);
+            }
+            gather_answers(loop);
+        }
+    }
+    while (port->state == WEIR_PORT_DIALING && port->fd < 0 &&
+           weir_dialing_next(port->dialing, loop->turn.now_ns, &index)) {
+        start_attempt(loop, port, index);
+    }
+}
+
+static void start_attempt(weir_loop *loop, weir_port *port, size_t index)
+{
+    weir_dial_address *attempt = &port->dialing->dial.addresses[index];
+    ready_tag *tag = weir_alloc_zeroed(loop->allocator, sizeof(*tag));
+    weir_io io = {WEIR_IO_FAILED, 0, 0};
+
+    if (tag != NULL) {
+        *tag = (ready_tag){.kind = READY_ATTEMPT, .port = port, .index = index, .fd = -1};
+        weir_list_init(&tag->place);
+        io = weir_os_connect(&attempt->address, port->dialing->port, &attempt->fd);
+    }
+    if (io.kind == WEIR_IO_FAILED || !weir_os_poller_add(loop->poller, attempt->fd, tag)) {
+        if (attempt->fd >= 0) {
+            weir_os_close(attempt->fd);
+            attempt->fd = -1;
+        }
+        weir_release(loop->allocator, tag);
+        weir_turn_attempt_ended(&loop->turn, port, index, io.sys_errno != 0 ? io.sys_errno : WEIR_OS_NOMEM);
+        return;
+    }
+    attempt->driver = tag;
+}
+
+static void attempt_ready(weir_loop *loop, ready_tag *tag)
+{
+    weir_port *port = tag->port;
+    const size_t index = tag->index;
+    weir_dial_address *attempt = &port->dialing->dial.addresses[index];
+    const weir_io io = weir_os_connect_result(attempt->fd);
+
+    if (io.kind == WEIR_IO_FAILED) {
+        weir_os_close(attempt->fd);
+        attempt->fd = -1;
+        attempt->driver = NULL;
+        bury(loop, tag);
+        weir_turn_attempt_ended(&loop->turn, port, index, io.sys_errno);
+        return;
+    }
+    port->fd = attempt->fd;
+    port->driver = tag;
+    port->writable = true;
+    attempt->fd = -1;
+    attempt->driver = NULL;
+    tag->kind = READY_PORT;
+    end_dial(loop, port);
+    weir_turn_attempt_ended(&loop->turn, port, index, 0);
+}
+
+/* Closes the attempts that did not win and the look-up. */
+static void end_dial(weir_loop *loop, weir_port *port)
+{
+    weir_dial *dialed = &port->dialing->dial;
+
+    for (size_t i = 0; i < dialed->count; i++) {
+        if (dialed->addresses[i].fd >= 0) {
+            weir_os_close(dialed->addresses[i].fd);
+            dialed->addresses[i].fd = -1;
+            bury(loop, dialed->addresses[i].driver);
+            dialed->addresses[i].driver = NULL;
+        }
+    }
+    if (port->lookup != NULL) {
+        weir_channel_end(loop->channel, port->lookup);
+        port->lookup = NULL;
+    }
+}
+
+static void receive(weir_loop *loop, weir_port *port)
+{
+    weir_want want;
+
+    while (port->readable && loop->budget_octets > 0) {
+        weir_link_want(port->link, &want);
+        if (want.in_octets == 0) {
+            return;
+        }
+        const size_t room = weir_min(want.in_octets, weir_min(WEIR_LOOP_RECEIVE_OCTETS, loop->budget_octets));
+        const weir_io io = weir_os_recv(port->fd, loop->receive, room, true);
+        switch (io.kind) {
+        case WEIR_IO_OK:
+            loop->budget_octets -= io.octets;
+            weir_turn_received(&loop->turn, port, (weir_span){loop->receive, io.octets});
+            if (io.octets < room && !port->hangup) {
+                port->readable = false;
+            }
+            break;
+        case WEIR_IO_AGAIN:
+            port->readable = false;
+            return;
+        case WEIR_IO_END:
+            port->readable = false;
+            weir_turn_received(&loop->turn, port, (weir_span){NULL, 0});
+            return;
+        case WEIR_IO_FAILED:
+            port->readable = false;
+            weir_turn_failed(&loop->turn, port, io.sys_errno);
+            return;
+        }
+    }
+}
+
+static void send_pending(weir_loop *loop, weir_port *port)
+{
+    weir_want want;
+
+    for (weir_link_want(port->link, &want); port->writable && want.out[0].length > 0;
+         weir_link_want(port->link, &want)) {
+        const weir_io io = weir_os_send(port->fd, want.out, want.out[1].length > 0 ? 2 : 1, true);
+        if (io.kind == WEIR_IO_OK) {
+            weir_turn_sent(&loop->turn, port, io.octets);
+            port->writable = io.octets == want.out[0].length + want.out[1].length;
+            continue;
+        }
+        port->writable = false;
+        if (io.kind == WEIR_IO_FAILED) {
+            send_failed(loop, port, io.sys_errno);
+            return;
+        }
+    }
+}
+
+/* An answer may lie unread in the socket behind EPIPE or a reset: it is read before the failure is believed. */
+static void send_failed(weir_loop *loop, weir_port *port, int sys_errno)
+{
+    port->readable = true;
+    port->hangup = true;
+    receive(loop, port);
+    if (port->link->state != WEIR_LINK_CLOSED) {
+        weir_turn_failed(&loop->turn, port, sys_errno);
+    }
+}
+
+void weir_loop_close_port(weir_loop *loop, weir_port *port)
+{
+    weir_account account;
+
+    if (port->dialing != NULL) {
+        end_dial(loop, port);
+    }
+    weir_link_account(port->link, port->fd, &account);
+    if (port->fd >= 0) {
+        weir_os_close(port->fd);
+        port->fd = -1;
+    }
+    if (port->driver != NULL) {
+        bury(loop, port->driver);
+    }
+    weir_turn_closed(&loop->turn, port, &account);
+}
+
+/* Readiness gathered earlier may still name the tag. */
+static void bury(weir_loop *loop, ready_tag *tag)
+{
+    tag->kind = READY_DEAD;
+    tag->port = NULL;
+    weir_list_push_back(&loop->dead_tags, &tag->place);
+}
+
+void weir_loop_free_dead(weir_loop *loop)
+{
+    while (!weir_list_is_empty(&loop->dead_tags)) {
+        ready_tag *tag = WEIR_CONTAINER_OF(loop->dead_tags.next, ready_tag, place);
+        weir_list_remove(&tag->place);
+        weir_release(loop->allocator, tag);
+    }
+}
+
