@@ -147,6 +147,7 @@ void weir_link_failed(weir_link *link, int sys_errno, weir_time now_ns)
 {
     link->now_ns = now_ns;
     link->watch.failed = true;
+    link->watch.fin_seen = link->watch.fin_seen || weir_os_says_fin(sys_errno);
     fail_with(link, WEIR_E_NETWORK, sys_errno, NULL);
 }
 

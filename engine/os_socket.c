@@ -32,6 +32,7 @@ enum {
     STATE_ESTABLISHED = 1,
     STATE_SYN_SENT = 2,
     STATE_TIME_WAIT = 6,
+    STATE_CLOSE = 7,
     STATE_CLOSE_WAIT = 8,
     STATE_LAST_ACK = 9,
     STATE_CLOSING = 11
@@ -45,7 +46,8 @@ static weir_io from_result(ssize_t result);
 static socklen_t to_sockaddr(const weir_address *address, uint16_t port, struct sockaddr_storage *storage);
 static bool sample(int fd, struct tcp_info *info, int *in_queue, int *out_queue);
 static bool same_counts(const struct tcp_info *a, const struct tcp_info *b);
-static bool peer_finished(const struct tcp_info *info, const weir_os_watch *watch);
+static bool peer_finished(int fd, const struct tcp_info *info, const weir_os_watch *watch);
+static bool drain_to_fin(int fd);
 
 weir_io weir_os_connect(const weir_address *address, uint16_t port, int *fd)
 {
@@ -245,8 +247,13 @@ bool weir_os_kernel_octets(int fd, const weir_os_watch *watch, weir_octets *octe
     }
     octets->sent = after.tcpi_bytes_acked - 1 - (watch->shut_write ? 1U : 0U) + (unsigned)out_queue;
     octets->received =
-        after.tcpi_bytes_received - (peer_finished(&after, watch) ? 1U : 0U) - (unsigned)in_queue;
+        after.tcpi_bytes_received - (peer_finished(fd, &after, watch) ? 1U : 0U) - (unsigned)in_queue;
     return true;
+}
+
+bool weir_os_says_fin(int sys_errno)
+{
+    return sys_errno == EPIPE;
 }
 
 weir_status weir_os_failure_status(int sys_errno)
@@ -389,8 +396,26 @@ static bool same_counts(const struct tcp_info *a, const struct tcp_info *b)
            a->tcpi_state == b->tcpi_state;
 }
 
-static bool peer_finished(const struct tcp_info *info, const weir_os_watch *watch)
+/*
+ * The kernel counts a FIN among the octets received. In CLOSE the state has forgotten whether one came: then what recv says behind the
+ * last octet tells it, 0 for a FIN, as long as no error was consumed before.
+ */
+static bool peer_finished(int fd, const struct tcp_info *info, const weir_os_watch *watch)
 {
-    return watch->fin_seen || info->tcpi_state == STATE_CLOSE_WAIT || info->tcpi_state == STATE_LAST_ACK ||
-           info->tcpi_state == STATE_CLOSING || info->tcpi_state == STATE_TIME_WAIT;
+    if (watch->fin_seen || info->tcpi_state == STATE_CLOSE_WAIT || info->tcpi_state == STATE_LAST_ACK ||
+        info->tcpi_state == STATE_CLOSING || info->tcpi_state == STATE_TIME_WAIT) {
+        return true;
+    }
+    return info->tcpi_state == STATE_CLOSE && !watch->failed && drain_to_fin(fd);
+}
+
+static bool drain_to_fin(int fd)
+{
+    uint8_t room[4096];
+    ssize_t result = 0;
+
+    do {
+        result = recv(fd, room, sizeof(room), MSG_DONTWAIT);
+    } while (result > 0 || (result < 0 && errno == EINTR));
+    return result == 0;
 }
