@@ -149,6 +149,48 @@ static void place__facts_that_refused_a_ticket_are_not_tried_again(void **state)
     rig_close(&r);
 }
 
+/* b is bounced by a full connection, gets the next lease that ends there, and stands before it
+ * again. */
+static void bounce_by_a_full_one(rig *r)
+{
+    rig_open(r, (weir_pool_options){.connections_per_origin = 1});
+    rig_ask_all(r, "abc", "h2.one");
+    rig_actions(r);
+    rig_ready(r, 1, WEIR_H2, 3);
+    rig_actions(r);
+    bounce(r, 'b', 1, 2);
+    rig_release(r, 'a');
+    assert_string_equal(rig_actions(r), "grant b 1 reused");
+}
+
+static void place__a_connection_that_contradicts_itself_is_a_defect(void **state)
+{
+    (void)state;
+    rig r;
+    bounce_by_a_full_one(&r);
+    if (WEIR_CHECKING) {
+        expect_assert_failure(weir_pool_bounce(r.pool, rig_ticket(&r, 'b'), NULL, r.now_ns));
+    } else {
+        weir_pool_bounce(r.pool, rig_ticket(&r, 'b'), NULL, r.now_ns);
+        assert_int_equal(rig_ticket(&r, 'b')->state, WEIR_TICKET_WAITING);
+        rig_release(&r, 'c');
+        assert_string_equal(rig_actions(&r), "close 1 unfit");
+    }
+    rig_close(&r);
+}
+
+static void place__a_bounce_off_a_dead_connection_is_none_of_its_facts(void **state)
+{
+    (void)state;
+    rig r;
+    bounce_by_a_full_one(&r);
+    rig_gone(&r, 1);
+    weir_pool_bounce(r.pool, rig_ticket(&r, 'b'), NULL, r.now_ns);
+    assert_string_equal(rig_actions(&r), "dial 2 for b");
+    assert_int_equal(rig_ticket(&r, 'b')->bounces, 2);
+    rig_close(&r);
+}
+
 static void place__a_queue_is_bounded_for_each_origin_and_in_all(void **state)
 {
     (void)state;
@@ -399,6 +441,8 @@ int main(void)
         cmocka_unit_test(place__bounced_tickets_go_first_in_their_old_order),
         cmocka_unit_test(place__a_bounce_can_be_leased_elsewhere_at_once),
         cmocka_unit_test(place__facts_that_refused_a_ticket_are_not_tried_again),
+        cmocka_unit_test(place__a_connection_that_contradicts_itself_is_a_defect),
+        cmocka_unit_test(place__a_bounce_off_a_dead_connection_is_none_of_its_facts),
         cmocka_unit_test(place__a_queue_is_bounded_for_each_origin_and_in_all),
         cmocka_unit_test(place__a_full_queue_elsewhere_does_not_forbid_reuse),
         cmocka_unit_test(place__evicts_the_longest_idle_and_dials_when_it_is_gone),
