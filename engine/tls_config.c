@@ -29,6 +29,7 @@
 #include <wolfssl/options.h> /* before every other header of wolfSSL */
 
 #include <wolfssl/ssl.h>
+#include <wolfssl/version.h>
 
 /* AEAD with ephemeral keys only (RFC 9113 s9.2.2 forbids the rest for HTTP/2; RFC 9325 s4.2). */
 static const char suites[] = "TLS13-AES128-GCM-SHA256:TLS13-AES256-GCM-SHA384:"
@@ -39,6 +40,14 @@ static const char suites[] = "TLS13-AES128-GCM-SHA256:TLS13-AES256-GCM-SHA384:"
 
 /* Pinned: newer releases of wolfSSL offer post-quantum groups, in ClientHellos of two segments. */
 static const int groups[] = {WOLFSSL_ECC_X25519, WOLFSSL_ECC_SECP256R1, WOLFSSL_ECC_SECP384R1};
+
+/* RFC 9155: no SHA-1. Builds without the OpenSSL layer cannot be told, and offer none if they are
+ * without TLS 1.1. */
+#ifdef OPENSSL_EXTRA
+static const char signatures[] = "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ED25519:"
+                                 "RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:"
+                                 "RSA+SHA256:RSA+SHA384:RSA+SHA512";
+#endif
 
 /* Where distributions keep their bundle of roots: Debian, Fedora, Alpine. */
 static const char *const system_roots[] = {"/etc/ssl/certs/ca-certificates.crt",
@@ -213,6 +222,18 @@ static verdict set_up_offer(weir_tls_config *config, const weir_tls_options *opt
         wolfSSL_CTX_UseSessionTicket(context) != WOLFSSL_SUCCESS) {
         return bad("this wolfSSL cannot offer what weir needs");
     }
+#ifdef OPENSSL_EXTRA
+    if (wolfSSL_CTX_set1_sigalgs_list(context, signatures) != WOLFSSL_SUCCESS) {
+        return bad("the signature algorithms could not be set");
+    }
+#endif
+    /* A resumed connection has new keys all the same (RFC 8446 s4.2.9). Older releases cannot be
+     * told. */
+#if LIBWOLFSSL_VERSION_HEX >= 0x05007000
+    if (wolfSSL_CTX_only_dhe_psk(context) != 0) {
+        return bad("resumption without new keys could not be forbidden");
+    }
+#endif
     (void)wolfSSL_CTX_set_session_cache_mode(context, WOLFSSL_SESS_CACHE_OFF);
     (void)wolfSSL_CTX_set_session_cache_mode(context, WOLFSSL_SESS_CACHE_NO_INTERNAL);
     wolfSSL_CTX_set_verify(context, options->insecure ? WOLFSSL_VERIFY_NONE : WOLFSSL_VERIFY_PEER,

@@ -64,6 +64,7 @@ static const meaning errors[] = {
     {ASN_PATHLEN_INV_E, WEIR_E_TLS_CERTIFICATE, "the chain is longer than an issuer allows"},
     {ASN_CRIT_EXT_E, WEIR_E_TLS_CERTIFICATE, "a critical extension is not known"},
     {ASN_PARSE_E, WEIR_E_TLS_CERTIFICATE, "a certificate is malformed"},
+    {INVALID_PARAMETER, WEIR_E_TLS_PROTOCOL, "something has a value that wolfSSL does not take"},
     {SOCKET_PEER_CLOSED_E, WEIR_E_TLS_CLOSED, NULL},
 };
 

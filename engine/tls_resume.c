@@ -15,8 +15,9 @@
 
 #include <wolfssl/ssl.h>
 
-/* A longer ticket is not remembered: it would have to be sent with every handshake. */
-enum { TICKET_LIMIT_OCTETS = 4096 };
+/* What wolfSSL can offer. A longer ticket is not remembered: the handshake that offers it would
+ * fail. */
+enum { TICKET_LIMIT_OCTETS = 1536 };
 
 static bool is_new_ticket(weir_tls_resume *resume, WOLFSSL *ssl);
 

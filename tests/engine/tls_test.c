@@ -118,6 +118,13 @@ static int look_at_hello(SSL *ssl, int *alert, void *user)
     for (size_t i = 1; i + 1 < length; i += 2) {
         text += sprintf(text, " %02x%02x", octets[i], octets[i + 1]);
     }
+    text += sprintf(text, "; weak signatures");
+    assert_true(SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_signature_algorithms, &octets, &length));
+    for (size_t i = 2; i + 1 < length; i += 2) {
+        if (octets[i] < 3) { /* of SHA-1 or MD5 */
+            text += sprintf(text, " %02x%02x", octets[i], octets[i + 1]);
+        }
+    }
     assert_int_equal(SSL_client_hello_get0_compression_methods(ssl, &octets), 1);
     assert_int_equal(octets[0], 0);
     assert_false(SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_early_data, &octets, &length));
@@ -139,7 +146,7 @@ static void tls__offers_what_is_listed_and_nothing_else(void **state)
         memmove(scsv, scsv + 5, strlen(scsv + 5) + 1);
     }
     assert_string_equal(text, "suites 1301 1302 1303 c02b c02f c02c c030 cca9 cca8; "
-                              "groups 001d 0017 0018; versions 0304 0303");
+                              "groups 001d 0017 0018; versions 0304 0303; weak signatures");
 }
 
 static void tls__names_no_address(void **state)
@@ -239,6 +246,20 @@ static void tls__is_the_same_however_the_octets_are_cut(void **state)
             assert_int_equal(weir_tls_torn_received(pair->tls), 0);
             assert_int_equal(weir_tls_torn_sent(pair->tls), 0);
         }
+    }
+}
+
+static void tls__takes_a_handshake_in_small_records(void **state)
+{
+    weir_bench *bench = *state;
+
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; ++version) {
+        weir_tls_server_options options = server_of(version);
+        options.fragment_octets = 512;
+        weir_tls_pair *pair = weir_bench_shake_hands(bench, &options);
+        weir_assert_open(pair);
+        assert_true(pair->received.records[WEIR_TLS_HANDSHAKE] > 4);
+        carry_both_ways(pair);
     }
 }
 
@@ -525,6 +546,7 @@ int main(void)
         WEIR_LIVE(tls__refuses_a_server_without_a_common_protocol),
         WEIR_LIVE(tls__refuses_a_protocol_that_was_not_offered),
         WEIR_LIVE(tls__is_the_same_however_the_octets_are_cut),
+        WEIR_LIVE(tls__takes_a_handshake_in_small_records),
         WEIR_LIVE(tls__tells_several_records_of_one_feed_apart),
         WEIR_LIVE(tls__carries_records_of_every_size),
         WEIR_LIVE(tls__seals_nothing_into_no_record),

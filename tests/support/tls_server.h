@@ -19,8 +19,10 @@ typedef struct weir_tls_server_options {
     int newest;
     const char *protocols; /* ALPN, in its order: "h2", "http/1.1", "h2 http/1.1"; NULL: none */
     const char *lie;       /* ALPN answer that is given whatever was offered */
+    const char *suites13;  /* TLS 1.3 suites */
     const char *suites;    /* TLS 1.2 cipher list */
     const char *groups;
+    int fragment_octets; /* the longest plaintext of a record; 0: 16384 */
     bool asks_certificate;
     int tickets;        /* after a TLS 1.3 handshake, +1; 0: two, as OpenSSL has it */
     SSL_CTX *context;   /* of an earlier server, for resumption; NULL: a new one */
