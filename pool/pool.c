@@ -188,10 +188,10 @@ void weir_pool_dial_failed(weir_pool *pool, weir_slot *slot, const weir_failure 
 void weir_pool_gone(weir_pool *pool, weir_slot *slot, weir_time now_ns)
 {
     begin(pool, now_ns);
-    WEIR_ASSERT(slot->state != WEIR_SLOT_DIALING);
+    WEIR_ASSERT(slot->order_kind != WEIR_ACTION_DIAL);
     WEIR_ASSERT(slot->state != WEIR_SLOT_GONE);
     weir_origin *origin = slot->origin;
-    if (slot->state != WEIR_SLOT_CLOSING && slot->served == 0 && slot->leases == 0) {
+    if (slot->state == WEIR_SLOT_READY && slot->served == 0 && slot->leases == 0) {
         weir_record_failed(pool, origin, slot->order);
     }
     weir_slot_bury(pool, slot);

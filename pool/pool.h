@@ -124,7 +124,8 @@ void weir_pool_abandon(weir_pool *pool, weir_ticket *ticket, weir_time now_ns);
 
 /*
  * The lease was refused by the connection (NOT_ACCEPTING): newer facts are told and the ticket goes to the front of its
- * queue with its original time, and may be granted another slot at once (a GRANT action, or state LEASED).
+ * queue with its original time. Afterwards it is LEASED on another slot (no action tells of it), or WAITING or, after a
+ * shutdown, REFUSED (an action follows). Facts may be NULL if the connection is gone.
  */
 void weir_pool_bounce(weir_pool *pool, weir_ticket *ticket, const weir_facts *facts, weir_time now_ns);
 
@@ -139,7 +140,8 @@ void weir_pool_ready(weir_pool *pool, weir_slot *slot, const weir_facts *facts, 
 /* It failed: refuses with this failure every ticket that has been waiting on this dial (asked before it began and has no
  * other dial or usable connection to hope for); later ones start a new dial. The slot is GONE. */
 void weir_pool_dial_failed(weir_pool *pool, weir_slot *slot, const weir_failure *failure, weir_time now_ns);
-/* The connection of a slot is closed for good (after CLOSE, or by itself). Leases that are left are still to be released. */
+/* The connection of a slot is closed for good (after CLOSE, or by itself). Leases that are left are still to be released.
+ * A dial: it was given up, which is nobody's failure; whoever waits for it gets another. */
 void weir_pool_gone(weir_pool *pool, weir_slot *slot, weir_time now_ns);
 
 /* Does any ticket wait for this dial? A dial that nobody waits for may be given up or finished. */
@@ -170,7 +172,7 @@ typedef struct weir_pool_counts {
     uint64_t slots_dialing;
     uint64_t slots_idle;
     uint64_t slots_leased; /* with at least one lease */
-    uint64_t slots_draining;
+    uint64_t slots_draining; /* take no more: with leases left, or closing */
     uint64_t leases;
     uint64_t tickets_waiting;
     uint64_t requests;  /* ever */

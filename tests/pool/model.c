@@ -382,6 +382,10 @@ static void step_dial(world *w)
         fail_link(w, at);
         return;
     }
+    if (w->faults && chance(w, 5)) {
+        end_link(w, at); /* given up, as a thread that leaves does */
+        return;
+    }
     if (w->faults && at->origin >= 3 && chance(w, 10)) {
         w->speaks[at->origin] = chance(w, 50) ? WEIR_H1 : WEIR_H2; /* another server answers now */
     }

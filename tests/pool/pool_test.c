@@ -222,6 +222,39 @@ static void pool__forgets_a_dial_that_nobody_has_begun(void **state)
     rig_close(&r);
 }
 
+static void pool__dials_again_when_a_dial_was_given_up(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){0});
+    rig_ask_all(&r, "ab", "one");
+    assert_string_equal(rig_actions(&r), "dial 1 for a, dial 2 for b");
+    rig_gone(&r, 1); /* no failure, so no pause */
+    assert_string_equal(rig_actions(&r), "dial 3 for a");
+    rig_abandon(&r, 'b');
+    rig_gone(&r, 2);
+    assert_string_equal(rig_actions(&r), "");
+    assert_int_equal(weir_pool_count(r.pool).dial_failures, 0);
+    rig_close(&r);
+}
+
+static void pool__tells_who_waits_in_order(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){0});
+    rig_ask_all(&r, "cab", "tls.one");
+    rig_actions(&r);
+    const weir_slot *slot = rig_slot(&r, 1);
+    weir_ticket *at = weir_pool_next_waiting(slot, NULL);
+    for (const char *letter = "cab"; *letter; letter++) {
+        assert_ptr_equal(at, rig_ticket(&r, *letter));
+        at = weir_pool_next_waiting(slot, at);
+    }
+    assert_null(at);
+    rig_close(&r);
+}
+
 static void pool__takes_back_what_was_not_pulled(void **state)
 {
     (void)state;
@@ -467,6 +500,8 @@ int main(void)
         cmocka_unit_test(pool__dials_as_many_as_tickets_wait_on_http1),
         cmocka_unit_test(pool__keeps_a_dial_whose_ticket_was_served_otherwise),
         cmocka_unit_test(pool__forgets_a_dial_that_nobody_has_begun),
+        cmocka_unit_test(pool__dials_again_when_a_dial_was_given_up),
+        cmocka_unit_test(pool__tells_who_waits_in_order),
         cmocka_unit_test(pool__takes_back_what_was_not_pulled),
         cmocka_unit_test(pool__lets_a_connection_die_under_its_leases),
         cmocka_unit_test(pool__shutdown_ends_everything_and_takes_no_more),
