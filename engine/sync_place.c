@@ -234,6 +234,7 @@ static dial_end drive_dial(weir_line *line, weir_exchange *ex, weir_seat *seat)
         start_attempts(line, now_ns);
         if (line->fd >= 0) {
             shake_hands(line, seat->receive, now_ns);
+            now_ns = weir_now(); /* verifying a chain takes its time */
         }
         switch (weir_dialing_outcome_of(dialing, now_ns)) {
         case WEIR_DIALING_READY:

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The explanation, for people (print.c) and for programs (print_json.c).
+ */
+#ifndef EXPLAIN_PRINT_H
+#define EXPLAIN_PRINT_H
+
+#include <stdio.h>
+
+#include "story.h"
+
+void print_story(FILE *to, size_t number, const explain_story *story);
+void print_connection(FILE *to, const explain_connection *connection, const explain_story *stories,
+                      size_t count);
+void print_json(FILE *to, const explain_story *stories, size_t count, const explain_book *book);
+/* curl's --write-out. */
+void print_format(FILE *to, const char *format, const explain_story *story);
+
+#endif
