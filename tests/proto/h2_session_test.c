@@ -14,6 +14,7 @@
 
 #include "support/failalloc.h"
 #include "support/h2_document.h"
+#include "support/h2_oracle.h"
 
 static weir_corpus corpus;
 
@@ -62,18 +63,78 @@ static void every_split(void **state)
     }
 }
 
+/* The oracle agrees, or differs in the one way that the document says. */
+static void agrees_with_the_oracle(void **state)
+{
+    const weir_corpus_document *document = *state;
+    weir_failalloc failalloc;
+    weir_failalloc_init(&failalloc, 0);
+    weir_conn_limits limits = weir_h2_document_limits(document);
+    weir_h2_oracle *oracle = weir_h2_oracle_new(&limits);
+    weir_h2_watch watch = weir_h2_oracle_watch(oracle);
+    weir_text log = {.at = NULL};
+    weir_h2_playing playing = {document, &failalloc.allocator, NULL, &watch, true};
+    weir_h2_document_play(&playing, &log);
+    const char *found = weir_h2_oracle_difference(oracle);
+    if (weir_h2_oracle_report(oracle)[0]) {
+        fail_msg("%s: %s", document->title, weir_h2_oracle_report(oracle));
+    }
+    if (!weir_h2_document_differs(document, found)) {
+        fail_msg("%s: found to differ %s", document->title, found ? found : "not at all");
+    }
+    weir_text_clear(&log);
+    weir_h2_oracle_free(oracle);
+}
+
+/* No allowed difference without a document that shows it and a line that explains it. */
+static void every_difference_is_shown_and_explained(void **state)
+{
+    (void)state;
+    char path[512];
+    snprintf(path, sizeof(path), "%s/corpus/h2/DIFFERENCES.md", WEIR_TESTS_DIR);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    static char text[16384];
+    text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+    fclose(file);
+    const char *name;
+    const char *clause;
+    for (size_t i = 0; weir_h2_oracle_difference_at(i, &name, &clause); i++) {
+        bool shown = false;
+        for (size_t d = 0; d < corpus.count; d++) {
+            shown = shown || weir_h2_document_differs(&corpus.documents[d], name);
+        }
+        char cell[80];
+        snprintf(cell, sizeof(cell), "| `%s` |", name);
+        const char *line = strstr(text, cell);
+        if (!shown || !line || !strstr(line, clause)) {
+            fail_msg("%s is not shown by a document or not explained by %s", name, clause);
+        }
+    }
+}
+
 int main(void)
 {
     const char *path = getenv("WEIR_CORPUS_RECORD");
     record = path ? fopen(path, "w") : NULL;
     weir_corpus_read(&corpus, "h2");
-    struct CMUnitTest *tests = calloc(corpus.count, sizeof(*tests));
-    for (size_t i = 0; tests && i < corpus.count; i++) {
-        tests[i] = (struct CMUnitTest){.name = corpus.documents[i].title,
-                                       .test_func = every_split,
-                                       .initial_state = &corpus.documents[i]};
+    size_t count = 2 * corpus.count + 1;
+    struct CMUnitTest *tests = calloc(count, sizeof(*tests));
+    char(*names)[160] = calloc(corpus.count, sizeof(*names));
+    for (size_t i = 0; tests && names && i < corpus.count; i++) {
+        weir_corpus_document *document = &corpus.documents[i];
+        snprintf(names[i], sizeof(names[i]), "oracle: %s", document->title);
+        tests[2 * i] = (struct CMUnitTest){
+            .name = document->title, .test_func = every_split, .initial_state = document};
+        tests[2 * i + 1] = (struct CMUnitTest){
+            .name = names[i], .test_func = agrees_with_the_oracle, .initial_state = document};
     }
-    int failed = _cmocka_run_group_tests("h2_session", tests, corpus.count, NULL, NULL);
+    if (tests) {
+        tests[count - 1] =
+            (struct CMUnitTest)cmocka_unit_test(every_difference_is_shown_and_explained);
+    }
+    int failed = _cmocka_run_group_tests("h2_session", tests, count, NULL, NULL);
+    free(names);
     free(tests);
     weir_corpus_clear(&corpus);
     if (record) {

@@ -97,10 +97,17 @@ bool weir_h2_document_is_whole(const weir_corpus_document *document)
     return find_step(document, "whole") != NULL;
 }
 
-const char *weir_h2_document_differs(const weir_corpus_document *document)
+bool weir_h2_document_differs(const weir_corpus_document *document, const char *difference)
 {
     const weir_corpus_step *step = find_step(document, "differs");
-    return step ? step->value : NULL;
+    const char *rest = step ? step->value : "";
+    char name[64];
+    while (difference && weir_corpus_word(&rest, name, sizeof(name))) {
+        if (strcmp(name, difference) == 0) {
+            return true;
+        }
+    }
+    return !difference && !step;
 }
 
 weir_conn_limits weir_h2_document_limits(const weir_corpus_document *document)
@@ -220,10 +227,10 @@ static void open_step(play *p, const weir_corpus_step *step, bool expected)
 {
     const char *rest = step->value;
     char method[32] = "GET";
-    char *text = malloc(WORD_ROOM);
+    static char text[WORD_ROOM];
     words *w = calloc(1, sizeof(*w));
     weir_h2_request request = {.method = method};
-    while (weir_corpus_word(&rest, text, WORD_ROOM)) {
+    while (weir_corpus_word(&rest, text, sizeof(text))) {
         if (strncmp(text, "length=", 7) == 0) {
             request.body = (weir_body_framing){WEIR_FRAMING_LENGTH, strtoull(text + 7, NULL, 0)};
         } else if (strcmp(text, "chunked") == 0) {
@@ -231,7 +238,7 @@ static void open_step(play *p, const weir_corpus_step *step, bool expected)
         } else if (strchr(text, '=')) {
             add_word(w, text);
         } else {
-            snprintf(method, sizeof(method), "%s", text);
+            snprintf(method, sizeof(method), "%.31s", text);
         }
     }
     request.fields = w->fields;
@@ -243,17 +250,16 @@ static void open_step(play *p, const weir_corpus_step *step, bool expected)
         assert_int_equal(status, WEIR_E_NOT_ACCEPTING);
     }
     words_free(w);
-    free(text);
 }
 
 static void write_step(play *p, const weir_corpus_step *step)
 {
     const char *rest = step->value;
     uint32_t id = number(&rest, 0);
-    char *text = malloc(WORD_ROOM);
+    static char text[WORD_ROOM];
     weir_text content = {.at = NULL};
     bool end = false;
-    while (weir_corpus_word(&rest, text, WORD_ROOM)) {
+    while (weir_corpus_word(&rest, text, sizeof(text))) {
         const char *what;
         if (strcmp(text, "end") == 0) {
             end = true;
@@ -267,7 +273,6 @@ static void write_step(play *p, const weir_corpus_step *step)
     weir_text_printf(&p->notes, "write %u: %s, took %zu\n", id, weir_status_name(status) + 5,
                      taken);
     weir_text_clear(&content);
-    free(text);
 }
 
 static void trailers_step(play *p, const weir_corpus_step *step)

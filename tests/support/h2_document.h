@@ -16,7 +16,8 @@
  *   end ok|unframed|reset        the end of input
  *   shutdown
  *   whole                        the document is about moments: no splits
- *   differs CATEGORY             from the oracle, in this way (tests/corpus/h2/DIFFERENCES.md)
+ *   differs CATEGORY...          from the oracle, in one of these ways
+ * (tests/corpus/h2/DIFFERENCES.md)
  */
 #ifndef WEIR_TESTS_H2_DOCUMENT_H
 #define WEIR_TESTS_H2_DOCUMENT_H
@@ -39,7 +40,7 @@ void weir_h2_document_play(const weir_h2_playing *playing, weir_text *log);
 size_t weir_h2_document_octets(const weir_corpus_document *document);
 bool weir_h2_document_is_whole(const weir_corpus_document *document);
 weir_conn_limits weir_h2_document_limits(const weir_corpus_document *document);
-/* NULL: it does not differ. */
-const char *weir_h2_document_differs(const weir_corpus_document *document);
+/* May it differ from the oracle in that way (NULL: not at all)? */
+bool weir_h2_document_differs(const weir_corpus_document *document, const char *difference);
 
 #endif

@@ -14,7 +14,7 @@
 #include <nghttp2/nghttp2.h>
 
 #define WORD_ROOM   200000
-#define MOST_FIELDS 2000
+#define MOST_FIELDS 300
 
 /* A frame that is being put together. */
 typedef struct draft {
@@ -191,12 +191,11 @@ static bool known_step(weir_h2_wire *wire, draft *d)
     const char *key = d->step->key;
     char text[64];
     if (strcmp(key, "settings") == 0 || strcmp(key, "hello") == 0) {
-        char *name = malloc(WORD_ROOM);
+        static char name[WORD_ROOM];
         d->head.type = WEIR_H2_SETTINGS;
-        while (word(d, name, WORD_ROOM)) {
+        while (word(d, name, sizeof(name))) {
             setting(d, name);
         }
-        free(name);
     } else if (strcmp(key, "settings_ack") == 0) {
         d->head = (weir_h2_frame_head){.type = WEIR_H2_SETTINGS, .flags = WEIR_H2_FLAG_ACK};
     } else if (strcmp(key, "headers") == 0 || strcmp(key, "continuation") == 0) {
@@ -318,8 +317,8 @@ static void stream_and_flags(draft *d)
 /* Content words without options; two words are two pieces of it. */
 static void words_to_payload(draft *d)
 {
-    char *text = malloc(WORD_ROOM);
-    while (word(d, text, WORD_ROOM)) {
+    static char text[WORD_ROOM];
+    while (word(d, text, sizeof(text))) {
         if (text[0] == '+') {
             option(NULL, d, text);
             continue;
@@ -329,20 +328,18 @@ static void words_to_payload(draft *d)
             wrong(d, what);
         }
     }
-    free(text);
 }
 
 static void fields_or_options(weir_h2_wire *wire, draft *d)
 {
-    char *text = malloc(WORD_ROOM);
-    while (word(d, text, WORD_ROOM)) {
+    static char text[WORD_ROOM];
+    while (word(d, text, sizeof(text))) {
         if (text[0] == '+') {
             option(wire, d, text);
         } else {
             add_field(d, text);
         }
     }
-    free(text);
     if (d->field_count > 0 && strcmp(d->step->key, "block") != 0) {
         encode_fields(wire, d);
         take_block(wire, d, wire->block.length - wire->block_taken);
