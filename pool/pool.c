@@ -14,6 +14,7 @@
 static weir_pool_options with_defaults(const weir_pool_options *options);
 static void begin(weir_pool *pool, weir_time now_ns);
 static void finish(weir_pool *pool, weir_origin *origin);
+static void leave(weir_pool *pool, weir_origin *origin);
 static weir_status admit(weir_pool *pool, weir_origin *origin, weir_ticket *ticket);
 static bool queue_is_full(const weir_pool *pool, const weir_origin *origin);
 static bool take_directly(weir_ticket *ticket);
@@ -73,7 +74,7 @@ weir_status weir_pool_request(weir_pool *pool, const weir_origin_key *key, weir_
         return WEIR_E_NOMEM;
     }
     const weir_status status = admit(pool, origin, ticket);
-    finish(pool, origin);
+    leave(pool, origin);
     return status;
 }
 
@@ -123,7 +124,7 @@ void weir_pool_bounce(weir_pool *pool, weir_ticket *ticket, const weir_facts *fa
     if (ticket->state == WEIR_TICKET_LEASED) {
         take_directly(ticket);
     }
-    finish(pool, origin);
+    leave(pool, origin);
 }
 
 void weir_pool_release(weir_pool *pool, weir_ticket *ticket, const weir_facts *facts,
@@ -379,6 +380,12 @@ static void finish(weir_pool *pool, weir_origin *origin)
 {
     weir_place_settle(pool, origin);
     weir_place_balance(pool, origin);
+    leave(pool, origin);
+}
+
+/* The last thing that a call does: the origin may be gone after it. */
+static void leave(weir_pool *pool, weir_origin *origin)
+{
     weir_record_settle(pool, origin);
     if (WEIR_CHECKING) {
         check_some(pool);
