@@ -313,6 +313,7 @@ void weir_loop_close_port(weir_loop *loop, weir_port *port)
     }
     weir_link_account(port->link, port->fd, &account);
     if (port->fd >= 0) {
+        account.local_port = weir_os_local_port(port->fd);
         weir_os_close(port->fd);
         port->fd = -1;
     }

@@ -111,6 +111,7 @@ void weir_line_close(weir_line *line, weir_time now_ns)
     }
     weir_link_account(line->link, line->fd, &account);
     if (line->fd >= 0) {
+        account.local_port = weir_os_local_port(line->fd);
         weir_os_close(line->fd);
     }
     weir_mutex_lock(&client->core_lock);

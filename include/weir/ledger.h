@@ -70,6 +70,7 @@ typedef struct weir_account {
     weir_octets undecided; /* octets of a frame header not yet complete */
     weir_octets torn;      /* octets of a TLS record not yet complete */
     weir_verdict verdict;  /* filled when the connection is closed */
+    uint16_t local_port;   /* of the TCP connection, to find it in other logs; 0: it never had one */
 } weir_account;
 
 /* The sums of a tally: without TLS, and with its share of it. */
