@@ -30,7 +30,6 @@ static weir_io read_polling(weir_line *line, weir_seat *seat, const weir_want *w
                             bool *writable);
 static void take(weir_line *line, const weir_seat *seat, weir_io io, weir_time now_ns);
 static void park(weir_line *line, weir_seat *seat, weir_time deadline_ns, weir_time *now_ns);
-static void deliver(weir_line *line, const weir_exchange *self, weir_time now_ns);
 static bool tell_facts(weir_line *line, weir_time now_ns);
 static void pass_baton(weir_line *line);
 static void wake_later(weir_line *line, weir_seat *seat);
@@ -67,7 +66,7 @@ void weir_baton_drive(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_
         weir_link_want(line->link, &want);
         if (want.wake_ns <= now_ns) {
             weir_link_tick(line->link, now_ns);
-            deliver(line, ex, now_ns);
+            weir_line_deliver(line, ex, now_ns);
             continue;
         }
         const weir_time deadline_ns = weir_time_earlier(own_ns, want.wake_ns);
@@ -119,7 +118,7 @@ void weir_baton_probe(weir_line *line, uint8_t *room, size_t octets, weir_time n
         } else {
             weir_link_failed(line->link, io.sys_errno, now_ns);
         }
-        deliver(line, NULL, now_ns);
+        weir_line_deliver(line, NULL, now_ns);
     }
     line->used_ns = now_ns;
 }
@@ -203,7 +202,7 @@ static void write_step(weir_line *line, weir_time *now_ns)
     line->writing = false;
     if (io.kind == WEIR_IO_OK) {
         weir_link_sent(line->link, io.octets, *now_ns);
-        deliver(line, NULL, *now_ns);
+        weir_line_deliver(line, NULL, *now_ns);
     } else if (io.kind == WEIR_IO_AGAIN) {
         line->unwritable = true;
         if (line->reader != NULL) {
@@ -222,7 +221,7 @@ static void write_failed(weir_line *line, int sys_errno, weir_time *now_ns)
     weir_baton_probe(line, room, sizeof(room), *now_ns);
     if (line->link->state != WEIR_LINK_CLOSED && !line->reading) {
         weir_link_failed(line->link, sys_errno, *now_ns);
-        deliver(line, NULL, *now_ns);
+        weir_line_deliver(line, NULL, *now_ns);
     } else if (line->link->state != WEIR_LINK_CLOSED) {
         line->unwritable = true; /* the reader will meet the failure after what lies before it */
     }
@@ -253,7 +252,7 @@ static void read_step(weir_line *line, weir_exchange *ex, weir_seat *seat, const
         line->unwritable = false;
     }
     take(line, seat, io, *now_ns);
-    deliver(line, ex, *now_ns);
+    weir_line_deliver(line, ex, *now_ns);
 }
 
 static weir_io read_exclusive(weir_line *line, weir_seat *seat, const weir_want *want, weir_time deadline_ns,
@@ -335,7 +334,7 @@ static void park(weir_line *line, weir_seat *seat, weir_time deadline_ns, weir_t
 }
 
 /* Events go to their exchanges; whoever got news is woken, but not the caller itself. */
-static void deliver(weir_line *line, const weir_exchange *self, weir_time now_ns)
+void weir_line_deliver(weir_line *line, const weir_exchange *self, weir_time now_ns)
 {
     weir_list touched;
 

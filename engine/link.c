@@ -24,7 +24,10 @@ static void follow_tls(weir_link *link);
 static void seal(weir_link *link);
 static size_t received_clear(weir_link *link, weir_span octets);
 static size_t received_tls(weir_link *link, weir_span octets);
-static size_t discard(weir_link *link, weir_span octets, size_t taken);
+static size_t read_records(weir_link *link, weir_span octets);
+static void discard(weir_link *link, size_t octets);
+static void set_torn_received(weir_link *link);
+static bool is_held(const weir_link *link);
 static void take_record(weir_link *link, const weir_tls_record *record);
 static void feed_held(weir_link *link);
 static void records_sent(weir_link *link);
@@ -55,6 +58,7 @@ weir_link *weir_link_new(const weir_link_options *options, weir_status *status)
     link->failure.tls_alert = -1;
     weir_bin_init(&link->own_bin, link->allocator, 2);
     link->bin = options->bin != NULL ? options->bin : &link->own_bin;
+    weir_buf_init(&link->stash, link->bin, SIZE_MAX);
     if (link->over_tls) {
         link->early = weir_alloc(link->allocator, sizeof(*link->early));
         if (link->early != NULL) {
@@ -77,6 +81,7 @@ void weir_link_free(weir_link *link)
     }
     weir_conn_free(link->conn);
     weir_tls_free(link->tls);
+    weir_buf_clear(&link->stash);
     weir_release(link->allocator, link->early);
     weir_bin_clear(&link->own_bin);
     weir_release(link->allocator, link);
@@ -107,7 +112,7 @@ void weir_link_want(weir_link *link, weir_want *want)
         return;
     }
     want->in_octets = link->conn != NULL ? weir_conn_room(link->conn) : IN_OCTETS_LIMIT;
-    if (link->held.length > 0 || (link->over_tls && weir_tls_wants_pause(link->tls))) {
+    if (is_held(link) || (link->over_tls && weir_tls_wants_pause(link->tls))) {
         want->in_octets = 0;
     }
     if (link->conn != NULL) {
@@ -182,8 +187,13 @@ void weir_link_tick(weir_link *link, weir_time now_ns)
 void weir_link_resume(weir_link *link, weir_time now_ns)
 {
     link->now_ns = now_ns;
-    if (link->held.length > 0) {
+    if (is_held(link)) {
         feed_held(link);
+        while (link->held.length == 0 && link->stash.octets > 0) {
+            const size_t taken = read_records(link, weir_buf_peek(&link->stash, 0));
+            weir_buf_consume(&link->stash, taken);
+        }
+        set_torn_received(link);
         weir_link_check(link);
     }
 }
@@ -280,7 +290,7 @@ void weir_link_account(weir_link *link, int fd, weir_account *account)
                            link->held.length);
         weir_ledger_share(ledger, WEIR_RECEIVED, link->held_overhead_octets);
         link->held = (weir_span){NULL, 0};
-        weir_ledger_set_torn(ledger, WEIR_RECEIVED, weir_tls_torn_received(link->tls));
+        set_torn_received(link);
     }
     weir_ledger_settle(ledger);
     weir_ledger_account(ledger, account);
@@ -443,40 +453,67 @@ static size_t received_clear(weir_link *link, weir_span octets)
     return taken;
 }
 
+/*
+ * Takes everything: what comes behind a record that the conn has no room for is stashed, so that a driver never has to keep
+ * octets. The stash is bounded by what the link said it would take, for it takes nothing more until the stash is empty.
+ */
 static size_t received_tls(weir_link *link, weir_span octets)
+{
+    const size_t taken = read_records(link, octets);
+    const weir_span rest = weir_span_from(octets, taken);
+
+    weir_ledger_wire(weir_link_ledger(link), WEIR_RECEIVED, octets.length);
+    if (rest.length > 0 && !weir_buf_append(&link->stash, rest)) {
+        weir_ledger_charge(weir_link_ledger(link), NULL, weir_row_of_conn(WEIR_ROW_TLS_CONTROL), WEIR_RECEIVED,
+                           rest.length);
+        fail_with(link, WEIR_E_NOMEM, 0, NULL);
+    }
+    set_torn_received(link);
+    return octets.length;
+}
+
+/* Records one by one, until the plaintext of one is held. */
+static size_t read_records(weir_link *link, weir_span octets)
 {
     size_t taken = 0;
 
     while (taken < octets.length && link->held.length == 0) {
         weir_tls_record record = {WEIR_TLS_NOTHING, {NULL, 0}, 0, 0};
-        size_t step = weir_tls_feed(link->tls, weir_span_from(octets, taken), &record);
+        const size_t step = weir_tls_feed(link->tls, weir_span_from(octets, taken), &record);
 
         if (step == 0) {
-            return discard(link, octets, taken);
+            discard(link, octets.length - taken);
+            return octets.length;
         }
         taken += step;
-        weir_ledger_wire(weir_link_ledger(link), WEIR_RECEIVED, step);
         if (record.kind != WEIR_TLS_NOTHING) {
             take_record(link, &record);
         }
         follow_tls(link);
     }
-    if (link->held.length == 0) {
-        weir_ledger_set_torn(weir_link_ledger(link), WEIR_RECEIVED, weir_tls_torn_received(link->tls));
-    }
     return taken;
 }
 
 /* What comes after close_notify or a fatal error is not ours to read, but it came: it has a row. */
-static size_t discard(weir_link *link, weir_span octets, size_t taken)
+static void discard(weir_link *link, size_t octets)
 {
-    weir_ledger *ledger = weir_link_ledger(link);
-    const size_t rest = octets.length - taken;
+    weir_ledger_charge(weir_link_ledger(link), NULL, weir_row_of_conn(WEIR_ROW_TLS_CONTROL), WEIR_RECEIVED, octets);
+}
 
-    weir_ledger_wire(ledger, WEIR_RECEIVED, rest);
-    weir_ledger_charge(ledger, NULL, weir_row_of_conn(WEIR_ROW_TLS_CONTROL), WEIR_RECEIVED, rest);
-    weir_ledger_set_torn(ledger, WEIR_RECEIVED, weir_tls_torn_received(link->tls));
-    return octets.length;
+/* Received and not in any row yet: a record that is not whole, the rest of one that is held, and the stash. */
+static void set_torn_received(weir_link *link)
+{
+    size_t torn = weir_tls_torn_received(link->tls) + link->stash.octets;
+
+    if (link->held.length > 0) {
+        torn += link->held.length + (size_t)link->held_overhead_octets;
+    }
+    weir_ledger_set_torn(weir_link_ledger(link), WEIR_RECEIVED, torn);
+}
+
+static bool is_held(const weir_link *link)
+{
+    return link->held.length > 0 || link->stash.octets > 0;
 }
 
 static void take_record(weir_link *link, const weir_tls_record *record)
@@ -491,7 +528,6 @@ static void take_record(weir_link *link, const weir_tls_record *record)
     if (record->kind == WEIR_TLS_DATA) {
         link->held = record->plain;
         link->held_overhead_octets = record->wire_octets - record->plain_octets;
-        weir_ledger_set_torn(ledger, WEIR_RECEIVED, record->wire_octets);
         feed_held(link);
         return;
     }
@@ -508,23 +544,18 @@ static void take_record(weir_link *link, const weir_tls_record *record)
 /* Gives the plaintext of one record to the conn; its overhead is shared when all of it is taken. */
 static void feed_held(weir_link *link)
 {
-    weir_ledger *ledger = weir_link_ledger(link);
-
+    if (link->held.length == 0) {
+        return;
+    }
     while (link->held.length > 0 && link->conn != NULL) {
-        size_t step = weir_conn_feed(link->conn, link->held, link->now_ns);
+        const size_t step = weir_conn_feed(link->conn, link->held, link->now_ns);
         if (step == 0) {
-            break;
+            return;
         }
         link->held = weir_span_from(link->held, step);
     }
-    if (link->held.length == 0) {
-        weir_ledger_set_torn(ledger, WEIR_RECEIVED, 0);
-        weir_ledger_share(ledger, WEIR_RECEIVED, link->held_overhead_octets);
-        weir_tls_plain_done(link->tls);
-        return;
-    }
-    /* Plain octets moved, the record is still torn: what is left of it with its overhead. */
-    weir_ledger_set_torn(ledger, WEIR_RECEIVED, link->held.length + link->held_overhead_octets);
+    weir_ledger_share(weir_link_ledger(link), WEIR_RECEIVED, link->held_overhead_octets);
+    weir_tls_plain_done(link->tls);
 }
 
 static void records_sent(weir_link *link)

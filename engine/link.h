@@ -66,6 +66,7 @@ typedef struct weir_link {
     size_t sealed_octets;
     weir_span held;        /* plaintext of a record that the conn has not taken yet; lies in the TLS filter */
     uint64_t held_overhead_octets;
+    weir_buf stash;        /* records that came behind it: octets that were received and not looked at yet */
     weir_failure failure;  /* status WEIR_OK while it lives */
     weir_os_watch watch;
     weir_time now_ns;

@@ -27,7 +27,6 @@ static void dial(weir_turn *turn, weir_action *action);
 static void dial_failed(weir_turn *turn, weir_port *port, const weir_failure *failure);
 static void begin_close(weir_turn *turn, weir_port *port, weir_reason reason);
 static void dialing_moved(weir_turn *turn, weir_port *port);
-static void delivered(weir_turn *turn, weir_port *port);
 static void conclude(weir_turn *turn, weir_exchange *ex);
 static void orphan(weir_turn *turn, weir_exchange *ex);
 static weir_port *port_of(const weir_slot *slot);
@@ -135,19 +134,19 @@ void weir_turn_received(weir_turn *turn, weir_port *port, weir_span octets)
     size_t taken = weir_link_received(port->link, octets, turn->now_ns);
 
     WEIR_ASSERT(taken == octets.length);
-    delivered(turn, port);
+    weir_turn_delivered(turn, port);
 }
 
 void weir_turn_sent(weir_turn *turn, weir_port *port, size_t octets)
 {
     weir_link_sent(port->link, octets, turn->now_ns);
-    delivered(turn, port);
+    weir_turn_delivered(turn, port);
 }
 
 void weir_turn_failed(weir_turn *turn, weir_port *port, int sys_errno)
 {
     weir_link_failed(port->link, sys_errno, turn->now_ns);
-    delivered(turn, port);
+    weir_turn_delivered(turn, port);
 }
 
 void weir_turn_attempt_ended(weir_turn *turn, weir_port *port, size_t index, int sys_errno)
@@ -176,7 +175,7 @@ void weir_turn_due(weir_turn *turn)
                 dialing_moved(turn, port);
             } else {
                 weir_link_tick(port->link, turn->now_ns);
-                delivered(turn, port);
+                weir_turn_delivered(turn, port);
             }
             continue;
         }
@@ -556,7 +555,7 @@ static void dialing_moved(weir_turn *turn, weir_port *port)
 }
 
 /* After anything moved on a link: events go to their exchanges, a handshake may be over. */
-static void delivered(weir_turn *turn, weir_port *port)
+void weir_turn_delivered(weir_turn *turn, weir_port *port)
 {
     weir_exchange_deliver(port->link, &turn->news, turn->now_ns);
     weir_turn_touch(turn, port);

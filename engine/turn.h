@@ -90,6 +90,8 @@ void weir_turn_failed(weir_turn *turn, weir_port *port, int sys_errno);
 void weir_turn_attempt_ended(weir_turn *turn, weir_port *port, size_t index, int sys_errno);
 void weir_turn_answer(weir_turn *turn, weir_port *port, uint8_t family, weir_status status,
                       const weir_address *addresses, size_t count);
+/* Events of the port's link go to their exchanges; a handshake may be over. */
+void weir_turn_delivered(weir_turn *turn, weir_port *port);
 /* Expires every timer that is due. */
 void weir_turn_due(weir_turn *turn);
 

@@ -127,7 +127,8 @@ static bool take(weir_exchange *ex, unsigned bit)
 static void touch_link(weir_turn *turn, weir_exchange *ex)
 {
     if (ex->state == WEIR_EXCHANGE_ATTACHED) {
-        weir_turn_touch(turn, ex->link->driver);
+        /* Reading may have let plaintext on that was held back: its events are due. */
+        weir_turn_delivered(turn, ex->link->driver);
         if (weir_exchange_is_over(ex) && weir_list_is_empty(&ex->news_place)) {
             weir_list_push_back(&turn->news, &ex->news_place);
         }
