@@ -63,11 +63,12 @@ static const meaning errors[] = {
     {ASN_PATHLEN_SIZE_E, WEIR_E_TLS_CERTIFICATE, "the chain is longer than an issuer allows"},
     {ASN_PATHLEN_INV_E, WEIR_E_TLS_CERTIFICATE, "the chain is longer than an issuer allows"},
     {ASN_CRIT_EXT_E, WEIR_E_TLS_CERTIFICATE, "a critical extension is not known"},
-    {ASN_PARSE_E, WEIR_E_TLS_CERTIFICATE, "a certificate is malformed"},
+    {ASN_ALT_NAME_E, WEIR_E_TLS_CERTIFICATE, "a certificate has more names than wolfSSL takes"},
     {INVALID_PARAMETER, WEIR_E_TLS_PROTOCOL, "something has a value that wolfSSL does not take"},
     {SOCKET_PEER_CLOSED_E, WEIR_E_TLS_CLOSED, NULL},
 };
 
+static bool is_about_certificates(int error);
 static const meaning *find(const meaning *table, size_t count, int error);
 
 weir_failure weir_tls_failure_from(int error, int alert)
@@ -84,8 +85,18 @@ weir_failure weir_tls_failure_from(int error, int alert)
         failure.what = found->what;
     } else if (alert >= 0) {
         failure.status = WEIR_E_TLS_ALERT;
+    } else if (is_about_certificates(error)) {
+        failure.status = WEIR_E_TLS_CERTIFICATE;
+        failure.what = "a certificate is malformed, or of a kind that wolfSSL does not know";
     }
     return failure;
+}
+
+/* The codes of wolfSSL's parser of certificates lie side by side. */
+static bool is_about_certificates(int error)
+{
+    _Static_assert(ASN_PARSE_E > ECC_CURVE_OID_E, "the codes grow downwards");
+    return error <= ASN_PARSE_E && error >= ECC_CURVE_OID_E;
 }
 
 static const meaning *find(const meaning *table, size_t count, int error)

@@ -106,11 +106,17 @@ bool weir_x509_parse(weir_span der, weir_x509 *x)
     weir_der_element signature;
 
     *x = (weir_x509){.whole = der, .version = 1};
-    return weir_der_enter(&all, WEIR_DER_SEQUENCE, &certificate) && weir_der_is_done(&all) &&
-           weir_der_expect(&certificate, WEIR_DER_SEQUENCE, &body) &&
-           weir_der_expect(&certificate, WEIR_DER_SEQUENCE, &algorithm) &&
-           weir_der_expect(&certificate, WEIR_DER_BIT_STRING, &signature) &&
-           weir_der_is_done(&certificate) && parse_body(body.value, algorithm.whole, x);
+    if (!weir_der_enter(&all, WEIR_DER_SEQUENCE, &certificate) || !weir_der_is_done(&all) ||
+        !weir_der_expect(&certificate, WEIR_DER_SEQUENCE, &body) ||
+        !weir_der_expect(&certificate, WEIR_DER_SEQUENCE, &algorithm) ||
+        !weir_der_expect(&certificate, WEIR_DER_BIT_STRING, &signature) ||
+        !weir_der_is_done(&certificate) || !parse_body(body.value, algorithm.whole, x)) {
+        return false;
+    }
+    if (x->issuer_key_id.length == 0 && weir_x509_is_self_issued(x)) {
+        x->issuer_key_id = x->key_id;
+    }
+    return true;
 }
 
 bool weir_x509_is_self_issued(const weir_x509 *certificate)

@@ -49,7 +49,8 @@ typedef struct weir_x509 {
     weir_span name_constraints; /* NameConstraints, the contents; empty: none */
     bool has_name_constraints;
     weir_span key_id;        /* subjectKeyIdentifier */
-    weir_span issuer_key_id; /* authorityKeyIdentifier, its keyIdentifier */
+    weir_span issuer_key_id; /* authorityKeyIdentifier, its keyIdentifier; only what signs itself
+                                may leave it out (RFC 5280 s4.2.1.1), and is its own issuer then */
 } weir_x509;
 
 /* False: it is not a certificate, or not DER. */

@@ -129,6 +129,7 @@ const recipe_case weir_verify_cases[] = {
     GOOD("constraints on addresses, a name", .leaf = LEAF("DNS:server.test"), .chain = {{.name = "i1", .authority = true, .key_usage = "critical,keyCertSign", .name_constraints = "critical,permitted;IP:10.0.0.0/255.0.0.0"}}),
     BAD(CERTIFICATE, "constraints on other names, such a name", .leaf = LEAF("DNS:server.test,otherName:1.2.3.4;UTF8:x"), .chain = {{.name = "i1", .authority = true, .key_usage = "critical,keyCertSign", .name_constraints = "critical,permitted;otherName:1.2.3.4;UTF8:y"}}),
     BAD(CERTIFICATE, "a root's constraints", .leaf = LEAF("IP:127.0.0.1"), .root = ROOT_CONSTRAINED, .host = IP4),
+    BAD(CERTIFICATE, "a mail address and constraints on such", .leaf = LEAF("DNS:server.test,email:a@b.test"), .chain = {{.name = "i1", .authority = true, .key_usage = "critical,keyCertSign", .name_constraints = "critical,permitted;email:c.test"}}),
     GOOD("within a root's constraints", .leaf = LEAF("DNS:a.allowed.test"), .root = ROOT_CONSTRAINED, .host = NAMED("a.allowed.test")),
 };
 /* clang-format on */

@@ -181,6 +181,232 @@ static void verify__each_certificate_is_judged_as_the_table_says(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* wolfSSL remembers the intermediate of the first handshake; that does not make the second chain
+ * whole. */
+static void verify__a_gap_is_not_filled_from_memory(void **state)
+{
+    bench *b = *state;
+    static const recipe_case c = {
+        .leaf = {.name = "leaf", .san = "DNS:server.test"},
+        .chain = {{.name = "i1", .authority = true, .key_usage = "critical,keyCertSign"}}};
+    show s;
+
+    make_show(&s, &c);
+    assert_int_equal(shake_hands(b, &s.server, &weir_server_test).status, WEIR_OK);
+    s.server.chain[0] = NULL;
+    assert_int_equal(shake_hands(b, &s.server, &weir_server_test).status, WEIR_E_TLS_UNTRUSTED);
+    drop_show(&s);
+}
+
+/* As people make them for tests: one certificate, an authority's, its own issuer, and put among the
+ * roots. */
+static void verify__a_certificate_among_the_roots_is_trusted_as_it_is(void **state)
+{
+    bench *b = *state;
+    weir_pki own = weir_pki_make(
+        &(weir_pki_recipe){.name = "own", .san = "DNS:server.test", .authority = true}, NULL);
+    weir_pki other = weir_pki_make(
+        &(weir_pki_recipe){.name = "own", .san = "DNS:server.test", .authority = true}, NULL);
+    weir_tls_server_options server = {.leaf = &own};
+    weir_tls_options options = WEIR_TLS_OPTIONS_INIT;
+    char *pem = weir_pki_certificate_pem(&own);
+    static const host elsewhere = {WEIR_HOST_NAME, "elsewhere.test", {0}};
+    weir_status status;
+
+    options.ca_pem = weir_span_of(pem);
+    options.only_these_roots = true;
+    weir_tls_config_release(b->config);
+    b->config = weir_tls_config_new(&options, &b->memory.allocator, &status, NULL);
+    assert_non_null(b->config);
+    assert_int_equal(shake_hands(b, &server, &weir_server_test).status, WEIR_OK);
+    assert_int_equal(shake_hands(b, &server, &elsewhere).status, WEIR_E_TLS_IDENTITY);
+    /* The same name with another key is somebody else. */
+    server.leaf = &other;
+    assert_int_equal(shake_hands(b, &server, &weir_server_test).status, WEIR_E_TLS_UNTRUSTED);
+    free(pem);
+    weir_pki_free(&own);
+    weir_pki_free(&other);
+}
+
+/* Servers send what they like: a stranger, the same twice, a root signed by another root. */
+static void verify__certificates_that_lead_nowhere_do_no_harm(void **state)
+{
+    bench *b = *state;
+    static const recipe_case c = {
+        .leaf = {.name = "leaf", .san = "DNS:server.test"},
+        .chain = {{.name = "i1", .authority = true, .key_usage = "critical,keyCertSign"}}};
+    weir_pki crossed = weir_pki_make(
+        &(weir_pki_recipe){.name = "root", .authority = true, .key_usage = "critical,keyCertSign"},
+        &roots[ROOT_STRANGE]);
+    show s;
+
+    make_show(&s, &c);
+    s.server.chain[1] = &crossed;
+    assert_int_equal(shake_hands(b, &s.server, &weir_server_test).status, WEIR_OK);
+    s.server.chain[1] = &roots[ROOT_STRANGE];
+    assert_int_equal(shake_hands(b, &s.server, &weir_server_test).status, WEIR_OK);
+    s.server.chain[1] = &s.chain[0];
+    assert_int_equal(shake_hands(b, &s.server, &weir_server_test).status, WEIR_OK);
+    drop_show(&s);
+    weir_pki_free(&crossed);
+}
+
+/* Of two certificates of one authority the first is no good; the other way is found. */
+static void verify__every_way_to_a_root_is_tried(void **state)
+{
+    bench *b = *state;
+    weir_pki_recipe recipe = {
+        .name = "i1", .authority = true, .key_usage = "critical,keyCertSign", .digest = "SHA1"};
+    weir_pki weak = weir_pki_make(&recipe, &roots[ROOT]);
+    weir_pki sound;
+    show s = {.count = 0};
+
+    recipe.digest = NULL;
+    recipe.key_from = &weak;
+    sound = weir_pki_make(&recipe, &roots[ROOT]);
+    s.leaf = weir_pki_make(&(weir_pki_recipe){.name = "leaf", .san = "DNS:server.test"}, &weak);
+    s.server.leaf = &s.leaf;
+    s.server.chain[0] = &weak;
+    assert_int_equal(judge(b, &s, &weir_server_test).status, WEIR_E_TLS_WEAK);
+    s.server.chain[1] = &sound;
+    assert_int_equal(judge(b, &s, &weir_server_test).status, WEIR_OK);
+    weir_pki_free(&s.leaf);
+    weir_pki_free(&weak);
+    weir_pki_free(&sound);
+}
+
+static weir_span der_of(const weir_pki *pki)
+{
+    unsigned char *der = NULL;
+    int octets = i2d_X509(pki->certificate, &der);
+
+    assert_true(octets > 0);
+    return (weir_span){der, (size_t)octets};
+}
+
+static void verify__a_chain_has_limits(void **state)
+{
+    bench *b = *state;
+    weir_pki link[WEIR_TLS_CHAIN_LIMIT];
+    weir_span chain[WEIR_TLS_CHAIN_LIMIT + 1];
+    const weir_tls_identity identity = {.host = WEIR_SPAN("server.test")};
+    const weir_tls_roots *trusted = weir_tls_config_roots(b->config);
+    const weir_pki *issuer = &roots[ROOT];
+    char name[24];
+
+    for (size_t i = WEIR_TLS_CHAIN_LIMIT; i-- > 0;) {
+        snprintf(name, sizeof(name), "i%zu", i);
+        link[i] = weir_pki_make(
+            &(weir_pki_recipe){.name = name, .san = "DNS:server.test", .authority = i > 0}, issuer);
+        issuer = &link[i];
+        chain[i] = der_of(&link[i]);
+    }
+    chain[WEIR_TLS_CHAIN_LIMIT] = chain[1];
+    assert_int_equal(weir_tls_verify_chain(chain, WEIR_TLS_CHAIN_LIMIT, &identity, trusted).status,
+                     WEIR_OK);
+    assert_int_equal(
+        weir_tls_verify_chain(chain, WEIR_TLS_CHAIN_LIMIT + 1, &identity, trusted).status,
+        WEIR_E_TLS_CERTIFICATE);
+    assert_int_equal(weir_tls_verify_chain(chain, 0, &identity, trusted).status,
+                     WEIR_E_TLS_CERTIFICATE);
+    for (size_t i = 0; i < WEIR_TLS_CHAIN_LIMIT; ++i) {
+        OPENSSL_free((void *)(uintptr_t)chain[i].at);
+        weir_pki_free(&link[i]);
+    }
+}
+
+/* Clones of one authority, which issue each other: the search has a budget. */
+static void verify__a_tangle_costs_little(void **state)
+{
+    bench *b = *state;
+    weir_pki strange = weir_pki_make(&(weir_pki_recipe){.name = "tangle", .authority = true}, NULL);
+    weir_pki leaf =
+        weir_pki_make(&(weir_pki_recipe){.name = "leaf", .san = "DNS:server.test"}, &strange);
+    weir_span chain[WEIR_TLS_CHAIN_LIMIT];
+    const weir_tls_identity identity = {.host = WEIR_SPAN("server.test")};
+
+    chain[0] = der_of(&leaf);
+    chain[1] = der_of(&strange);
+    for (size_t i = 2; i < WEIR_TLS_CHAIN_LIMIT; ++i) {
+        chain[i] = chain[1];
+    }
+    /* Without a budget these are 9! ways. */
+    assert_int_equal(weir_tls_verify_chain(chain, WEIR_TLS_CHAIN_LIMIT, &identity,
+                                           weir_tls_config_roots(b->config))
+                         .status,
+                     WEIR_E_TLS_UNTRUSTED);
+    OPENSSL_free((void *)(uintptr_t)chain[0].at);
+    OPENSSL_free((void *)(uintptr_t)chain[1].at);
+    weir_pki_free(&leaf);
+    weir_pki_free(&strange);
+}
+
+static void verify__a_thousand_names_cost_little(void **state)
+{
+    bench *b = *state;
+    char *names = calloc(1000, 24);
+    size_t at = 0;
+    show s = {.count = 0};
+
+    assert_non_null(names);
+    for (int i = 0; i < 999; ++i) {
+        at += (size_t)sprintf(names + at, "DNS:host-%04d.test,", i);
+    }
+    strcpy(names + at, "DNS:server.test");
+    s.leaf = weir_pki_make(&(weir_pki_recipe){.name = "leaf", .san = names}, &roots[ROOT]);
+    s.server.leaf = &s.leaf;
+    assert_int_equal(judge(b, &s, &weir_server_test).status, WEIR_OK);
+    /* Some releases of wolfSSL take 128 names and no more: that ends at once, and says so. */
+    weir_status live = shake_hands(b, &s.server, &weir_server_test).status;
+    if (live != WEIR_OK) {
+        assert_int_equal(live, WEIR_E_TLS_CERTIFICATE);
+    }
+    weir_pki_free(&s.leaf);
+    free(names);
+}
+
+/* Any octets: no read past the end, no endless loop, and what is cut short is no certificate. */
+static void verify__a_broken_certificate_is_none(void **state)
+{
+    bench *b = *state;
+    weir_pki leaf = weir_pki_make(
+        &(weir_pki_recipe){.name = "leaf",
+                           .san = "DNS:server.test,IP:127.0.0.1,email:a@b.test",
+                           .authority = true,
+                           .path_length = 2,
+                           .key_usage = "critical,digitalSignature",
+                           .extended_usage = "serverAuth",
+                           .name_constraints = "critical,permitted;DNS:test,excluded;IP:10.0.0.0/"
+                                               "255.0.0.0"},
+        &roots[ROOT]);
+    weir_span der = der_of(&leaf);
+    const weir_tls_identity identity = {.host = WEIR_SPAN("server.test")};
+    const weir_tls_roots *trusted = weir_tls_config_roots(b->config);
+
+    for (size_t length = 0; length < der.length; ++length) {
+        uint8_t *exact = malloc(length ? length : 1);
+        weir_x509 x509;
+        assert_non_null(exact);
+        memcpy(exact, der.at, length);
+        assert_false(weir_x509_parse((weir_span){exact, length}, &x509));
+        free(exact);
+    }
+    uint8_t *exact = malloc(der.length);
+    assert_non_null(exact);
+    for (size_t i = 0; i < der.length; ++i) {
+        for (unsigned change = 0; change < 4; ++change) {
+            static const uint8_t changes[] = {0x01, 0x80, 0xff, 0x10};
+            memcpy(exact, der.at, der.length);
+            exact[i] ^= changes[change];
+            weir_span chain = {exact, der.length};
+            (void)weir_tls_verify_chain(&chain, 1, &identity, trusted);
+        }
+    }
+    free(exact);
+    OPENSSL_free((void *)(uintptr_t)der.at);
+    weir_pki_free(&leaf);
+}
+
 static int make_roots(void **state)
 {
     (void)state;
@@ -213,6 +439,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         LIVE(verify__each_certificate_is_judged_as_the_table_says),
+        LIVE(verify__a_gap_is_not_filled_from_memory),
+        LIVE(verify__a_certificate_among_the_roots_is_trusted_as_it_is),
+        LIVE(verify__certificates_that_lead_nowhere_do_no_harm),
+        LIVE(verify__every_way_to_a_root_is_tried),
+        LIVE(verify__a_chain_has_limits),
+        LIVE(verify__a_tangle_costs_little),
+        LIVE(verify__a_thousand_names_cost_little),
+        LIVE(verify__a_broken_certificate_is_none),
     };
     return cmocka_run_group_tests_name("tls_verify", tests, make_roots, drop_roots);
 }

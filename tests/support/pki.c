@@ -32,8 +32,8 @@ weir_pki weir_pki_make(const weir_pki_recipe *recipe, const weir_pki *issuer)
     EVP_PKEY *signer;
 
     MUST(pki.certificate);
-    if (recipe->reuse_key_of_issuer) {
-        pki.key = issuer->key;
+    if (recipe->key_from) {
+        pki.key = recipe->key_from->key;
         EVP_PKEY_up_ref(pki.key);
     } else {
         pki.key = make_key(recipe->key ? recipe->key : "P-256");

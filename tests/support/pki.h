@@ -33,7 +33,7 @@ typedef struct weir_pki_recipe {
     const char *extended_usage;
     const char *name_constraints;
     const char *extra_critical_oid; /* an extension that nobody knows */
-    bool reuse_key_of_issuer;
+    const weir_pki *key_from;       /* the key of another certificate; NULL: a new one */
 } weir_pki_recipe;
 
 /* `issuer` NULL: signed by itself. */
