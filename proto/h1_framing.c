@@ -16,25 +16,35 @@
 
 #include <string.h>
 
-static weir_status content_length(weir_h1_framing *framing, const weir_fields *fields,
-                                  uint64_t *length_octets);
-static bool one_length(weir_span value, uint64_t *length_octets);
-static weir_status transfer_encoding(weir_h1_framing *framing, const weir_fields *fields,
-                                     unsigned minor, bool *chunked);
-static bool has_no_content(int code, weir_h1_asked asked);
-static bool says(const weir_fields *fields, weir_span option);
-static weir_time keep_alive(const weir_fields *fields);
+/* What the fields say, gathered in one pass over them. */
+typedef struct said {
+    size_t codings; /* Transfer-Encoding fields */
+    weir_span coding;
+    size_t lengths; /* Content-Length fields */
+    uint64_t length_octets;
+    const char *length_fault; /* NULL: they say one number */
+    bool close;
+    bool keep_alive;
+    weir_time keep_alive_ns;
+} said;
+
+static void gather(said *all, const weir_fields *fields);
+static void add_length(said *all, weir_span value);
+static void add_options(said *all, weir_span value);
+static void add_keep_alive(said *all, weir_span value);
 static bool timeout_of(weir_span element, weir_time *timeout_ns);
+static weir_status check_coding(weir_h1_framing *framing, const said *all, unsigned minor);
+static bool has_no_content(int code, weir_h1_asked asked);
 static bool decimal(weir_span digits, uint64_t limit, uint64_t *value);
 
 weir_status weir_h1_framing_decide(weir_h1_framing *framing, weir_message *message, unsigned minor,
                                    weir_h1_asked asked)
 {
-    const weir_fields *fields = &message->fields;
+    said all = {.length_octets = WEIR_UNKNOWN};
+    gather(&all, &message->fields);
     *framing = (weir_h1_framing){
-        .closes = says(fields, WEIR_SPAN("close")) ||
-                  (minor == 0 && !says(fields, WEIR_SPAN("keep-alive"))),
-        .keep_alive_ns = keep_alive(fields),
+        .closes = all.close || (minor == 0 && !all.keep_alive),
+        .keep_alive_ns = all.keep_alive_ns,
     };
     message->has_content = false;
     if (asked.is_connect && message->code / 100 == 2) {
@@ -42,129 +52,92 @@ weir_status weir_h1_framing_decide(weir_h1_framing *framing, weir_message *messa
         return WEIR_OK;
     }
 
-    bool chunked = false;
-    weir_status status = transfer_encoding(framing, fields, minor, &chunked);
-    if (status == WEIR_OK) {
-        status = content_length(framing, fields, &message->length_octets);
-    }
-    if (status != WEIR_OK || has_no_content(message->code, asked)) {
+    weir_status status = check_coding(framing, &all, minor);
+    if (status != WEIR_OK) {
         return status;
     }
-
-    framing->body.framing = chunked                                  ? WEIR_FRAMING_CHUNKED
-                            : message->length_octets == WEIR_UNKNOWN ? WEIR_FRAMING_UNTIL_CLOSE
-                                                                     : WEIR_FRAMING_LENGTH;
-    if (framing->body.framing == WEIR_FRAMING_LENGTH) {
-        framing->body.length_octets = message->length_octets;
+    if (all.length_fault) {
+        framing->what = all.length_fault;
+        return WEIR_E_H1_LENGTH;
     }
-    message->has_content = message->length_octets != 0;
+    message->length_octets = all.length_octets;
+    if (has_no_content(message->code, asked)) {
+        return WEIR_OK;
+    }
+
+    message->has_content = all.length_octets != 0;
+    if (all.codings > 0) {
+        framing->body.framing = WEIR_FRAMING_CHUNKED;
+    } else if (all.lengths > 0) {
+        framing->body.framing = WEIR_FRAMING_LENGTH;
+        framing->body.length_octets = all.length_octets;
+    } else {
+        framing->body.framing = WEIR_FRAMING_UNTIL_CLOSE;
+    }
     return WEIR_OK;
 }
 
-/* RFC 9110 s8.6: a list of equal numbers, in one field or several, is that number. */
-static weir_status content_length(weir_h1_framing *framing, const weir_fields *fields,
-                                  uint64_t *length_octets)
+static void gather(said *all, const weir_fields *fields)
 {
-    *length_octets = WEIR_UNKNOWN;
-    weir_span value;
-    for (size_t i = 0; weir_fields_find(fields, WEIR_SPAN("content-length"), i, &value); i++) {
-        uint64_t length = WEIR_UNKNOWN;
-        if (!one_length(value, &length)) {
-            framing->what = "Content-Length is not one decimal number below 2^63";
-            return WEIR_E_H1_LENGTH;
+    weir_field field;
+    for (size_t i = 0; weir_fields_at(fields, i, &field); i++) {
+        if (weir_span_equal_nocase(field.name, WEIR_SPAN("content-length"))) {
+            add_length(all, field.value);
+        } else if (weir_span_equal_nocase(field.name, WEIR_SPAN("transfer-encoding"))) {
+            all->codings++;
+            all->coding = field.value;
+        } else if (weir_span_equal_nocase(field.name, WEIR_SPAN("connection"))) {
+            add_options(all, field.value);
+        } else if (weir_span_equal_nocase(field.name, WEIR_SPAN("keep-alive"))) {
+            add_keep_alive(all, field.value);
         }
-        if (*length_octets != WEIR_UNKNOWN && *length_octets != length) {
-            framing->what = "two Content-Length fields differ";
-            return WEIR_E_H1_LENGTH;
-        }
-        *length_octets = length;
     }
-    return WEIR_OK;
 }
 
-/* The elements of one value. An empty one is not a number: weir_span_next_element() would skip it.
+/*
+ * RFC 9110 s8.6: a list of equal numbers, in one field or several, is that number. An empty element
+ * is not a number, so weir_span_next_element(), which skips those, will not do here.
  */
-static bool one_length(weir_span value, uint64_t *length_octets)
+static void add_length(said *all, weir_span value)
 {
+    all->lengths++;
     for (;;) {
         const uint8_t *comma = value.length > 0 ? memchr(value.at, ',', value.length) : NULL;
-        weir_span element = value;
-        if (comma) {
-            element.length = (size_t)(comma - value.at);
+        size_t length = comma ? (size_t)(comma - value.at) : value.length;
+        uint64_t octets;
+        if (!decimal(weir_span_trim(weir_span_head(value, length)), INT64_MAX, &octets)) {
+            all->length_fault = "Content-Length is not a decimal number below 2^63";
+            return;
         }
-        uint64_t length;
-        if (!decimal(weir_span_trim(element), INT64_MAX, &length) ||
-            (*length_octets != WEIR_UNKNOWN && *length_octets != length)) {
-            return false;
+        if (all->length_octets != WEIR_UNKNOWN && all->length_octets != octets) {
+            all->length_fault = "Content-Length says two numbers";
+            return;
         }
-        *length_octets = length;
+        all->length_octets = octets;
         if (!comma) {
-            return true;
+            return;
         }
-        value = weir_span_from(value, element.length + 1);
+        value = weir_span_from(value, length + 1);
     }
 }
 
-/* RFC 9112 s6.1: chunked is the one coding that this client decodes, so nothing else may be there.
- */
-static weir_status transfer_encoding(weir_h1_framing *framing, const weir_fields *fields,
-                                     unsigned minor, bool *chunked)
+/* RFC 9110 s7.6.1. */
+static void add_options(said *all, weir_span value)
 {
-    weir_span name = WEIR_SPAN("transfer-encoding");
-    weir_span value;
-    if (!weir_fields_find(fields, name, 0, &value)) {
-        return WEIR_OK;
+    weir_span option;
+    while (weir_span_next_element(&value, &option)) {
+        all->close |= weir_span_equal_nocase(option, WEIR_SPAN("close"));
+        all->keep_alive |= weir_span_equal_nocase(option, WEIR_SPAN("keep-alive"));
     }
-    weir_span other;
-    if (!weir_span_equal_nocase(value, WEIR_SPAN("chunked")) ||
-        weir_fields_find(fields, name, 1, &other)) {
-        framing->what = "Transfer-Encoding is not exactly \"chunked\"";
-    } else if (minor == 0) {
-        framing->what = "Transfer-Encoding in an HTTP/1.0 response";
-    } else if (weir_fields_find(fields, WEIR_SPAN("content-length"), 0, &other)) {
-        framing->what = "Transfer-Encoding and Content-Length together";
-    } else {
-        *chunked = true;
-        return WEIR_OK;
-    }
-    return WEIR_E_H1_CODING;
-}
-
-/* RFC 9110 s6.4.1, RFC 9112 s6.3: whatever the fields say. */
-static bool has_no_content(int code, weir_h1_asked asked)
-{
-    return asked.is_head || code / 100 == 1 || code == 204 || code == 304;
-}
-
-/* Is that option in a Connection field? (RFC 9110 s7.6.1) */
-static bool says(const weir_fields *fields, weir_span option)
-{
-    weir_span rest;
-    for (size_t i = 0; weir_fields_find(fields, WEIR_SPAN("connection"), i, &rest); i++) {
-        weir_span element;
-        while (weir_span_next_element(&rest, &element)) {
-            if (weir_span_equal_nocase(element, option)) {
-                return true;
-            }
-        }
-    }
-    return false;
 }
 
 /* Keep-Alive: timeout=5, max=100 (RFC 2068 s19.7.1.1: still what servers send). */
-static weir_time keep_alive(const weir_fields *fields)
+static void add_keep_alive(said *all, weir_span value)
 {
-    weir_span rest;
-    for (size_t i = 0; weir_fields_find(fields, WEIR_SPAN("keep-alive"), i, &rest); i++) {
-        weir_span element;
-        weir_time timeout_ns;
-        while (weir_span_next_element(&rest, &element)) {
-            if (timeout_of(element, &timeout_ns)) {
-                return timeout_ns;
-            }
-        }
+    weir_span element;
+    while (all->keep_alive_ns == 0 && weir_span_next_element(&value, &element)) {
+        (void)timeout_of(element, &all->keep_alive_ns);
     }
-    return 0;
 }
 
 /* "timeout=" and whole seconds. What cannot be read was not said: it is a hint and no framing. */
@@ -179,6 +152,30 @@ static bool timeout_of(weir_span element, weir_time *timeout_ns)
     /* 0 would read as "not said"; the shortest time there is means the same to a pool. */
     *timeout_ns = seconds > 0 ? seconds * WEIR_NS_PER_SECOND : 1;
     return true;
+}
+
+/* RFC 9112 s6.1: chunked is the one coding that this client decodes: nothing else may be there. */
+static weir_status check_coding(weir_h1_framing *framing, const said *all, unsigned minor)
+{
+    if (all->codings == 0) {
+        return WEIR_OK;
+    }
+    if (all->codings > 1 || !weir_span_equal_nocase(all->coding, WEIR_SPAN("chunked"))) {
+        framing->what = "Transfer-Encoding is not exactly \"chunked\"";
+    } else if (minor == 0) {
+        framing->what = "Transfer-Encoding in an HTTP/1.0 response";
+    } else if (all->lengths > 0) {
+        framing->what = "Transfer-Encoding and Content-Length together";
+    } else {
+        return WEIR_OK;
+    }
+    return WEIR_E_H1_CODING;
+}
+
+/* RFC 9110 s6.4.1, RFC 9112 s6.3: whatever the fields say. */
+static bool has_no_content(int code, weir_h1_asked asked)
+{
+    return asked.is_head || code / 100 == 1 || code == 204 || code == 304;
 }
 
 static bool decimal(weir_span digits, uint64_t limit, uint64_t *value)

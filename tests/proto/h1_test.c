@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The HTTP/1.1 connection against the documents of tests/corpus/h1, each whole, octet by octet and
- * cut at every place: the log must be the same to the letter.
+ * cut at every place: the log must be the same to the letter. Then each document again with each
+ * allocation failing, and what no document can say: memory, numbers, versions of facts.
+ *
+ *   h1_test [TEXT]    only tests whose name has TEXT in it
  */
 #include "proto/h1.h"
 
@@ -51,19 +54,225 @@ static void run_document(void **state)
     }
 }
 
+/* --- each allocation fails, in each document --- */
+
+static void run_without_memory(weir_failalloc *failalloc, void *user)
+{
+    const weir_corpus_document *document = user;
+    weir_h1_rig rig;
+    weir_h1_rig_init(&rig, &failalloc->allocator);
+    weir_h1_rig_run(&rig, document, NULL);
+    bool failed = atomic_load(&failalloc->failures) > 0;
+    if (rig.conn && !rig.out_of_memory) {
+        /* Nobody was told: then nothing may be missing. */
+        assert_string_equal(weir_text_string(&rig.log), weir_text_string(&document->log));
+    }
+    if (!failed) {
+        assert_false(rig.out_of_memory);
+    }
+    weir_h1_rig_finish(&rig);
+}
+
+static void h1__survives_every_failed_allocation(void **state)
+{
+    const weir_corpus *corpus = *state;
+    size_t failed = 0;
+    for (size_t i = 0; i < corpus->count; i++) {
+        failed += weir_failalloc_every(run_without_memory, &corpus->documents[i]);
+    }
+    /* The connection, the exchange and its chunk, at the least. */
+    assert_true(failed > 3 * corpus->count);
+}
+
+/* --- a connection on its own --- */
+
+typedef struct bench {
+    weir_failalloc failalloc;
+    weir_h1_rig rig;
+} bench;
+
+static int set_up(void **state)
+{
+    bench *b = calloc(1, sizeof(*b));
+    assert_non_null(b);
+    weir_failalloc_init(&b->failalloc, 0);
+    weir_h1_rig_init(&b->rig, &b->failalloc.allocator);
+    *state = b;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    bench *b = *state;
+    weir_h1_rig_finish(&b->rig);
+    weir_failalloc_finish(&b->failalloc);
+    free(b);
+    return 0;
+}
+
+static void exchange(weir_h1_rig *rig)
+{
+    weir_h1_rig_step(rig, "request", "GET http://a/");
+    weir_h1_rig_step(rig, "in",
+                     "HTTP/1.1 200 OK\\r\\nServer: x\\r\\nContent-Length: 5\\r\\n\\r\\nhello");
+    weir_h1_rig_step(rig, "close", "");
+    assert_true(weir_conn_facts(rig->conn).reusable);
+}
+
+static void h1__holds_nothing_but_itself_when_idle(void **state)
+{
+    bench *b = *state;
+    exchange(&b->rig);
+    assert_int_equal(atomic_load(&b->failalloc.live), 1);
+    assert_int_equal(atomic_load(&b->failalloc.live_octets), sizeof(weir_h1));
+    assert_true(sizeof(weir_h1) < 1024);
+}
+
+static void h1__allocates_its_record_and_the_message_for_a_warm_exchange(void **state)
+{
+    bench *b = *state;
+    b->rig.bin.keep = 2;
+    exchange(&b->rig);
+    size_t before = atomic_load(&b->failalloc.calls);
+    exchange(&b->rig);
+    /* The exchange's record; the message, its list and its arena. */
+    assert_int_equal(atomic_load(&b->failalloc.calls) - before, 4);
+}
+
+static void h1__numbers_exchanges_from_one(void **state)
+{
+    weir_h1_rig *rig = &((bench *)*state)->rig;
+    for (uint32_t id = 1; id < 4; id++) {
+        weir_h1_rig_step(rig, "request", "GET http://a/");
+        assert_int_equal(rig->stream->owner.id, id);
+        weir_h1_rig_step(rig, "in", "HTTP/1.1 204 x\\r\\n\\r\\n");
+    }
+}
+
+static void h1__takes_one_exchange_at_a_time(void **state)
+{
+    weir_h1_rig *rig = &((bench *)*state)->rig;
+    weir_h1_rig_step(rig, "request", "GET http://a/");
+    weir_head head = {.method = WEIR_SPAN("GET"), .authority = WEIR_SPAN("a")};
+    weir_stream *other = NULL;
+    assert_int_equal(weir_conn_open(rig->conn, &head, NULL, 0, &other), WEIR_E_NOT_ACCEPTING);
+    assert_null(other);
+    assert_int_equal(weir_conn_facts(rig->conn).capacity_streams, 1);
+    assert_int_equal(weir_conn_open_streams(rig->conn), 1);
+    assert_int_equal(weir_conn_pending(rig->conn, 0).length, 0);
+}
+
+static void h1__leaves_a_connection_as_it_was_when_a_request_finds_no_memory(void **state)
+{
+    bench *b = *state;
+    exchange(&b->rig);
+    for (size_t k = 1; k <= 2; k++) {
+        weir_text_reset(&b->rig.log);
+        b->failalloc.fail_at = atomic_load(&b->failalloc.calls) + k;
+        weir_h1_rig_step(&b->rig, "request", "GET http://a/");
+        assert_string_equal(weir_text_string(&b->rig.log), "refused E_NOMEM\n");
+        assert_int_equal(weir_conn_pending(b->rig.conn, 0).length, 0);
+        assert_true(weir_conn_facts(b->rig.conn).accepting);
+    }
+    exchange(&b->rig);
+}
+
+static void h1__changes_the_version_of_its_facts_with_them(void **state)
+{
+    weir_h1_rig *rig = &((bench *)*state)->rig;
+    exchange(rig);
+    uint64_t version = weir_conn_facts(rig->conn).version;
+    exchange(rig);
+    assert_int_equal(weir_conn_facts(rig->conn).version, version);
+    weir_h1_rig_step(rig, "request", "GET http://a/");
+    weir_h1_rig_step(rig, "in", "HTTP/1.1 200 OK\\r\\nKeep-Alive: timeout=3\\r\\n");
+    assert_int_equal(weir_conn_facts(rig->conn).version, version);
+    weir_h1_rig_step(rig, "in", "Content-Length: 0\\r\\n\\r\\n");
+    assert_int_equal(weir_conn_facts(rig->conn).version, version + 1);
+    weir_h1_rig_step(rig, "close", "");
+    assert_int_equal(weir_conn_facts(rig->conn).version, version + 1);
+    weir_h1_rig_step(rig, "in", "x");
+    assert_int_equal(weir_conn_facts(rig->conn).version, version + 2);
+    weir_h1_rig_step(rig, "end", "ok");
+    assert_int_equal(weir_conn_facts(rig->conn).version, version + 2);
+}
+
+/* The pool is told as soon as it is known, not when the exchange is over. */
+static void h1__tells_that_it_will_close_with_the_head(void **state)
+{
+    weir_h1_rig *rig = &((bench *)*state)->rig;
+    weir_h1_rig_step(rig, "request", "GET http://a/");
+    weir_h1_rig_step(rig, "in", "HTTP/1.1 200 OK\\r\\nConnection: close\\r\\n\\r\\n");
+    assert_false(weir_conn_facts(rig->conn).reusable);
+}
+
+static void h1__has_room_for_what_its_inbox_has(void **state)
+{
+    weir_h1_rig *rig = &((bench *)*state)->rig;
+    weir_h1_rig_step(rig, "limit", "inbox_octets 100");
+    weir_h1_rig_step(rig, "request", "GET http://a/");
+    assert_int_equal(weir_conn_room(rig->conn), WEIR_CHUNK_OCTETS);
+    weir_h1_rig_step(rig, "stop-reading", "");
+    weir_h1_rig_step(rig, "in", "HTTP/1.1 200 OK\\r\\nContent-Length: 200\\r\\n\\r\\n\\{x*30}");
+    assert_int_equal(weir_conn_room(rig->conn), 70);
+    weir_h1_rig_step(rig, "in", "\\{x*70}");
+    assert_int_equal(weir_conn_room(rig->conn), 0);
+    weir_h1_rig_step(rig, "read", "");
+    assert_int_equal(weir_conn_room(rig->conn), 100);
+}
+
+/* Nothing more goes to the inbox, but the end of input must be seen. */
+static void h1__has_room_again_when_the_response_is_over(void **state)
+{
+    weir_h1_rig *rig = &((bench *)*state)->rig;
+    weir_h1_rig_step(rig, "limit", "inbox_octets 4");
+    weir_h1_rig_step(rig, "request", "GET http://a/");
+    weir_h1_rig_step(rig, "stop-reading", "");
+    weir_h1_rig_step(rig, "in", "HTTP/1.1 200 OK\\r\\nContent-Length: 4\\r\\n\\r\\nbody");
+    assert_int_equal(weir_conn_readable(rig->conn, rig->stream), 4);
+    assert_int_equal(weir_conn_room(rig->conn), WEIR_CHUNK_OCTETS);
+}
+
+static void h1__names_its_states(void **state)
+{
+    (void)state;
+    assert_string_equal(weir_h1_sending_name(WEIR_H1_SENDING_ANSWERED), "answered");
+    assert_string_equal(weir_h1_sending_name(WEIR_H1_SENDING_COUNT), "unknown");
+    assert_string_equal(weir_h1_receiving_name(WEIR_H1_RECEIVING_CLOSED), "closed");
+    assert_string_equal(weir_h1_receiving_name(WEIR_H1_RECEIVING_COUNT), "unknown");
+}
+
+#define ON_A_BENCH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
 int main(int argc, char **argv)
 {
     weir_corpus corpus;
     weir_corpus_read(&corpus, "h1");
-    struct CMUnitTest *tests = calloc(corpus.count, sizeof(*tests));
+    const struct CMUnitTest own[] = {
+        cmocka_unit_test_prestate(h1__survives_every_failed_allocation, &corpus),
+        ON_A_BENCH(h1__holds_nothing_but_itself_when_idle),
+        ON_A_BENCH(h1__allocates_its_record_and_the_message_for_a_warm_exchange),
+        ON_A_BENCH(h1__numbers_exchanges_from_one),
+        ON_A_BENCH(h1__takes_one_exchange_at_a_time),
+        ON_A_BENCH(h1__leaves_a_connection_as_it_was_when_a_request_finds_no_memory),
+        ON_A_BENCH(h1__changes_the_version_of_its_facts_with_them),
+        ON_A_BENCH(h1__tells_that_it_will_close_with_the_head),
+        ON_A_BENCH(h1__has_room_for_what_its_inbox_has),
+        ON_A_BENCH(h1__has_room_again_when_the_response_is_over),
+        cmocka_unit_test(h1__names_its_states),
+    };
+    struct CMUnitTest *tests = calloc(WEIR_COUNT_OF(own) + corpus.count, sizeof(*tests));
     size_t count = 0;
-    for (size_t i = 0; i < corpus.count; i++) {
-        if (argc < 2 || strstr(corpus.documents[i].title, argv[1])) {
-            tests[count++] = (struct CMUnitTest){
-                .name = corpus.documents[i].title,
-                .test_func = run_document,
-                .initial_state = &corpus.documents[i],
-            };
+    for (size_t i = 0; i < WEIR_COUNT_OF(own) + corpus.count; i++) {
+        struct CMUnitTest test = {.test_func = run_document};
+        if (i < WEIR_COUNT_OF(own)) {
+            test = own[i];
+        } else {
+            test.name = corpus.documents[i - WEIR_COUNT_OF(own)].title;
+            test.initial_state = &corpus.documents[i - WEIR_COUNT_OF(own)];
+        }
+        if (argc < 2 || strstr(test.name, argv[1])) {
+            tests[count++] = test;
         }
     }
     int failed = _cmocka_run_group_tests("h1", tests, count, NULL, NULL);
