@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * weir_sim: runs seeds, counts, and says what it found. docs/simulator.md explains what a run is.
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "run.h"
+#include "weir/status.h"
+
+#define RUN_SECONDS_MOST 60
+
+typedef struct options {
+    uint64_t runs;
+    uint64_t seed;
+    bool seed_given;
+    bool verbose;
+    bool hash;
+    bool keep_going;
+} options;
+
+static bool parse(int count, char **arguments, options *to);
+static bool number_after(int count, char **arguments, int *at, uint64_t *to);
+static void usage(FILE *to);
+static void report(const sim_totals *totals);
+static void died(int signal_number);
+static const char *name_of(size_t status);
+
+static volatile uint64_t current_seed;
+
+int main(int count, char **arguments)
+{
+    static sim_totals totals;
+    options given = {.runs = 1000, .seed = 1};
+
+    if (!parse(count, arguments, &given)) {
+        usage(stderr);
+        return 2;
+    }
+    (void)signal(SIGALRM, died);
+    (void)signal(SIGSEGV, died);
+    (void)signal(SIGABRT, died);
+    for (uint64_t i = 0; i < given.runs && (totals.violations == 0 || given.keep_going); i++) {
+        current_seed = given.seed + i;
+        alarm(RUN_SECONDS_MOST);
+        (void)sim_run(given.seed + i, given.verbose, &totals);
+    }
+    alarm(0);
+    report(&totals);
+    if (given.hash) {
+        printf("hash %016" PRIx64 "\n", totals.hash);
+    }
+    printf("%" PRIu64 " runs, %" PRIu64 " violations\n", totals.runs, totals.violations);
+    return totals.violations == 0 ? 0 : 1;
+}
+
+static bool parse(int count, char **arguments, options *to)
+{
+    for (int i = 1; i < count; i++) {
+        const char *argument = arguments[i];
+        if (strcmp(argument, "--runs") == 0) {
+            if (!number_after(count, arguments, &i, &to->runs)) {
+                return false;
+            }
+        } else if (strcmp(argument, "--seed") == 0) {
+            to->seed_given = true;
+            if (!number_after(count, arguments, &i, &to->seed)) {
+                return false;
+            }
+        } else if (strcmp(argument, "--verbose") == 0) {
+            to->verbose = true;
+        } else if (strcmp(argument, "--hash") == 0) {
+            to->hash = true;
+        } else if (strcmp(argument, "--keep-going") == 0) {
+            to->keep_going = true;
+        } else {
+            return false;
+        }
+    }
+    if (to->seed_given && to->runs == 1000) {
+        to->runs = 1;
+    }
+    return true;
+}
+
+static bool number_after(int count, char **arguments, int *at, uint64_t *to)
+{
+    char *end = NULL;
+
+    if (++*at >= count) {
+        return false;
+    }
+    *to = strtoull(arguments[*at], &end, 0);
+    return end != arguments[*at] && *end == '\0';
+}
+
+static void usage(FILE *to)
+{
+    fputs("usage: weir_sim [--runs N] [--seed S] [--verbose] [--hash] [--keep-going]\n"
+          "  --runs N      so many seeds, one after the other (1000; 1 if --seed is given)\n"
+          "  --seed S      the first seed (1)\n"
+          "  --verbose     print everything that happens\n"
+          "  --hash        print the hash of all that happened: the same for the same seeds\n"
+          "  --keep-going  do not stop at a violation\n",
+          to);
+}
+
+static void report(const sim_totals *totals)
+{
+    printf("calls by outcome\n");
+    for (size_t i = 0; i < WEIR_COUNT_OF(totals->statuses); i++) {
+        if (totals->statuses[i] > 0) {
+            printf("  %-28s %12" PRIu64 "\n", name_of(i), totals->statuses[i]);
+        }
+    }
+    printf("  %-28s %12" PRIu64 "\n", "freed under way", totals->freed_early);
+    printf("  %-28s %12" PRIu64 ", of which %" PRIu64 " after the storm, each a success\n", "all",
+           totals->calls, totals->calm_calls);
+    printf("faults\n");
+    for (size_t i = 0; i < SIM_FAULT_COUNT; i++) {
+        printf("  %-38s %12" PRIu64 "\n", sim_fault_name((sim_fault_kind)i), totals->faults[i]);
+    }
+    printf("%" PRIu64 " sockets; %" PRIu64 " connections closed, of which %" PRIu64
+           " had a socket, and its octets agreed\n",
+           totals->sockets, totals->links, totals->links_agreed);
+    printf("%" PRIu64 " octets, %" PRIu64 " turns, %" PRIu64 " events, %" PRIu64
+           " allocations, %" PRIu64 " s of virtual time\n",
+           totals->octets, totals->turns, totals->events, totals->allocations,
+           totals->simulated_ns / WEIR_NS_PER_SECOND);
+}
+
+static const char *name_of(size_t status)
+{
+    return weir_status_name((weir_status)(-(int)status));
+}
+
+/* The seed is all that is needed to see it again. */
+static void died(int signal_number)
+{
+    char text[96];
+    const int length = snprintf(text, sizeof(text), "weir_sim: signal %d in seed %" PRIu64 "\n",
+                                signal_number, (uint64_t)current_seed);
+
+    if (length > 0) {
+        const ssize_t written = write(STDERR_FILENO, text, (size_t)length);
+        (void)written;
+    }
+    _exit(3);
+}

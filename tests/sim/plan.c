@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* Drawing a plan from a seed: see plan.h. */
+#include "plan.h"
+
+#include <string.h>
+
+#define MS         WEIR_NS_PER_MS
+#define SECOND     WEIR_NS_PER_SECOND
+#define SWARM_RATE 280 /* per mille of the faults that a run knows at all */
+
+static void draw_limits(weir_pool_limits *limits, sim_dice *dice);
+static void draw_faults(sim_plan *plan, sim_dice *dice);
+static void draw_memory(sim_plan *plan, sim_dice *dice);
+
+static const char *const names[] = {
+#define SIM_FAULT_X(name, words, most) [SIM_FAULT_##name] = words,
+    SIM_FAULT_MAP(SIM_FAULT_X)
+#undef SIM_FAULT_X
+};
+
+static const uint32_t most[] = {
+#define SIM_FAULT_X(name, words, most) [SIM_FAULT_##name] = most,
+    SIM_FAULT_MAP(SIM_FAULT_X)
+#undef SIM_FAULT_X
+};
+
+const char *sim_fault_name(sim_fault_kind kind)
+{
+    return names[kind];
+}
+
+void sim_plan_draw(sim_plan *plan, uint64_t seed)
+{
+    sim_dice dice = sim_dice_of(seed, 1);
+
+    memset(plan, 0, sizeof(*plan));
+    plan->origins = sim_between(&dice, 1, SIM_ORIGINS_LIMIT);
+    for (size_t i = 0; i < plan->origins; i++) {
+        plan->kinds[i] = (sim_origin_kind)sim_below(&dice, SIM_ORIGIN_KINDS);
+    }
+    plan->storm_calls = sim_between(&dice, 1, 10);
+    plan->calm_calls = sim_between(&dice, 1, 3);
+    plan->storm_ns = sim_below(&dice, 3) == 0 ? sim_between(&dice, 1, 200 * SECOND)
+                                              : sim_between(&dice, 1, 500 * MS);
+    plan->latency_ns = sim_spread(&dice, 50 * MS);
+    plan->tick_ns = sim_spread(&dice, 5 * MS);
+    plan->body_octets = sim_below(&dice, 8) == 0 ? 200000 : sim_below(&dice, 3) == 0 ? 20000 : 2000;
+    plan->receive_octets = sim_below(&dice, 3) == 0 ? 1 + sim_spread(&dice, 600) : 65536;
+    plan->turn_octets = sim_below(&dice, 4) == 0 ? 1 + sim_spread(&dice, 4000) : 1 << 20;
+    plan->send_octets = sim_below(&dice, 3) == 0 ? 1 + sim_spread(&dice, 4000) : 1 << 17;
+    plan->told_room = sim_below(&dice, 3) == 0 ? sim_between(&dice, 1, 3) : 64;
+    draw_limits(&plan->limits, &dice);
+    draw_faults(plan, &dice);
+    draw_memory(plan, &dice);
+}
+
+static void draw_limits(weir_pool_limits *limits, sim_dice *dice)
+{
+    *limits = (weir_pool_limits)WEIR_POOL_LIMITS_INIT;
+    limits->connections_per_origin = (uint32_t)sim_between(dice, 1, 4);
+    limits->connections = (uint32_t)sim_between(dice, 1, 6);
+    limits->waiting_per_origin = (uint32_t)sim_between(dice, 1, 5);
+    limits->waiting = (uint32_t)sim_between(dice, 2, 10);
+    limits->h2_connections = (uint32_t)sim_between(dice, 0, 2);
+    limits->idle_ns = sim_below(dice, 2) == 0 ? 1 + sim_spread(dice, 60 * SECOND) : 0;
+    limits->lifetime_ns = sim_below(dice, 3) == 0 ? 1 + sim_spread(dice, 60 * SECOND) : 0;
+    limits->inbox_octets = sim_below(dice, 3) == 0 ? (uint32_t)(1 + sim_spread(dice, 30000)) : 0;
+}
+
+static void draw_faults(sim_plan *plan, sim_dice *dice)
+{
+    for (size_t i = 0; i < SIM_FAULT_COUNT; i++) {
+        const bool known = sim_chance(dice, SWARM_RATE);
+        const uint32_t rate = (uint32_t)(most[i] > 0 ? 1 + sim_spread(dice, most[i] - 1) : 0);
+        plan->rates[i] = known ? rate : 0;
+    }
+}
+
+/* One run in six has an allocation fail: one, or every so many from then on. */
+static void draw_memory(sim_plan *plan, sim_dice *dice)
+{
+    const bool fails = sim_below(dice, 6) == 0;
+    const uint64_t at = 1 + sim_spread(dice, 2000);
+    const uint64_t every = sim_below(dice, 2) == 0 ? 0 : 1 + sim_spread(dice, 100);
+
+    plan->fail_at = fails ? at : 0;
+    plan->fail_every = fails ? every : 0;
+}

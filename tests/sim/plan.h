@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a seed decides before the run begins: how many calls go where, every limit, and how often
+ * each fault happens.
+ *
+ * Swarm: most faults do not happen at all in a given run, and a few happen often. Runs in which
+ * everything goes wrong at once all fail in the same early way and find little.
+ */
+#ifndef WEIR_SIM_PLAN_H
+#define WEIR_SIM_PLAN_H
+
+#include "dice.h"
+#include "weir/shared.h"
+
+/* Name, and how many of a thousand times it happens at most where it can happen. */
+#define SIM_FAULT_MAP(X)                                                                           \
+    X(RECV_PART, "received in part", 700)                                                          \
+    X(SEND_PART, "sent in part", 700)                                                              \
+    X(SEND_FULL, "send buffer full", 500)                                                          \
+    X(SEGMENT, "cut into segments", 1000)                                                          \
+    X(DELAY, "delayed", 500)                                                                       \
+    X(STALL_DOWN, "response octets stall", 60)                                                     \
+    X(STALL_UP, "peer stops reading", 60)                                                          \
+    X(RESET, "reset at any octet", 60)                                                             \
+    X(EAGER_RESET, "reset discards what arrived", 500)                                             \
+    X(SPURIOUS, "ready for nothing", 200)                                                          \
+    X(READY_LATE, "readiness told late", 300)                                                      \
+    X(TURN_LATE, "turn comes late", 300)                                                           \
+    X(SEND_IN_FLIGHT, "send completes later", 500)                                                 \
+    X(FACTS_RACE, "octets arrive between lease and open", 500)                                     \
+    X(CONNECT_REFUSED, "connect refused", 300)                                                     \
+    X(CONNECT_UNREACHABLE, "connect unreachable", 300)                                             \
+    X(CONNECT_HOLE, "connect unanswered", 150)                                                     \
+    X(CONNECT_DESCRIPTORS, "no descriptor", 150)                                                   \
+    X(CONNECT_AT_ONCE, "connected at once", 500)                                                   \
+    X(DNS_SLOW, "name server slow", 300)                                                           \
+    X(DNS_SILENT, "name server silent", 100)                                                       \
+    X(DNS_NONE, "name not found", 200)                                                             \
+    X(DNS_FAILED, "name server failed", 200)                                                       \
+    X(DNS_EMPTY, "answer without addresses", 100)                                                  \
+    X(PEER_THINKS, "peer takes its time", 500)                                                     \
+    X(PEER_SILENT, "peer never answers", 60)                                                       \
+    X(PEER_DRIPS, "peer drips", 200)                                                               \
+    X(PEER_ENDS, "peer ends inside a response", 120)                                               \
+    X(PEER_RESETS, "peer resets inside a response", 120)                                           \
+    X(PEER_EARLY, "answered before the request ended", 400)                                        \
+    X(IDLE_CLOSE, "peer closes an idle connection", 300)                                           \
+    X(H1_MALFORMED, "HTTP/1.1: malformed response", 150)                                           \
+    X(H1_SURPLUS, "HTTP/1.1: surplus octets", 150)                                                 \
+    X(H1_UNASKED, "HTTP/1.1: octets on an idle connection", 100)                                   \
+    X(H1_CLOSES, "HTTP/1.1: Connection: close", 300)                                               \
+    X(H1_HALF_CLOSE, "HTTP/1.1: half-close after a response", 200)                                 \
+    X(CANCEL, "call cancelled", 300)                                                               \
+    X(FREE_EARLY, "call freed under way", 150)                                                     \
+    X(READER_SLOW, "reader slow", 400)                                                             \
+    X(WRITER_SLOW, "writer slow", 400)                                                             \
+    X(SOURCE_WAITS, "source answers AGAIN", 300)                                                   \
+    X(SOURCE_FAILS, "source fails", 60)                                                            \
+    X(DEADLINE, "tight deadline", 300)                                                             \
+    X(NOMEM, "no memory", 0)
+
+typedef enum sim_fault_kind {
+#define SIM_FAULT_X(name, words, most) SIM_FAULT_##name,
+    SIM_FAULT_MAP(SIM_FAULT_X)
+#undef SIM_FAULT_X
+        SIM_FAULT_COUNT
+} sim_fault_kind;
+
+const char *sim_fault_name(sim_fault_kind kind);
+
+typedef enum sim_origin_kind { SIM_ORIGIN_H1 = 0, SIM_ORIGIN_KINDS } sim_origin_kind;
+
+#define SIM_ORIGINS_LIMIT 3
+#define SIM_CALLS_LIMIT   16
+
+typedef struct sim_plan {
+    size_t origins;
+    sim_origin_kind kinds[SIM_ORIGINS_LIMIT];
+    size_t storm_calls;   /* while faults happen */
+    size_t calm_calls;    /* after them: each must succeed */
+    weir_time storm_ns;   /* how long calls are submitted and faults happen */
+    weir_time calm_at_ns; /* set when it begins */
+    weir_pool_limits limits;
+    uint32_t rates[SIM_FAULT_COUNT]; /* per mille */
+    weir_time latency_ns;            /* one way, when nothing delays */
+    weir_time tick_ns;               /* how late a turn may come */
+    uint64_t body_octets;            /* of a body, at most */
+    size_t receive_octets;           /* of the driver's buffer */
+    uint64_t turn_octets;            /* of one turn */
+    size_t send_octets;              /* of a socket's send buffer */
+    size_t told_room;                /* events taken at once */
+    uint64_t fail_at;                /* allocation */
+    uint64_t fail_every;
+} sim_plan;
+
+void sim_plan_draw(sim_plan *plan, uint64_t seed);
+
+#endif
