@@ -1,72 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The random world. Its own books, which never look at the pool's: for each ticket when it asked
- * and in what state the answers left it; for each connection what was told of it, who uses it and
- * whether it exists; for each origin how many exist.
- *
- * After each step, when all actions have been pulled:
- *   - no limit is exceeded: connections of an origin, of all, leases of a connection, tickets;
- *   - a ticket is granted only if no ticket of its origin that asked earlier waits;
- *   - nobody waits while a connection that was told to have room has room, nor while nothing at all
- * is under way for its origin and a place is free;
- *   - no connection is forgotten by either side, and the pool's counts are the world's.
+ * The random world: its choices and steps. Its books are in model_world.h, what they are compared
+ * with in model_check.c.
  */
-#include "model.h"
+#include "model_world.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "pool/record.h"
-#include "support/failalloc.h"
 #include "weir/status.h"
-
-enum { TICKETS = 20, ORIGINS = 6, LINKS = 64 };
-
-/* An assertion of the world itself: works under cmocka and under a fuzzer. */
-#define MODEL_ASSERT(fact) WEIR_ASSERT(fact)
-
-typedef enum link_state {
-    LINK_NONE = 0,
-    LINK_DIALING,
-    LINK_OPEN,
-    LINK_CLOSING /* the pool said CLOSE */
-} link_state;
-
-/* What the engine would have: one for each slot that it was told of. */
-typedef struct link {
-    link_state state;
-    bool was_open; /* CLOSING: it had been open */
-    bool is_drained;
-    bool is_refusing;
-    size_t origin;
-    weir_slot *slot;
-    weir_facts facts; /* as told last */
-} link;
-
-typedef struct caller {
-    weir_ticket ticket;
-    size_t origin;
-    uint64_t asked; /* order of its request */
-    bool is_pulled; /* its grant was pulled, or came with the request */
-} caller;
-
-typedef struct world {
-    model_choices choices;
-    bool is_over; /* the octets have ended */
-    weir_failalloc memory;
-    weir_pool_options options;
-    weir_pool *pool;
-    weir_time now_ns;
-    uint64_t asked;
-    uint64_t versions;
-    bool faults;
-    weir_protocol speaks[ORIGINS];
-    caller callers[TICKETS];
-    link links[LINKS];
-    weir_pool_counts counts; /* those that grow, as the world counts them */
-    model_result *result;
-} world;
 
 static const int tls_identity = 0;
 
@@ -75,7 +18,6 @@ static bool chance(world *w, unsigned percent);
 static void open_world(world *w);
 static void one_step(world *w);
 static void pull(world *w, bool in_order);
-static void check(world *w);
 static void make_peace(world *w);
 static void close_world(world *w);
 
@@ -91,11 +33,11 @@ void model_run(model_choices choices, unsigned long steps, model_result *result)
         /* Now and then actions wait, so that abandoning meets what was not pulled. */
         if (!chance(w, 10)) {
             pull(w, true);
-            check(w);
+            model_check(w);
         } else {
             one_step(w);
             pull(w, false);
-            check(w);
+            model_check(w);
         }
         result->steps++;
     }
@@ -187,7 +129,7 @@ static weir_facts draw_facts(world *w, size_t origin)
     return facts;
 }
 
-static link *link_of(world *w, const weir_slot *slot)
+static model_link *link_of(world *w, const weir_slot *slot)
 {
     for (size_t i = 0; i < LINKS; i++) {
         if (w->links[i].state != LINK_NONE && w->links[i].slot == slot) {
@@ -210,16 +152,6 @@ static size_t origin_of(const weir_slot *slot)
     }
 }
 
-static uint32_t users_of(const world *w, const weir_slot *slot)
-{
-    uint32_t users = 0;
-    for (size_t i = 0; i < TICKETS; i++) {
-        const weir_ticket *ticket = &w->callers[i].ticket;
-        users += ticket->state == WEIR_TICKET_LEASED && ticket->slot == slot;
-    }
-    return users;
-}
-
 /* A ticket of a kind, the first after a random place; NULL: none. */
 static caller *pick_caller(world *w, weir_ticket_state state)
 {
@@ -234,7 +166,7 @@ static caller *pick_caller(world *w, weir_ticket_state state)
     return NULL;
 }
 
-static link *pick_link(world *w, link_state state)
+static model_link *pick_link(world *w, link_state state)
 {
     const size_t from = (size_t)choose(w, LINKS);
     for (size_t i = 0; i < LINKS; i++) {
@@ -250,7 +182,7 @@ static void note_grant(world *w, caller *c, bool in_order)
 {
     c->is_pulled = true;
     w->result->grants++;
-    link *place = link_of(w, c->ticket.slot);
+    model_link *place = link_of(w, c->ticket.slot);
     if (!in_order) {
         return;
     }
@@ -258,7 +190,7 @@ static void note_grant(world *w, caller *c, bool in_order)
     MODEL_ASSERT(place->state == LINK_OPEN);
     MODEL_ASSERT(place->origin == c->origin);
     MODEL_ASSERT(place->facts.accepting);
-    MODEL_ASSERT(users_of(w, place->slot) <= place->facts.capacity_streams);
+    MODEL_ASSERT(model_users_of(w, place->slot) <= place->facts.capacity_streams);
     for (size_t i = 0; i < TICKETS; i++) {
         const caller *other = &w->callers[i];
         MODEL_ASSERT(other->ticket.state != WEIR_TICKET_WAITING || other->origin != c->origin ||
@@ -305,7 +237,7 @@ static void step_release(world *w)
     if (!c) {
         return;
     }
-    link *place = link_of(w, c->ticket.slot);
+    model_link *place = link_of(w, c->ticket.slot);
     if (place && place->state == LINK_OPEN && chance(w, 70)) {
         place->facts = draw_facts(w, place->origin);
         place->is_refusing = false;
@@ -324,11 +256,11 @@ static void step_bounce(world *w)
     if (!c) {
         return;
     }
-    link *place = link_of(w, c->ticket.slot);
+    model_link *place = link_of(w, c->ticket.slot);
     const uint32_t bounces = c->ticket.bounces;
     if (place && place->state == LINK_OPEN) {
         place->facts = draw_facts(w, place->origin);
-        place->is_refusing = place->facts.capacity_streams >= users_of(w, place->slot);
+        place->is_refusing = place->facts.capacity_streams >= model_users_of(w, place->slot);
         weir_pool_bounce(w->pool, &c->ticket, &place->facts, w->now_ns);
     } else if (!place) {
         weir_pool_bounce(w->pool, &c->ticket, NULL, w->now_ns);
@@ -346,7 +278,7 @@ static void step_bounce(world *w)
 
 static void step_facts(world *w)
 {
-    link *at = pick_link(w, LINK_OPEN);
+    model_link *at = pick_link(w, LINK_OPEN);
     if (!at) {
         return;
     }
@@ -355,14 +287,14 @@ static void step_facts(world *w)
     weir_pool_facts(w->pool, at->slot, &at->facts, w->now_ns);
 }
 
-static void end_link(world *w, link *at)
+static void end_link(world *w, model_link *at)
 {
     weir_slot *slot = at->slot;
     at->state = LINK_NONE;
     weir_pool_gone(w->pool, slot, w->now_ns);
 }
 
-static void fail_link(world *w, link *at)
+static void fail_link(world *w, model_link *at)
 {
     const weir_failure failure = {
         .status = WEIR_E_CONNECT_REFUSED, .phase = WEIR_PHASE_CONNECT, .offset = WEIR_UNKNOWN};
@@ -374,7 +306,7 @@ static void fail_link(world *w, link *at)
 
 static void step_dial(world *w)
 {
-    link *at = pick_link(w, LINK_DIALING);
+    model_link *at = pick_link(w, LINK_DIALING);
     if (!at) {
         return;
     }
@@ -396,7 +328,7 @@ static void step_dial(world *w)
 
 static void step_closing(world *w)
 {
-    link *at = pick_link(w, LINK_CLOSING);
+    model_link *at = pick_link(w, LINK_CLOSING);
     if (!at) {
         return;
     }
@@ -481,7 +413,7 @@ static void one_step(world *w)
         step_closing(w);
         break;
     case 27: {
-        link *at = pick_link(w, LINK_OPEN);
+        model_link *at = pick_link(w, LINK_OPEN);
         if (at) {
             end_link(w, at); /* the connection died by itself */
         }
@@ -506,9 +438,9 @@ static caller *caller_of(weir_ticket *ticket)
 static void new_link(world *w, weir_slot *slot)
 {
     MODEL_ASSERT(link_of(w, slot) == NULL);
-    link *at = pick_link(w, LINK_NONE);
+    model_link *at = pick_link(w, LINK_NONE);
     MODEL_ASSERT(at != NULL);
-    *at = (link){.state = LINK_DIALING, .slot = slot, .origin = origin_of(slot)};
+    *at = (model_link){.state = LINK_DIALING, .slot = slot, .origin = origin_of(slot)};
     w->counts.dials++;
 }
 
@@ -536,10 +468,10 @@ static void pull(world *w, bool in_order)
             new_link(w, action.slot);
             break;
         case WEIR_ACTION_CLOSE: {
-            link *at = link_of(w, action.slot);
+            model_link *at = link_of(w, action.slot);
             MODEL_ASSERT(at != NULL);
             MODEL_ASSERT(at->state == LINK_OPEN || at->state == LINK_DIALING);
-            MODEL_ASSERT(users_of(w, at->slot) == 0);
+            MODEL_ASSERT(model_users_of(w, at->slot) == 0);
             at->was_open = at->state == LINK_OPEN;
             at->state = LINK_CLOSING;
             w->result->evictions += action.reason == WEIR_REASON_EVICTED;
@@ -550,113 +482,6 @@ static void pull(world *w, bool in_order)
             break;
         }
     }
-}
-
-static size_t links_of(const world *w, size_t origin, link_state state)
-{
-    size_t links = 0;
-    for (size_t i = 0; i < LINKS; i++) {
-        links += w->links[i].state == state && w->links[i].origin == origin;
-    }
-    return links;
-}
-
-static size_t all_links(const world *w)
-{
-    size_t links = 0;
-    for (size_t i = 0; i < LINKS; i++) {
-        links += w->links[i].state != LINK_NONE;
-    }
-    return links;
-}
-
-static void check_limits(const world *w)
-{
-    MODEL_ASSERT(all_links(w) <= w->options.connections);
-    uint32_t waiting = 0;
-    uint32_t bounced = 0;
-    for (size_t o = 0; o < ORIGINS; o++) {
-        MODEL_ASSERT(links_of(w, o, LINK_DIALING) + links_of(w, o, LINK_OPEN) +
-                         links_of(w, o, LINK_CLOSING) <=
-                     w->options.connections_per_origin);
-        uint32_t here = 0;
-        for (size_t i = 0; i < TICKETS; i++) {
-            const weir_ticket *ticket = &w->callers[i].ticket;
-            const bool counts = ticket->state == WEIR_TICKET_WAITING && w->callers[i].origin == o;
-            here += counts && ticket->bounces == 0;
-            bounced += counts && ticket->bounces > 0;
-        }
-        MODEL_ASSERT(here <= w->options.tickets_per_origin);
-        waiting += here;
-    }
-    MODEL_ASSERT(waiting <= w->options.tickets);
-    MODEL_ASSERT(waiting + bounced == weir_pool_count(w->pool).tickets_waiting);
-}
-
-/* Both sides know the same connections. */
-static void check_links(const world *w)
-{
-    size_t slots = 0;
-    for (weir_slot *at = weir_pool_next_slot(w->pool, NULL); at;
-         at = weir_pool_next_slot(w->pool, at)) {
-        slots++;
-    }
-    MODEL_ASSERT(slots == all_links(w));
-    for (size_t i = 0; i < LINKS; i++) {
-        const link *at = &w->links[i];
-        MODEL_ASSERT(at->state == LINK_NONE || weir_slot_leases(at->slot) == users_of(w, at->slot));
-    }
-}
-
-static void check_counts(const world *w)
-{
-    const weir_pool_counts counts = weir_pool_count(w->pool);
-    MODEL_ASSERT(counts.requests == w->counts.requests);
-    MODEL_ASSERT(counts.dials == w->counts.dials);
-    MODEL_ASSERT(counts.dial_failures == w->counts.dial_failures);
-    MODEL_ASSERT(counts.bounces == w->counts.bounces);
-    MODEL_ASSERT(counts.slots_dialing + counts.slots_idle + counts.slots_leased +
-                     counts.slots_draining ==
-                 all_links(w));
-}
-
-/* By what was told: would this connection take one more? What the pool alone decides (it grew too
- * old, or yields to another origin) is asked of the slot. */
-static bool has_room(const world *w, const link *at)
-{
-    return at->state == LINK_OPEN && at->facts.accepting && at->facts.reusable && !at->is_drained &&
-           !at->is_refusing && at->slot->retired == WEIR_REASON_NONE &&
-           users_of(w, at->slot) < at->facts.capacity_streams;
-}
-
-static void check_nobody_sleeps(world *w)
-{
-    for (size_t i = 0; i < TICKETS; i++) {
-        const caller *c = &w->callers[i];
-        if (c->ticket.state != WEIR_TICKET_WAITING) {
-            continue;
-        }
-        for (size_t k = 0; k < LINKS; k++) {
-            MODEL_ASSERT(w->links[k].origin != c->origin || !has_room(w, &w->links[k]));
-        }
-        const bool is_alone = links_of(w, c->origin, LINK_DIALING) +
-                                  links_of(w, c->origin, LINK_OPEN) +
-                                  links_of(w, c->origin, LINK_CLOSING) ==
-                              0;
-        const bool place_is_free = all_links(w) < w->options.connections;
-        w->result->hungry += !place_is_free;
-        /* Nothing is under way for it and a place is free: only a pause may be why. */
-        MODEL_ASSERT(!is_alone || !place_is_free || c->ticket.origin->retry.entered);
-    }
-}
-
-static void check(world *w)
-{
-    weir_pool_check(w->pool);
-    check_limits(w);
-    check_links(w);
-    check_counts(w);
-    check_nobody_sleeps(w);
 }
 
 static bool is_done(const world *w)
@@ -679,7 +504,7 @@ static void make_peace(world *w)
         }
     }
     pull(w, false);
-    check(w);
+    model_check(w);
     for (int turn = 0; turn < 40 * TICKETS && !is_done(w); turn++) {
         step_release(w);
         pull(w, true);
@@ -687,7 +512,7 @@ static void make_peace(world *w)
         pull(w, true);
         step_closing(w);
         pull(w, true);
-        check(w);
+        model_check(w);
         weir_why why;
         const weir_time at = weir_pool_deadline(w->pool, &why);
         if (at != WEIR_NEVER && at > w->now_ns) {
@@ -695,7 +520,7 @@ static void make_peace(world *w)
         }
         weir_pool_tick(w->pool, w->now_ns);
         pull(w, true);
-        check(w);
+        model_check(w);
     }
     MODEL_ASSERT(is_done(w));
 }
@@ -710,7 +535,7 @@ static void close_world(world *w)
             end_link(w, &w->links[i]);
         }
     }
-    check(w);
+    model_check(w);
     MODEL_ASSERT(weir_pool_count(w->pool).origins <= w->options.origins_remembered);
     weir_pool_free(w->pool);
     MODEL_ASSERT(atomic_load(&w->memory.live) == 0);

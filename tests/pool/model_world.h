@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The random world's books: what each caller, each connection and each origin must be, by what was
+ * said and done.
+ */
+#ifndef WEIR_TESTS_POOL_MODEL_WORLD_H
+#define WEIR_TESTS_POOL_MODEL_WORLD_H
+
+#include "model.h"
+#include "pool/record.h"
+#include "support/failalloc.h"
+
+enum { TICKETS = 20, ORIGINS = 6, LINKS = 64 };
+
+/* An assertion of the world itself: works under cmocka and under a fuzzer. */
+#define MODEL_ASSERT(fact) WEIR_ASSERT(fact)
+
+typedef enum link_state {
+    LINK_NONE = 0,
+    LINK_DIALING,
+    LINK_OPEN,
+    LINK_CLOSING /* the pool said CLOSE */
+} link_state;
+
+/* What the engine would have: one for each slot that it was told of. */
+typedef struct model_link {
+    link_state state;
+    bool was_open; /* CLOSING: it had been open */
+    bool is_drained;
+    bool is_refusing;
+    size_t origin;
+    weir_slot *slot;
+    weir_facts facts; /* as told last */
+} model_link;
+
+typedef struct caller {
+    weir_ticket ticket;
+    size_t origin;
+    uint64_t asked; /* order of its request */
+    bool is_pulled; /* its grant was pulled, or came with the request */
+} caller;
+
+typedef struct world {
+    model_choices choices;
+    bool is_over; /* the octets have ended */
+    weir_failalloc memory;
+    weir_pool_options options;
+    weir_pool *pool;
+    weir_time now_ns;
+    uint64_t asked;
+    uint64_t versions;
+    bool faults;
+    weir_protocol speaks[ORIGINS];
+    caller callers[TICKETS];
+    model_link links[LINKS];
+    weir_pool_counts counts; /* those that grow, as the world counts them */
+    model_result *result;
+} world;
+
+/* Who uses a connection now. */
+uint32_t model_users_of(const world *w, const weir_slot *slot);
+/* Compares the books with the pool, after all actions have been pulled. */
+void model_check(world *w);
+
+#endif
