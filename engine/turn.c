@@ -28,7 +28,9 @@ static void dial_failed(weir_turn *turn, weir_port *port, const weir_failure *fa
 static void begin_close(weir_turn *turn, weir_port *port, weir_reason reason);
 static void dialing_moved(weir_turn *turn, weir_port *port);
 static void conclude(weir_turn *turn, weir_exchange *ex);
-static void orphan(weir_turn *turn, weir_exchange *ex);
+static void orphan(weir_exchange *ex);
+static weir_exchange *part(weir_port *port);
+static void back_to_queue(weir_turn *turn, weir_exchange *ex);
 static weir_port *port_of(const weir_slot *slot);
 static void free_port(weir_turn *turn, weir_port *port);
 
@@ -109,7 +111,7 @@ void weir_turn_abandon(weir_turn *turn, weir_exchange *ex)
             weir_turn_touch(turn, ex->link->driver);
             weir_exchange_detach(ex, turn->now_ns);
         }
-        orphan(turn, ex);
+        orphan(ex);
         weir_core_leave(&turn->core, ex, turn->now_ns);
         ex->state = WEIR_EXCHANGE_DONE;
     }
@@ -390,7 +392,7 @@ static void leave(weir_turn *turn, weir_exchange *ex)
         weir_turn_touch(turn, ex->link->driver);
         weir_exchange_detach(ex, turn->now_ns);
     }
-    orphan(turn, ex);
+    orphan(ex);
     weir_core_leave(&turn->core, ex, turn->now_ns);
     ex->state = WEIR_EXCHANGE_ENDED;
     conclude(turn, ex);
@@ -425,15 +427,33 @@ static void arm(weir_turn *turn, weir_exchange *ex)
     weir_timers_set(&turn->timers, &ex->timer, weir_exchange_deadline(ex, &why));
 }
 
-/* The call that caused a dial leaves; the dial stays for others. */
-static void orphan(weir_turn *turn, weir_exchange *ex)
+/* The call that caused a dial leaves, or has a place elsewhere; the dial stays for others. */
+static void orphan(weir_exchange *ex)
 {
-    (void)turn;
-    if (ex->ticket.state == WEIR_TICKET_WAITING && ex->ticket.dial != NULL) {
-        weir_port *port = port_of(ex->ticket.dial);
-        if (port != NULL && port->state == WEIR_PORT_DIALING && port->dialing->exchange == ex) {
-            weir_dialing_orphan(port->dialing);
-        }
+    if (seat_of(ex)->dial != NULL) {
+        (void)part(seat_of(ex)->dial);
+    }
+}
+
+/* A dial and the call that caused it know each other no longer; whose call it was, or NULL. */
+static weir_exchange *part(weir_port *port)
+{
+    weir_exchange *ex = port->dialing != NULL ? port->dialing->exchange : NULL;
+
+    if (ex != NULL) {
+        weir_dialing_orphan(port->dialing);
+        seat_of(ex)->dial = NULL;
+    }
+    return ex;
+}
+
+/* A dial is over, and the call that caused it waits on: somebody before it got the connection. Now the queue's limit runs. */
+static void back_to_queue(weir_turn *turn, weir_exchange *ex)
+{
+    if (ex != NULL && ex->state == WEIR_EXCHANGE_QUEUED && ex->ticket.state == WEIR_TICKET_WAITING) {
+        weir_exchange_queued(ex, turn->now_ns);
+        note(turn, ex);
+        arm(turn, ex);
     }
 }
 
@@ -450,6 +470,7 @@ static bool act_on_pool(weir_turn *turn)
         case WEIR_ACTION_GRANT:
         case WEIR_ACTION_REFUSE: {
             weir_exchange *ex = of_ticket(action.ticket);
+            orphan(ex);
             weir_core_granted(&turn->core, ex, turn->now_ns);
             if (weir_list_is_empty(&ex->news_place)) {
                 weir_list_push_back(&turn->news, &ex->news_place);
@@ -498,6 +519,9 @@ static void dial(weir_turn *turn, weir_action *action)
         free_port(turn, port);
         return;
     }
+    if (cause != NULL) {
+        seat_of(cause)->dial = port;
+    }
     weir_slot_set_user(action->slot, port);
     weir_turn_touch(turn, port);
     dialing_moved(turn, port);
@@ -507,12 +531,14 @@ static void dial_failed(weir_turn *turn, weir_port *port, const weir_failure *fa
 {
     weir_slot *slot = port->slot;
     const weir_failure copy = *failure;
+    weir_exchange *cause = part(port);
 
     weir_slot_set_user(slot, NULL);
     port->slot = NULL;
     port->state = WEIR_PORT_CLOSING;
     weir_link_abort(port->link, copy.status, turn->now_ns);
     weir_pool_dial_failed(turn->core.pool, slot, &copy, turn->now_ns);
+    back_to_queue(turn, cause);
     weir_turn_touch(turn, port);
 }
 
@@ -521,6 +547,7 @@ static void begin_close(weir_turn *turn, weir_port *port, weir_reason reason)
     if (port->state == WEIR_PORT_CLOSING || port->state == WEIR_PORT_CLOSED) {
         return;
     }
+    back_to_queue(turn, part(port));
     port->state = WEIR_PORT_CLOSING;
     port->close_reason = reason;
     weir_link_close(port->link, CLOSING_NS, turn->now_ns);
@@ -544,11 +571,13 @@ static void dialing_moved(weir_turn *turn, weir_port *port)
         return;
     case WEIR_DIALING_READY: {
         const weir_facts facts = weir_link_facts(port->link);
+        weir_exchange *cause = part(port);
         weir_dialing_free(port->dialing);
         port->dialing = NULL;
         port->state = WEIR_PORT_OPEN;
         port->facts_version = facts.version;
         weir_pool_ready(turn->core.pool, port->slot, &facts, turn->now_ns);
+        back_to_queue(turn, cause);
         return;
     }
     }
@@ -573,6 +602,7 @@ static void free_port(weir_turn *turn, weir_port *port)
     weir_timers_unreserve(&turn->timers);
     weir_list_remove(&port->place);
     weir_list_remove(&port->touched);
+    (void)part(port);
     weir_dialing_free(port->dialing);
     weir_link_free(port->link);
     weir_release(turn->core.allocator, port);

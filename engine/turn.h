@@ -68,6 +68,7 @@ typedef struct weir_turn_seat {
     weir_list leaving;
     weir_list telling;
     weir_list kicked;    /* in the front end's inbox of cancels */
+    weir_port *dial;     /* the dial that its call caused, while it waits for it */
     bool done_told;
     bool read_armed;     /* weir_read() answered AGAIN since READABLE was told */
     bool write_armed;
