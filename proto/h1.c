@@ -210,8 +210,19 @@ size_t weir_h1_feed(weir_conn *conn, weir_span octets)
 size_t weir_h1_room(const weir_conn *conn)
 {
     const weir_h1 *h1 = h1_of_const(conn);
-    return h1->receiving == WEIR_H1_RECEIVING_BODY ? weir_buf_room(&h1->open->stream.inbox)
-                                                   : WEIR_CHUNK_OCTETS;
+    switch (h1->receiving) {
+    case WEIR_H1_RECEIVING_BODY:
+        return weir_buf_room(&h1->open->stream.inbox);
+    case WEIR_H1_RECEIVING_HEAD:
+        /* Content may come right behind the head, and an inbox may be smaller than a chunk. */
+        return weir_min(WEIR_CHUNK_OCTETS, weir_buf_room(&h1->open->stream.inbox));
+    case WEIR_H1_RECEIVING_IDLE:
+    case WEIR_H1_RECEIVING_ENDED:
+    case WEIR_H1_RECEIVING_CLOSED:
+    case WEIR_H1_RECEIVING_COUNT:
+        break;
+    }
+    return WEIR_CHUNK_OCTETS;
 }
 
 void weir_h1_end(weir_conn *conn, const weir_failure *failure)
