@@ -28,6 +28,7 @@ static bool nothing_was_sent(const weir_h1_stream *open);
 static void tell(weir_h1 *h1, weir_conn_event_kind kind);
 static void tell_head(weir_h1 *h1);
 static void tell_end(weir_h1 *h1);
+static void answered(weir_h1 *h1);
 static void end_response(weir_h1 *h1, const weir_failure *end);
 static bool is_orderly(weir_status status);
 static bool is_receiving(const weir_h1 *h1);
@@ -408,14 +409,12 @@ static void tell_head(weir_h1 *h1)
     const weir_h1_framing *framing = &h1->open->decode.framing;
     h1->is_until_close = framing->is_tunnel || framing->body.framing == WEIR_FRAMING_UNTIL_CLOSE;
     h1->keep_alive_ns = framing->keep_alive_ns;
-    weir_stream_tell_message(stream, &h1->conn.ready, WEIR_CONN_HEAD,
-                             weir_h1_decode_take(&h1->open->decode));
+    weir_message *head = weir_h1_decode_take(&h1->open->decode);
+    const bool is_welcome = head->code < 300;
+    weir_stream_tell_message(stream, &h1->conn.ready, WEIR_CONN_HEAD, head);
     enter_receiving(h1, WEIR_H1_RECEIVING_BODY);
-    if (h1->sending == WEIR_H1_SENDING_BODY) {
-        enter_sending(h1, WEIR_H1_SENDING_ANSWERED);
-        if (h1->open->awaits_room) {
-            weir_stream_tell(stream, &h1->conn.ready, WEIR_CONN_WRITABLE);
-        }
+    if (!is_welcome) {
+        answered(h1);
     }
 }
 
@@ -428,6 +427,19 @@ static void tell_end(weir_h1 *h1)
     }
     weir_stream_tell(stream, &h1->conn.ready, WEIR_CONN_END);
     enter_receiving(h1, WEIR_H1_RECEIVING_ENDED);
+    answered(h1);
+}
+
+/* RFC 9112 s9.5: the rest is not wanted. A 2xx head alone does not say so: an echo answers as it reads. */
+static void answered(weir_h1 *h1)
+{
+    if (h1->sending != WEIR_H1_SENDING_BODY) {
+        return;
+    }
+    enter_sending(h1, WEIR_H1_SENDING_ANSWERED);
+    if (h1->open->awaits_room) {
+        weir_stream_tell(&h1->open->stream, &h1->conn.ready, WEIR_CONN_WRITABLE);
+    }
 }
 
 /* RFC 9112 s8: what the end of input means in the middle of a response. */

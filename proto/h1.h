@@ -5,7 +5,8 @@
  *
  *   sending     IDLE --open--> BODY --write(end), write_trailers--> ENDED --close--> IDLE
  *               IDLE --open, no content--> ENDED
- *               BODY --final head--> ANSWERED --close, if a counted body was all queued--> IDLE
+ *               BODY --final head of 300 or more, or the end of the response--> ANSWERED
+ *               ANSWERED --close, if a counted body was all queued--> IDLE
  *
  *   receiving   IDLE --open--> HEAD --final head--> BODY --last octet--> ENDED --close--> IDLE
  *
@@ -30,7 +31,7 @@ typedef enum weir_h1_sending {
     WEIR_H1_SENDING_IDLE = 0,
     WEIR_H1_SENDING_BODY,     /* the head is queued, content may follow */
     WEIR_H1_SENDING_ENDED,    /* the whole request is queued */
-    WEIR_H1_SENDING_ANSWERED, /* the final head came first: the rest is not wanted (s9.5) */
+    WEIR_H1_SENDING_ANSWERED, /* the final answer came first: the rest is not wanted (s9.5) */
     WEIR_H1_SENDING_ABANDONED,
     WEIR_H1_SENDING_COUNT
 } weir_h1_sending;
