@@ -430,7 +430,8 @@ static void tell_end(weir_h1 *h1)
     answered(h1);
 }
 
-/* RFC 9112 s9.5: the rest is not wanted. A 2xx head alone does not say so: an echo answers as it reads. */
+/* RFC 9112 s9.5: the rest is not wanted. A 2xx head alone does not say so: an echo answers as it
+ * reads. */
 static void answered(weir_h1 *h1)
 {
     if (h1->sending != WEIR_H1_SENDING_BODY) {
