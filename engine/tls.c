@@ -41,6 +41,13 @@ enum { OUT_EXCESS_OCTETS = 128 * 1024 };
 /* Records without plaintext that may follow each other when OPEN: tickets, KeyUpdates, warnings. */
 enum { IDLE_RECORDS_LIMIT = 4096 };
 
+/* What a server may send before the handshake is over: the longest chain that is taken, and room
+ * for the rest. */
+enum {
+    HANDSHAKE_LIMIT_OCTETS = WEIR_TLS_CHAIN_LIMIT_OCTETS + 65536,
+    HANDSHAKE_RECORDS_LIMIT = 1024
+};
+
 _Static_assert(WEIR_TLS_PLAIN_LIMIT_OCTETS <= UINT16_MAX,
                "a descriptor counts plaintext in 16 bits");
 _Static_assert(WEIR_TLS_BODY_LIMIT_OCTETS >= WEIR_TLS_PLAIN_LIMIT_OCTETS,
@@ -56,9 +63,10 @@ struct weir_tls {
     bool said_goodbye;
     weir_failure failure;
     weir_tls_in in;
-    weir_buf plain;       /* plaintext of the last record, if it fits a chunk */
-    uint8_t *large_plain; /* or here: WEIR_TLS_PLAIN_LIMIT_OCTETS */
-    uint32_t idle_records;
+    weir_buf plain;          /* plaintext of the last record, if it fits a chunk */
+    uint8_t *large_plain;    /* or here: WEIR_TLS_PLAIN_LIMIT_OCTETS */
+    uint32_t idle_records;   /* since the last plaintext, or since the beginning */
+    size_t handshake_octets; /* received */
     weir_tls_out out;
     weir_tls_verify verify;
     weir_tls_resume resume;
@@ -414,6 +422,8 @@ static void take_record(weir_tls *tls, weir_tls_record *record)
 {
     record->wire_octets = WEIR_TLS_HEADER_OCTETS + tls->in.body_octets;
     if (tls->state == WEIR_TLS_HANDSHAKING) {
+        tls->handshake_octets += record->wire_octets;
+        tls->idle_records++;
         step_handshake(tls, record);
     } else {
         step_open(tls, record);
@@ -426,9 +436,16 @@ static void take_record(weir_tls *tls, weir_tls_record *record)
 
 static void step_handshake(weir_tls *tls, weir_tls_record *record)
 {
-    int result = wolfSSL_connect(tls->ssl);
+    int result;
 
     record->kind = WEIR_TLS_HANDSHAKE;
+    if (tls->handshake_octets > HANDSHAKE_LIMIT_OCTETS ||
+        tls->idle_records > HANDSHAKE_RECORDS_LIMIT) {
+        fail(tls, WEIR_E_LIMIT_FLOOD, "the TLS handshake does not end");
+        return;
+    }
+    result = wolfSSL_connect(tls->ssl);
+    weir_tls_config_note_thread(tls->config);
     if (result == WOLFSSL_SUCCESS && tls->state == WEIR_TLS_HANDSHAKING) {
         finish_handshake(tls);
     } else if (wolfSSL_get_error(tls->ssl, result) != WOLFSSL_ERROR_WANT_READ) {
@@ -446,6 +463,7 @@ static void finish_handshake(weir_tls *tls)
         return;
     }
     tls->established = true;
+    tls->idle_records = 0;
     enter(tls, WEIR_TLS_OPEN);
     weir_tls_resume_established(&tls->resume, tls->ssl);
 }

@@ -20,6 +20,7 @@
 #include "engine/os.h"
 #include "engine/os_file.h"
 #include "engine/tls_keylog.h"
+#include "engine/tls_thread.h"
 #include "proto/alloc.h"
 
 #include <errno.h>
@@ -56,6 +57,13 @@ static const char *const system_roots[] = {"/etc/ssl/certs/ca-certificates.crt",
 enum { RSA_LEAST_BITS = 2048, EC_LEAST_BITS = 256 };
 enum { FILE_LIMIT_OCTETS = 16 * 1024 * 1024 };
 
+/*
+ * wolfSSL_Init() and wolfSSL_Cleanup() count, but the first and the last call are not safe against
+ * another one, and two threads may make their first configuration at once. Held for a millisecond
+ * at most, and never while anything else is.
+ */
+static atomic_flag wolfssl_is_counting = ATOMIC_FLAG_INIT;
+
 struct weir_tls_config {
     const weir_allocator *allocator;
     atomic_uint references;
@@ -63,6 +71,7 @@ struct weir_tls_config {
     bool insecure;
     WOLFSSL_CTX *context;
     weir_tls_roots roots;
+    weir_tls_threads threads;
     char *key_log;
 };
 
@@ -80,6 +89,7 @@ typedef struct text {
     uint8_t *owned;
 } text;
 
+static int count_alone(int (*count)(void));
 static verdict set_up(weir_tls_config *config, const weir_tls_options *options);
 static verdict set_up_offer(weir_tls_config *config, const weir_tls_options *options);
 static verdict set_up_roots(weir_tls_config *config, const weir_tls_options *options);
@@ -116,6 +126,7 @@ weir_tls_config *weir_tls_config_new(const weir_tls_options *options,
         config->insecure = copy.insecure;
         atomic_init(&config->references, 1);
         weir_tls_roots_init(&config->roots, allocator);
+        weir_tls_threads_init(&config->threads);
         result = set_up(config, &copy);
     }
     if (result.status != WEIR_OK) {
@@ -154,8 +165,9 @@ void weir_tls_config_release(weir_tls_config *config)
     }
     wolfSSL_CTX_free(config->context);
     if (config->initialised) {
-        (void)wolfSSL_Cleanup();
+        (void)count_alone(wolfSSL_Cleanup);
     }
+    weir_tls_threads_clear(&config->threads);
     weir_tls_roots_clear(&config->roots);
     weir_release(config->allocator, config->key_log);
     weir_release(config->allocator, config);
@@ -176,16 +188,32 @@ bool weir_tls_config_is_insecure(const weir_tls_config *config)
     return config->insecure;
 }
 
+void weir_tls_config_note_thread(const weir_tls_config *config)
+{
+    weir_tls_threads_note(&config->threads);
+}
+
 const char *weir_tls_config_key_log(const weir_tls_config *config)
 {
     return config->key_log;
+}
+
+static int count_alone(int (*count)(void))
+{
+    int result;
+
+    while (atomic_flag_test_and_set_explicit(&wolfssl_is_counting, memory_order_acquire)) {
+    }
+    result = count();
+    atomic_flag_clear_explicit(&wolfssl_is_counting, memory_order_release);
+    return result;
 }
 
 static verdict set_up(weir_tls_config *config, const weir_tls_options *options)
 {
     verdict result;
 
-    if (wolfSSL_Init() != WOLFSSL_SUCCESS) {
+    if (count_alone(wolfSSL_Init) != WOLFSSL_SUCCESS) {
         return bad("wolfSSL could not be started");
     }
     config->initialised = true;

@@ -22,6 +22,9 @@ const weir_tls_roots *weir_tls_config_roots(const weir_tls_config *config);
 /* Is nothing verified? */
 bool weir_tls_config_is_insecure(const weir_tls_config *config);
 
+/* The calling thread has shaken hands (engine/tls_thread.h). */
+void weir_tls_config_note_thread(const weir_tls_config *config);
+
 /* Where the secrets of connections go; NULL: nowhere. */
 const char *weir_tls_config_key_log(const weir_tls_config *config);
 

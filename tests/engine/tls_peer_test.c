@@ -167,6 +167,27 @@ static void peer__without_end_of_its_handshake_is_refused(void **state)
     assert_true(records < 1000);
 }
 
+/* ChangeCipherSpec, which a client of TLS 1.3 has to pass over (RFC 8446 s5): not without end. */
+static void peer__that_changes_cipher_specs_for_ever_is_refused(void **state)
+{
+    weir_tls_server_options options = weir_bench_server();
+    options.oldest = TLS1_3_VERSION;
+    options.groups = "P-384";
+    weir_tls_pair *pair = weir_bench_begin(*state, &options);
+    size_t records = 0;
+
+    /* After a HelloRetryRequest, where they are allowed. */
+    weir_tls_pair_send(pair);
+    weir_tls_pair_receive(pair);
+    while (weir_tls_state_of(pair->tls) == WEIR_TLS_HANDSHAKING && records < 100000) {
+        weir_span record = OCTETS(20, 3, 3, 0, 1, 1);
+        weir_tls_pair_inject(pair, record.at, record.length);
+        records++;
+    }
+    assert_int_equal(weir_tls_state_of(pair->tls), WEIR_TLS_FAILED);
+    assert_true(records <= 1024);
+}
+
 /* Afterwards. */
 
 static void peer__whose_record_was_changed_is_refused(void **state)
@@ -490,6 +511,7 @@ int main(void)
         WEIR_LIVE(peer__that_chooses_what_was_not_offered_is_refused),
         WEIR_LIVE(peer__with_a_huge_handshake_message_is_refused_at_once),
         WEIR_LIVE(peer__without_end_of_its_handshake_is_refused),
+        WEIR_LIVE(peer__that_changes_cipher_specs_for_ever_is_refused),
         WEIR_LIVE(peer__whose_record_was_changed_is_refused),
         WEIR_LIVE(peer__whose_record_is_played_twice_is_refused),
         WEIR_LIVE(peer__that_is_told_of_a_changed_record_answers_with_an_alert),

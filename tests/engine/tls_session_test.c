@@ -2,6 +2,7 @@
 /* Resumption: for the same identity only, and each ticket once. */
 #include "support/tls_bench.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -194,6 +195,60 @@ static void session__store_survives_the_loss_of_each_allocation(void **state)
     assert_true(weir_failalloc_every(remember_with_little_memory, *state) >= 3);
 }
 
+/* What threads share: the configuration with its store of certificates, the sessions, and wolfSSL's
+ * global state. */
+typedef struct worker {
+    pthread_t thread;
+    weir_bench *bench;
+    SSL_CTX *context;
+    unsigned resumed;
+    bool good;
+} worker;
+
+static void *work(void *user)
+{
+    worker *w = user;
+    weir_bench own = *w->bench;
+    weir_tls_server_options options = weir_bench_server();
+
+    w->good = true;
+    options.context = w->context;
+    for (int i = 0; i < 12 && w->good; ++i) {
+        weir_bin_init(&own.bin, &own.memory.allocator, 1);
+        own.config = i % 4 == 3 ? weir_bench_new_config(&w->bench->memory.allocator, NULL)
+                                : weir_tls_config_acquire(w->bench->config);
+        own.pair = weir_tls_pair_new(weir_bench_filter(&own), weir_tls_server_new(&options));
+        weir_tls_pair_run(own.pair);
+        w->good = weir_tls_state_of(own.pair->tls) == WEIR_TLS_OPEN;
+        w->resumed += weir_tls_describe(own.pair->tls).resumed ? 1 : 0;
+        weir_tls_pair_free(own.pair);
+        weir_bin_clear(&own.bin);
+        weir_tls_config_release(own.config);
+    }
+    return NULL;
+}
+
+static void session__store_and_configuration_are_shared_by_threads(void **state)
+{
+    weir_bench *bench = *state;
+    weir_tls_server_options options = same_server(bench, TLS1_3_VERSION);
+    worker workers[4];
+    unsigned resumed = 0;
+
+    for (size_t i = 0; i < WEIR_COUNT_OF(workers); ++i) {
+        workers[i] = (worker){.bench = bench, .context = options.context};
+        assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+    }
+    for (size_t i = 0; i < WEIR_COUNT_OF(workers); ++i) {
+        assert_int_equal(pthread_join(workers[i].thread, NULL), 0);
+        assert_true(workers[i].good);
+        resumed += workers[i].resumed;
+    }
+    /* Nine of twelve share a configuration; the first of each thread may find no ticket yet. */
+    assert_true(resumed >= 4 * 8 - 4);
+    SSL_CTX_free(options.context);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +260,7 @@ int main(void)
         WEIR_LIVE(session__of_a_failed_handshake_is_not_remembered),
         WEIR_LIVE(session__store_is_bounded),
         WEIR_LIVE(session__holds_its_configuration),
+        WEIR_LIVE(session__store_and_configuration_are_shared_by_threads),
         WEIR_LIVE(session__store_survives_the_loss_of_each_allocation),
     };
     return cmocka_run_group_tests_name("tls_session", tests, weir_bench_make_certificates,

@@ -62,9 +62,10 @@ int weir_bench_tear_down(void **state)
     return 0;
 }
 
-void weir_bench_configure(weir_bench *bench, weir_bench_change *change)
+weir_tls_config *weir_bench_new_config(const weir_allocator *allocator, weir_bench_change *change)
 {
     weir_tls_options options = WEIR_TLS_OPTIONS_INIT;
+    weir_tls_config *config;
     weir_status status;
 
     options.ca_pem = weir_span_of(root_pem);
@@ -72,10 +73,16 @@ void weir_bench_configure(weir_bench *bench, weir_bench_change *change)
     if (change) {
         change(&options);
     }
-    weir_tls_config_release(bench->config);
-    bench->config = weir_tls_config_new(&options, &bench->memory.allocator, &status, NULL);
+    config = weir_tls_config_new(&options, allocator, &status, NULL);
     assert_int_equal(status, WEIR_OK);
-    assert_non_null(bench->config);
+    assert_non_null(config);
+    return config;
+}
+
+void weir_bench_configure(weir_bench *bench, weir_bench_change *change)
+{
+    weir_tls_config_release(bench->config);
+    bench->config = weir_bench_new_config(&bench->memory.allocator, change);
 }
 
 weir_tls_server_options weir_bench_server(void)

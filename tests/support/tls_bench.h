@@ -38,6 +38,7 @@ int weir_bench_tear_down(void **state);
  * authority. */
 typedef void weir_bench_change(weir_tls_options *options);
 void weir_bench_configure(weir_bench *bench, weir_bench_change *change);
+weir_tls_config *weir_bench_new_config(const weir_allocator *allocator, weir_bench_change *change);
 
 /* A good server: h2 and http/1.1. */
 weir_tls_server_options weir_bench_server(void);

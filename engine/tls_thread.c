@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A wolfSSL with FP_ECC (Debian's) keeps tables of curve points, two megabytes of them, for each
+ * thread that has shaken hands, and frees those of the thread that calls wolfSSL_Cleanup(), no
+ * others. A blocking client is called from threads that come and go. To free the tables after each
+ * handshake would cost it eight times its time; so they are freed when the thread ends, by the
+ * destructor of a value that only marks the thread.
+ *
+ * A thread that outlives the last configuration is not watched any more: it keeps its tables. If no
+ * mark can be had, nothing is watched; that costs memory and nothing else.
+ */
+#include "engine/tls_thread.h"
+
+#include <wolfssl/options.h> /* before every other header of wolfSSL */
+
+#if defined(FP_ECC) && defined(HAVE_THREAD_LS)
+
+#    include <wolfssl/wolfcrypt/ecc.h>
+
+static void give_back(void *mark);
+
+void weir_tls_threads_init(weir_tls_threads *threads)
+{
+    threads->watching = tss_create(&threads->mark, give_back) == thrd_success;
+}
+
+void weir_tls_threads_clear(weir_tls_threads *threads)
+{
+    if (threads->watching) {
+        tss_delete(threads->mark);
+        threads->watching = false;
+    }
+}
+
+void weir_tls_threads_note(const weir_tls_threads *threads)
+{
+    static char marked;
+
+    if (threads->watching && !tss_get(threads->mark)) {
+        (void)tss_set(threads->mark, &marked);
+    }
+}
+
+static void give_back(void *mark)
+{
+    (void)mark;
+    wc_ecc_fp_free();
+}
+
+#else
+
+void weir_tls_threads_init(weir_tls_threads *threads)
+{
+    threads->watching = false;
+}
+
+void weir_tls_threads_clear(weir_tls_threads *threads)
+{
+    (void)threads;
+}
+
+void weir_tls_threads_note(const weir_tls_threads *threads)
+{
+    (void)threads;
+}
+
+#endif
