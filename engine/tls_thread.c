@@ -21,24 +21,19 @@ static void give_back(void *mark);
 
 void weir_tls_threads_init(weir_tls_threads *threads)
 {
-    threads->watching = tss_create(&threads->mark, give_back) == thrd_success;
+    weir_os_thread_end_init(&threads->end, give_back);
 }
 
 void weir_tls_threads_clear(weir_tls_threads *threads)
 {
-    if (threads->watching) {
-        tss_delete(threads->mark);
-        threads->watching = false;
-    }
+    weir_os_thread_end_clear(&threads->end);
 }
 
 void weir_tls_threads_note(const weir_tls_threads *threads)
 {
     static char marked;
 
-    if (threads->watching && !tss_get(threads->mark)) {
-        (void)tss_set(threads->mark, &marked);
-    }
+    weir_os_thread_end_mark(&threads->end, &marked);
 }
 
 static void give_back(void *mark)
@@ -51,7 +46,7 @@ static void give_back(void *mark)
 
 void weir_tls_threads_init(weir_tls_threads *threads)
 {
-    threads->watching = false;
+    threads->end = (weir_os_thread_end){0, false};
 }
 
 void weir_tls_threads_clear(weir_tls_threads *threads)

@@ -8,13 +8,10 @@
 #ifndef WEIR_ENGINE_TLS_THREAD_H
 #define WEIR_ENGINE_TLS_THREAD_H
 
-#include "proto/base.h"
-
-#include <threads.h>
+#include "engine/os_thread_end.h"
 
 typedef struct weir_tls_threads {
-    tss_t mark;
-    bool watching;
+    weir_os_thread_end end; /* not used by a wolfSSL that keeps nothing */
 } weir_tls_threads;
 
 void weir_tls_threads_init(weir_tls_threads *threads);
