@@ -32,7 +32,6 @@
 #define CODE_AT        9
 #define STATUS_OCTETS  12
 #define GENERAL_FIELD  0 /* llhttp's HEADER_STATE.GENERAL */
-#define WITHOUT_BODY   1 /* on_headers_complete: no body follows */
 #define CALLBACK_ERROR (-1)
 
 _Static_assert(sizeof(STATUS_FIXED) - 1 == CODE_AT, "the code follows the fixed text");
@@ -164,7 +163,7 @@ unsigned weir_h1_section_minor(const weir_h1_section *section)
 /* Goes over the lines and hands to llhttp what has passed; how many octets it went over. */
 static size_t scan(weir_h1_section *section, weir_span lines)
 {
-    size_t given = 0; /* to llhttp, or none of its affair */
+    size_t given = 0; /* to llhttp */
     size_t i = 0;
     while (!has_failed(section) && !weir_h1_section_is_over(section)) {
         i += weir_octet_run(weir_span_from(lines, i), run_class(section->at));
@@ -178,9 +177,6 @@ static size_t scan(weir_h1_section *section, weir_span lines)
         }
         edge(section, lines.at[i]);
         i++;
-        if (section->at == WEIR_H1_LINE_START) {
-            given = i; /* an empty line before the head means nothing to llhttp */
-        }
     }
     tokenise(section, (weir_span){lines.at + given, i - given});
     return i;
@@ -479,7 +475,7 @@ static int on_headers_complete(llhttp_t *llhttp)
     if (!section->is_trailers) {
         section->message->code = llhttp->status_code;
     }
-    return WITHOUT_BODY;
+    return HPE_OK;
 }
 
 /* It has to lie in one piece: what is held for it doubles, so that octet by octet costs no more. */

@@ -222,6 +222,32 @@ static void h1_decode__keeps_the_reason_in_one_piece(void **state)
     weir_text_clear(&reason);
 }
 
+/*
+ * No octets are known that the scanner lets pass and llhttp does not: so llhttp is made to refuse,
+ * in the second of two heads, and to see no end of it.
+ */
+static void h1_decode__fails_when_llhttp_refuses(void **state)
+{
+    fixture *f = *state;
+    feed(f, WEIR_SPAN("HTTP/1.1 103 x\r\n\r\nHTTP/1.1 200 OK\r\nCont"), SIZE_MAX);
+    assert_int_equal(f->decode.status, WEIR_OK);
+    f->decode.section.llhttp.error = HPE_USER;
+    feed(f, WEIR_SPAN("ent-Length: 0\r\n"), SIZE_MAX);
+    assert_int_equal(f->decode.status, WEIR_E_H1_SYNTAX);
+    assert_true(f->decode.section.has_disagreed);
+}
+
+static void h1_decode__fails_when_llhttp_sees_no_end(void **state)
+{
+    fixture *f = *state;
+    feed(f, WEIR_SPAN("HTTP/1.1 103 x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n"), SIZE_MAX);
+    assert_int_equal(f->decode.status, WEIR_OK);
+    f->decode.section.llhttp.settings = NULL;
+    feed(f, WEIR_SPAN("\r\n"), SIZE_MAX);
+    assert_int_equal(f->decode.status, WEIR_E_H1_SYNTAX);
+    assert_true(f->decode.section.has_disagreed);
+}
+
 static void h1_decode__names_its_places(void **state)
 {
     (void)state;
@@ -315,6 +341,8 @@ int main(void)
         TEST(h1_decode__charges_each_octet_to_its_place),
         TEST(h1_decode__lets_pass_in_each_place_what_belongs_there),
         TEST(h1_decode__keeps_the_reason_in_one_piece),
+        TEST(h1_decode__fails_when_llhttp_refuses),
+        TEST(h1_decode__fails_when_llhttp_sees_no_end),
         TEST(h1_decode__names_its_places),
         TEST(h1_decode__costs_no_more_than_its_octets),
     };
