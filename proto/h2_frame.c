@@ -51,8 +51,6 @@ weir_h2_part_kind weir_h2_reader_next(weir_h2_reader *reader, weir_span *octets,
         return WEIR_H2_PART_HEAD;
     case WEIR_H2_READ_JUDGED:
         weir_assert_fail("a frame was not accounted for", __FILE__, __LINE__);
-    case WEIR_H2_READ_BAD:
-        return WEIR_H2_PART_BAD_LENGTH;
     case WEIR_H2_READ_PAD_LENGTH:
         if (octets->length == 0) {
             return WEIR_H2_PART_NONE;
@@ -85,6 +83,11 @@ weir_h2_part_kind weir_h2_reader_next(weir_h2_reader *reader, weir_span *octets,
     weir_assert_fail("no such state", __FILE__, __LINE__);
 }
 
+bool weir_h2_frame_is_short(weir_h2_frame_head head)
+{
+    return head.length < mandatory_octets(head);
+}
+
 void weir_h2_reader_account(weir_h2_reader *reader, weir_h2_account account)
 {
     WEIR_ASSERT(reader->state == WEIR_H2_READ_JUDGED);
@@ -96,13 +99,9 @@ void weir_h2_reader_account(weir_h2_reader *reader, weir_h2_account account)
     charge(reader, account.framing, WEIR_H2_FRAME_HEAD_OCTETS);
     reader->padding_left = 0;
     reader->priority_left = has_priority(head) ? PRIORITY_OCTETS : 0;
-    if (head.length < mandatory) {
-        reader->content_left = 0;
-        reader->state = WEIR_H2_READ_BAD;
-    } else {
-        reader->content_left = head.length - mandatory;
-        reader->state = is_padded(head) ? WEIR_H2_READ_PAD_LENGTH : WEIR_H2_READ_PRIORITY;
-    }
+    /* Of a frame that is too short nothing more is read: the session refuses it. */
+    reader->content_left = head.length < mandatory ? 0 : head.length - mandatory;
+    reader->state = is_padded(head) ? WEIR_H2_READ_PAD_LENGTH : WEIR_H2_READ_PRIORITY;
 }
 
 void weir_h2_reader_disown(weir_h2_reader *reader, const weir_owner *owner)

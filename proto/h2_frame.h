@@ -85,14 +85,12 @@ typedef enum weir_h2_part_kind {
     WEIR_H2_PART_BEGIN,      /* reader->content_left is known */
     WEIR_H2_PART_CONTENT,    /* some of the content, charged */
     WEIR_H2_PART_END,        /* the frame is over */
-    WEIR_H2_PART_BAD_LENGTH, /* too short for its mandatory parts: RFC 9113 s4.2 */
     WEIR_H2_PART_BAD_PADDING /* more padding than there is payload: RFC 9113 s6.1, s6.2 */
 } weir_h2_part_kind;
 
 typedef enum weir_h2_reader_state {
     WEIR_H2_READ_HEADER = 0,
     WEIR_H2_READ_JUDGED,
-    WEIR_H2_READ_BAD,
     WEIR_H2_READ_PAD_LENGTH,
     WEIR_H2_READ_PRIORITY,
     WEIR_H2_READ_CONTENT,
@@ -116,6 +114,8 @@ void weir_h2_reader_init(weir_h2_reader *reader, weir_ledger *ledger);
 /* The next part, taken off the front of *octets; `content` is set for CONTENT, *borrowed*. */
 weir_h2_part_kind weir_h2_reader_next(weir_h2_reader *reader, weir_span *octets,
                                       weir_span *content);
+/* Is the frame too short for the parts that its flags say it has? (RFC 9113 s4.2) */
+bool weir_h2_frame_is_short(weir_h2_frame_head head);
 /* After HEAD: charges the frame header, and everything that follows of the frame is theirs. */
 void weir_h2_reader_account(weir_h2_reader *reader, weir_h2_account account);
 /* Whatever is left of the frame under way, if it was the owner's, is LATE. */

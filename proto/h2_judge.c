@@ -151,23 +151,27 @@ static weir_h2_account account_of_stream(weir_h2_stream *stream, weir_h2_frame_h
 
 static bool is_idle(const weir_h2_session *session, uint32_t id)
 {
-    return id % 2 == 0 || id >= session->next_id;
+    /* The first stream that is opened closes every lower one (RFC 9113 s5.1.1). */
+    bool none_opened = session->next_id == session->conn.limits.first_stream;
+    return none_opened || id % 2 == 0 || id >= session->next_id;
 }
 
 /* The rules that need no more than the frame header. False: the connection has failed. */
 static bool check_frame(weir_h2_session *session, weir_h2_frame_head head)
 {
-    bool is_preface =
-        head.type == WEIR_H2_SETTINGS && !(head.flags & WEIR_H2_FLAG_ACK) && head.stream == 0;
+    bool is_preface = head.type == WEIR_H2_SETTINGS && !(head.flags & WEIR_H2_FLAG_ACK);
     if (!session->preface_seen && !is_preface) {
         /* RFC 9113 s3.4. A server that speaks HTTP/1.1 ends here too. */
         return weir_h2_session_refuse(session, WEIR_E_H2_PREFACE, WEIR_H2_PROTOCOL_ERROR, NULL);
+    }
+    if (!check_block(session, head)) {
+        return false;
     }
     if (head.length > WEIR_H2_MIN_FRAME_OCTETS) {
         return weir_h2_session_refuse(session, WEIR_E_H2_FRAME, WEIR_H2_FRAME_SIZE_ERROR,
                                       "a frame is longer than we allow");
     }
-    return check_block(session, head) && check_stream(session, head) && check_length(session, head);
+    return check_length(session, head) && check_stream(session, head);
 }
 
 /* RFC 9113 s4.3, s6.10: nothing comes between the frames of a header block. */
@@ -226,6 +230,10 @@ static bool check_stream(weir_h2_session *session, weir_h2_frame_head head)
 static bool check_length(weir_h2_session *session, weir_h2_frame_head head)
 {
     bool is_right = true;
+    if (weir_h2_frame_is_short(head)) {
+        return weir_h2_session_refuse(session, WEIR_E_H2_FRAME, WEIR_H2_FRAME_SIZE_ERROR,
+                                      "a frame is too short for its flags");
+    }
     switch (head.type) {
     case WEIR_H2_RST_STREAM:
         is_right = head.length == RST_STREAM_OCTETS;

@@ -47,10 +47,6 @@ void weir_h2_receive_part(weir_h2_session *session, weir_h2_part_kind kind, weir
     case WEIR_H2_PART_END:
         end_frame(session);
         break;
-    case WEIR_H2_PART_BAD_LENGTH:
-        weir_h2_session_refuse(session, WEIR_E_H2_FRAME, WEIR_H2_FRAME_SIZE_ERROR,
-                               "a frame is too short for its flags");
-        break;
     case WEIR_H2_PART_BAD_PADDING:
         weir_h2_session_refuse(session, WEIR_E_H2_PROTOCOL, WEIR_H2_PROTOCOL_ERROR,
                                "padding longer than its frame");

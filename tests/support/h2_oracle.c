@@ -48,10 +48,13 @@ struct weir_h2_oracle {
     size_t count;
     bool failed; /* GOAWAY with an error, or a fatal error */
     uint32_t failed_code;
+    bool is_acknowledged;     /* our SETTINGS */
     bool is_over;             /* nothing is compared any more */
     weir_h2_frame_head frame; /* the last one that was fed */
+    weir_span payload;
     const char *difference;
     weir_text report;
+    weir_text message; /* nghttp2's own words for its last error */
 };
 
 /* What one side did because of a frame. */
@@ -91,6 +94,10 @@ static bool is_length_without_content(const point *p);
 static bool is_length_of_tunnel(const point *p);
 static bool is_priority_on_connection(const point *p);
 static bool is_settings_overflow(const point *p);
+static bool is_settings_in_order(const point *p);
+static bool is_window_before_ack(const point *p);
+static bool is_push_promise(const point *p);
+static bool is_padding_of_closed_stream(const point *p);
 
 static const difference differences[] = {
     {"our-limit", "RFC 9113 s10.5", is_our_limit},
@@ -106,6 +113,10 @@ static const difference differences[] = {
     {"content-length-of-a-tunnel", "RFC 9110 s9.3.6", is_length_of_tunnel},
     {"priority-on-the-connection", "RFC 9113 s6.3", is_priority_on_connection},
     {"settings-overflow", "RFC 9113 s6.9.2", is_settings_overflow},
+    {"settings-in-order", "RFC 9113 s6.5.3", is_settings_in_order},
+    {"window-before-ack", "RFC 9113 s6.5.3", is_window_before_ack},
+    {"push-promise", "RFC 9113 s8.4", is_push_promise},
+    {"padding-of-a-closed-stream", "RFC 9113 s6.1", is_padding_of_closed_stream},
 };
 
 static void opened(const weir_head *head, uint32_t id, void *user);
@@ -135,6 +146,8 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
                    size_t length, void *user);
 static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user);
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *user);
+static int on_error(nghttp2_session *session, int code, const char *message, size_t length,
+                    void *user);
 static ssize_t provide(nghttp2_session *session, int32_t id, uint8_t *to, size_t room,
                        uint32_t *flags, nghttp2_data_source *source, void *user);
 
@@ -152,6 +165,7 @@ weir_h2_oracle *weir_h2_oracle_new(const weir_conn_limits *limits)
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_sent);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+    nghttp2_session_callbacks_set_error_callback2(callbacks, on_error);
     assert_int_equal(nghttp2_option_new(&option), 0);
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_max_outbound_ack(option, NO_LIMIT);
@@ -174,6 +188,7 @@ void weir_h2_oracle_free(weir_h2_oracle *oracle)
         weir_text_clear(&oracle->streams[i].body);
     }
     weir_text_clear(&oracle->report);
+    weir_text_clear(&oracle->message);
     free(oracle);
 }
 
@@ -306,6 +321,15 @@ static void flush(weir_h2_oracle *oracle)
 static void fed(weir_h2_player *player, weir_span octets, void *user)
 {
     weir_h2_oracle *oracle = user;
+    weir_status status = weir_conn_failure(player->conn).status;
+    if (status == WEIR_E_H2_SETTINGS || status == WEIR_E_NETWORK) {
+        /* A timer of ours ended it, and nghttp2 has none. */
+        oracle->is_over = true;
+    }
+    if (!nghttp2_session_want_read(oracle->session)) {
+        /* After GOAWAY and without streams it ignores everything. */
+        oracle->is_over = true;
+    }
     if (oracle->is_over) {
         return;
     }
@@ -316,6 +340,7 @@ static void fed(weir_h2_player *player, weir_span octets, void *user)
             .flags = octets.at[4],
             .stream = weir_h2_get32(octets.at + 5) & WEIR_H2_STREAM_ID_MASK};
     }
+    oracle->payload = weir_span_from(octets, weir_min(octets.length, WEIR_H2_FRAME_HEAD_OCTETS));
     ssize_t taken = nghttp2_session_mem_recv(oracle->session, octets.at, octets.length);
     if (taken < 0) {
         oracle->failed = true;
@@ -399,9 +424,13 @@ static void judge(weir_h2_oracle *oracle, const point *p, const char *text)
             return;
         }
     }
-    weir_text_printf(&oracle->report, "after %s flags 0x%x stream %u of %u octets:\n%s",
+    weir_text_printf(&oracle->report,
+                     "after %s flags 0x%x stream %u of %u octets:\n%sweir says: %s %s\n"
+                     "nghttp2 says: %s\n",
                      weir_h2_type_name(oracle->frame.type), oracle->frame.flags,
-                     oracle->frame.stream, oracle->frame.length, text);
+                     oracle->frame.stream, oracle->frame.length, text,
+                     weir_status_name(p->failure.status), p->failure.what ? p->failure.what : "",
+                     weir_text_string(&oracle->message));
 }
 
 /* Adds to the text what differs. */
@@ -500,15 +529,23 @@ static bool is_status_below_100(const point *p)
            p->stream->code < 100;
 }
 
+/* It may break the stream's window as well, which is a stream error too. */
 static bool is_data_before_head(const point *p)
 {
-    return acts(&p->weir, ACT_STREAM_ERROR, WEIR_H2_PROTOCOL_ERROR) &&
-           says(p, "DATA before the final response head") &&
+    return p->weir.kind == ACT_STREAM_ERROR && p->oracle->frame.type == WEIR_H2_DATA &&
+           (says(p, "DATA before the final response head") ||
+            (p->weir.code == WEIR_H2_FLOW_CONTROL_ERROR && p->failure.phase != WEIR_PHASE_BODY)) &&
            acts(&p->nghttp2, ACT_CONNECTION_ERROR, WEIR_H2_PROTOCOL_ERROR);
 }
 
+/* In a block of several frames nghttp2 says so at the first, weir at the last. */
 static bool is_after_end_stream(const point *p)
 {
+    bool goes_on = p->weir.kind == ACT_NOTHING && p->oracle->frame.type == WEIR_H2_HEADERS &&
+                   !(p->oracle->frame.flags & WEIR_H2_FLAG_END_HEADERS);
+    if (goes_on && acts(&p->nghttp2, ACT_CONNECTION_ERROR, WEIR_H2_STREAM_CLOSED)) {
+        return true;
+    }
     return acts(&p->weir, ACT_STREAM_ERROR, WEIR_H2_STREAM_CLOSED) &&
            acts(&p->nghttp2, ACT_CONNECTION_ERROR, WEIR_H2_STREAM_CLOSED);
 }
@@ -576,6 +613,54 @@ static bool is_settings_overflow(const point *p)
 {
     return acts(&p->weir, ACT_CONNECTION_ERROR, WEIR_H2_FLOW_CONTROL_ERROR) &&
            says(p, "SETTINGS makes a window overflow") && !p->oracle->failed;
+}
+
+/*
+ * Values take effect in their order. nghttp2 keeps only the last of each setting in a frame, and
+ * looks at them in an order of its own, so that of two bad ones it may find the other.
+ */
+static bool is_settings_in_order(const point *p)
+{
+    const weir_span payload = p->oracle->payload;
+    const char *what = p->failure.what;
+    if (p->oracle->frame.type != WEIR_H2_SETTINGS || p->weir.kind != ACT_CONNECTION_ERROR ||
+        !what || strncmp(what, "SETTINGS_", 9) != 0) {
+        return false;
+    }
+    bool repeats = false;
+    for (size_t i = 0; i < payload.length; i += WEIR_H2_SETTING_OCTETS) {
+        for (size_t j = 0; j < i; j += WEIR_H2_SETTING_OCTETS) {
+            repeats = repeats || memcmp(payload.at + i, payload.at + j, 2) == 0;
+        }
+    }
+    return repeats ||
+           (p->nghttp2.kind == ACT_CONNECTION_ERROR && payload.length > WEIR_H2_SETTING_OCTETS);
+}
+
+/* Our SETTINGS came before the request: the server knew the window, acknowledged or not. */
+static bool is_window_before_ack(const point *p)
+{
+    return p->oracle->frame.type == WEIR_H2_DATA && !p->oracle->is_acknowledged &&
+           acts(&p->weir, ACT_STREAM_ERROR, WEIR_H2_FLOW_CONTROL_ERROR) &&
+           p->nghttp2.kind == ACT_NOTHING;
+}
+
+/* nghttp2 may find another fault in it first. */
+static bool is_push_promise(const point *p)
+{
+    return p->oracle->frame.type == WEIR_H2_PUSH_PROMISE && says(p, "PUSH_PROMISE") &&
+           acts(&p->weir, ACT_CONNECTION_ERROR, WEIR_H2_PROTOCOL_ERROR);
+}
+
+/* nghttp2 does not look into DATA of a stream that it has forgotten. */
+static bool is_padding_of_closed_stream(const point *p)
+{
+    const seen *stream = find(p->oracle, (int32_t)p->oracle->frame.stream);
+    bool is_closed = !stream || stream->closed || stream->reset || stream->cancelled;
+    return p->oracle->frame.type == WEIR_H2_DATA && is_closed &&
+           p->weir.kind == ACT_CONNECTION_ERROR && !p->oracle->failed &&
+           (says(p, "a frame is too short for its flags") ||
+            says(p, "padding longer than its frame"));
 }
 
 static const char *last_line(const weir_text *text)
@@ -653,7 +738,11 @@ static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *fram
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     (void)session;
-    seen *stream = find(user, frame->hd.stream_id);
+    weir_h2_oracle *oracle = user;
+    if (frame->hd.type == NGHTTP2_SETTINGS && frame->hd.flags & NGHTTP2_FLAG_ACK) {
+        oracle->is_acknowledged = true;
+    }
+    seen *stream = find(oracle, frame->hd.stream_id);
     if (!stream) {
         return 0;
     }
@@ -717,6 +806,17 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     if (code == NGHTTP2_REFUSED_STREAM && !stream->peer_reset && !stream->reset) {
         stream->refused = true;
     }
+    return 0;
+}
+
+static int on_error(nghttp2_session *session, int code, const char *message, size_t length,
+                    void *user)
+{
+    weir_h2_oracle *oracle = user;
+    (void)session;
+    (void)code;
+    weir_text_reset(&oracle->message);
+    weir_text_append(&oracle->message, (weir_span){(const uint8_t *)message, length});
     return 0;
 }
 
