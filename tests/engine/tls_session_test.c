@@ -200,6 +200,7 @@ static void session__store_survives_the_loss_of_each_allocation(void **state)
 typedef struct worker {
     pthread_t thread;
     weir_bench *bench;
+    weir_bench own; /* a copy of it, with a bin and a pair of its own */
     SSL_CTX *context;
     unsigned resumed;
     bool good;
@@ -208,22 +209,21 @@ typedef struct worker {
 static void *work(void *user)
 {
     worker *w = user;
-    weir_bench own = *w->bench;
     weir_tls_server_options options = weir_bench_server();
 
     w->good = true;
     options.context = w->context;
     for (int i = 0; i < 12 && w->good; ++i) {
-        weir_bin_init(&own.bin, &own.memory.allocator, 1);
-        own.config = i % 4 == 3 ? weir_bench_new_config(&w->bench->memory.allocator, NULL)
-                                : weir_tls_config_acquire(w->bench->config);
-        own.pair = weir_tls_pair_new(weir_bench_filter(&own), weir_tls_server_new(&options));
-        weir_tls_pair_run(own.pair);
-        w->good = weir_tls_state_of(own.pair->tls) == WEIR_TLS_OPEN;
-        w->resumed += weir_tls_describe(own.pair->tls).resumed ? 1 : 0;
-        weir_tls_pair_free(own.pair);
-        weir_bin_clear(&own.bin);
-        weir_tls_config_release(own.config);
+        weir_bin_init(&w->own.bin, &w->own.memory.allocator, 1);
+        w->own.config = i % 4 == 3 ? weir_bench_new_config(&w->bench->memory.allocator, NULL)
+                                   : weir_tls_config_acquire(w->bench->config);
+        w->own.pair = weir_tls_pair_new(weir_bench_filter(&w->own), weir_tls_server_new(&options));
+        weir_tls_pair_run(w->own.pair);
+        w->good = weir_tls_state_of(w->own.pair->tls) == WEIR_TLS_OPEN;
+        w->resumed += weir_tls_describe(w->own.pair->tls).resumed ? 1 : 0;
+        weir_tls_pair_free(w->own.pair);
+        weir_bin_clear(&w->own.bin);
+        weir_tls_config_release(w->own.config);
     }
     return NULL;
 }
@@ -236,7 +236,9 @@ static void session__store_and_configuration_are_shared_by_threads(void **state)
     unsigned resumed = 0;
 
     for (size_t i = 0; i < WEIR_COUNT_OF(workers); ++i) {
-        workers[i] = (worker){.bench = bench, .context = options.context};
+        workers[i] = (worker){.bench = bench, .own = *bench, .context = options.context};
+    }
+    for (size_t i = 0; i < WEIR_COUNT_OF(workers); ++i) {
         assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
     }
     for (size_t i = 0; i < WEIR_COUNT_OF(workers); ++i) {
