@@ -140,7 +140,11 @@ weir_status weir_exchange_finish(weir_exchange *ex, const weir_fields *trailers,
 weir_status weir_exchange_read(weir_exchange *ex, uint8_t *to, size_t room, weir_time now_ns, size_t *octets)
 {
     if (ex->state == WEIR_EXCHANGE_ATTACHED && ex->head != NULL) {
+        const bool was_full = weir_buf_room(&ex->stream->inbox) == 0;
         *octets = weir_conn_read(ex->link->conn, ex->stream, to, room, now_ns);
+        if (was_full && *octets > 0) {
+            ex->received_ns = now_ns; /* until now the peer was not the one to act */
+        }
         weir_link_resume(ex->link, now_ns);
     } else {
         *octets = weir_buf_take(&ex->rest, to, room);

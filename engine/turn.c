@@ -27,6 +27,7 @@ static void dial(weir_turn *turn, weir_action *action);
 static void dial_failed(weir_turn *turn, weir_port *port, const weir_failure *failure);
 static void begin_close(weir_turn *turn, weir_port *port, weir_reason reason);
 static void dialing_moved(weir_turn *turn, weir_port *port);
+static void octets_moved(weir_turn *turn, const weir_port *port);
 static void conclude(weir_turn *turn, weir_exchange *ex);
 static void orphan(weir_exchange *ex);
 static weir_exchange *part(weir_port *port);
@@ -113,6 +114,7 @@ void weir_turn_abandon(weir_turn *turn, weir_exchange *ex)
         }
         orphan(ex);
         weir_core_leave(&turn->core, ex, turn->now_ns);
+        turn->pool_moved = true;
         ex->state = WEIR_EXCHANGE_DONE;
     }
     ex->news = 0;
@@ -196,6 +198,7 @@ void weir_turn_decide(weir_turn *turn)
 {
     bool more = true;
 
+    turn->pool_moved = false;
     while (more) {
         more = false;
         while (!weir_list_is_empty(&turn->news)) {
@@ -273,13 +276,15 @@ bool weir_turn_settle(weir_turn *turn)
         weir_list_remove(&seat->leaving);
         leave(turn, seat->exchange);
     }
-    return left || !weir_list_is_empty(&turn->touched) || !weir_list_is_empty(&turn->news);
+    /* Closing and acting told the pool things: what it wants done for them is not left to the next turn. */
+    const bool acted = act_on_pool(turn);
+    return left || acted || !weir_list_is_empty(&turn->touched) || !weir_list_is_empty(&turn->news);
 }
 
 bool weir_turn_has_work(const weir_turn *turn)
 {
     return !weir_list_is_empty(&turn->touched) || !weir_list_is_empty(&turn->news) ||
-           !weir_list_is_empty(&turn->leaving);
+           !weir_list_is_empty(&turn->leaving) || turn->pool_moved;
 }
 
 weir_time weir_turn_deadline(const weir_turn *turn)
@@ -587,8 +592,23 @@ static void dialing_moved(weir_turn *turn, weir_port *port)
 void weir_turn_delivered(weir_turn *turn, weir_port *port)
 {
     weir_exchange_deliver(port->link, &turn->news, turn->now_ns);
+    octets_moved(turn, port);
     weir_turn_touch(turn, port);
     dialing_moved(turn, port);
+}
+
+/* Which deadline runs depends on the octets that moved, of those too that are no event: a request that left, half a head. */
+static void octets_moved(weir_turn *turn, const weir_port *port)
+{
+    weir_ledger *ledger = port->link->conn != NULL ? weir_conn_ledger(port->link->conn) : NULL;
+    weir_owner *owner = ledger != NULL ? weir_ledger_next_moved(ledger) : NULL;
+
+    for (; owner != NULL; owner = weir_ledger_next_moved(ledger)) {
+        weir_exchange *ex = WEIR_CONTAINER_OF(owner, weir_stream, owner)->user;
+        weir_exchange_moved(ex, turn->now_ns);
+        note(turn, ex);
+        arm(turn, ex);
+    }
 }
 
 static weir_port *port_of(const weir_slot *slot)

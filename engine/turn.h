@@ -58,6 +58,7 @@ typedef struct weir_turn {
     weir_list leaving;   /* exchanges whose attempt is over: they leave their link after it was flushed */
     weir_list live;      /* exchanges that are not DONE */
     weir_list telling;   /* exchanges with something to tell */
+    bool pool_moved;     /* outside a turn: it may have actions */
     weir_time now_ns;
 } weir_turn;
 

@@ -129,7 +129,8 @@ static void touch_link(weir_turn *turn, weir_exchange *ex)
     if (ex->state == WEIR_EXCHANGE_ATTACHED) {
         /* Reading may have let plaintext on that was held back: its events are due. */
         weir_turn_delivered(turn, ex->link->driver);
-        if (weir_exchange_is_over(ex) && weir_list_is_empty(&ex->news_place)) {
+        /* What the user did decides which deadline runs: to be looked at, whatever it was. */
+        if (weir_list_is_empty(&ex->news_place)) {
             weir_list_push_back(&turn->news, &ex->news_place);
         }
     }

@@ -31,6 +31,7 @@ void weir_ledger_init(weir_ledger *ledger, bool over_tls)
     weir_list_init(&ledger->open);
     weir_list_init(&ledger->touched[WEIR_SENT]);
     weir_list_init(&ledger->touched[WEIR_RECEIVED]);
+    weir_list_init(&ledger->moved);
 }
 
 void weir_ledger_inherit(weir_ledger *ledger, const weir_ledger *from)
@@ -55,6 +56,7 @@ void weir_ledger_open(weir_ledger *ledger, weir_owner *owner, uint32_t id)
     weir_list_init(&owner->link);
     weir_list_init(&owner->touched[WEIR_SENT]);
     weir_list_init(&owner->touched[WEIR_RECEIVED]);
+    weir_list_init(&owner->moved);
     weir_list_push_back(&ledger->open, &owner->link);
 }
 
@@ -64,6 +66,7 @@ void weir_ledger_fold(weir_ledger *ledger, weir_owner *owner)
     WEIR_ASSERT(owner->queued_octets == 0);
     weir_tally_add(&ledger->closed, &owner->tally);
     weir_list_remove(&owner->link);
+    weir_list_remove(&owner->moved);
     for (weir_direction d = WEIR_SENT; d < WEIR_DIRECTIONS; d++) {
         WEIR_ASSERT(owner->in_record[d] <= UINT32_MAX - ledger->folded_in_record[d]);
         ledger->folded_in_record[d] += owner->in_record[d];
@@ -79,6 +82,9 @@ void weir_ledger_charge(weir_ledger *ledger, weir_owner *owner, weir_row row,
         move(owner_row(owner, row), direction, octets);
         if (octets > 0) {
             owner->charged_ns[direction] = ledger->now_ns;
+            if (weir_list_is_empty(&owner->moved)) {
+                weir_list_push_back(&ledger->moved, &owner->moved);
+            }
         }
         touch(ledger, owner, direction, octets);
     } else {
@@ -87,6 +93,16 @@ void weir_ledger_charge(weir_ledger *ledger, weir_owner *owner, weir_row row,
         WEIR_ASSERT(i < WEIR_CONN_ROWS);
         move(&ledger->rows[i], direction, octets);
     }
+}
+
+weir_owner *weir_ledger_next_moved(weir_ledger *ledger)
+{
+    if (weir_list_is_empty(&ledger->moved)) {
+        return NULL;
+    }
+    weir_owner *owner = WEIR_CONTAINER_OF(ledger->moved.next, weir_owner, moved);
+    weir_list_remove(&owner->moved);
+    return owner;
 }
 
 void weir_ledger_share(weir_ledger *ledger, weir_direction direction, uint64_t overhead_octets)

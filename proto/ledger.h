@@ -64,6 +64,7 @@ typedef struct weir_owner {
     weir_list touched[WEIR_DIRECTIONS];    /* in ledger.touched */
     uint64_t queued_octets;                /* octets in an out queue that name this owner */
     weir_time charged_ns[WEIR_DIRECTIONS]; /* when a row was last moved; 0: never */
+    weir_list moved;                       /* in ledger.moved */
 } weir_owner;
 
 typedef struct weir_ledger {
@@ -71,6 +72,7 @@ typedef struct weir_ledger {
     weir_time now_ns; /* of the call under way: the conn sets it */
     weir_list open;
     weir_list touched[WEIR_DIRECTIONS];
+    weir_list moved; /* open owners that were charged since somebody asked */
     uint32_t folded_in_record[WEIR_DIRECTIONS]; /* of owners folded since the last share */
     weir_tally closed;
     weir_octets rows[WEIR_CONN_ROWS];
@@ -96,6 +98,9 @@ void weir_ledger_fold(weir_ledger *ledger, weir_owner *owner);
 /* Moves one row. `owner` is NULL for rows of the connection, and only for those. */
 void weir_ledger_charge(weir_ledger *ledger, weir_owner *owner, weir_row row,
                         weir_direction direction, uint64_t octets);
+
+/* An open owner that was charged since it was last answered here, each once; NULL: none. */
+weir_owner *weir_ledger_next_moved(weir_ledger *ledger);
 
 /* Ends a TLS record whose plaintext was charged since the last share. Not for clear links. */
 void weir_ledger_share(weir_ledger *ledger, weir_direction direction, uint64_t overhead_octets);
