@@ -8,6 +8,7 @@
 
 #include "driver.h"
 
+#define IDLE_NS      (60 * WEIR_NS_PER_SECOND)
 #define NUMBER(call) ((unsigned long long)(call)->number)
 
 static void check_ports(sim_world *world);
@@ -281,6 +282,12 @@ void sim_check_read(sim_call *call, weir_status status, weir_span octets)
              NUMBER(call), weir_status_name(status));
 }
 
+bool sim_check_is_full(const sim_call *call)
+{
+    const weir_exchange *ex = call->exchange;
+    return ex->stream != NULL && weir_buf_room(&ex->stream->inbox) == 0;
+}
+
 void sim_check_done(sim_call *call)
 {
     sim_world *world = call->world;
@@ -343,6 +350,10 @@ static void check_status(sim_call *call)
     }
     if (status == WEIR_E_NOMEM) {
         possible = world->faults[SIM_FAULT_NOMEM] > 0;
+    }
+    if (status == WEIR_E_DEADLINE_IDLE) {
+        const weir_time limit_ns = call->options.idle_ns != 0 ? call->options.idle_ns : IDLE_NS;
+        possible = world->now_ns >= weir_time_add(call->unblocked_ns, limit_ns);
     }
     if (status == WEIR_E_BODY_SOURCE) {
         possible = call->source_failed;
@@ -424,7 +435,7 @@ void sim_check_all_read(sim_call *call)
 
 static bool same(weir_span span, const char *text)
 {
-    return span.length == strlen(text) && memcmp(span.at, text, span.length) == 0;
+    return span.length == strlen(text) && (span.length == 0 || memcmp(span.at, text, span.length) == 0);
 }
 
 /* HTTP/1.1 names come as they were sent. */

@@ -14,6 +14,8 @@ void sim_check_turn(sim_world *world);
 void sim_check_informational(sim_call *call);
 void sim_check_head(sim_call *call);
 void sim_check_read(sim_call *call, weir_status status, weir_span octets);
+/* Is its inbox full, so that the peer cannot send? */
+bool sim_check_is_full(const sim_call *call);
 void sim_check_done(sim_call *call);
 /* Everything readable was read. */
 void sim_check_all_read(sim_call *call);

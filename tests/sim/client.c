@@ -155,6 +155,7 @@ static void plan_call(sim_world *world, sim_call *call)
     call->options = (weir_call)WEIR_CALL_INIT;
     if (call->calm) {
         call->options.attempts = WEIR_ATTEMPTS_LIMIT;
+        call->options.queue_ns = WEIR_NEVER; /* calls of the storm may still be ahead of it */
         return;
     }
     call->options.hint = (weir_hint)sim_below(dice, WEIR_HINT_DUPLEX + 1);
@@ -394,7 +395,12 @@ static bool read_once(sim_call *call)
     const size_t room = sim_below(&world->for_calls, 3) == 0
                             ? 1 + sim_spread(&world->for_calls, READ_OCTETS - 1)
                             : READ_OCTETS;
+    const bool was_full = sim_check_is_full(call);
     const weir_status status = weir_read(call->exchange, to, room, &octets);
+
+    if (was_full && octets > 0) {
+        call->unblocked_ns = world->now_ns;
+    }
 
     sim_trace(world, SIM_TRACE_READ, call->number, octets, (uint64_t)(int64_t)status);
     sim_check_read(call, status, (weir_span){to, octets});

@@ -56,6 +56,7 @@ typedef struct sim_call {
     size_t informational_told;
     uint64_t delivered;
     const sim_request *answered; /* whose response this is */
+    weir_time unblocked_ns;      /* when a full inbox was last read */
     bool ended;                  /* weir_read() answered END */
 
     weir_status status;

@@ -273,14 +273,17 @@ static void front_leave(weir_exchange *ex)
 static void gather(sim_world *world)
 {
     sim_driver *driver = world->driver;
+    weir_list ready;
 
     while (!weir_list_is_empty(&driver->sent)) {
         sim_sending *sending = WEIR_CONTAINER_OF(driver->sent.next, sim_sending, place);
         weir_list_remove(&sending->place);
         tell_sent(world, sending, false);
     }
-    for (sim_socket *socket = sim_net_next_ready(world); socket != NULL;
-         socket = sim_net_next_ready(world)) {
+    sim_net_take_ready(world, &ready);
+    while (!weir_list_is_empty(&ready)) {
+        sim_socket *socket = WEIR_CONTAINER_OF(ready.next, sim_socket, ready);
+        weir_list_remove(&socket->ready);
         gather_ready(world, socket);
     }
     while (!weir_list_is_empty(&driver->cancelled)) {

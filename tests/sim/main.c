@@ -12,7 +12,7 @@
 #include "run.h"
 #include "weir/status.h"
 
-#define RUN_SECONDS_MOST 60
+#define RUN_SECONDS_MOST 10
 
 typedef struct options {
     uint64_t runs;
@@ -28,9 +28,13 @@ static bool number_after(int count, char **arguments, int *at, uint64_t *to);
 static void usage(FILE *to);
 static void report(const sim_totals *totals);
 static void died(int signal_number);
+static void say_seed(void);
 static const char *name_of(size_t status);
 
 static volatile uint64_t current_seed;
+
+/* A sanitizer calls it before it ends the process; there is none in a build without. */
+void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
 
 int main(int count, char **arguments)
 {
@@ -40,6 +44,9 @@ int main(int count, char **arguments)
     if (!parse(count, arguments, &given)) {
         usage(stderr);
         return 2;
+    }
+    if (__sanitizer_set_death_callback != NULL) {
+        __sanitizer_set_death_callback(say_seed);
     }
     (void)signal(SIGALRM, died);
     (void)signal(SIGSEGV, died);
@@ -139,15 +146,19 @@ static const char *name_of(size_t status)
 }
 
 /* The seed is all that is needed to see it again. */
-static void died(int signal_number)
+static void say_seed(void)
 {
-    char text[96];
-    const int length = snprintf(text, sizeof(text), "weir_sim: signal %d in seed %" PRIu64 "\n",
-                                signal_number, (uint64_t)current_seed);
+    char text[64];
+    const int length = snprintf(text, sizeof(text), "weir_sim: died in seed %" PRIu64 "\n", (uint64_t)current_seed);
 
     if (length > 0) {
         const ssize_t written = write(STDERR_FILENO, text, (size_t)length);
         (void)written;
     }
-    _exit(3);
+}
+
+static void died(int signal_number)
+{
+    say_seed();
+    _exit(128 + signal_number);
 }

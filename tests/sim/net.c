@@ -212,14 +212,10 @@ void sim_net_close(sim_socket *socket)
            arrive_up, socket, FIN_MARK);
 }
 
-sim_socket *sim_net_next_ready(sim_world *world)
+void sim_net_take_ready(sim_world *world, weir_list *ready)
 {
-    if (weir_list_is_empty(&world->net->ready)) {
-        return NULL;
-    }
-    sim_socket *socket = WEIR_CONTAINER_OF(world->net->ready.next, sim_socket, ready);
-    weir_list_remove(&socket->ready);
-    return socket;
+    weir_list_init(ready);
+    weir_list_splice(ready, &world->net->ready);
 }
 
 void sim_net_ready_again(sim_socket *socket)

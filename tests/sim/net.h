@@ -97,8 +97,8 @@ weir_io sim_net_connect_result(const sim_socket *socket);
 weir_io sim_net_send(sim_socket *socket, const weir_span *spans, size_t count);
 weir_io sim_net_recv(sim_socket *socket, uint8_t *to, size_t room);
 void sim_net_close(sim_socket *socket);
-/* The next socket with news, taken off the list; NULL: none. */
-sim_socket *sim_net_next_ready(sim_world *world);
+/* The sockets with news, taken off; what is ready again meanwhile is for the next time. */
+void sim_net_take_ready(sim_world *world, weir_list *ready);
 /* The driver did not come to it: it is ready again in the next turn. */
 void sim_net_ready_again(sim_socket *socket);
 /* Octets, an end or a reset lie there and could be received. */

@@ -253,11 +253,11 @@ static void begin_body(h1_peer *h1)
              "a coding that is not chunked");
     h1->request->expects_continue = expect != NULL;
     h1->reading = coding != NULL ? READING_CHUNK_LINE : READING_COUNTED;
-    h1->early = sim_fault(world, SIM_FAULT_PEER_EARLY, &world->for_peers);
     if (coding == NULL && h1->left == 0) {
         request_complete(h1);
         return;
     }
+    h1->early = sim_fault(world, SIM_FAULT_PEER_EARLY, &world->for_peers);
     if (expect != NULL && !h1->early && sim_below(&world->for_peers, 3) != 0) {
         sim_script hundred = {0};
         sim_script_continue(h1->peer, h1->request, &hundred);

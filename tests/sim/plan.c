@@ -50,6 +50,8 @@ void sim_plan_draw(sim_plan *plan, uint64_t seed)
     plan->send_octets = sim_below(&dice, 3) == 0 ? 1 + sim_spread(&dice, 4000) : 1 << 17;
     plan->told_room = sim_below(&dice, 3) == 0 ? sim_between(&dice, 1, 3) : 64;
     draw_limits(&plan->limits, &dice);
+    /* Calls of the calm must not be refused by a queue that is too short for them. */
+    plan->calm_calls = weir_min(plan->calm_calls, plan->limits.waiting_per_origin);
     draw_faults(plan, &dice);
     draw_memory(plan, &dice);
 }
