@@ -6,7 +6,9 @@
 
 #include <string.h>
 
-static void fill_pool_options(weir_pool_options *to, const weir_pool_limits *limits);
+#include "engine/record.h"
+
+static bool fill_pool_options(weir_core *core, weir_pool_options *to, const weir_pool_limits *given);
 static void refused(weir_exchange *ex, const weir_failure *failure);
 
 weir_status weir_core_init(weir_core *core, const weir_core_options *options)
@@ -19,11 +21,8 @@ weir_status weir_core_init(weir_core *core, const weir_core_options *options)
     core->next_exchange = 1;
     core->next_conn = 1;
     weir_events_init(&core->events, core->allocator, options->observer);
-    fill_pool_options(&pool, options->limits);
-    if (options->limits != NULL) {
-        core->limits.head_octets = options->limits->head_octets;
-        core->limits.inbox_octets = options->limits->inbox_octets;
-        core->limits.bare_lf = options->limits->bare_lf;
+    if (!fill_pool_options(core, &pool, options->limits)) {
+        return WEIR_E_INVALID;
     }
     core->pool = weir_pool_new(&pool, &status);
     if (core->pool != NULL) {
@@ -152,18 +151,24 @@ void weir_core_counts(const weir_core *core, weir_counts *counts)
     counts->ledger_unavailable = core->verdicts[WEIR_UNAVAILABLE];
 }
 
-static void fill_pool_options(weir_pool_options *to, const weir_pool_limits *limits)
+static bool fill_pool_options(weir_core *core, weir_pool_options *to, const weir_pool_limits *given)
 {
-    if (limits == NULL) {
-        return;
+    weir_pool_limits limits;
+
+    if (!weir_record_read(&limits, sizeof(limits), given)) {
+        return false;
     }
-    to->connections_per_origin = limits->connections_per_origin;
-    to->connections = limits->connections;
-    to->tickets_per_origin = limits->waiting_per_origin;
-    to->tickets = limits->waiting;
-    to->h2_connections = limits->h2_connections;
-    to->idle_ns = limits->idle_ns;
-    to->lifetime_ns = limits->lifetime_ns;
+    to->connections_per_origin = limits.connections_per_origin;
+    to->connections = limits.connections;
+    to->tickets_per_origin = limits.waiting_per_origin;
+    to->tickets = limits.waiting;
+    to->h2_connections = limits.h2_connections;
+    to->idle_ns = limits.idle_ns;
+    to->lifetime_ns = limits.lifetime_ns;
+    core->limits.head_octets = limits.head_octets;
+    core->limits.inbox_octets = limits.inbox_octets;
+    core->limits.bare_lf = limits.bare_lf;
+    return true;
 }
 
 static void refused(weir_exchange *ex, const weir_failure *failure)

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "engine/record.h"
+
 #define DEFAULT_ATTEMPTS 3
 #define SECONDS(n) ((weir_time)(n)*WEIR_NS_PER_SECOND)
 /* Strings a target may need beside the URL itself: see weir_target_parse(). */
@@ -22,10 +24,15 @@ static weir_time or_default(weir_time given, weir_time fallback);
 static bool copy_span(weir_exchange *ex, weir_span *span);
 static const weir_message *informational_at(const weir_exchange *ex, size_t i);
 
-weir_exchange *weir_exchange_new(const weir_exchange_options *options, const weir_request *request,
+weir_exchange *weir_exchange_new(const weir_exchange_options *options, const weir_request *given,
                                  const weir_call *call, weir_status *status)
 {
-    if (request == NULL || request->size < sizeof(*request) || (call != NULL && call->size < sizeof(*call))) {
+    weir_request copy;
+    const weir_request *request = &copy;
+    weir_call call_copy;
+
+    if (given == NULL || !weir_record_read(&copy, sizeof(copy), given) ||
+        !weir_record_read(&call_copy, sizeof(call_copy), call)) {
         *status = WEIR_E_INVALID;
         return NULL;
     }
@@ -43,7 +50,7 @@ weir_exchange *weir_exchange_new(const weir_exchange_options *options, const wei
     ex->phase = WEIR_PHASE_SUBMIT;
     ex->phase_since_ns = options->now_ns;
     ex->failure = (weir_failure){.tls_alert = -1, .offset = WEIR_UNKNOWN};
-    fill_call(&ex->call, call);
+    fill_call(&ex->call, &call_copy);
     weir_fields_init(&ex->strings, ex->allocator);
     weir_fields_init(&ex->trailers_to_send, ex->allocator);
     weir_fields_init(&ex->request.fields, ex->allocator);
@@ -98,15 +105,17 @@ void weir_exchange_destroy(weir_exchange *ex)
     weir_release(ex->allocator, ex);
 }
 
-bool weir_request_is_https(const weir_request *request)
+bool weir_request_is_https(const weir_request *given)
 {
-    if (request == NULL || request->size < sizeof(*request)) {
+    weir_request request;
+
+    if (given == NULL || !weir_record_read(&request, sizeof(request), given)) {
         return false;
     }
-    if (request->url.length > 0) {
-        return request->url.length > 5 && weir_span_equal_nocase(weir_span_head(request->url, 5), WEIR_SPAN("https"));
+    if (request.url.length > 0) {
+        return request.url.length > 5 && weir_span_equal_nocase(weir_span_head(request.url, 5), WEIR_SPAN("https"));
     }
-    return weir_span_equal_nocase(request->scheme, WEIR_SPAN("https"));
+    return weir_span_equal_nocase(request.scheme, WEIR_SPAN("https"));
 }
 
 weir_origin_key weir_exchange_key(const weir_exchange *ex)
@@ -224,11 +233,10 @@ static weir_status ask_body(weir_exchange *ex, const weir_request *request, weir
 
 static void fill_call(weir_call *to, const weir_call *from)
 {
-    static const weir_call none = WEIR_CALL_INIT;
     weir_time first_octet = SECONDS(60);
     weir_time idle = SECONDS(60);
 
-    *to = from != NULL ? *from : none;
+    *to = *from;
     if (to->hint == WEIR_HINT_EVENTS) {
         idle = WEIR_NEVER;
     }

@@ -8,6 +8,8 @@
  */
 #include "engine/loop.h"
 
+#include "engine/record.h"
+
 #define TURN_OCTETS ((size_t)1 << 20)
 #define ROUNDS_LIMIT 64
 
@@ -38,14 +40,14 @@ static const weir_front front = {
     .leave = loop_leave,
 };
 
-weir_loop *weir_loop_new(const weir_loop_options *options, weir_status *status)
+weir_loop *weir_loop_new(const weir_loop_options *given, weir_status *status)
 {
-    static const weir_loop_options none = WEIR_LOOP_OPTIONS_INIT;
+    weir_loop_options copy;
+    const weir_loop_options *options = &copy;
     weir_status ignored = WEIR_OK;
 
-    options = options != NULL ? options : &none;
     status = status != NULL ? status : &ignored;
-    if (options->size < sizeof(*options)) {
+    if (!weir_record_read(&copy, sizeof(copy), given)) {
         *status = WEIR_E_INVALID;
         return NULL;
     }

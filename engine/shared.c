@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "engine/os.h"
+#include "engine/record.h"
 #include "engine/tls_session.h"
 #include "proto/alloc.h"
 #include "proto/list.h"
@@ -48,14 +49,14 @@ static remembered *find(weir_shared *shared, weir_span host, uint8_t family);
 static void forget(weir_shared *shared, remembered *entry);
 static weir_time lifetime_of(const weir_address *addresses, size_t count);
 
-weir_shared *weir_shared_new(const weir_shared_options *options, weir_status *status)
+weir_shared *weir_shared_new(const weir_shared_options *given, weir_status *status)
 {
-    static const weir_shared_options none = WEIR_SHARED_OPTIONS_INIT;
+    weir_shared_options copy;
+    const weir_shared_options *options = &copy;
     weir_status ignored = WEIR_OK;
 
-    options = options != NULL ? options : &none;
     status = status != NULL ? status : &ignored;
-    if (options->size < sizeof(*options)) {
+    if (!weir_record_read(&copy, sizeof(copy), given)) {
         *status = WEIR_E_INVALID;
         return NULL;
     }

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "engine/record.h"
 #include "proto/alloc.h"
 
 #define PROBE_AFTER_NS (WEIR_NS_PER_MS)
@@ -43,14 +44,14 @@ static const weir_front front = {
     .leave = sync_leave,
 };
 
-weir_client *weir_client_new(const weir_client_options *options, weir_status *status)
+weir_client *weir_client_new(const weir_client_options *given, weir_status *status)
 {
-    static const weir_client_options none = WEIR_CLIENT_OPTIONS_INIT;
+    weir_client_options copy;
+    const weir_client_options *options = &copy;
     weir_status ignored = WEIR_OK;
 
-    options = options != NULL ? options : &none;
     status = status != NULL ? status : &ignored;
-    if (options->size < sizeof(*options)) {
+    if (!weir_record_read(&copy, sizeof(copy), given)) {
         *status = WEIR_E_INVALID;
         return NULL;
     }

@@ -59,7 +59,7 @@ typedef struct weir_loop_options {
 #define WEIR_LOOP_OPTIONS_INIT WEIR_INIT(weir_loop_options)
 
 WEIR_API weir_loop *weir_loop_new(const weir_loop_options *options, weir_status *status);
-/* Cancels what is under way without telling it; exchanges that were not freed stay readable and must be freed. */
+/* Every exchange must be freed before. Closes the idle connections. NULL-safe. */
 WEIR_API void weir_loop_free(weir_loop *loop);
 
 /*

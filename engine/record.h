@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading a caller's option record, which may be of an older header and shorter than ours, or of a newer one and longer: what it does
+ * not have is 0, which is the default; what we do not know is not read.
+ */
+#ifndef WEIR_ENGINE_RECORD_H
+#define WEIR_ENGINE_RECORD_H
+
+#include <string.h>
+
+#include "proto/base.h"
+
+/* `to` is zeroed, then filled from `from` (NULL: nothing). False: `from` does not say how long it is. */
+static inline bool weir_record_read(void *to, size_t to_octets, const void *from)
+{
+    size_t given = 0;
+
+    memset(to, 0, to_octets);
+    if (from != NULL) {
+        memcpy(&given, from, sizeof(given));
+        if (given < sizeof(given)) {
+            return false;
+        }
+        memcpy(to, from, weir_min(given, to_octets));
+    }
+    memcpy(to, &to_octets, sizeof(to_octets));
+    return true;
+}
+
+#endif
