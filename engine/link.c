@@ -135,9 +135,15 @@ void weir_link_connected(weir_link *link, weir_time now_ns)
     }
 }
 
+void weir_link_sending(weir_link *link, size_t octets)
+{
+    link->sending_octets = octets;
+}
+
 void weir_link_sent(weir_link *link, size_t octets, weir_time now_ns)
 {
     link->now_ns = now_ns;
+    link->sending_octets = 0;
     weir_ledger_wire(weir_link_ledger(link), WEIR_SENT, octets);
     if (link->over_tls) {
         weir_tls_sent(link->tls, octets);
@@ -151,9 +157,17 @@ void weir_link_sent(weir_link *link, size_t octets, weir_time now_ns)
 void weir_link_failed(weir_link *link, int sys_errno, weir_time now_ns)
 {
     link->now_ns = now_ns;
-    link->watch.failed = true;
-    link->watch.fin_seen = link->watch.fin_seen || weir_os_says_fin(sys_errno);
+    weir_link_error_taken(link, sys_errno);
     fail_with(link, WEIR_E_NETWORK, sys_errno, NULL);
+}
+
+void weir_link_error_taken(weir_link *link, int sys_errno)
+{
+    /* Behind an error taken before, EPIPE is the kernel's word for "over" and says nothing of the peer. */
+    if (!link->watch.failed && weir_os_says_fin(sys_errno)) {
+        link->watch.fin_seen = true;
+    }
+    link->watch.failed = true;
 }
 
 size_t weir_link_received(weir_link *link, weir_span octets, weir_time now_ns)
@@ -162,7 +176,7 @@ size_t weir_link_received(weir_link *link, weir_span octets, weir_time now_ns)
 
     link->now_ns = now_ns;
     if (octets.length == 0) {
-        link->watch.fin_seen = true;
+        link->watch.fin_seen = link->watch.fin_seen || !link->watch.failed;
         input_ended(link);
         return 0;
     }
@@ -272,8 +286,10 @@ bool weir_link_has_sent_of(const weir_link *link, const weir_stream *stream)
     if (weir_tally_plain(tally).sent > 0) {
         return true;
     }
-    /* A record that left in part may hold octets of any stream that has queued some: say so rather than guess. */
-    return link->over_tls && weir_tls_torn_sent(link->tls) > 0 && stream->owner.queued_octets > 0;
+    /* A record that left in part, and a send that is under way, may hold octets of any stream that has queued some: say so
+     * rather than guess. */
+    const bool under_way = link->sending_octets > 0 || (link->over_tls && weir_tls_torn_sent(link->tls) > 0);
+    return under_way && stream->owner.queued_octets > 0;
 }
 
 void weir_link_account(weir_link *link, int fd, weir_account *account)

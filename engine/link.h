@@ -64,6 +64,7 @@ typedef struct weir_link {
     weir_tls *tls;
     weir_conn *conn;
     size_t sealed_octets;
+    size_t sending_octets; /* of a send under way outside the lock, or in a ring: nobody knows yet what of them left */
     weir_span held;        /* plaintext of a record that the conn has not taken yet; lies in the TLS filter */
     uint64_t held_overhead_octets;
     weir_buf stash;        /* records that came behind it: octets that were received and not looked at yet */
@@ -87,8 +88,15 @@ void weir_link_want(weir_link *link, weir_want *want);
 
 /* What the driver did. */
 void weir_link_connected(weir_link *link, weir_time now_ns);
+/*
+ * For a driver that lets go of the link while it sends (a thread outside the lock, a ring): so many octets of the want are in the
+ * operating system's hands until weir_link_sent(), or until this is said with 0. Meanwhile no octet of theirs is "not sent".
+ */
+void weir_link_sending(weir_link *link, size_t octets);
 void weir_link_sent(weir_link *link, size_t octets, weir_time now_ns);
 void weir_link_failed(weir_link *link, int sys_errno, weir_time now_ns);
+/* send(2) failed, and what lies unread is read before weir_link_failed(): from now on an end of input proves no FIN. */
+void weir_link_error_taken(weir_link *link, int sys_errno);
 /* Octets taken, which is all of them if no more than want.in_octets were offered. An empty span is the end of input. */
 size_t weir_link_received(weir_link *link, weir_span octets, weir_time now_ns);
 void weir_link_tick(weir_link *link, weir_time now_ns);
