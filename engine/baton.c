@@ -218,6 +218,7 @@ static void write_failed(weir_line *line, int sys_errno, weir_time *now_ns)
 {
     uint8_t room[4096];
 
+    weir_link_error_taken(line->link, sys_errno);
     weir_baton_probe(line, room, sizeof(room), *now_ns);
     if (line->link->state != WEIR_LINK_CLOSED && !line->reading) {
         weir_link_failed(line->link, sys_errno, *now_ns);

@@ -296,6 +296,7 @@ static void send_pending(weir_loop *loop, weir_port *port)
 /* An answer may lie unread in the socket behind EPIPE or a reset: it is read before the failure is believed. */
 static void send_failed(weir_loop *loop, weir_port *port, int sys_errno)
 {
+    weir_link_error_taken(port->link, sys_errno);
     port->readable = true;
     port->hangup = true;
     receive(loop, port);
