@@ -2,22 +2,27 @@
 /*
  * Happy Eyeballs, version 2 (RFC 8305), as a value that is asked what to do next.
  *
- * Order of addresses: families alternate, IPv6 first (s4). When IPv4 is answered first, IPv6 gets the resolution delay (s3) before
- * anything starts. One attempt at a time begins; the next after the attempt delay, or at once when one was lost (s5). Answers
- * that come late take their place among the addresses not yet tried.
+ * Order of addresses: families alternate, IPv6 first (s4). When IPv4 is answered first, IPv6 gets
+ * the resolution delay (s3) before anything starts. One attempt at a time begins; the next after
+ * the attempt delay, or at once when one was lost (s5). Answers that come late take their place
+ * among the addresses not yet tried.
  */
 #include "engine/dial.h"
 
 #include <string.h>
 
-#define ATTEMPT_DELAY_NS (250 * WEIR_NS_PER_MS)
-#define RESOLUTION_DELAY_NS (50 * WEIR_NS_PER_MS)
-
-/* errno values by meaning, so that this file needs no system header: os_socket.c translates. */
 #include "engine/os.h"
 
-static void insert(weir_dial *dial, const weir_address *address);
+#define ATTEMPT_DELAY_NS       (250 * WEIR_NS_PER_MS)
+#define ATTEMPT_DELAY_LEAST_NS (10 * WEIR_NS_PER_MS)
+#define RESOLUTION_DELAY_NS    (50 * WEIR_NS_PER_MS)
+
+_Static_assert(ATTEMPT_DELAY_NS >= ATTEMPT_DELAY_LEAST_NS, "RFC 8305 s5");
+
+static void insert(weir_dial *dial, uint8_t family, const weir_address *address);
+static bool has_place(const weir_dial *dial, uint8_t family);
 static bool is_known(const weir_dial *dial, const weir_address *address);
+static void check(const weir_dial *dial);
 static void interleave(weir_dial *dial);
 static void begin_connecting(weir_dial *dial, weir_time now_ns);
 static void conclude(weir_dial *dial);
@@ -25,15 +30,19 @@ static size_t waiting(const weir_dial *dial, size_t *first);
 static weir_failure failure_of_answers(const weir_dial *dial);
 static weir_failure failure_of_attempts(const weir_dial *dial);
 
-void weir_dial_begin(weir_dial *dial, uint16_t port, weir_time attempt_delay_ns, weir_time resolution_delay_ns,
-                     weir_time now_ns)
+void weir_dial_begin(weir_dial *dial, uint16_t port, weir_time attempt_delay_ns,
+                     weir_time resolution_delay_ns, weir_time now_ns)
 {
     memset(dial, 0, sizeof(*dial));
     dial->port = port;
     dial->awaiting[0] = true;
     dial->awaiting[1] = true;
     dial->attempt_delay_ns = attempt_delay_ns != 0 ? attempt_delay_ns : ATTEMPT_DELAY_NS;
-    dial->resolution_delay_ns = resolution_delay_ns != 0 ? resolution_delay_ns : RESOLUTION_DELAY_NS;
+    if (dial->attempt_delay_ns < ATTEMPT_DELAY_LEAST_NS) {
+        dial->attempt_delay_ns = ATTEMPT_DELAY_LEAST_NS;
+    }
+    dial->resolution_delay_ns =
+        resolution_delay_ns != 0 ? resolution_delay_ns : RESOLUTION_DELAY_NS;
     dial->began_ns = now_ns;
     dial->delay_until_ns = WEIR_NEVER;
     dial->next_attempt_ns = now_ns;
@@ -41,11 +50,12 @@ void weir_dial_begin(weir_dial *dial, uint16_t port, weir_time attempt_delay_ns,
     dial->failure.offset = WEIR_UNKNOWN;
 }
 
-void weir_dial_answer(weir_dial *dial, uint8_t family, weir_status status, const weir_address *addresses,
-                      size_t count, weir_time now_ns)
+void weir_dial_answer(weir_dial *dial, uint8_t family, weir_status status,
+                      const weir_address *addresses, size_t count, weir_time now_ns)
 {
     const size_t index = family == 4 ? 0 : 1;
 
+    WEIR_ASSERT(family == 4 || family == 6);
     if (!dial->awaiting[index]) {
         return;
     }
@@ -54,8 +64,8 @@ void weir_dial_answer(weir_dial *dial, uint8_t family, weir_status status, const
     if (dial->state == WEIR_DIAL_CONNECTED || dial->state == WEIR_DIAL_FAILED) {
         return;
     }
-    for (size_t i = 0; i < count; i++) {
-        insert(dial, &addresses[i]);
+    for (size_t i = 0; i < count && status == WEIR_OK; i++) {
+        insert(dial, family, &addresses[i]);
     }
     interleave(dial);
     if (dial->state == WEIR_DIAL_RESOLVING) {
@@ -67,6 +77,7 @@ void weir_dial_answer(weir_dial *dial, uint8_t family, weir_status status, const
         }
     }
     conclude(dial);
+    check(dial);
 }
 
 bool weir_dial_next(weir_dial *dial, weir_time now_ns, size_t *index)
@@ -106,6 +117,7 @@ void weir_dial_attempt_ended(weir_dial *dial, size_t index, int sys_errno, weir_
     attempt->state = WEIR_ATTEMPT_LOST;
     dial->next_attempt_ns = now_ns;
     conclude(dial);
+    check(dial);
 }
 
 weir_time weir_dial_deadline(const weir_dial *dial, weir_why *why)
@@ -117,7 +129,8 @@ weir_time weir_dial_deadline(const weir_dial *dial, weir_why *why)
         *why = WEIR_WHY_RESOLUTION_DELAY;
         return dial->delay_until_ns;
     }
-    if (dial->state == WEIR_DIAL_CONNECTING && dial->running < WEIR_DIAL_ATTEMPTS && waiting(dial, &first) > 0) {
+    if (dial->state == WEIR_DIAL_CONNECTING && dial->running < WEIR_DIAL_ATTEMPTS &&
+        waiting(dial, &first) > 0) {
         *why = WEIR_WHY_ATTEMPT_DELAY;
         return dial->next_attempt_ns;
     }
@@ -129,9 +142,11 @@ weir_status weir_dial_status(int sys_errno)
     return weir_os_connect_status(sys_errno);
 }
 
-static void insert(weir_dial *dial, const weir_address *address)
+/* A caller's resolver may answer anything: what is not of the family that was asked would never get
+ * its turn. */
+static void insert(weir_dial *dial, uint8_t family, const weir_address *address)
 {
-    if (dial->count == WEIR_DIAL_ADDRESSES || is_known(dial, address)) {
+    if (address->family != family || !has_place(dial, family) || is_known(dial, address)) {
         dial->ignored++;
         return;
     }
@@ -139,6 +154,16 @@ static void insert(weir_dial *dial, const weir_address *address)
     memset(slot, 0, sizeof(*slot));
     slot->address = *address;
     slot->fd = -1;
+}
+
+static bool has_place(const weir_dial *dial, uint8_t family)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < dial->count; i++) {
+        count += dial->addresses[i].address.family == family ? 1U : 0U;
+    }
+    return count < WEIR_DIAL_FAMILY_ADDRESSES;
 }
 
 static bool is_known(const weir_dial *dial, const weir_address *address)
@@ -156,8 +181,8 @@ static bool is_known(const weir_dial *dial, const weir_address *address)
 }
 
 /*
- * Makes the families of the addresses that wait alternate, beginning with IPv6; what was tried stays where it is, because drivers
- * know attempts by their index.
+ * Makes the families of the addresses that wait alternate, beginning with IPv6; what was tried
+ * stays where it is, because drivers know attempts by their index.
  */
 static void interleave(weir_dial *dial)
 {
@@ -203,8 +228,8 @@ static void conclude(weir_dial *dial)
 {
     size_t first = 0;
 
-    if (dial->state == WEIR_DIAL_CONNECTED || dial->state == WEIR_DIAL_FAILED || dial->running > 0 ||
-        dial->awaiting[0] || dial->awaiting[1] || waiting(dial, &first) > 0) {
+    if (dial->state == WEIR_DIAL_CONNECTED || dial->state == WEIR_DIAL_FAILED ||
+        dial->running > 0 || dial->awaiting[0] || dial->awaiting[1] || waiting(dial, &first) > 0) {
         return;
     }
     dial->failure = dial->count == 0 ? failure_of_answers(dial) : failure_of_attempts(dial);
@@ -224,10 +249,12 @@ static size_t waiting(const weir_dial *dial, size_t *first)
     return count;
 }
 
-/* "No such name" only if nobody said anything worse: a server's failure must not read as absence. */
+/* "No such name" only if nobody said anything worse: a server's failure must not read as absence.
+ */
 static weir_failure failure_of_answers(const weir_dial *dial)
 {
-    weir_failure failure = {.status = WEIR_E_DNS_NOT_FOUND, .tls_alert = -1, .offset = WEIR_UNKNOWN};
+    weir_failure failure = {
+        .status = WEIR_E_DNS_NOT_FOUND, .tls_alert = -1, .offset = WEIR_UNKNOWN};
 
     for (size_t i = 0; i < 2; i++) {
         if (dial->answer_status[i] != WEIR_OK && dial->answer_status[i] != WEIR_E_DNS_NOT_FOUND) {
@@ -254,4 +281,26 @@ static weir_failure failure_of_attempts(const weir_dial *dial)
     failure.phase = WEIR_PHASE_CONNECT;
     failure.processed = WEIR_NOT_SENT;
     return failure;
+}
+
+static void check(const weir_dial *dial)
+{
+    size_t running = 0;
+    bool waits = false;
+
+    if (!WEIR_CHECKING) {
+        return;
+    }
+    for (size_t i = 0; i < dial->count; i++) {
+        const weir_attempt_state state = dial->addresses[i].state;
+        running += state == WEIR_ATTEMPT_RUNNING ? 1U : 0U;
+        WEIR_ASSERT(!waits || state == WEIR_ATTEMPT_WAITING);
+        waits = state == WEIR_ATTEMPT_WAITING;
+        WEIR_ASSERT(state != WEIR_ATTEMPT_WON ||
+                    (dial->state == WEIR_DIAL_CONNECTED && dial->winner == i));
+    }
+    WEIR_ASSERT(running == dial->running);
+    WEIR_ASSERT(running <= WEIR_DIAL_ATTEMPTS);
+    WEIR_ASSERT(dial->count <= WEIR_DIAL_ADDRESSES);
+    WEIR_ASSERT(dial->state != WEIR_DIAL_FAILED || (running == 0 && !waits));
 }
