@@ -7,19 +7,21 @@
 #include "engine/os.h"
 
 static void enter(weir_dialing *dialing, weir_phase phase, weir_time now_ns);
-static void answer_numeric(weir_dialing *dialing, const weir_origin_key *key, const weir_exchange *cause,
-                           weir_time now_ns);
+static bool is_name(weir_span host);
+static void answer_numeric(weir_dialing *dialing, weir_span zone, weir_time now_ns);
 static bool is_localhost(weir_span host);
 static void answer_localhost(weir_dialing *dialing, weir_time now_ns);
+static void answer_impossible(weir_dialing *dialing, weir_time now_ns);
 static void recall(weir_dialing *dialing, weir_time now_ns);
 static void follow_dial(weir_dialing *dialing, weir_time now_ns);
 static void fail_with(weir_dialing *dialing, weir_status status);
 static void tell(weir_dialing *dialing, weir_event *event, weir_time now_ns);
 static weir_time limit_of(const weir_dialing *dialing);
-static void give_answer(weir_dialing *dialing, uint8_t family, weir_status status, const weir_address *addresses,
-                        size_t count, weir_time now_ns);
+static void give_answer(weir_dialing *dialing, uint8_t family, weir_status status,
+                        const weir_address *addresses, size_t count, weir_time now_ns);
 
-weir_dialing *weir_dialing_new(weir_core *core, weir_link *link, weir_exchange *cause, weir_time now_ns)
+weir_dialing *weir_dialing_new(weir_core *core, weir_link *link, weir_exchange *cause,
+                               weir_time now_ns)
 {
     const weir_origin_key *key = weir_slot_key(link->slot);
     const weir_span host = key->address.length > 0 ? key->address : key->host;
@@ -28,13 +30,14 @@ weir_dialing *weir_dialing_new(weir_core *core, weir_link *link, weir_exchange *
     if (dialing == NULL) {
         return NULL;
     }
-    WEIR_ASSERT(host.length < sizeof(dialing->host));
     dialing->allocator = core->allocator;
     dialing->link = link;
     dialing->shared = core->shared;
     dialing->exchange = cause;
-    memcpy(dialing->host, host.at, host.length);
-    dialing->host_length = host.length;
+    if (is_name(host)) {
+        memcpy(dialing->host, host.at, host.length);
+        dialing->host_length = host.length;
+    }
     dialing->port = key->address_port != 0 ? key->address_port : key->port;
     dialing->dns_ns = cause != NULL ? cause->call.dns_ns : WEIR_NEVER;
     dialing->connect_ns = cause != NULL ? cause->call.connect_ns : WEIR_NEVER;
@@ -42,11 +45,13 @@ weir_dialing *weir_dialing_new(weir_core *core, weir_link *link, weir_exchange *
     dialing->failure.tls_alert = -1;
     weir_dial_begin(&dialing->dial, dialing->port, 0, 0, now_ns);
     enter(dialing, WEIR_PHASE_DNS, now_ns);
-    answer_numeric(dialing, key, cause, now_ns);
+    answer_numeric(dialing, key->address.length > 0 ? (weir_span){NULL, 0} : key->zone, now_ns);
     if (!dialing->numeric) {
         weir_event event = {.kind = WEIR_EVENT_DNS_STARTED};
         tell(dialing, &event, now_ns);
-        if (is_localhost(weir_dialing_host(dialing))) {
+        if (dialing->host_length == 0) {
+            answer_impossible(dialing, now_ns);
+        } else if (is_localhost(weir_dialing_host(dialing))) {
             answer_localhost(dialing, now_ns);
         } else {
             recall(dialing, now_ns);
@@ -80,16 +85,18 @@ void weir_dialing_orphan(weir_dialing *dialing)
 void weir_dialing_adopt(weir_dialing *dialing, weir_exchange *exchange)
 {
     dialing->exchange = exchange;
-    weir_exchange_set_phase(exchange, dialing->phase, dialing->phase_since_ns > exchange->phase_since_ns
-                                                          ? dialing->phase_since_ns
-                                                          : exchange->phase_since_ns);
+    weir_exchange_set_phase(exchange, dialing->phase,
+                            dialing->phase_since_ns > exchange->phase_since_ns
+                                ? dialing->phase_since_ns
+                                : exchange->phase_since_ns);
 }
 
-void weir_dialing_answer(weir_dialing *dialing, uint8_t family, weir_status status, const weir_address *addresses,
-                         size_t count, weir_time now_ns)
+void weir_dialing_answer(weir_dialing *dialing, uint8_t family, weir_status status,
+                         const weir_address *addresses, size_t count, weir_time now_ns)
 {
     if (status == WEIR_OK || status == WEIR_E_DNS_NOT_FOUND) {
-        weir_shared_remember(dialing->shared, weir_dialing_host(dialing), family, now_ns, addresses, count);
+        weir_shared_remember(dialing->shared, weir_dialing_host(dialing), family, now_ns, addresses,
+                             count);
     }
     give_answer(dialing, family, status, addresses, count, now_ns);
 }
@@ -102,12 +109,15 @@ bool weir_dialing_next(weir_dialing *dialing, weir_time now_ns, size_t *index)
     if (dialing->failure.status != WEIR_OK || !weir_dial_next(&dialing->dial, now_ns, index)) {
         return false;
     }
+    follow_dial(dialing,
+                now_ns); /* the resolution delay is over: what follows is no part of the look-up */
     weir_os_address_text(&dialing->dial.addresses[*index].address, text, sizeof(text));
     tell(dialing, &event, now_ns);
     return true;
 }
 
-void weir_dialing_attempt_ended(weir_dialing *dialing, size_t index, int sys_errno, weir_time now_ns)
+void weir_dialing_attempt_ended(weir_dialing *dialing, size_t index, int sys_errno,
+                                weir_time now_ns)
 {
     char text[WEIR_ADDRESS_TEXT_OCTETS];
     weir_event event = {.kind = WEIR_EVENT_CONNECT_DONE, .address = text, .port = dialing->port};
@@ -190,25 +200,22 @@ static void enter(weir_dialing *dialing, weir_phase phase, weir_time now_ns)
     }
 }
 
-static void answer_numeric(weir_dialing *dialing, const weir_origin_key *key, const weir_exchange *cause,
-                           weir_time now_ns)
+/* Can it be a name at all? `connect_to` is the caller's, whereas hosts of URLs were checked when
+ * they were parsed. */
+static bool is_name(weir_span host)
+{
+    return host.length < WEIR_HOST_LIMIT_OCTETS && memchr(host.at, '\0', host.length) == NULL;
+}
+
+static void answer_numeric(weir_dialing *dialing, weir_span zone, weir_time now_ns)
 {
     weir_address address;
 
-    memset(&address, 0, sizeof(address));
-    if (key->address.length > 0) {
-        if (!weir_os_address_parse(key->address, &address)) {
-            return;
-        }
-    } else {
-        if (key->kind == WEIR_HOST_NAME || cause == NULL) {
-            return;
-        }
-        address.family = key->kind == WEIR_HOST_IPV4 ? 4 : 6;
-        memcpy(address.octets, cause->target.address, sizeof(address.octets));
-        if (key->zone.length > 0) {
-            address.scope = weir_os_zone_index(key->zone);
-        }
+    if (!weir_os_address_parse(weir_dialing_host(dialing), &address)) {
+        return;
+    }
+    if (zone.length > 0) {
+        address.scope = weir_os_zone_index(zone);
     }
     dialing->numeric = true;
     give_answer(dialing, address.family, WEIR_OK, &address, 1, now_ns);
@@ -217,14 +224,16 @@ static void answer_numeric(weir_dialing *dialing, const weir_origin_key *key, co
 
 static bool is_localhost(weir_span host)
 {
-    static const char suffix[] = ".localhost";
-    const size_t length = sizeof(suffix) - 1;
+    const weir_span suffix = WEIR_SPAN(".localhost");
 
+    if (host.length > 0 && host.at[host.length - 1] == '.') {
+        host.length--;
+    }
     if (weir_span_equal_nocase(host, WEIR_SPAN("localhost"))) {
         return true;
     }
-    return host.length > length &&
-           weir_span_equal_nocase(weir_span_from(host, host.length - length), WEIR_SPAN(".localhost"));
+    return host.length > suffix.length &&
+           weir_span_equal_nocase(weir_span_from(host, host.length - suffix.length), suffix);
 }
 
 /* RFC 6761 s6.3: these names are loopback and are never asked for. */
@@ -238,6 +247,13 @@ static void answer_localhost(weir_dialing *dialing, weir_time now_ns)
     give_answer(dialing, 4, WEIR_OK, &v4, 1, now_ns);
 }
 
+/* No resolver can know such a name. */
+static void answer_impossible(weir_dialing *dialing, weir_time now_ns)
+{
+    give_answer(dialing, 6, WEIR_E_DNS_NOT_FOUND, NULL, 0, now_ns);
+    give_answer(dialing, 4, WEIR_E_DNS_NOT_FOUND, NULL, 0, now_ns);
+}
+
 /* Answers that are remembered never reach the network. */
 static void recall(weir_dialing *dialing, weir_time now_ns)
 {
@@ -245,17 +261,17 @@ static void recall(weir_dialing *dialing, weir_time now_ns)
     weir_address addresses[WEIR_DIAL_ADDRESSES];
 
     for (size_t i = 0; i < WEIR_COUNT_OF(families); i++) {
-        int count = weir_shared_recall(dialing->shared, weir_dialing_host(dialing), families[i], now_ns, addresses,
-                                       WEIR_DIAL_ADDRESSES);
+        int count = weir_shared_recall(dialing->shared, weir_dialing_host(dialing), families[i],
+                                       now_ns, addresses, WEIR_DIAL_ADDRESSES);
         if (count >= 0) {
-            give_answer(dialing, families[i], count > 0 ? WEIR_OK : WEIR_E_DNS_NOT_FOUND, addresses, (size_t)count,
-                        now_ns);
+            give_answer(dialing, families[i], count > 0 ? WEIR_OK : WEIR_E_DNS_NOT_FOUND, addresses,
+                        (size_t)count, now_ns);
         }
     }
 }
 
-static void give_answer(weir_dialing *dialing, uint8_t family, weir_status status, const weir_address *addresses,
-                        size_t count, weir_time now_ns)
+static void give_answer(weir_dialing *dialing, uint8_t family, weir_status status,
+                        const weir_address *addresses, size_t count, weir_time now_ns)
 {
     weir_event event = {.kind = WEIR_EVENT_DNS_DONE, .count = (uint32_t)count};
 
@@ -302,7 +318,8 @@ static void follow_dial(weir_dialing *dialing, weir_time now_ns)
 static void fail_with(weir_dialing *dialing, weir_status status)
 {
     if (dialing->failure.status == WEIR_OK) {
-        dialing->failure = (weir_failure){.status = status, .tls_alert = -1, .offset = WEIR_UNKNOWN};
+        dialing->failure =
+            (weir_failure){.status = status, .tls_alert = -1, .offset = WEIR_UNKNOWN};
         dialing->failure.phase = dialing->phase;
     }
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A slot on its way from the pool's DIAL action to READY or failure: name, address, TCP, TLS, each with its limit. Pure, and
- * shared by all drivers; they resolve, connect and move octets.
+ * A slot on its way from the pool's DIAL action to READY or failure: name, address, TCP, TLS, each
+ * with its limit. Pure, and shared by all drivers; they resolve, connect and move octets.
  *
  *   DNS -answers-> CONNECT -attempt won-> TLS -handshake over-> READY
  *    \--------------- limit, failure, given up ---------------> FAILED
  *
- * The limits are those of the call that caused the dial. Its octets before it failed are in the link's ledger.
+ * The limits are those of the call that caused the dial. Its octets before it failed are in the
+ * link's ledger.
  */
 #ifndef WEIR_ENGINE_DIALING_H
 #define WEIR_ENGINE_DIALING_H
@@ -31,8 +32,8 @@ typedef struct weir_dialing {
     uint8_t host[WEIR_HOST_LIMIT_OCTETS];
     size_t host_length;
     uint16_t port;
-    bool numeric;       /* no look-up needed */
-    weir_phase phase;   /* DNS, CONNECT, TLS */
+    bool numeric;     /* no look-up needed */
+    weir_phase phase; /* DNS, CONNECT, TLS */
     weir_time phase_since_ns;
     weir_time dns_ns;
     weir_time connect_ns;
@@ -41,7 +42,8 @@ typedef struct weir_dialing {
 } weir_dialing;
 
 /* Begins; a numeric or remembered host is answered at once. NULL: no memory. */
-weir_dialing *weir_dialing_new(weir_core *core, weir_link *link, weir_exchange *cause, weir_time now_ns);
+weir_dialing *weir_dialing_new(weir_core *core, weir_link *link, weir_exchange *cause,
+                               weir_time now_ns);
 void weir_dialing_free(weir_dialing *dialing);
 /* Must the driver look `host` up? */
 bool weir_dialing_needs_lookup(const weir_dialing *dialing);
@@ -51,12 +53,13 @@ void weir_dialing_orphan(weir_dialing *dialing);
 void weir_dialing_adopt(weir_dialing *dialing, weir_exchange *exchange);
 
 /* What the driver did. */
-void weir_dialing_answer(weir_dialing *dialing, uint8_t family, weir_status status, const weir_address *addresses,
-                         size_t count, weir_time now_ns);
+void weir_dialing_answer(weir_dialing *dialing, uint8_t family, weir_status status,
+                         const weir_address *addresses, size_t count, weir_time now_ns);
 /* An address to start now; tells CONNECT_STARTED. */
 bool weir_dialing_next(weir_dialing *dialing, weir_time now_ns, size_t *index);
 /* sys_errno 0: connected, and the link is told so; the driver closes all others. */
-void weir_dialing_attempt_ended(weir_dialing *dialing, size_t index, int sys_errno, weir_time now_ns);
+void weir_dialing_attempt_ended(weir_dialing *dialing, size_t index, int sys_errno,
+                                weir_time now_ns);
 /* After anything moved: where it stands. FAILED: the failure is in dialing->failure. */
 weir_dialing_outcome weir_dialing_outcome_of(weir_dialing *dialing, weir_time now_ns);
 weir_time weir_dialing_deadline(const weir_dialing *dialing, weir_why *why);
