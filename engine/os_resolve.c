@@ -2,15 +2,22 @@
 /*
  * Look-ups over c-ares, or over a caller's resolver. The only file that names c-ares.
  *
- * Each family is asked by itself, so that each answers by itself (RFC 8305 s3). c-ares cannot cancel one look-up of several: an
- * ended look-up lives on, silent, until its callbacks have come. A channel that is freed makes all of them come.
+ * Each family is asked by itself, so that each answers by itself (RFC 8305 s3). c-ares cannot
+ * cancel one look-up of several: an ended look-up lives on, silent, until its callbacks have come.
+ * A channel that is freed makes all of them come.
  *
- * c-ares calls back from inside ares_*; the callbacks only store the answer, which is pulled afterwards.
+ * c-ares calls back from inside ares_*; the callbacks only store the answer, which is pulled
+ * afterwards. c-ares uses malloc, as it is told of allocators for the whole process only.
+ *
+ * The order of addresses within a family stays that of the answer (ARES_AI_NOSORT): sorting by RFC
+ * 6724 would cost c-ares a socket and two system calls for each address, and what matters of it,
+ * which family goes first and that neither is waited for, RFC 8305 decides anew in dial.c.
  */
 #define _GNU_SOURCE
 #include "engine/resolve.h"
 
 #include <ares.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -59,6 +66,7 @@ struct weir_channel {
     weir_channel_options options;
     ares_channel ares;
     bool has_ares;
+    int signal; /* an answer of a custom resolver came; -1: there is `notify` for that */
     weir_list lookups;
     watch watches[WATCHES];
     size_t watch_count;
@@ -66,18 +74,22 @@ struct weir_channel {
 
 static pthread_once_t library_once = PTHREAD_ONCE_INIT;
 static void library_begin(void);
+static weir_status open_ares(weir_channel *channel);
+static weir_status open_signal(weir_channel *channel);
+static bool descriptors_ran_out(void);
 static void socket_state(void *user, ares_socket_t fd, int readable, int writable);
 static void came(void *user, int ares_status, int timeouts, struct ares_addrinfo *result);
-static void store(weir_lookup *lookup, uint8_t family, weir_status status, const weir_address *addresses,
-                  size_t count);
+static void store(weir_lookup *lookup, uint8_t family, weir_status status,
+                  const weir_address *addresses, size_t count);
 static void ask(weir_lookup *lookup, const char *host);
 static void free_lookup(weir_lookup *lookup);
 static weir_status status_of(int ares_status);
 static size_t copy_addresses(const struct ares_addrinfo *result, weir_address *addresses);
+static int ttl_of_aliases(const struct ares_addrinfo *result);
+static bool is_failure(weir_status status);
 
 weir_channel *weir_channel_new(const weir_channel_options *options, weir_status *status)
 {
-    struct ares_options ares;
     weir_channel *channel = weir_alloc_zeroed(options->allocator, sizeof(*channel));
 
     *status = WEIR_E_NOMEM;
@@ -85,20 +97,13 @@ weir_channel *weir_channel_new(const weir_channel_options *options, weir_status 
         return NULL;
     }
     channel->options = *options;
+    channel->signal = -1;
     weir_list_init(&channel->lookups);
-    if (options->resolver == NULL) {
-        (void)pthread_once(&library_once, library_begin);
-        memset(&ares, 0, sizeof(ares));
-        ares.sock_state_cb = socket_state;
-        ares.sock_state_cb_data = channel;
-        if (ares_init_options(&channel->ares, &ares, ARES_OPT_SOCK_STATE_CB) != ARES_SUCCESS) {
-            weir_release(options->allocator, channel);
-            *status = WEIR_E_DNS_FAILED;
-            return NULL;
-        }
-        channel->has_ares = true;
+    *status = options->resolver == NULL ? open_ares(channel) : open_signal(channel);
+    if (*status != WEIR_OK) {
+        weir_channel_free(channel);
+        return NULL;
     }
-    *status = WEIR_OK;
     return channel;
 }
 
@@ -117,6 +122,9 @@ void weir_channel_free(weir_channel *channel)
     if (channel->has_ares) {
         ares_destroy(channel->ares);
     }
+    if (channel->signal >= 0) {
+        weir_os_close(channel->signal);
+    }
     WEIR_ASSERT(weir_list_is_empty(&channel->lookups));
     weir_release(channel->options.allocator, channel);
 }
@@ -131,12 +139,15 @@ weir_lookup *weir_channel_start(weir_channel *channel, weir_span host, void *use
     if (lookup == NULL) {
         return NULL;
     }
+    if (!weir_mutex_init(&lookup->lock)) {
+        weir_release(channel->options.allocator, lookup);
+        return NULL;
+    }
     memcpy(name, host.at, host.length);
     name[host.length] = '\0';
     lookup->channel = channel;
     lookup->user = user;
     weir_list_init(&lookup->place);
-    (void)weir_mutex_init(&lookup->lock);
     weir_list_push_back(&channel->lookups, &lookup->place);
     if (channel->options.resolver != NULL) {
         channel->options.resolver->start(lookup, host, channel->options.resolver->user);
@@ -156,7 +167,9 @@ void weir_channel_end(weir_channel *channel, weir_lookup *lookup)
         weir_mutex_lock(&lookup->lock);
         const bool complete = lookup->answers[0].came && lookup->answers[1].came;
         weir_mutex_unlock(&lookup->lock);
-        if (!complete && resolver->cancel != NULL) {
+        if (!complete) {
+            WEIR_ASSERT(resolver->cancel !=
+                        NULL); /* without it `start` answers before it returns */
             resolver->cancel(lookup, resolver->user);
         }
     }
@@ -195,6 +208,12 @@ size_t weir_channel_polls(const weir_channel *channel, weir_poll *polls, size_t 
 {
     size_t count = 0;
 
+    if (channel->signal >= 0) {
+        if (room > 0) {
+            polls[0] = (weir_poll){.fd = channel->signal, .events = POLLIN};
+        }
+        count++;
+    }
     for (size_t i = 0; i < channel->watch_count; i++) {
         const watch *at = &channel->watches[i];
         if (at->readable || at->writable) {
@@ -226,10 +245,13 @@ bool weir_channel_next_watch(weir_channel *channel, weir_poll *out)
     return false;
 }
 
-void weir_channel_ready(weir_channel *channel, int fd, bool readable, bool writable, weir_time now_ns)
+void weir_channel_ready(weir_channel *channel, int fd, bool readable, bool writable,
+                        weir_time now_ns)
 {
     (void)now_ns;
-    if (channel->has_ares) {
+    if (fd >= 0 && fd == channel->signal) {
+        weir_os_signal_clear(fd);
+    } else if (channel->has_ares && (fd >= 0 || !weir_list_is_empty(&channel->lookups))) {
         ares_process_fd(channel->ares, readable && fd >= 0 ? fd : ARES_SOCKET_BAD,
                         writable && fd >= 0 ? fd : ARES_SOCKET_BAD);
     }
@@ -243,18 +265,27 @@ weir_time weir_channel_deadline(const weir_channel *channel, weir_time now_ns)
         ares_timeout(channel->ares, NULL, &left) == NULL) {
         return WEIR_NEVER;
     }
-    return now_ns + (weir_time)left.tv_sec * WEIR_NS_PER_SECOND + (weir_time)left.tv_usec * 1000;
+    return weir_time_add(now_ns, (weir_time)left.tv_sec * WEIR_NS_PER_SECOND +
+                                     (weir_time)left.tv_usec * 1000);
 }
 
-void weir_resolver_answer(weir_lookup *lookup, uint8_t family, weir_status status, const weir_address *addresses,
-                          size_t count)
+void weir_resolver_answer(weir_lookup *lookup, uint8_t family, weir_status status,
+                          const weir_address *addresses, size_t count)
 {
-    weir_channel *channel = lookup->channel;
+    const weir_channel *channel = lookup->channel;
 
-    store(lookup, family, status, addresses, count);
+    WEIR_ASSERT(family == 4 || family == 6);
+    /* The owner is told with the lock held: once it is let go both the look-up and its channel may
+     * be gone. */
+    weir_mutex_lock(&lookup->lock);
+    store(lookup, family, status == WEIR_OK || is_failure(status) ? status : WEIR_E_DNS_FAILED,
+          addresses, count);
     if (channel->options.notify != NULL) {
         channel->options.notify(channel->options.user);
+    } else {
+        weir_os_signal_raise(channel->signal);
     }
+    weir_mutex_unlock(&lookup->lock);
 }
 
 static void library_begin(void)
@@ -262,9 +293,37 @@ static void library_begin(void)
     (void)ares_library_init(ARES_LIB_INIT_ALL);
 }
 
+static weir_status open_ares(weir_channel *channel)
+{
+    struct ares_options ares;
+
+    (void)pthread_once(&library_once, library_begin);
+    memset(&ares, 0, sizeof(ares));
+    ares.sock_state_cb = socket_state;
+    ares.sock_state_cb_data = channel;
+    const int result = ares_init_options(&channel->ares, &ares, ARES_OPT_SOCK_STATE_CB);
+    if (result != ARES_SUCCESS) {
+        return status_of(result);
+    }
+    channel->has_ares = true;
+    if (channel->options.servers != NULL) {
+        return status_of(ares_set_servers_ports_csv(channel->ares, channel->options.servers));
+    }
+    return WEIR_OK;
+}
+
+static weir_status open_signal(weir_channel *channel)
+{
+    if (channel->options.notify != NULL) {
+        return WEIR_OK;
+    }
+    channel->signal = weir_os_signal_new();
+    return channel->signal >= 0 ? WEIR_OK : WEIR_E_DESCRIPTORS;
+}
+
 /*
- * A socket that c-ares closes is forgotten, never removed from epoll by number: the kernel removed it with the close, and the
- * number may be someone else's by then.
+ * A socket that c-ares closes is forgotten, never removed from epoll by number: the kernel removed
+ * it with the close, and the number may be someone else's by then.
  */
 static void socket_state(void *user, ares_socket_t fd, int readable, int writable)
 {
@@ -282,11 +341,13 @@ static void socket_state(void *user, ares_socket_t fd, int readable, int writabl
     }
     if (i == channel->watch_count) {
         if (i == WATCHES) {
-            return; /* c-ares asks at most ARES_GETSOCK_MAXNUM servers; its time-out covers the rest */
+            return; /* c-ares asks at most ARES_GETSOCK_MAXNUM servers; its time-out covers the rest
+                     */
         }
         channel->watch_count++;
     }
-    channel->watches[i] = (watch){.fd = fd, .readable = readable != 0, .writable = writable != 0, .changed = true};
+    channel->watches[i] =
+        (watch){.fd = fd, .readable = readable != 0, .writable = writable != 0, .changed = true};
 }
 
 static void ask(weir_lookup *lookup, const char *host)
@@ -327,15 +388,17 @@ static void came(void *user, int ares_status, int timeouts, struct ares_addrinfo
     if (status == WEIR_OK && count == 0) {
         status = WEIR_E_DNS_NOT_FOUND;
     }
+    weir_mutex_lock(&lookup->lock);
     store(lookup, asked->family, status, addresses, count);
+    weir_mutex_unlock(&lookup->lock);
 }
 
-static void store(weir_lookup *lookup, uint8_t family, weir_status status, const weir_address *addresses,
-                  size_t count)
+/* With the look-up's lock. The first answer of a family stands. */
+static void store(weir_lookup *lookup, uint8_t family, weir_status status,
+                  const weir_address *addresses, size_t count)
 {
     answer *to = &lookup->answers[family == 4 ? 0 : 1];
 
-    weir_mutex_lock(&lookup->lock);
     if (!to->came) {
         to->came = true;
         to->status = status;
@@ -344,7 +407,6 @@ static void store(weir_lookup *lookup, uint8_t family, weir_status status, const
             memcpy(to->addresses, addresses, to->count * sizeof(to->addresses[0]));
         }
     }
-    weir_mutex_unlock(&lookup->lock);
 }
 
 static void free_lookup(weir_lookup *lookup)
@@ -370,12 +432,29 @@ static weir_status status_of(int ares_status)
     case ARES_ETIMEOUT:
         return WEIR_E_DEADLINE_DNS;
     default:
-        return WEIR_E_DNS_FAILED;
+        return descriptors_ran_out() ? WEIR_E_DESCRIPTORS : WEIR_E_DNS_FAILED;
     }
+}
+
+/* c-ares does not say why it could open neither its files nor its sockets; trying says it. */
+static bool descriptors_ran_out(void)
+{
+    const int fd = weir_os_signal_new();
+
+    if (fd >= 0) {
+        weir_os_close(fd);
+    }
+    return fd < 0;
+}
+
+static bool is_failure(weir_status status)
+{
+    return status < 0 && weir_status_blame(status) != WEIR_BLAME_NONE;
 }
 
 static size_t copy_addresses(const struct ares_addrinfo *result, weir_address *addresses)
 {
+    const int aliases_ttl = ttl_of_aliases(result);
     size_t count = 0;
 
     for (const struct ares_addrinfo_node *at = result->nodes; at != NULL; at = at->ai_next) {
@@ -384,7 +463,8 @@ static size_t copy_addresses(const struct ares_addrinfo *result, weir_address *a
         }
         weir_address *to = &addresses[count];
         memset(to, 0, sizeof(*to));
-        to->ttl_seconds = at->ai_ttl > 0 ? (uint32_t)at->ai_ttl : 0;
+        const int ttl = at->ai_ttl < aliases_ttl ? at->ai_ttl : aliases_ttl;
+        to->ttl_seconds = ttl > 0 ? (uint32_t)ttl : 0;
         if (at->ai_family == AF_INET) {
             const struct sockaddr_in *in = (const void *)at->ai_addr;
             to->family = 4;
@@ -399,4 +479,16 @@ static size_t copy_addresses(const struct ares_addrinfo *result, weir_address *a
         }
     }
     return count;
+}
+
+/* An address that was found through aliases (CNAME) is known no longer than the shortest of them.
+ */
+static int ttl_of_aliases(const struct ares_addrinfo *result)
+{
+    int ttl = INT_MAX;
+
+    for (const struct ares_addrinfo_cname *at = result->cnames; at != NULL; at = at->next) {
+        ttl = at->ttl < ttl ? at->ttl : ttl;
+    }
+    return ttl;
 }

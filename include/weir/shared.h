@@ -76,8 +76,11 @@ typedef struct weir_address {
 
 /*
  * Replaces c-ares whole. `start` begins a look-up of `host` and may call weir_resolver_answer() at once or later, from any
- * thread, exactly once per family asked (4 and 6), unless `cancel` was called with the same look-up before. `host` is
- * borrowed until start returns.
+ * thread, exactly once per family asked (4 and 6), unless `cancel` was called with the same look-up before: when cancel
+ * returns, no answer to it may be under way or come any more. `cancel` is called on the thread of the call or loop, with no lock
+ * held, and not when both answers came; it may be NULL if start always gives both before it returns. `host` is borrowed until start
+ * returns. A status other than WEIR_OK says why there is no address: WEIR_E_DNS_NOT_FOUND or WEIR_E_DNS_FAILED. Addresses of
+ * another family than the one answered are ignored.
  */
 typedef struct weir_lookup weir_lookup;
 typedef struct weir_resolver {
