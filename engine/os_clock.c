@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "engine/os.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
@@ -26,7 +27,8 @@ void weir_os_random(void *to, size_t octets)
     uint8_t *at = to;
 
     while (octets > 0) {
-        ssize_t got = getrandom(at, octets, 0);
+        const ssize_t got = getrandom(at, octets, 0);
+        WEIR_ASSERT(got >= 0 || errno == EINTR); /* without randomness nothing may go on */
         if (got > 0) {
             at += got;
             octets -= (size_t)got;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One descriptor that holds everything a loop waits for: an epoll instance with the sockets (edge-triggered, registered once),
- * one timerfd and one eventfd. A foreign event loop polls it and needs to know nothing else.
+ * One descriptor that holds everything a loop waits for: an epoll instance with the sockets
+ * (edge-triggered, registered once), one timerfd and one eventfd. A foreign event loop polls it and
+ * needs to know nothing else.
  */
 #define _GNU_SOURCE
 #include "engine/os.h"
@@ -77,7 +78,8 @@ bool weir_os_poller_add(weir_os_poller *poller, int fd, void *user)
 
 bool weir_os_poller_watch(weir_os_poller *poller, int fd, bool readable, bool writable, void *user)
 {
-    struct epoll_event event = {.events = (readable ? (uint32_t)EPOLLIN : 0) | (writable ? (uint32_t)EPOLLOUT : 0)};
+    struct epoll_event event = {.events = (readable ? (uint32_t)EPOLLIN : 0) |
+                                          (writable ? (uint32_t)EPOLLOUT : 0)};
 
     event.data.ptr = user;
     if (!readable && !writable) {
@@ -111,6 +113,9 @@ size_t weir_os_poller_wait(weir_os_poller *poller, weir_os_ready *ready, size_t 
             drain(poller->timer);
             poller->timer_ns = WEIR_NEVER;
         } else if (user == &poller->signal) {
+            /* In this order: a signal between the two is dropped, but what it announces was stored
+             * before this wait ends. The other way round the mark could stay up over a cleared
+             * descriptor, and silence every later signal. */
             drain(poller->signal);
             atomic_store(&poller->signalled, false);
         } else {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sockets. Every function is one or a few system calls and a translation of their errors; what they mean is decided
- * elsewhere.
+ * Sockets. Every function is one or a few system calls and a translation of their errors; what they
+ * mean is decided elsewhere.
  *
- * The kernel's own count (weir_os_kernel_octets) is read here and compared nowhere near here: it never feeds a row of the
- * ledger.
+ * The kernel's own count (weir_os_kernel_octets) is read here and compared nowhere near here: it
+ * never feeds a row of the ledger.
  */
 #define _GNU_SOURCE
 #include "engine/os.h"
@@ -43,7 +43,10 @@ _Static_assert(WEIR_POLL_IN == POLLIN && WEIR_POLL_OUT == POLLOUT && WEIR_OS_NOM
 
 static weir_io failed(int sys_errno);
 static weir_io from_result(ssize_t result);
-static socklen_t to_sockaddr(const weir_address *address, uint16_t port, struct sockaddr_storage *storage);
+static bool is_connected_to_itself(int fd);
+static uint32_t number_of(const char *text);
+static socklen_t to_sockaddr(const weir_address *address, uint16_t port,
+                             struct sockaddr_storage *storage);
 static bool sample(int fd, struct tcp_info *info, int *in_queue, int *out_queue);
 static bool same_counts(const struct tcp_info *a, const struct tcp_info *b);
 static bool peer_finished(int fd, const struct tcp_info *info, const weir_os_watch *watch);
@@ -81,6 +84,9 @@ weir_io weir_os_connect_result(int fd)
 
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0) {
         return failed(errno);
+    }
+    if (error == 0 && is_connected_to_itself(fd)) {
+        error = ECONNREFUSED;
     }
     return error == 0 ? (weir_io){WEIR_IO_OK, 0, 0} : failed(error);
 }
@@ -136,6 +142,9 @@ weir_io weir_os_recv(int fd, uint8_t *to, size_t room, bool dont_wait)
 {
     ssize_t result = -1;
 
+    if (room == 0) {
+        return (weir_io){WEIR_IO_AGAIN, 0, 0}; /* recv would answer 0, which reads as an end */
+    }
     do {
         result = recv(fd, to, room, dont_wait ? MSG_DONTWAIT : 0);
     } while (result < 0 && errno == EINTR);
@@ -172,7 +181,7 @@ bool weir_os_address_parse(weir_span text, weir_address *address)
     const size_t length = percent != NULL ? (size_t)(percent - text.at) : text.length;
 
     memset(address, 0, sizeof(*address));
-    if (length == 0 || length >= sizeof(copy)) {
+    if (length == 0 || length >= sizeof(copy) || memchr(text.at, '\0', length) != NULL) {
         return false;
     }
     memcpy(copy, text.at, length);
@@ -201,7 +210,7 @@ uint32_t weir_os_zone_index(weir_span zone)
     memcpy(name, zone.at, zone.length);
     name[zone.length] = '\0';
     const unsigned index = if_nametoindex(name);
-    return index != 0 ? index : (uint32_t)strtoul(name, NULL, 10);
+    return index != 0 ? index : number_of(name);
 }
 
 uint16_t weir_os_local_port(int fd)
@@ -246,8 +255,8 @@ bool weir_os_kernel_octets(int fd, const weir_os_watch *watch, weir_octets *octe
         return false;
     }
     octets->sent = after.tcpi_bytes_acked - 1 - (watch->shut_write ? 1U : 0U) + (unsigned)out_queue;
-    octets->received =
-        after.tcpi_bytes_received - (peer_finished(fd, &after, watch) ? 1U : 0U) - (unsigned)in_queue;
+    octets->received = after.tcpi_bytes_received - (peer_finished(fd, &after, watch) ? 1U : 0U) -
+                       (unsigned)in_queue;
     return true;
 }
 
@@ -346,6 +355,24 @@ static weir_io failed(int sys_errno)
     return (weir_io){WEIR_IO_FAILED, sys_errno, 0};
 }
 
+/*
+ * TCP's simultaneous open: a connect to a local port where nobody listens meets itself when the
+ * kernel happened to choose the same port for our end. Our request would come back as the response.
+ */
+static bool is_connected_to_itself(int fd)
+{
+    struct sockaddr_storage ours;
+    struct sockaddr_storage theirs;
+    socklen_t our_length = sizeof(ours);
+    socklen_t their_length = sizeof(theirs);
+
+    memset(&ours, 0, sizeof(ours));
+    memset(&theirs, 0, sizeof(theirs));
+    return getsockname(fd, (struct sockaddr *)&ours, &our_length) == 0 &&
+           getpeername(fd, (struct sockaddr *)&theirs, &their_length) == 0 &&
+           our_length == their_length && memcmp(&ours, &theirs, our_length) == 0;
+}
+
 static weir_io from_result(ssize_t result)
 {
     if (result >= 0) {
@@ -357,7 +384,20 @@ static weir_io from_result(ssize_t result)
     return failed(errno);
 }
 
-static socklen_t to_sockaddr(const weir_address *address, uint16_t port, struct sockaddr_storage *storage)
+/* Digits only, as in "%2"; 0: it is none. */
+static uint32_t number_of(const char *text)
+{
+    char *end = NULL;
+
+    if (*text < '0' || *text > '9') {
+        return 0;
+    }
+    const unsigned long number = strtoul(text, &end, 10);
+    return *end == '\0' && number <= UINT32_MAX ? (uint32_t)number : 0;
+}
+
+static socklen_t to_sockaddr(const weir_address *address, uint16_t port,
+                             struct sockaddr_storage *storage)
 {
     memset(storage, 0, sizeof(*storage));
     if (address->family == 4) {
@@ -386,24 +426,27 @@ static bool sample(int fd, struct tcp_info *info, int *in_queue, int *out_queue)
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &length) != 0) {
         return false;
     }
-    return length >= offsetof(struct tcp_info, tcpi_bytes_received) + sizeof(info->tcpi_bytes_received) &&
+    return length >=
+               offsetof(struct tcp_info, tcpi_bytes_received) + sizeof(info->tcpi_bytes_received) &&
            info->tcpi_state != STATE_SYN_SENT;
 }
 
 static bool same_counts(const struct tcp_info *a, const struct tcp_info *b)
 {
-    return a->tcpi_bytes_acked == b->tcpi_bytes_acked && a->tcpi_bytes_received == b->tcpi_bytes_received &&
-           a->tcpi_state == b->tcpi_state;
+    return a->tcpi_bytes_acked == b->tcpi_bytes_acked &&
+           a->tcpi_bytes_received == b->tcpi_bytes_received && a->tcpi_state == b->tcpi_state;
 }
 
 /*
- * The kernel counts a FIN among the octets received. In CLOSE the state has forgotten whether one came: then what recv says behind the
- * last octet tells it, 0 for a FIN, as long as no error was consumed before.
+ * The kernel counts a FIN among the octets received. In CLOSE the state has forgotten whether one
+ * came: then what recv says behind the last octet tells it, 0 for a FIN, as long as no error was
+ * consumed before.
  */
 static bool peer_finished(int fd, const struct tcp_info *info, const weir_os_watch *watch)
 {
-    if (watch->fin_seen || info->tcpi_state == STATE_CLOSE_WAIT || info->tcpi_state == STATE_LAST_ACK ||
-        info->tcpi_state == STATE_CLOSING || info->tcpi_state == STATE_TIME_WAIT) {
+    if (watch->fin_seen || info->tcpi_state == STATE_CLOSE_WAIT ||
+        info->tcpi_state == STATE_LAST_ACK || info->tcpi_state == STATE_CLOSING ||
+        info->tcpi_state == STATE_TIME_WAIT) {
         return true;
     }
     return info->tcpi_state == STATE_CLOSE && !watch->failed && drain_to_fin(fd);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Mutexes and conditions of POSIX, inside records whose room the headers know; and the mark that a fork wipes. */
+/* Mutexes and conditions of POSIX, inside records whose room the headers know; and the mark that a
+ * fork wipes. */
 #define _GNU_SOURCE
 #include "engine/os.h"
 
 #include <pthread.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
