@@ -26,12 +26,10 @@ typedef struct weir_tls_identity {
 bool weir_tls_identity_is_named(const weir_tls_identity *identity, const weir_x509 *certificate);
 
 /*
- * Do the constraints (the contents of a NameConstraints) allow every name of the certificate and,
- * for the server's own, the identity? False also for whatever cannot be evaluated: malformed ones,
- * and forms of names other than dNSName, iPAddress and directoryName when the certificate holds a
- * name of that form.
+ * Do the constraints (the contents of a NameConstraints) allow every name of the certificate? False
+ * also for whatever cannot be evaluated: malformed ones, and forms of names other than dNSName,
+ * iPAddress and directoryName when the certificate holds a name of that form.
  */
-bool weir_tls_identity_is_allowed(weir_span constraints, const weir_x509 *certificate,
-                                  const weir_tls_identity *identity);
+bool weir_tls_identity_is_allowed(weir_span constraints, const weir_x509 *certificate);
 
 #endif

@@ -50,7 +50,6 @@ typedef struct search {
     size_t count;
     size_t path[WEIR_TLS_CHAIN_LIMIT]; /* indices, from the server's certificate up */
     unsigned budget;
-    const weir_tls_identity *identity;
     const weir_tls_roots *roots;
     weir_tls_verdict first; /* what was wrong first */
 } search;
@@ -116,7 +115,7 @@ weir_tls_verdict weir_tls_verify_chain(const weir_span *chain, size_t count,
                                        const weir_tls_identity *identity,
                                        const weir_tls_roots *roots)
 {
-    search s = {.count = count, .budget = SEARCH_BUDGET, .identity = identity, .roots = roots};
+    search s = {.count = count, .budget = SEARCH_BUDGET, .roots = roots};
     size_t octets = 0;
 
     if (count == 0) {
@@ -295,7 +294,7 @@ static bool constraints_allow(const search *s, weir_span constraints, size_t dep
         if (i > 0 && weir_x509_is_self_issued(certificate)) {
             continue;
         }
-        if (!weir_tls_identity_is_allowed(constraints, certificate, i == 0 ? s->identity : NULL)) {
+        if (!weir_tls_identity_is_allowed(constraints, certificate)) {
             return false;
         }
     }

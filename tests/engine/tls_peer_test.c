@@ -40,6 +40,20 @@ static void peer__that_is_not_tls_is_refused(void **state)
     assert_int_equal(weir_tls_torn_received(pair->tls), 5);
 }
 
+static void peer__with_a_header_of_no_record_is_refused(void **state)
+{
+    static const char *const headers[] = {"\x13\x03\x03\x01\x01", "\x18\x03\x03\x01\x01",
+                                          "\x16\x02\x03\x01\x01", "\x80\x03\x03\x01\x01"};
+    weir_tls_server_options options = weir_bench_server();
+
+    for (size_t i = 0; i < WEIR_COUNT_OF(headers); ++i) {
+        weir_tls_pair *pair = weir_bench_begin(*state, &options);
+        weir_tls_pair_inject(pair, headers[i], 5);
+        assert_string_equal(weir_assert_failed(pair, WEIR_E_TLS_PROTOCOL).what,
+                            "what came is not TLS");
+    }
+}
+
 static void peer__with_a_record_that_is_too_long_is_refused(void **state)
 {
     weir_tls_server_options options = weir_bench_server();
@@ -165,6 +179,36 @@ static void peer__without_end_of_its_handshake_is_refused(void **state)
     }
     assert_int_equal(weir_tls_state_of(pair->tls), WEIR_TLS_FAILED);
     assert_true(records < 1000);
+}
+
+/* Each octet of a flight in a record of its own: correct, and six times as long. */
+static void peer__that_cuts_its_handshake_into_crumbs_is_refused(void **state)
+{
+    weir_tls_server_options options = weir_bench_server();
+    options.newest = TLS1_2_VERSION;
+    options.chain[0] = &weir_bench_root;
+    options.chain[1] = &weir_bench_root;
+    weir_tls_pair *pair = weir_bench_begin(*state, &options);
+    static uint8_t flight[65536];
+    size_t records = 0;
+
+    weir_tls_pair_send(pair);
+    size_t length = weir_tls_server_take(pair->server, flight, sizeof(flight));
+    for (size_t at = 0; at + 5 <= length;) {
+        size_t body = (size_t)flight[at + 3] << 8 | flight[at + 4];
+        /* wolfSSL wants the four octets of a message's header together. */
+        for (size_t i = 0; i < body && weir_tls_state_of(pair->tls) == WEIR_TLS_HANDSHAKING;) {
+            uint8_t step = i == 0 ? 4 : 1;
+            uint8_t crumb[5 + 4] = {22, 3, 3, 0, step};
+            memcpy(crumb + 5, flight + at + 5 + i, step);
+            weir_tls_pair_inject(pair, crumb, 5u + step);
+            i += step;
+            records++;
+        }
+        at += 5 + body;
+    }
+    weir_assert_failed(pair, WEIR_E_LIMIT_FLOOD);
+    assert_int_equal(records, 1024 + 1);
 }
 
 /* ChangeCipherSpec, which a client of TLS 1.3 has to pass over (RFC 8446 s5): not without end. */
@@ -503,7 +547,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WEIR_LIVE(peer__that_is_not_tls_is_refused),
+        WEIR_LIVE(peer__with_a_header_of_no_record_is_refused),
         WEIR_LIVE(peer__with_a_record_that_is_too_long_is_refused),
+        WEIR_LIVE(peer__that_cuts_its_handshake_into_crumbs_is_refused),
         WEIR_LIVE(peer__with_a_fatal_alert_is_told_with_its_number),
         WEIR_LIVE(peer__with_an_older_version_is_refused),
         WEIR_LIVE(peer__that_is_older_than_is_wanted_is_refused),

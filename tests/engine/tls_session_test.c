@@ -76,6 +76,8 @@ static void session__is_not_resumed_for_another_identity(void **state)
     assert_false(resumes(bench, &options));
     bench->route = WEIR_SPAN("proxy.test:3128");
     assert_false(resumes(bench, &options));
+    bench->route = WEIR_SPAN("other.test:3128");
+    assert_false(resumes(bench, &options));
     weir_bench_configure(bench, NULL);
     assert_false(resumes(bench, &options));
     /* None of them took from another: each is there still. */

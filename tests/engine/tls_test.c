@@ -279,6 +279,31 @@ static void tls__tells_several_records_of_one_feed_apart(void **state)
     assert_memory_equal(pair->got, "onetwothree", 11);
 }
 
+/* The plaintext of a record is the caller's until the next feed, whether or not it said that it was
+ * done. */
+static void tls__lends_plaintext_until_the_next_feed(void **state)
+{
+    static uint8_t plain[WEIR_TLS_PLAIN_LIMIT_OCTETS];
+    static uint8_t octets[4 * WEIR_TLS_SEALED_LIMIT_OCTETS];
+    weir_tls_server_options options = weir_bench_server();
+    weir_tls_pair *pair = weir_bench_shake_hands(*state, &options);
+    const weir_span said[] = {WEIR_SPAN("one"), {plain, sizeof(plain)}, WEIR_SPAN("three")};
+    size_t at = 0;
+
+    memset(plain, 'x', sizeof(plain));
+    for (size_t i = 0; i < WEIR_COUNT_OF(said); ++i) {
+        weir_tls_server_say(pair->server, said[i].at, said[i].length);
+    }
+    size_t length = weir_tls_server_take(pair->server, octets, sizeof(octets));
+    for (size_t i = 0; i < WEIR_COUNT_OF(said); ++i) {
+        weir_tls_record record;
+        at += weir_tls_feed(pair->tls, (weir_span){octets + at, length - at}, &record);
+        assert_int_equal(record.plain.length, said[i].length);
+        assert_memory_equal(record.plain.at, said[i].at, said[i].length);
+    }
+    assert_int_equal(at, length);
+}
+
 static void tls__carries_records_of_every_size(void **state)
 {
     static const size_t sizes[] = {1, 2, 16359, 16360, 16361, 16383, 16384};
@@ -548,6 +573,7 @@ int main(void)
         WEIR_LIVE(tls__is_the_same_however_the_octets_are_cut),
         WEIR_LIVE(tls__takes_a_handshake_in_small_records),
         WEIR_LIVE(tls__tells_several_records_of_one_feed_apart),
+        WEIR_LIVE(tls__lends_plaintext_until_the_next_feed),
         WEIR_LIVE(tls__carries_records_of_every_size),
         WEIR_LIVE(tls__seals_nothing_into_no_record),
         WEIR_LIVE(tls__seals_until_the_queue_is_full),

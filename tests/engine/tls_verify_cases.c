@@ -67,6 +67,7 @@ const recipe_case weir_verify_cases[] = {
     BAD(IDENTITY, "a wildcard inside an A-label", .leaf = LEAF("DNS:xn--*.server.test"), .host = NAMED("xn--a.server.test")),
     /* [2] "server.test\0.evil.test" and [2] "server.test" behind a broken element. */
     BAD(IDENTITY, "a name with a NUL", .leaf = {.name = "leaf", .san_hex = "3017821573657276657200746573742e6576696c2e74657374"}),
+    BAD(CERTIFICATE, "two lists of names", .leaf = {.name = "leaf", .san = "DNS:other.test", .san_hex = "300d820b7365727665722e74657374"}),
     BAD(IDENTITY, "a host name in a URI", .leaf = LEAF("URI:https://server.test/")),
     /* RFC 9525: addresses. */
     GOOD("an IPv4 address", .leaf = LEAF("IP:127.0.0.1"), .host = IP4),
