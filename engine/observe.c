@@ -30,13 +30,15 @@ _Static_assert(WEIR_COUNT_OF(names) == WEIR_EVENT_COUNT, "every event has a name
 
 static bool merge(weir_events *events, const weir_event *event);
 static bool make_room(weir_events *events);
+static void drop_oldest(weir_events *events);
 
 const char *weir_event_name(weir_event_kind kind)
 {
     return (size_t)kind < WEIR_COUNT_OF(names) ? names[kind] : "unknown";
 }
 
-void weir_events_init(weir_events *events, const weir_allocator *allocator, const weir_observer *observer)
+void weir_events_init(weir_events *events, const weir_allocator *allocator,
+                      const weir_observer *observer)
 {
     memset(events, 0, sizeof(*events));
     events->allocator = allocator;
@@ -61,7 +63,10 @@ void weir_events_add(weir_events *events, const weir_event *event)
     }
     if (!make_room(events)) {
         events->dropped++;
-        return;
+        if (events->count == 0) {
+            return;
+        }
+        drop_oldest(events);
     }
     weir_waiting_event *waiting = &events->waiting[events->count++];
     waiting->event = *event;
@@ -120,6 +125,26 @@ static bool merge(weir_events *events, const weir_event *event)
     return true;
 }
 
+/* Progress goes first, then what is oldest: the end of an exchange is its newest event and is
+ * always told. */
+static void drop_oldest(weir_events *events)
+{
+    size_t victim = 0;
+
+    WEIR_ASSERT(events->told == 0);
+    for (size_t i = 0; i < events->count; i++) {
+        const weir_event *event = &events->waiting[i].event;
+        if (is_octets(event->kind) && !event->last) {
+            victim = i;
+            break;
+        }
+    }
+    events->count--;
+    memmove(events->waiting + victim, events->waiting + victim + 1,
+            (events->count - victim) * sizeof(*events->waiting));
+}
+
+/* False: all places are taken and there will be no more. */
 static bool make_room(weir_events *events)
 {
     if (events->count < events->room) {

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Events that wait to be told: queued while state changes, told afterwards, in order, with no lock held.
+ * Events that wait to be told: queued while state changes, told afterwards, in order, with no lock
+ * held.
  *
- * Bounded: repeated octet events (REQUEST_SENT, RESPONSE_RECEIVED) of one exchange merge while they are neighbours; past
- * WEIR_EVENTS_LIMIT waiting events the oldest of these are dropped and counted. Nothing is allocated without an observer.
+ * Bounded: repeated octet events (REQUEST_SENT, RESPONSE_RECEIVED) of one exchange merge while they
+ * are neighbours. Past WEIR_EVENTS_LIMIT waiting events, or when memory is short, the oldest octet
+ * event that is not the last of its kind makes room, or else the oldest event; `dropped` counts
+ * them. Nothing is allocated without an observer.
  */
 #ifndef WEIR_ENGINE_OBSERVE_H
 #define WEIR_ENGINE_OBSERVE_H
@@ -11,7 +14,7 @@
 #include "proto/alloc.h"
 #include "weir/observe.h"
 
-#define WEIR_EVENTS_LIMIT 256
+#define WEIR_EVENTS_LIMIT        256
 #define WEIR_ADDRESS_TEXT_OCTETS 48
 
 typedef struct weir_waiting_event {
@@ -30,13 +33,15 @@ typedef struct weir_events {
     uint64_t dropped;
 } weir_events;
 
-void weir_events_init(weir_events *events, const weir_allocator *allocator, const weir_observer *observer);
+void weir_events_init(weir_events *events, const weir_allocator *allocator,
+                      const weir_observer *observer);
 void weir_events_clear(weir_events *events);
 static inline bool weir_events_are_wanted(const weir_events *events)
 {
     return events->observer != NULL;
 }
-/* Queues a copy; event->address and event->account are copied too. Spans must stay valid until it is told. */
+/* Queues a copy; event->address and event->account are copied too. Spans must stay valid until it
+ * is told. */
 void weir_events_add(weir_events *events, const weir_event *event);
 /* Takes the next one off the queue; false: none. `out` owns its address and account. */
 bool weir_events_next(weir_events *events, weir_waiting_event *out);

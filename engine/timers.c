@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A binary heap. Its invariant: no timer is before its parent, and each knows its place, so moving one costs a walk along
- * one path. A timer with an equal deadline goes behind those armed before it.
+ * A binary heap. Its invariant: no timer is before its parent, and each knows its place, so moving
+ * one costs a walk along one path. A timer with an equal deadline goes behind those armed before
+ * it.
  */
 #include "engine/timers.h"
 
@@ -30,7 +31,8 @@ bool weir_timers_reserve(weir_timers *timers)
 {
     if (timers->reserved == timers->room) {
         size_t room = timers->room == 0 ? 16 : timers->room * 2;
-        weir_timer **grown = weir_resize(timers->allocator, timers->heap, room * sizeof(weir_timer *));
+        weir_timer **grown =
+            weir_resize(timers->allocator, timers->heap, room * sizeof(weir_timer *));
         if (grown == NULL) {
             return false;
         }
@@ -43,7 +45,7 @@ bool weir_timers_reserve(weir_timers *timers)
 
 void weir_timers_unreserve(weir_timers *timers)
 {
-    WEIR_ASSERT(timers->reserved > 0);
+    WEIR_ASSERT(timers->reserved > timers->count); /* its timer is disarmed by now */
     timers->reserved--;
 }
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Deadlines in order: a binary heap of intrusive timers, stable for equal times (first armed, first due), so that the
- * same inputs always give the same order.
+ * Deadlines in order: a binary heap of intrusive timers, stable for equal times (first armed, first
+ * due), so that the same inputs always give the same order.
  *
- * Ownership: the heap keeps pointers to timers that live in their owners; an owner disarms before it dies. Room for a
- * timer is reserved when its owner is born (weir_timers_reserve), so arming never fails.
+ * Ownership: the heap keeps pointers to timers that live in their owners; an owner disarms before
+ * it dies. Room for a timer is reserved when its owner is born (weir_timers_reserve), so arming
+ * never fails.
  */
 #ifndef WEIR_ENGINE_TIMERS_H
 #define WEIR_ENGINE_TIMERS_H
