@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What clients and loops share. The DNS cache is a chained hash table with a list in order of use; an answer lives as long as its
- * shortest TTL, within bounds, and what was not used longest makes room.
+ * What clients and loops share. The DNS cache is a chained hash table with a list in order of use;
+ * an answer lives as long as its shortest TTL, within bounds, and what was not used longest makes
+ * room.
  */
 #include "engine/shared.h"
 
@@ -14,11 +15,11 @@
 #include "proto/alloc.h"
 #include "proto/list.h"
 
-#define BUCKETS 256
-#define ANSWERS_DEFAULT 1024
-#define SESSIONS_DEFAULT 1024
-#define TTL_LEAST_SECONDS 1
-#define TTL_MOST_SECONDS 3600
+#define BUCKETS              256
+#define ANSWERS_DEFAULT      1024
+#define SESSIONS_DEFAULT     1024
+#define TTL_LEAST_SECONDS    1
+#define TTL_MOST_SECONDS     3600
 #define TTL_NEGATIVE_SECONDS 2
 
 typedef struct remembered {
@@ -60,7 +61,8 @@ weir_shared *weir_shared_new(const weir_shared_options *given, weir_status *stat
         *status = WEIR_E_INVALID;
         return NULL;
     }
-    const weir_allocator *allocator = options->allocator != NULL ? options->allocator : weir_os_allocator();
+    const weir_allocator *allocator =
+        options->allocator != NULL ? options->allocator : weir_os_allocator();
     weir_shared *shared = weir_alloc_zeroed(allocator, sizeof(*shared));
     *status = WEIR_E_NOMEM;
     if (shared == NULL) {
@@ -217,6 +219,10 @@ static void forget(weir_shared *shared, remembered *entry)
     weir_release(shared->allocator, entry);
 }
 
+/*
+ * A TTL of 0 lasts a second all the same: calls that come together share one look-up, and
+ * getaddrinfo users know no TTL.
+ */
 static weir_time lifetime_of(const weir_address *addresses, size_t count)
 {
     uint32_t seconds = count == 0 ? TTL_NEGATIVE_SECONDS : TTL_MOST_SECONDS;

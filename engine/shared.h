@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What clients and loops share, locked inside and off the warm path: the TLS configuration, TLS sessions, DNS answers.
+ * What clients and loops share, locked inside and off the warm path: the TLS configuration, TLS
+ * sessions, DNS answers.
  *
  * Thread rule: every function may be called from any thread.
  */
@@ -11,15 +12,16 @@
 #include "engine/tls.h"
 #include "weir/shared.h"
 
-/* The default TLS configuration; made at the first https call. NULL: *status says why. Not acquired for the caller. */
+/* The default TLS configuration; made at the first https call. NULL: *status says why. Not acquired
+ * for the caller. */
 weir_tls_config *weir_shared_tls(weir_shared *shared, weir_status *status);
 
 /* The session store; its own functions lock (see tls_session.h). */
 weir_tls_sessions *weir_shared_sessions(weir_shared *shared);
 
 /*
- * A remembered answer of one family for a host, while its TTL lasts: how many addresses were copied (at most room); -1: not
- * known. An answer that said "none" is known too, with 0.
+ * A remembered answer of one family for a host, while its TTL lasts: how many addresses were copied
+ * (at most room); -1: not known. An answer that said "none" is known too, with 0.
  */
 int weir_shared_recall(weir_shared *shared, weir_span host, uint8_t family, weir_time now_ns,
                        weir_address *addresses, size_t room);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A token cancels the calls that hold it. Its lock guards the list of them; cancelling walks the list under the lock, so that
- * an exchange that was taken off it can be freed at once. kick() never blocks and never comes back here.
+ * A token cancels the calls that hold it. Its lock guards the list of them; cancelling walks the
+ * list under the lock, so that an exchange that was taken off it can be freed at once. kick() never
+ * blocks and never comes back here.
  */
 #include "engine/exchange.h"
 #include "engine/os.h"
