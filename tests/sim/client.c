@@ -15,6 +15,7 @@
 static void plan_call(sim_world *world, sim_call *call);
 static void plan_body(sim_world *world, sim_call *call);
 static void plan_limits(sim_world *world, sim_call *call);
+static void submit_calm(sim_world *world, void *what, uint64_t unused);
 static void submit(sim_world *world, void *what, uint64_t unused);
 static weir_status submit_now(sim_call *call, weir_exchange **exchange);
 static void plan_disturbance(sim_call *call);
@@ -50,14 +51,26 @@ void sim_client_open(sim_world *world)
 
 void sim_client_calm(sim_world *world)
 {
+    sim_at(world, world->now_ns + CALM_PAUSE_NS, submit_calm, NULL, 0);
+}
+
+/* When every call of the storm is over: nothing stands in the way of these. */
+static void submit_calm(sim_world *world, void *what, uint64_t unused)
+{
     sim_client *client = world->client;
 
+    (void)what;
+    (void)unused;
+    if (client->freed < client->count) {
+        sim_at(world, world->now_ns + CALM_PAUSE_NS, submit_calm, NULL, 0);
+        return;
+    }
     for (size_t i = 0; i < world->plan.calm_calls; i++) {
         sim_call *call = &client->calls[client->count++];
         call->number = client->count;
         call->calm = true;
         plan_call(world, call);
-        sim_at(world, world->now_ns + CALM_PAUSE_NS, submit, call, 0);
+        sim_at(world, world->now_ns, submit, call, 0);
     }
 }
 
@@ -155,7 +168,6 @@ static void plan_call(sim_world *world, sim_call *call)
     call->options = (weir_call)WEIR_CALL_INIT;
     if (call->calm) {
         call->options.attempts = WEIR_ATTEMPTS_LIMIT;
-        call->options.queue_ns = WEIR_NEVER; /* calls of the storm may still be ahead of it */
         return;
     }
     call->options.hint = (weir_hint)sim_below(dice, WEIR_HINT_DUPLEX + 1);

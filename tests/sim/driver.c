@@ -575,6 +575,7 @@ static bool begin_send(sim_world *world, weir_port *port, const weir_want *want)
     sending->spans[1] = want->out[1];
     sending->hash = hash_of(sending->spans, 2);
     at->sending = sending;
+    weir_link_sending(port->link, want->out[0].length + want->out[1].length);
     sim_at(world, world->now_ns + sim_spread(&world->for_driver, WEIR_NS_PER_SECOND), complete_send,
            sending, 0);
     return true;
@@ -599,6 +600,7 @@ static void tell_sent(sim_world *world, sim_sending *sending, bool cancelled)
 
     at->sending = NULL;
     sending->port = NULL;
+    weir_link_sending(port->link, 0);
     SIM_MUST(world, hash_of(sending->spans, 2) == sending->hash,
              "octets of a send under way were changed");
     if (cancelled && sim_below(&world->for_driver, 2) == 0) {

@@ -48,6 +48,7 @@ void sim_net_calm(sim_world *world)
         socket->down.end_arrived = socket->down.ended;
         edge(socket, true, true, socket->down.end_arrived);
         sim_peer_arrived(socket);
+        sim_peer_calm(socket);
     }
 }
 

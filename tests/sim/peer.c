@@ -46,6 +46,15 @@ void sim_peer_saw_end(sim_socket *socket, bool reset)
     }
 }
 
+void sim_peer_calm(sim_socket *socket)
+{
+    sim_peer *peer = socket->peer;
+
+    if (peer != NULL && !peer->over) {
+        peer->kind->calm(peer);
+    }
+}
+
 void sim_peer_send(sim_peer *peer, weir_span octets)
 {
     peer->sent_octets += octets.length;

@@ -39,6 +39,7 @@ typedef struct h1_peer {
 static void connected(sim_peer *peer);
 static void got(sim_peer *peer, weir_span octets);
 static void saw_end(sim_peer *peer, bool reset);
+static void calm(sim_peer *peer);
 static size_t take_text(h1_peer *h1, weir_span octets, const char *end);
 static size_t take_body(h1_peer *h1, weir_span octets);
 static void head_complete(h1_peer *h1);
@@ -54,7 +55,7 @@ static void script_sent(h1_peer *h1);
 static void idle_time_out(sim_world *world, void *what, uint64_t turn);
 static void unasked(sim_world *world, void *what, uint64_t turn);
 
-const sim_peer_kind sim_peer_h1 = {connected, got, saw_end};
+const sim_peer_kind sim_peer_h1 = {connected, got, saw_end, calm};
 
 static void connected(sim_peer *peer)
 {
@@ -99,6 +100,16 @@ static void saw_end(sim_peer *peer, bool reset)
 {
     if (!reset) {
         sim_peer_end(peer, true);
+    }
+}
+
+static void calm(sim_peer *peer)
+{
+    h1_peer *h1 = peer->own;
+
+    if (h1->silent && h1->answering != NULL && !h1->begun && (h1->early || h1->answering->complete)) {
+        h1->silent = false;
+        begin_answer(h1);
     }
 }
 

@@ -45,13 +45,16 @@ void sim_plan_draw(sim_plan *plan, uint64_t seed)
     plan->latency_ns = sim_spread(&dice, 50 * MS);
     plan->tick_ns = sim_spread(&dice, 5 * MS);
     plan->body_octets = sim_below(&dice, 8) == 0 ? 200000 : sim_below(&dice, 3) == 0 ? 20000 : 2000;
-    plan->receive_octets = sim_below(&dice, 3) == 0 ? 1 + sim_spread(&dice, 600) : 65536;
-    plan->turn_octets = sim_below(&dice, 4) == 0 ? 1 + sim_spread(&dice, 4000) : 1 << 20;
-    plan->send_octets = sim_below(&dice, 3) == 0 ? 1 + sim_spread(&dice, 4000) : 1 << 17;
+    /* No smaller than a thousandth of a body, or most of a run is one body in octets. */
+    const uint64_t least = 1 + plan->body_octets / 1000;
+    plan->receive_octets = sim_below(&dice, 3) == 0 ? least + sim_spread(&dice, 600) : 65536;
+    plan->turn_octets = sim_below(&dice, 4) == 0 ? least + sim_spread(&dice, 4000) : 1 << 20;
+    plan->send_octets = sim_below(&dice, 3) == 0 ? least + sim_spread(&dice, 4000) : 1 << 17;
     plan->told_room = sim_below(&dice, 3) == 0 ? sim_between(&dice, 1, 3) : 64;
     draw_limits(&plan->limits, &dice);
+    plan->limits.inbox_octets += plan->limits.inbox_octets != 0 ? (uint32_t)least : 0;
     /* Calls of the calm must not be refused by a queue that is too short for them. */
-    plan->calm_calls = weir_min(plan->calm_calls, plan->limits.waiting_per_origin);
+    plan->calm_calls = weir_min(plan->calm_calls, weir_min(plan->limits.waiting_per_origin, plan->limits.waiting));
     draw_faults(plan, &dice);
     draw_memory(plan, &dice);
 }
@@ -66,14 +69,15 @@ static void draw_limits(weir_pool_limits *limits, sim_dice *dice)
     limits->h2_connections = (uint32_t)sim_between(dice, 0, 2);
     limits->idle_ns = sim_below(dice, 2) == 0 ? 1 + sim_spread(dice, 60 * SECOND) : 0;
     limits->lifetime_ns = sim_below(dice, 3) == 0 ? 1 + sim_spread(dice, 60 * SECOND) : 0;
-    limits->inbox_octets = sim_below(dice, 3) == 0 ? (uint32_t)(1 + sim_spread(dice, 30000)) : 0;
+    limits->inbox_octets = sim_below(dice, 3) == 0 ? 1 + (uint32_t)sim_spread(dice, 30000) : 0;
 }
 
 static void draw_faults(sim_plan *plan, sim_dice *dice)
 {
     for (size_t i = 0; i < SIM_FAULT_COUNT; i++) {
         const bool known = sim_chance(dice, SWARM_RATE);
-        const uint32_t rate = (uint32_t)(most[i] > 0 ? 1 + sim_spread(dice, most[i] - 1) : 0);
+        const bool often = sim_below(dice, 2) == 0;
+        const uint32_t rate = (uint32_t)(often || most[i] == 0 ? most[i] : 1 + sim_spread(dice, most[i] - 1));
         plan->rates[i] = known ? rate : 0;
     }
 }

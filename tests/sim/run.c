@@ -14,6 +14,7 @@
 
 static void play(sim_world *world);
 static void step(sim_world *world);
+static void stuck(sim_world *world);
 static void calm(sim_world *world, void *what, uint64_t unused);
 static void add_up(const sim_world *world, sim_totals *totals);
 
@@ -71,10 +72,9 @@ static void step(sim_world *world)
     const weir_time event_ns = sim_next_event(world);
     const weir_time next_ns = wake_ns < event_ns ? wake_ns : event_ns;
 
-    SIM_MUST(world, next_ns != WEIR_NEVER,
-             "nothing will ever happen again, and calls are under way");
-    SIM_MUST(world, !world->calm || next_ns < world->plan.calm_at_ns + CALM_LIMIT_NS,
-             "calls are under way long after the storm");
+    if (next_ns == WEIR_NEVER || (world->calm && next_ns > world->plan.calm_at_ns + CALM_LIMIT_NS)) {
+        stuck(world);
+    }
     if (next_ns > world->now_ns) {
         world->now_ns = next_ns;
     }
@@ -87,6 +87,20 @@ static void step(sim_world *world)
     if (sim_driver_wake(world) <= world->now_ns) {
         sim_driver_turn(world);
     }
+}
+
+/* Names a call that does not end. */
+static void stuck(sim_world *world)
+{
+    for (size_t i = 0; i < world->client->count; i++) {
+        const sim_call *call = &world->client->calls[i];
+        const weir_exchange *ex = call->exchange;
+        if (ex != NULL) {
+            sim_violation(world, "call %llu is under way for ever: state %d, phase %s, ticket %d", (unsigned long long)call->number,
+                          (int)ex->state, weir_phase_name(ex->phase), (int)ex->ticket.state);
+        }
+    }
+    sim_violation(world, "nothing happens any more, and not all calls were made");
 }
 
 static void calm(sim_world *world, void *what, uint64_t unused)
