@@ -7,9 +7,9 @@
  * what it was and how long: that is what the octet ledger is made of. wolfSSL is given exactly one
  * whole record at a time.
  *
- *   sum of wire_octets of the records told by weir_tls_feed() + weir_tls_torn_received() == octets
- * that feed took sum of wire_octets of the records told by weir_tls_next_sent() +
- * weir_tls_torn_sent() == octets given to weir_tls_sent()
+ * Two laws, one for each direction:
+ *   received: octets that feed() took == wire_octets of all records told + torn_received()
+ *   sent: octets given to sent() == wire_octets of all records told + torn_sent()
  *
  *   HANDSHAKING --feed--> OPEN --feed: close_notify--> CLOSED
  *        |                  |                             |
@@ -33,8 +33,7 @@
 
 /* The most plaintext that one record holds (RFC 8446 s5.1). */
 #define WEIR_TLS_PLAIN_LIMIT_OCTETS   16384
-/* Such a record, sealed: header, plaintext, and no more than 48 octets of nonce, tag and content
- * type. */
+/* Such a record, sealed: with its header, and at most 48 octets of nonce, tag and content type. */
 #define WEIR_TLS_SEALED_LIMIT_OCTETS  (5 + WEIR_TLS_PLAIN_LIMIT_OCTETS + 48)
 /* The longest alert or KeyUpdate, sealed. */
 #define WEIR_TLS_CONTROL_LIMIT_OCTETS 64

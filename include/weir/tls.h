@@ -33,8 +33,7 @@ typedef struct weir_tls_options {
     weir_span certificate_pem;    /* the same as text */
     const char *key_file;         /* PEM: the private key of that certificate */
     weir_span key_pem;
-    const char
-        *key_log_file; /* append the secrets of each connection (NSS format): debugging only */
+    const char *key_log_file; /* append each connection's secrets (NSS format): for debugging */
 } weir_tls_options;
 
 #define WEIR_TLS_OPTIONS_INIT WEIR_INIT(weir_tls_options)
@@ -46,8 +45,8 @@ typedef struct weir_tls_config weir_tls_config;
  * On failure the answer is NULL, *status and, if `failure` is not NULL, *failure say why:
  *   WEIR_E_NOMEM        memory could not be had
  *   WEIR_E_INVALID      a certificate without its key, or a version that is not one
- *   WEIR_E_TLS_CONFIG   a file or PEM text could not be read or holds nothing usable; there are no
- * roots WEIR_E_UNSUPPORTED  key_log_file: the wolfSSL that is linked cannot do that
+ *   WEIR_E_TLS_CONFIG   a file or PEM text cannot be read or used, or there is no root
+ *   WEIR_E_UNSUPPORTED  key_log_file: the wolfSSL that is linked cannot do that
  */
 WEIR_API weir_tls_config *weir_tls_config_new(const weir_tls_options *options,
                                               const weir_allocator *allocator, weir_status *status,
