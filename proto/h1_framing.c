@@ -180,6 +180,7 @@ static bool has_no_content(int code, weir_h1_asked asked)
 
 static bool decimal(weir_span digits, uint64_t limit, uint64_t *value)
 {
+    WEIR_ASSERT(digits.at || digits.length == 0);
     *value = 0;
     for (size_t i = 0; i < digits.length; i++) {
         if (!weir_octet_is(digits.at[i], WEIR_OCTET_DIGIT)) {
