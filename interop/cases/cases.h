@@ -21,6 +21,7 @@ enum {
 
 typedef struct interop_case {
     const char *name;
+    const char *about;
     const char *kind;  /* of capabilities.tsv; NULL: none */
     const char *other; /* a kind that does as well */
     unsigned needs;
@@ -35,7 +36,81 @@ const interop_case *case_at(size_t i);
  * ". */
 const char *case_refusal(const interop_case *c, const capabilities *can, const char *who, way w);
 
-/* cases_get.c */
+/* cases_get.c: fetching */
 void case_get(trial *t);
+void case_get_nothing(trial *t);
+void case_get_10m(trial *t);
+void case_head(trial *t);
+void case_chunked(trial *t);
+void case_chunked_10m(trial *t);
+void case_close(trial *t);
+void case_close_10m(trial *t);
+void case_trailers(trial *t);
+void case_no_content(trial *t);
+void case_not_modified(trial *t);
+void case_hints(trial *t);
+void case_delay(trial *t);
+void case_drip(trial *t);
+void case_big_head(trial *t);
+
+/* cases_post.c: uploads */
+void case_post(trial *t);
+void case_post_10m(trial *t);
+void case_post_uncounted(trial *t);
+void case_post_written(trial *t);
+void case_post_written_10m(trial *t);
+void case_echo_10m(trial *t);
+void case_send_trailers(trial *t);
+void case_expect(trial *t);
+void case_expect_refused(trial *t);
+void case_expect_silence(trial *t);
+void case_early(trial *t);
+void case_early_written(trial *t);
+void case_early_1000(trial *t);
+
+/* cases_pool.c: several exchanges */
+void case_reuse(trial *t);
+void case_sequential_1000(trial *t);
+void case_parallel_100(trial *t);
+void case_unread_beside(trial *t);
+void case_dropped(trial *t);
+void case_last(trial *t);
+void case_goaway(trial *t);
+void case_goaway_unprocessed(trial *t);
+void case_refuse(trial *t);
+void case_refuse_post(trial *t);
+void case_settings(trial *t);
+void case_ping(trial *t);
+void case_surplus(trial *t);
+
+/* cases_end.c: an exchange that we end, or that ends badly */
+void case_cancel_body(trial *t);
+void case_cancel_waiting(trial *t);
+void case_deadline_total(trial *t);
+void case_deadline_first_octet(trial *t);
+void case_deadline_idle(trial *t);
+void case_deadline_tls(trial *t);
+void case_deadline_queue(trial *t);
+void case_reset(trial *t);
+void case_truncated(trial *t);
+void case_truncated_chunks(trial *t);
+void case_unframed(trial *t);
+void case_malformed(trial *t);
+void case_head_too_large(trial *t);
+void case_upgrade_unasked(trial *t);
+void case_connection_refused(trial *t);
+void case_no_such_name(trial *t);
+
+/* cases_tls.c */
+void case_certificates_accepted(trial *t);
+void case_certificates_refused(trial *t);
+void case_untrusted_ca(trial *t);
+void case_wrong_name(trial *t);
+void case_alpn_chosen(trial *t);
+void case_alpn_fallback(trial *t);
+void case_alpn_no_overlap(trial *t);
+void case_resumption(trial *t);
+void case_key_update(trial *t);
+void case_tickets(trial *t);
 
 #endif

@@ -26,6 +26,7 @@ typedef struct job {
     pthread_t thread;
 } job;
 
+static void open_front(face *f, const weir_pool_limits *limits);
 static void start(face *f, transfer *t);
 static void *run_blocking(void *user);
 static void run_threads(face *f, transfer *const *transfers, size_t count);
@@ -40,27 +41,25 @@ face *face_open(front_kind front, weir_tls_config *tls, const weir_observer *obs
 {
     face *f = must_alloc(sizeof *f);
     weir_status status = WEIR_OK;
-    weir_shared_options shared = WEIR_SHARED_OPTIONS_INIT;
-    shared.tls = tls;
+    weir_shared_options options = WEIR_SHARED_OPTIONS_INIT;
+    options.tls = tls;
     f->front = front;
     f->observer = observer;
-    f->shared = weir_shared_new(&shared, &status);
-    if (front == FRONT_BLOCKING) {
-        weir_client_options options = WEIR_CLIENT_OPTIONS_INIT;
-        options.shared = f->shared;
-        options.observer = observer;
-        options.limits = limits;
-        f->client = weir_client_new(&options, &status);
-    } else {
-        weir_loop_options options = WEIR_LOOP_OPTIONS_INIT;
-        options.shared = f->shared;
-        options.observer = observer;
-        options.limits = limits;
-        f->loop = weir_loop_new(&options, &status);
+    f->shared = weir_shared_new(&options, &status);
+    if (f->shared == NULL) {
+        die("nothing to share: %s", weir_status_name(status));
     }
-    if (f->client == NULL && f->loop == NULL) {
-        die("no front end: %s", weir_status_name(status));
-    }
+    open_front(f, limits);
+    return f;
+}
+
+face *face_renew(face *f)
+{
+    weir_client_free(f->client);
+    weir_loop_free(f->loop);
+    f->client = NULL;
+    f->loop = NULL;
+    open_front(f, NULL);
     return f;
 }
 
@@ -70,6 +69,17 @@ void face_close(face *f)
     weir_loop_free(f->loop);
     weir_shared_release(f->shared);
     free(f);
+}
+
+void face_pause(face *f, weir_time pause_ns)
+{
+    weir_time until_ns = weir_now() + pause_ns;
+    struct timespec pause = {.tv_nsec = (long)pause_ns};
+    while (f->front == FRONT_ASYNC && weir_now() < until_ns) {
+        turn(f, until_ns);
+    }
+    while (f->front == FRONT_BLOCKING && nanosleep(&pause, &pause) != 0 && errno == EINTR) {
+    }
 }
 
 void face_begin(face *f, transfer *t)
@@ -107,6 +117,27 @@ void face_run(face *f, transfer *const *transfers, size_t count)
     for (size_t i = 0; i < count; i++) {
         weir_token_free(transfers[i]->call.token);
         transfers[i]->call.token = NULL;
+    }
+}
+
+static void open_front(face *f, const weir_pool_limits *limits)
+{
+    weir_status status = WEIR_OK;
+    if (f->front == FRONT_BLOCKING) {
+        weir_client_options options = WEIR_CLIENT_OPTIONS_INIT;
+        options.shared = f->shared;
+        options.observer = f->observer;
+        options.limits = limits;
+        f->client = weir_client_new(&options, &status);
+    } else {
+        weir_loop_options options = WEIR_LOOP_OPTIONS_INIT;
+        options.shared = f->shared;
+        options.observer = f->observer;
+        options.limits = limits;
+        f->loop = weir_loop_new(&options, &status);
+    }
+    if (f->client == NULL && f->loop == NULL) {
+        die("no front end: %s", weir_status_name(status));
     }
 }
 

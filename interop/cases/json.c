@@ -111,7 +111,7 @@ static void write_connection(FILE *to, const connection *c)
         fprintf(to, ", ");
         write_member(to, "origin_ending", c->ending);
     }
-    if (c->has_origin && !c->origin_applies) {
+    if (c->has_origin && !connection_has(c, SOURCE_ORIGIN)) {
         fprintf(to,
                 ", \"origin_bounds\": {\"sent_at_least\": %" PRIu64
                 ", \"received_at_most\": %" PRIu64 "}",

@@ -30,11 +30,12 @@ static bool is_listed(const char *ports, uint16_t port);
 static bool must_agree(const char *ending);
 static void judge_lists(row *r, const connection *c, bool logged);
 static void judge_ledger(row *r, const connection *c);
-static void judge_origin(row *r, const connection *c);
+static void judge_origin(row *r, verdicts *v, const connection *c);
 static bool same(weir_octets a, weir_octets b);
 static void differ(row *r, const connection *c, const char *what, weir_octets a, const char *from,
                    weir_octets b);
-static void drop_lost_races(row *r);
+static void pair_abandoned(row *r, bool may_lose_races);
+static bool was_abandoned(const connection *c);
 
 void judge_origin_log(rows *r, verdicts *v, const char *who, const char *ports, const char *path)
 {
@@ -86,9 +87,7 @@ void judge_row(row *r, verdicts *v, bool logged, bool may_lose_races)
     if (!r->ended) {
         row_add_problem(r, "the program died or hung in this row");
     }
-    if (may_lose_races) {
-        drop_lost_races(r);
-    }
+    pair_abandoned(r, may_lose_races);
     size_t before = r->problem_count;
     for (size_t i = 0; i < r->connection_count; i++) {
         const connection *c = &r->connections[i];
@@ -97,8 +96,7 @@ void judge_row(row *r, verdicts *v, bool logged, bool may_lose_races)
             judge_ledger(r, c);
         }
         if (c->has_origin) {
-            judge_origin(r, c);
-            *(c->origin_applies ? &v->origin_applied : &v->origin_bounded) += 1;
+            judge_origin(r, v, c);
         }
         v->connections += connection_has(c, SOURCE_SELF) ? 1 : 0;
     }
@@ -164,7 +162,9 @@ static void take_line(connection *c, log_line *line)
         c->has_origin = true;
         c->origin = line->octets;
         c->ending = line->ending;
-        c->origin_applies = must_agree(line->ending);
+        c->sent_applies = must_agree(line->ending);
+        c->received_applies =
+            c->sent_applies && (c->saw_fin || line->octets.received == c->arrived);
     }
 }
 
@@ -225,13 +225,19 @@ static void judge_ledger(row *r, const connection *c)
     }
 }
 
-static void judge_origin(row *r, const connection *c)
+static void judge_origin(row *r, verdicts *v, const connection *c)
 {
     /* Octets that arrived and were not read are the origin's to count and not the ledger's. */
     weir_octets ours = {.sent = c->ledger.sent, .received = c->arrived};
-    bool bounded = c->origin.sent <= ours.sent && c->origin.received >= ours.received;
-    if (c->origin_applies ? !same(ours, c->origin) : !bounded) {
+    bool sent = c->sent_applies ? c->origin.sent == ours.sent : c->origin.sent <= ours.sent;
+    bool received = c->received_applies ? c->origin.received == ours.received
+                                        : c->origin.received >= ours.received;
+    if (!sent || !received) {
         differ(r, c, "ledger", ours, "the origin", c->origin);
+    } else if (same(ours, c->origin)) {
+        v->origin_equal++;
+    } else {
+        *(c->sent_applies ? &v->origin_on_way : &v->origin_forced) += 1;
     }
 }
 
@@ -251,15 +257,27 @@ static void differ(row *r, const connection *c, const char *what, weir_octets a,
                     c->ending != NULL ? c->ending : "");
 }
 
-/* An attempt that lost a race of RFC 8305 was connected and carried nothing: it is in no ledger. */
-static void drop_lost_races(row *r)
+static void pair_abandoned(row *r, bool may_lose_races)
 {
     size_t kept = 0;
+    size_t unconnected = 0;
     for (size_t i = 0; i < r->connection_count; i++) {
         const connection *c = &r->connections[i];
-        if (c->has_account || c->witness.sent > 0 || c->arrived > 0) {
+        unconnected += c->has_account && c->local_port == 0 ? 1 : 0;
+    }
+    for (size_t i = 0; i < r->connection_count; i++) {
+        const connection *c = &r->connections[i];
+        bool is_pair = was_abandoned(c) && (unconnected > 0 || may_lose_races);
+        if (is_pair) {
+            unconnected -= unconnected > 0 ? 1 : 0;
+        } else {
             r->connections[kept++] = *c;
         }
     }
     r->connection_count = kept;
+}
+
+static bool was_abandoned(const connection *c)
+{
+    return !c->has_account && c->witness.sent == 0 && c->arrived == 0;
 }

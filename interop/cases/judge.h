@@ -7,10 +7,12 @@
  *     witness     the kernel's counters as witness.so read them
  *     origin      what the embedded origin sent and received
  *
- * All that apply must be equal, in both directions. The origin's applies where both sides saw the
- * end in order; where octets may have been lost on the way (interop/origin/log.h lists the endings)
- * neither side can have received more than the other sent, and that is checked instead. A
- * connection that one list has and another lacks fails its row.
+ * All that apply must be equal, in both directions. What we sent must be what the origin received
+ * if it read to our end. What the origin sent must be what we received if we saw its end; if we
+ * closed before, octets may have been on the way to us, and if the connection was reset, octets may
+ * have been lost (interop/origin/log.h lists the endings). Then neither side can have received more
+ * than the other sent, and that is checked instead. A connection that one list has and another
+ * lacks fails its row.
  */
 #ifndef INTEROP_JUDGE_H
 #define INTEROP_JUDGE_H
@@ -22,8 +24,9 @@ typedef struct verdicts {
     char **problem;
     size_t problem_room;
     size_t connections;
-    size_t origin_applied; /* connections whose count by the origin had to be equal */
-    size_t origin_bounded; /* ... had to be within bounds */
+    size_t origin_equal;  /* connections of which the origin counted the same */
+    size_t origin_on_way; /* ... more, because we closed while octets were on the way */
+    size_t origin_forced; /* ... something else, because the connection was ended by force */
 } verdicts;
 
 /*
@@ -34,8 +37,12 @@ void judge_origin_log(rows *r, verdicts *v, const char *who, const char *ports, 
 /* The witness must have testified in rows only: `path` has as many lines as the rows from `first`
  * on have. */
 void judge_witness(const rows *r, size_t first, verdicts *v, const char *path);
-/* Compares what is there, and gives every row its outcome. `logged`: the row's server is an origin
- * that logs. */
+/*
+ * Compares what is there, and gives every row its outcome. An attempt to connect that weir
+ * abandoned may have been connected in the kernel by then: the witness has it with no octets either
+ * way, and the ledger as a connection that never was. These are paired. `may_lose_races`: several
+ * addresses are tried at once (RFC 8305), so there are such attempts beside the one connection that
+ * is in the ledger. `logged`: the row's server is an origin that logs. */
 void judge_row(row *r, verdicts *v, bool logged, bool may_lose_races);
 void verdicts_add_problem(verdicts *v, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -120,7 +120,7 @@ static int list(void)
 {
     const interop_case *c;
     for (size_t i = 0; (c = case_at(i)) != NULL; i++) {
-        puts(c->name);
+        printf("%-22s %s\n", c->name, c->about);
     }
     return 0;
 }

@@ -34,7 +34,7 @@ void rows_load(rows *r, const char *path)
             add_acquired(now, p);
         } else if (strcmp(p[0], "closed") == 0 && count == 15) {
             add_account(now, p);
-        } else if (strcmp(p[0], "witness") == 0 && count == 7) {
+        } else if (strcmp(p[0], "witness") == 0 && count == 8) {
             add_witness(now, p);
         } else if (strcmp(p[0], "problem") == 0 && count >= 2) {
             row_add_problem(now, "%s", p[1]);
@@ -73,7 +73,7 @@ bool connection_has(const connection *c, source s)
         c->has_account,
         c->has_account && strcmp(c->agreement, "unavailable") != 0,
         c->has_witness,
-        c->has_origin && c->origin_applies,
+        c->has_origin && c->sent_applies && c->received_applies,
     };
     return by_source[s];
 }
@@ -138,7 +138,8 @@ static void add_witness(row *r, char **p)
     c->peer_port = (uint16_t)number_of(p[2]);
     c->witness = octets_at(p + 3);
     c->arrived = number_of(p[5]);
-    c->state = must_copy(p[6]);
+    c->saw_fin = number_of(p[6]) != 0;
+    c->state = must_copy(p[7]);
 }
 
 static connection *new_connection(row *r)

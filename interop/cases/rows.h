@@ -25,10 +25,12 @@ typedef struct connection {
     uint16_t peer_port;
     weir_octets witness;
     uint64_t arrived; /* by the kernel's account, read or not */
+    bool saw_fin;     /* the peer's: all that it sent has arrived */
     char *state;
     bool has_origin;
-    bool origin_applies; /* it ended so that both sides must have counted the same */
-    weir_octets origin;  /* turned round: as the client sees it */
+    bool sent_applies;     /* the origin must have received what we sent */
+    bool received_applies; /* ... and sent what we received */
+    weir_octets origin;    /* turned round: as the client sees it */
     char *ending;
 } connection;
 

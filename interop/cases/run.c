@@ -195,8 +195,8 @@ static void write_witnessed(runner *r)
         }
         /* What arrived is more than what was received if octets lay unread at the close. */
         uint64_t fin = strcmp(p[13], "1") == 0 ? 1 : 0;
-        fprintf(r->rows, "witness\t%s\t%s\t%s\t%s\t%" PRIu64 "\t%s\n", p[1], p[2], p[3], p[4],
-                number_of(p[11]) - fin, p[5]);
+        fprintf(r->rows, "witness\t%s\t%s\t%s\t%s\t%" PRIu64 "\t%" PRIu64 "\t%s\n", p[1], p[2],
+                p[3], p[4], number_of(p[11]) - fin, fin, p[5]);
     }
 }
 

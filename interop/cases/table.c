@@ -115,6 +115,10 @@ static void print_source(const line *l, source s)
         (void)snprintf(text, sizeof text, "%" PRIu64 "/%" PRIu64, l->octets[s].sent,
                        l->octets[s].received);
     }
+    if (s == SOURCE_ORIGIN && l->counted[s] > 0 && l->counted[s] < l->connections) {
+        size_t length = strlen(text);
+        (void)snprintf(text + length, sizeof text - length, " of %zu", l->counted[s]);
+    }
     printf(" %21s", text);
 }
 
@@ -157,7 +161,7 @@ static void print_connection(const connection *c)
     printf("  witness");
     print_octets(c, SOURCE_WITNESS);
     printf("  origin");
-    if (c->has_origin && !c->origin_applies) {
+    if (c->has_origin && !connection_has(c, SOURCE_ORIGIN)) {
         printf(" at least %" PRIu64 ", at most %" PRIu64 " (%s)", c->origin.sent,
                c->origin.received, c->ending);
     } else {
@@ -184,12 +188,12 @@ static void print_end(const report *r)
     }
     printf("\n%zu connections; ledger, self-check and witness agree in %zu of %zu rows.\n",
            r->verdicts.connections, agreeing, r->rows.count);
-    if (r->verdicts.origin_applied + r->verdicts.origin_bounded > 0) {
-        printf("The embedded origin counted %zu of them: %zu had to be equal, %zu ended by force "
-               "and had to be within "
-               "bounds.\n",
-               r->verdicts.origin_applied + r->verdicts.origin_bounded, r->verdicts.origin_applied,
-               r->verdicts.origin_bounded);
+    const verdicts *v = &r->verdicts;
+    if (v->origin_equal + v->origin_on_way + v->origin_forced > 0) {
+        printf("The embedded origin counted %zu the same; of %zu it had more on the way when weir "
+               "closed, and %zu "
+               "were ended by force: within bounds.\n",
+               v->origin_equal, v->origin_on_way, v->origin_forced);
     }
     if (r->unreachable > 0) {
         printf("%zu unreachable, which is neither.\n", r->unreachable);

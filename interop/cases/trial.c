@@ -34,6 +34,11 @@ void trial_reopen(trial *t, weir_tls_config *tls, const weir_pool_limits *limits
     t->face = face_open(t->way.front, tls, &t->notes.observer, limits);
 }
 
+void trial_renew(trial *t)
+{
+    t->face = face_renew(t->face);
+}
+
 void trial_ask(trial *t, transfer *x, const char *kind, uint64_t n)
 {
     const char *path = trial_path(t, kind);

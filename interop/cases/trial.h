@@ -36,6 +36,9 @@ void trial_open(trial *t);
 void trial_close(trial *t);
 /* Opens the front end again with other settings: what was, is over. */
 void trial_reopen(trial *t, weir_tls_config *tls, const weir_pool_limits *limits);
+/* The same settings and a front end of its own again, which shares what the one before has learnt.
+ */
+void trial_renew(trial *t);
 
 /* A GET of what answers `kind` with n octets; {n} and {id} of the path are filled in. */
 void trial_ask(trial *t, transfer *x, const char *kind, uint64_t n);
