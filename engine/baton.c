@@ -365,7 +365,7 @@ static bool tell_facts(weir_line *line, weir_time now_ns)
     weir_mutex_lock(&client->core_lock);
     weir_pool_facts(client->core.pool, line->slot, &facts, now_ns);
     weir_client_settle(client);
-    weir_mutex_unlock(&client->core_lock);
+    weir_client_unlock(client);
     weir_mutex_lock(&line->lock);
     return true;
 }

@@ -30,6 +30,8 @@ weir_seat *weir_seat_new(const weir_allocator *allocator, const weir_wait_hooks 
     weir_list_init(&seat->all);
     weir_list_init(&seat->place);
     weir_list_init(&seat->to_wake);
+    weir_list_init(&seat->to_rouse);
+    weir_list_init(&seat->dials);
     seat->signal = -1;
     seat->fd = -1;
     seat->hooks = hooks;

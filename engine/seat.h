@@ -35,6 +35,7 @@ typedef struct weir_seat {
     weir_list all;
     weir_list place;            /* in the client's free seats, or a line's waiting ones */
     weir_list to_wake;          /* in a line's list of seats that are woken when it is let go */
+    weir_list to_rouse;         /* the same for the core's lock */
     weir_mutex lock;            /* guards state, exchange, woken, fd */
     weir_condition condition;
     weir_seat_state state;
@@ -44,7 +45,7 @@ typedef struct weir_seat {
     int fd;                     /* while RECEIVING */
     int signal;                 /* eventfd for POLLING; -1: made at the first poll */
     void *parked;               /* the wait hooks' */
-    struct weir_line *to_dial;  /* a dial that was given to this thread; guarded by the core's lock */
+    weir_list dials;            /* lines that were given to this thread to dial; guarded by the core's lock */
     uint8_t *receive;
     const weir_wait_hooks *hooks;
 } weir_seat;

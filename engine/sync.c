@@ -12,6 +12,7 @@
 #include "proto/alloc.h"
 
 #define PROBE_AFTER_NS (WEIR_NS_PER_MS)
+#define WAKES 32
 
 static weir_status sync_response(weir_exchange *ex);
 static weir_status sync_read(weir_exchange *ex, uint8_t *to, size_t room, size_t *octets);
@@ -27,7 +28,6 @@ static void stand(weir_client *client, weir_exchange *ex, weir_seat *seat);
 static weir_status end_call(weir_client *client, weir_exchange *ex, weir_seat *seat, weir_status status);
 static void run(weir_client *client, weir_exchange *ex, weir_seat *seat, weir_need need);
 static bool end_attempt(weir_client *client, weir_exchange *ex);
-static void dial(weir_client *client, weir_action *action);
 static void close_line(weir_client *client, const weir_action *action);
 static weir_client *client_of(const weir_exchange *ex);
 static weir_line *line_of(const weir_exchange *ex);
@@ -65,6 +65,7 @@ weir_client *weir_client_new(const weir_client_options *given, weir_status *stat
     weir_list_init(&client->free_seats);
     weir_list_init(&client->seats);
     weir_list_init(&client->lines);
+    weir_list_init(&client->wakes);
     const weir_shared_options shared_options = {.size = sizeof(shared_options), .allocator = allocator};
     weir_shared *shared = options->shared != NULL ? weir_shared_acquire(options->shared)
                                                   : weir_shared_new(&shared_options, status);
@@ -155,7 +156,7 @@ weir_time weir_client_maintain(weir_client *client)
     weir_mutex_lock(&client->core_lock);
     for (weir_list *at = client->lines.next; at != &client->lines; at = at->next) {
         weir_line *line = WEIR_CONTAINER_OF(at, weir_line, place);
-        if (line->dialing != NULL || line->slot == NULL || weir_slot_leases(line->slot) != 0) {
+        if (!line->open || line->slot == NULL || weir_slot_leases(line->slot) != 0) {
             continue;
         }
         /* Without a lease nobody is inside, and nobody can come in while the core is locked. */
@@ -180,7 +181,7 @@ weir_time weir_client_maintain(weir_client *client)
     weir_pool_tick(client->core.pool, now_ns);
     weir_client_settle(client);
     const weir_time next_ns = weir_pool_deadline(client->core.pool, &why);
-    weir_mutex_unlock(&client->core_lock);
+    weir_client_unlock(client);
     tell_connections(client);
     return next_ns;
 }
@@ -200,16 +201,16 @@ void weir_client_settle(weir_client *client)
         switch (action.kind) {
         case WEIR_ACTION_GRANT:
         case WEIR_ACTION_REFUSE: {
+            /* Its own thread takes it over: the exchange is nobody else's. */
             weir_exchange *ex = WEIR_CONTAINER_OF(action.ticket, weir_exchange, ticket);
-            weir_core_granted(&client->core, ex, weir_now());
             weir_seat *seat = atomic_load(&ex->sits);
             if (seat != NULL) {
-                weir_seat_wake(seat);
+                weir_client_wake_later(client, seat);
             }
             break;
         }
         case WEIR_ACTION_DIAL:
-            dial(client, &action);
+            weir_client_dial(client, &action);
             break;
         case WEIR_ACTION_CLOSE:
             close_line(client, &action);
@@ -217,6 +218,36 @@ void weir_client_settle(weir_client *client)
         case WEIR_ACTION_NONE:
             break;
         }
+    }
+}
+
+void weir_client_wake_later(weir_client *client, weir_seat *seat)
+{
+    if (weir_list_is_empty(&seat->to_rouse)) {
+        weir_list_push_back(&client->wakes, &seat->to_rouse);
+    }
+}
+
+void weir_client_unlock(weir_client *client)
+{
+    weir_seat *seats[WAKES];
+
+    for (;;) {
+        size_t count = 0;
+        while (count < WAKES && !weir_list_is_empty(&client->wakes)) {
+            seats[count] = WEIR_CONTAINER_OF(client->wakes.next, weir_seat, to_rouse);
+            weir_list_remove(&seats[count]->to_rouse);
+            count++;
+        }
+        const bool more = !weir_list_is_empty(&client->wakes);
+        weir_mutex_unlock(&client->core_lock);
+        for (size_t i = 0; i < count; i++) {
+            weir_seat_wake(seats[i]);
+        }
+        if (!more) {
+            return;
+        }
+        weir_mutex_lock(&client->core_lock);
     }
 }
 
@@ -404,7 +435,7 @@ static void close_everything(weir_client *client)
     weir_pool_shutdown(client->core.pool, now_ns);
     weir_client_settle(client);
     WEIR_ASSERT(weir_list_is_empty(&client->lines)); /* every exchange was freed before */
-    weir_mutex_unlock(&client->core_lock);
+    weir_client_unlock(client);
 }
 
 /* -- calls -- */
@@ -439,7 +470,7 @@ static void stand(weir_client *client, weir_exchange *ex, weir_seat *seat)
     atomic_store(&ex->sits, NULL);
     weir_seat_leave(seat);
     weir_mutex_lock(&client->core_lock);
-    WEIR_ASSERT(seat->to_dial == NULL);
+    WEIR_ASSERT(weir_list_is_empty(&seat->dials));
     weir_list_push_front(&client->free_seats, &seat->place);
     weir_mutex_unlock(&client->core_lock);
 }
@@ -479,36 +510,12 @@ static bool end_attempt(weir_client *client, weir_exchange *ex)
     weir_mutex_lock(&client->core_lock);
     weir_core_leave(&client->core, ex, weir_now());
     weir_client_settle(client);
-    weir_mutex_unlock(&client->core_lock);
+    weir_client_unlock(client);
     if (!weir_exchange_conclude(ex, weir_now())) {
         return false;
     }
     ex->state = WEIR_EXCHANGE_NEW;
     return true;
-}
-
-/* The thread whose ticket caused the dial runs it; it is inside a call, or its ticket would not wait. */
-static void dial(weir_client *client, weir_action *action)
-{
-    weir_failure failure = {.tls_alert = -1, .offset = WEIR_UNKNOWN};
-    weir_line *line = NULL;
-    weir_seat *seat = NULL;
-
-    if (action->ticket != NULL) {
-        weir_exchange *ex = WEIR_CONTAINER_OF(action->ticket, weir_exchange, ticket);
-        seat = atomic_load(&ex->sits);
-    }
-    if (seat == NULL || seat->to_dial != NULL) {
-        weir_pool_gone(client->core.pool, action->slot, weir_now());
-        return;
-    }
-    line = weir_line_new(client, action, &failure);
-    if (line == NULL) {
-        weir_pool_dial_failed(client->core.pool, action->slot, &failure, weir_now());
-        return;
-    }
-    seat->to_dial = line;
-    weir_seat_wake(seat);
 }
 
 /* Closing is I/O: done with the core unlocked. The slot keeps its place in the limits until it is gone. */
@@ -517,11 +524,11 @@ static void close_line(weir_client *client, const weir_action *action)
     weir_line *line = weir_slot_user(action->slot);
     weir_slot *slot = action->slot;
 
-    WEIR_ASSERT(line != NULL && line->dialing == NULL);
+    WEIR_ASSERT(line != NULL && line->open);
     weir_slot_set_user(slot, NULL);
     line->slot = NULL;
     line->close_reason = action->reason;
-    weir_mutex_unlock(&client->core_lock);
+    weir_client_unlock(client);
     weir_line_close(line, weir_now());
     weir_mutex_lock(&client->core_lock);
     weir_pool_gone(client->core.pool, slot, weir_now());

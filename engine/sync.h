@@ -31,6 +31,7 @@ struct weir_client {
     weir_list free_seats;
     weir_list seats;
     weir_list lines;
+    weir_list wakes;          /* seats to wake once the core's lock is let go: no hook is called under it */
     weir_wait_hooks hooks_copy;
     const weir_wait_hooks *hooks;
     const weir_resolver *resolver;
@@ -40,6 +41,8 @@ struct weir_client {
 
 typedef struct weir_line {
     weir_list place;          /* in client->lines; guarded by the core's lock */
+    weir_list given;          /* in the dials of the seat that is to dial it; guarded by the core's lock */
+    bool open;                /* it was dialled, others may use it; guarded by the core's lock */
     weir_client *client;
     weir_slot *slot;
     weir_link *link;
@@ -55,7 +58,7 @@ typedef struct weir_line {
     weir_time used_ns;        /* when it was last read or released */
     weir_time armed_ns;       /* SO_RCVTIMEO, 0: none */
     bool fired_early;         /* it ended a wait before its deadline: arm it anew */
-    weir_dialing *dialing;    /* until it is open; touched only by the thread that runs the dial */
+    weir_dialing *dialing;    /* from its begin until it is open; touched only by the thread that runs the dial */
     weir_channel *channel;
     weir_lookup *lookup;
     weir_reason close_reason;
@@ -72,11 +75,16 @@ typedef enum weir_need {
 /* -- sync.c -- */
 /* Pulls the pool's actions; called with the core's lock, which is let go and taken again. Runs no I/O under it. */
 void weir_client_settle(weir_client *client);
+/* With the core's lock. */
+void weir_client_wake_later(weir_client *client, weir_seat *seat);
+/* Lets go of the core's lock, then wakes whom the holder found to be woken. */
+void weir_client_unlock(weir_client *client);
 
 /* -- sync_place.c: from submitted to attached -- */
 /* Brings the exchange to ATTACHED or ENDED. No lock held. */
 void weir_client_place(weir_client *client, weir_exchange *exchange, weir_seat *seat);
-weir_line *weir_line_new(weir_client *client, weir_action *action, weir_failure *failure);
+/* With the core's lock: a line for a slot to be dialled, given to a thread that waits for it. */
+void weir_client_dial(weir_client *client, weir_action *action);
 /* Says goodbye, samples the kernel, closes, frees. No lock held; nobody else may know the line. */
 void weir_line_close(weir_line *line, weir_time now_ns);
 

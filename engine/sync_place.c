@@ -15,20 +15,26 @@
 
 typedef enum dial_end { DIAL_READY, DIAL_FAILED, DIAL_LEFT } dial_end;
 
+static weir_line *new_line(weir_client *client, weir_action *action, weir_status *status);
+static void give(weir_line *line, weir_seat *seat);
+static weir_line *take_dial(weir_client *client, weir_seat *seat);
 static void wait_for_place(weir_client *client, weir_exchange *ex, weir_seat *seat);
 static void attach(weir_client *client, weir_exchange *ex, weir_seat *seat);
 static void run_dial(weir_client *client, weir_line *line, weir_exchange *ex, weir_seat *seat);
+static bool begin_dial(weir_line *line, weir_exchange *ex, weir_status *status);
 static dial_end drive_dial(weir_line *line, weir_exchange *ex, weir_seat *seat);
 static bool begin_lookup(weir_line *line, weir_time now_ns);
 static void take_answers(weir_line *line, weir_time now_ns);
 static void start_attempts(weir_line *line, weir_time now_ns);
-static void wait_on_dial(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_time now_ns);
+static void wait_on_dial(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_time now_ns,
+                         weir_time deadline_ns);
 static void attempts_ready(weir_line *line, const weir_poll *polls, size_t count, weir_time now_ns);
 static void shake_hands(weir_line *line, uint8_t *room, weir_time now_ns);
 static void end_dial(weir_line *line);
 static bool hand_over(weir_client *client, weir_line *line, const weir_exchange *from);
-static bool has_left(weir_client *client, weir_exchange *ex, weir_time now_ns);
-static void refuse(weir_exchange *ex, weir_status status, weir_time now_ns);
+static weir_seat *find_heir(const weir_slot *slot, const weir_exchange *but);
+static bool has_left(weir_client *client, weir_exchange *ex, weir_time now_ns, weir_time *deadline_ns);
+static void refuse(weir_client *client, weir_exchange *ex, weir_status status, weir_time now_ns);
 
 void weir_client_place(weir_client *client, weir_exchange *ex, weir_seat *seat)
 {
@@ -41,7 +47,7 @@ void weir_client_place(weir_client *client, weir_exchange *ex, weir_seat *seat)
     }
     weir_core_place(&client->core, ex, now_ns);
     weir_client_settle(client);
-    weir_mutex_unlock(&client->core_lock);
+    weir_client_unlock(client);
     while (ex->state != WEIR_EXCHANGE_ATTACHED && ex->state != WEIR_EXCHANGE_ENDED) {
         wait_for_place(client, ex, seat);
         if (ex->state == WEIR_EXCHANGE_PLACED) {
@@ -50,43 +56,25 @@ void weir_client_place(weir_client *client, weir_exchange *ex, weir_seat *seat)
     }
 }
 
-weir_line *weir_line_new(weir_client *client, weir_action *action, weir_failure *failure)
+void weir_client_dial(weir_client *client, weir_action *action)
 {
-    weir_exchange *cause = WEIR_CONTAINER_OF(action->ticket, weir_exchange, ticket);
-    const weir_channel_options channel = {.allocator = client->allocator, .resolver = client->resolver};
-    const weir_time now_ns = weir_now();
-    weir_line *line = weir_alloc_zeroed(client->allocator, sizeof(*line));
+    weir_failure failure = {.tls_alert = -1, .offset = WEIR_UNKNOWN};
 
-    failure->status = WEIR_E_NOMEM;
-    if (line == NULL || !weir_mutex_init(&line->lock)) {
-        weir_release(client->allocator, line);
-        return NULL;
+    WEIR_ASSERT(action->ticket != NULL && action->ticket->state == WEIR_TICKET_WAITING);
+    weir_line *line = new_line(client, action, &failure.status);
+    if (line == NULL) {
+        weir_pool_dial_failed(client->core.pool, action->slot, &failure, weir_now());
+        return;
     }
-    line->client = client;
-    line->slot = action->slot;
-    line->fd = -1;
-    weir_list_init(&line->place);
-    weir_list_init(&line->waiting);
-    weir_list_init(&line->wakes);
-    line->link = weir_core_link(&client->core, action->slot, NULL, cause, &failure->status);
-    if (line->link != NULL) {
-        failure->status = WEIR_E_NOMEM;
-        line->link->driver = line;
-        line->dialing = weir_dialing_new(&client->core, line->link, cause, now_ns);
+    weir_exchange *cause = WEIR_CONTAINER_OF(action->ticket, weir_exchange, ticket);
+    weir_seat *seat = atomic_load(&cause->sits);
+    WEIR_ASSERT(seat != NULL); /* it is inside a call, or its ticket would not wait */
+    if (!weir_list_is_empty(&seat->dials)) {
+        /* It was handed another's dial already: this one begins sooner with somebody else, if there is one. */
+        weir_seat *other = find_heir(line->slot, cause);
+        seat = other != NULL ? other : seat;
     }
-    if (line->dialing != NULL && weir_dialing_needs_lookup(line->dialing)) {
-        line->channel = weir_channel_new(&channel, &failure->status);
-    }
-    if (line->dialing == NULL || (weir_dialing_needs_lookup(line->dialing) && line->channel == NULL)) {
-        weir_dialing_free(line->dialing);
-        weir_link_free(line->link);
-        weir_mutex_clear(&line->lock);
-        weir_release(client->allocator, line);
-        return NULL;
-    }
-    weir_list_push_back(&client->lines, &line->place);
-    weir_slot_set_user(action->slot, line);
-    return line;
+    give(line, seat);
 }
 
 void weir_line_close(weir_line *line, weir_time now_ns)
@@ -124,24 +112,69 @@ void weir_line_close(weir_line *line, weir_time now_ns)
     weir_release(client->allocator, line);
 }
 
+static weir_line *new_line(weir_client *client, weir_action *action, weir_status *status)
+{
+    const weir_exchange *cause = WEIR_CONTAINER_OF(action->ticket, weir_exchange, ticket);
+    weir_line *line = weir_alloc_zeroed(client->allocator, sizeof(*line));
+
+    *status = WEIR_E_NOMEM;
+    if (line == NULL || !weir_mutex_init(&line->lock)) {
+        weir_release(client->allocator, line);
+        return NULL;
+    }
+    line->client = client;
+    line->slot = action->slot;
+    line->fd = -1;
+    weir_list_init(&line->place);
+    weir_list_init(&line->given);
+    weir_list_init(&line->waiting);
+    weir_list_init(&line->wakes);
+    line->link = weir_core_link(&client->core, action->slot, NULL, cause, status);
+    if (line->link == NULL) {
+        weir_mutex_clear(&line->lock);
+        weir_release(client->allocator, line);
+        return NULL;
+    }
+    line->link->driver = line;
+    weir_list_push_back(&client->lines, &line->place);
+    weir_slot_set_user(action->slot, line);
+    return line;
+}
+
+/* With the core's lock. */
+static void give(weir_line *line, weir_seat *seat)
+{
+    weir_list_push_back(&seat->dials, &line->given);
+    weir_client_wake_later(line->client, seat);
+}
+
+static weir_line *take_dial(weir_client *client, weir_seat *seat)
+{
+    weir_line *line = NULL;
+
+    weir_mutex_lock(&client->core_lock);
+    if (!weir_list_is_empty(&seat->dials)) {
+        line = WEIR_CONTAINER_OF(seat->dials.next, weir_line, given);
+        weir_list_remove(&line->given);
+    }
+    weir_mutex_unlock(&client->core_lock);
+    return line;
+}
+
 /* QUEUED: runs a dial that was given to this thread, else parks. */
 static void wait_for_place(weir_client *client, weir_exchange *ex, weir_seat *seat)
 {
     for (;;) {
-        weir_why why = WEIR_WHY_NONE;
-        const weir_time now_ns = weir_now();
+        weir_time deadline_ns = WEIR_NEVER;
 
-        weir_mutex_lock(&client->core_lock);
-        weir_line *line = seat->to_dial;
-        seat->to_dial = NULL;
-        const bool waits = ex->state == WEIR_EXCHANGE_QUEUED;
-        const weir_time deadline_ns = weir_exchange_deadline(ex, &why);
-        weir_mutex_unlock(&client->core_lock);
+        /* In this order: who no longer waits is given no more dials. */
+        const bool left = has_left(client, ex, weir_now(), &deadline_ns);
+        weir_line *line = take_dial(client, seat);
         if (line != NULL) {
             run_dial(client, line, ex, seat);
             continue;
         }
-        if (!waits || has_left(client, ex, now_ns)) {
+        if (left) {
             return;
         }
         weir_seat_park(seat, deadline_ns);
@@ -170,25 +203,31 @@ static void attach(weir_client *client, weir_exchange *ex, weir_seat *seat)
     weir_mutex_lock(&client->core_lock);
     weir_core_bounced(&client->core, ex, &facts, now_ns);
     weir_client_settle(client);
-    weir_mutex_unlock(&client->core_lock);
+    weir_client_unlock(client);
 }
 
 static void run_dial(weir_client *client, weir_line *line, weir_exchange *ex, weir_seat *seat)
 {
-    if (line->dialing->exchange != ex) {
-        weir_dialing_adopt(line->dialing, ex);
-    }
-    const dial_end end = drive_dial(line, ex, seat);
-    const weir_time now_ns = weir_now();
+    weir_failure failure = {.tls_alert = -1, .offset = WEIR_UNKNOWN};
+    weir_time deadline_ns = WEIR_NEVER;
     weir_slot *slot = line->slot;
+    dial_end end = DIAL_LEFT;
 
+    if (!has_left(client, ex, weir_now(), &deadline_ns)) {
+        end = begin_dial(line, ex, &failure.status) ? drive_dial(line, ex, seat) : DIAL_FAILED;
+    }
+    const weir_time now_ns = weir_now();
     if (end == DIAL_LEFT) {
-        weir_dialing_orphan(line->dialing);
+        if (line->dialing != NULL) {
+            weir_dialing_orphan(line->dialing);
+        }
         if (hand_over(client, line, ex)) {
             return;
         }
     }
-    const weir_failure failure = line->dialing->failure;
+    if (line->dialing != NULL) {
+        failure = line->dialing->failure;
+    }
     if (end == DIAL_READY) {
         const weir_facts facts = weir_link_facts(line->link);
         end_dial(line);
@@ -198,6 +237,7 @@ static void run_dial(weir_client *client, weir_line *line, weir_exchange *ex, we
         line->used_ns = now_ns;
         (void)weir_os_set_blocking(line->fd, true);
         weir_mutex_lock(&client->core_lock);
+        line->open = true;
         weir_pool_ready(client->core.pool, slot, &facts, now_ns);
     } else {
         line->close_reason = WEIR_REASON_SHUTDOWN;
@@ -214,12 +254,35 @@ static void run_dial(weir_client *client, weir_line *line, weir_exchange *ex, we
         }
     }
     weir_client_settle(client);
-    weir_mutex_unlock(&client->core_lock);
+    weir_client_unlock(client);
+}
+
+/* On the thread that runs the dial: the dialing writes into its exchange. False: *status says why not. */
+static bool begin_dial(weir_line *line, weir_exchange *ex, weir_status *status)
+{
+    weir_client *client = line->client;
+    const weir_channel_options channel = {.allocator = client->allocator, .resolver = client->resolver};
+
+    if (line->dialing != NULL) {
+        weir_dialing_adopt(line->dialing, ex); /* another thread began it */
+        return true;
+    }
+    *status = WEIR_E_NOMEM;
+    line->dialing = weir_dialing_new(&client->core, line->link, ex, weir_now());
+    if (line->dialing != NULL && weir_dialing_needs_lookup(line->dialing)) {
+        line->channel = weir_channel_new(&channel, status);
+        if (line->channel == NULL) {
+            weir_dialing_free(line->dialing);
+            line->dialing = NULL;
+        }
+    }
+    return line->dialing != NULL;
 }
 
 static dial_end drive_dial(weir_line *line, weir_exchange *ex, weir_seat *seat)
 {
     weir_dialing *dialing = line->dialing;
+    weir_time deadline_ns = WEIR_NEVER;
     weir_why why = WEIR_WHY_NONE;
 
     for (;;) {
@@ -245,10 +308,10 @@ static dial_end drive_dial(weir_line *line, weir_exchange *ex, weir_seat *seat)
         case WEIR_DIALING_GOING:
             break;
         }
-        if (has_left(line->client, ex, now_ns)) {
+        if (has_left(line->client, ex, now_ns, &deadline_ns)) {
             return DIAL_LEFT;
         }
-        wait_on_dial(line, ex, seat, now_ns);
+        wait_on_dial(line, ex, seat, now_ns, deadline_ns);
     }
 }
 
@@ -288,15 +351,16 @@ static void start_attempts(weir_line *line, weir_time now_ns)
 }
 
 /* One poll over the resolver, every attempt or the connected socket, and the seat. */
-static void wait_on_dial(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_time now_ns)
+static void wait_on_dial(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_time now_ns,
+                         weir_time deadline_ns)
 {
     weir_dialing *dialing = line->dialing;
     weir_poll polls[POLLS_LIMIT + 1];
     weir_want want;
     weir_why why = WEIR_WHY_NONE;
     size_t resolver = 0;
-    weir_time deadline_ns = weir_time_earlier(weir_dialing_deadline(dialing, &why), weir_exchange_deadline(ex, &why));
 
+    deadline_ns = weir_time_earlier(deadline_ns, weir_dialing_deadline(dialing, &why));
     if (line->channel != NULL) {
         resolver = weir_min(weir_channel_polls(line->channel, polls, POLLS_LIMIT / 2), POLLS_LIMIT / 2);
         deadline_ns = weir_time_earlier(deadline_ns, weir_channel_deadline(line->channel, now_ns));
@@ -315,7 +379,7 @@ static void wait_on_dial(weir_line *line, weir_exchange *ex, weir_seat *seat, we
         }
     }
     if (!weir_seat_poll(seat, polls, count, deadline_ns)) {
-        refuse(ex, WEIR_E_DESCRIPTORS, now_ns);
+        refuse(line->client, ex, WEIR_E_DESCRIPTORS, now_ns);
         return;
     }
     now_ns = weir_now();
@@ -411,31 +475,41 @@ static void end_dial(weir_line *line)
 /* Gives the dial to another thread that waits for it; false: nobody can take it. */
 static bool hand_over(weir_client *client, weir_line *line, const weir_exchange *from)
 {
-    weir_seat *heir = NULL;
-
     weir_mutex_lock(&client->core_lock);
-    for (weir_ticket *ticket = weir_pool_next_waiting(line->slot, NULL); ticket != NULL && heir == NULL;
-         ticket = weir_pool_next_waiting(line->slot, ticket)) {
-        weir_exchange *ex = WEIR_CONTAINER_OF(ticket, weir_exchange, ticket);
-        weir_seat *seat = atomic_load(&ex->sits);
-        if (ex != from && seat != NULL && seat->to_dial == NULL && ticket->dial == NULL) {
-            heir = seat;
-            heir->to_dial = line;
-        }
-    }
-    weir_mutex_unlock(&client->core_lock);
+    weir_seat *heir = find_heir(line->slot, from);
     if (heir != NULL) {
-        weir_seat_wake(heir);
+        give(line, heir);
     }
+    weir_client_unlock(client);
     return heir != NULL;
 }
 
-/* Has the exchange no more reason to wait: granted, refused, cancelled, out of time? */
-static bool has_left(weir_client *client, weir_exchange *ex, weir_time now_ns)
+/* With the core's lock: a thread that waits for a place at the slot's origin and has nothing to dial. */
+static weir_seat *find_heir(const weir_slot *slot, const weir_exchange *but)
+{
+    for (weir_ticket *ticket = weir_pool_next_waiting(slot, NULL); ticket != NULL;
+         ticket = weir_pool_next_waiting(slot, ticket)) {
+        weir_exchange *ex = WEIR_CONTAINER_OF(ticket, weir_exchange, ticket);
+        weir_seat *seat = atomic_load(&ex->sits);
+        if (ex != but && seat != NULL && ticket->dial == NULL && weir_list_is_empty(&seat->dials)) {
+            return seat;
+        }
+    }
+    return NULL;
+}
+
+/*
+ * Has the exchange no more reason to wait: granted, refused, cancelled, out of time? What the pool says to its ticket is taken over
+ * here, by its own thread: whoever settles the pool only wakes it. *deadline_ns: when to ask again.
+ */
+static bool has_left(weir_client *client, weir_exchange *ex, weir_time now_ns, weir_time *deadline_ns)
 {
     weir_why why = WEIR_WHY_NONE;
 
     weir_mutex_lock(&client->core_lock);
+    if (ex->state == WEIR_EXCHANGE_QUEUED) {
+        weir_core_granted(&client->core, ex, now_ns);
+    }
     if (ex->state == WEIR_EXCHANGE_QUEUED && !weir_exchange_is_over(ex)) {
         if (atomic_load(&ex->cancel_wanted)) {
             weir_exchange_fail_with(ex, WEIR_E_CANCELLED, NULL, now_ns);
@@ -449,11 +523,14 @@ static bool has_left(weir_client *client, weir_exchange *ex, weir_time now_ns)
         weir_client_settle(client);
     }
     const bool left = ex->state != WEIR_EXCHANGE_QUEUED;
-    weir_mutex_unlock(&client->core_lock);
+    *deadline_ns = left ? WEIR_NEVER : weir_exchange_deadline(ex, &why);
+    weir_client_unlock(client);
     return left;
 }
 
-static void refuse(weir_exchange *ex, weir_status status, weir_time now_ns)
+static void refuse(weir_client *client, weir_exchange *ex, weir_status status, weir_time now_ns)
 {
+    weir_mutex_lock(&client->core_lock);
     weir_exchange_fail_with(ex, status, NULL, now_ns);
+    weir_mutex_unlock(&client->core_lock);
 }
