@@ -213,7 +213,7 @@ void weir_exchange_detach(weir_exchange *ex, weir_time now_ns)
 
     weir_exchange_moved(ex, now_ns);
     if (ex->failure.status != WEIR_OK && ex->failure.processed == WEIR_MAYBE_PROCESSED &&
-        !weir_link_has_sent_of(ex->link, ex->stream)) {
+        !weir_link_may_send_of(ex->link, ex->stream)) {
         ex->failure.processed = WEIR_NOT_SENT;
     }
     weir_buf_move(&ex->rest, &ex->stream->inbox);

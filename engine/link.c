@@ -279,17 +279,22 @@ weir_ledger *weir_link_ledger(weir_link *link)
     return link->conn != NULL ? weir_conn_ledger(link->conn) : link->early;
 }
 
-bool weir_link_has_sent_of(const weir_link *link, const weir_stream *stream)
+bool weir_link_may_send_of(const weir_link *link, const weir_stream *stream)
 {
     const weir_tally *tally = &stream->owner.tally;
 
     if (weir_tally_plain(tally).sent > 0) {
         return true;
     }
-    /* A record that left in part, and a send that is under way, may hold octets of any stream that has queued some: say so
-     * rather than guess. */
-    const bool under_way = link->sending_octets > 0 || (link->over_tls && weir_tls_torn_sent(link->tls) > 0);
-    return under_way && stream->owner.queued_octets > 0;
+    if (stream->owner.queued_octets == 0) {
+        return false;
+    }
+    /*
+     * What is queued leaves with a link that lives, whoever has lost interest in it. Of a dead one, a record that left in part and a send
+     * that is under way may hold octets of any stream that has queued some: say so rather than guess.
+     */
+    return link->state != WEIR_LINK_CLOSED || link->sending_octets > 0 ||
+           (link->over_tls && weir_tls_torn_sent(link->tls) > 0);
 }
 
 void weir_link_account(weir_link *link, int fd, weir_account *account)

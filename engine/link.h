@@ -115,8 +115,8 @@ weir_facts weir_link_facts(const weir_link *link);
 weir_protocol weir_link_protocol(const weir_link *link);
 /* NULL: clear, and not connected yet. */
 weir_ledger *weir_link_ledger(weir_link *link);
-/* Did any octet of the stream leave, in part of a record even? */
-bool weir_link_has_sent_of(const weir_link *link, const weir_stream *stream);
+/* Did any octet of the stream leave, in part of a record even, or may one still? Otherwise it is provably not sent. */
+bool weir_link_may_send_of(const weir_link *link, const weir_stream *stream);
 
 /* The final account: settles the ledger and compares it with what the kernel says of fd (-1: unavailable). Once, before close. */
 void weir_link_account(weir_link *link, int fd, weir_account *account);
