@@ -16,6 +16,7 @@
 #define RECORD_PLAIN_OCTETS ((size_t)16384)
 
 static weir_tls *new_filter(weir_link *link, const weir_link_options *options, weir_status *status);
+static void settle(weir_link *link, weir_ledger *ledger);
 static void enter(weir_link *link, weir_link_state state);
 static void fail(weir_link *link, const weir_failure *failure);
 static void fail_with(weir_link *link, weir_status status, int sys_errno, const char *what);
@@ -301,10 +302,23 @@ void weir_link_account(weir_link *link, int fd, weir_account *account)
 {
     weir_ledger *ledger = weir_link_ledger(link);
 
-    if (ledger == NULL) {
-        *account = (weir_account){.size = sizeof(*account)}; /* clear, and never connected */
-        return;
+    *account = (weir_account){.size = sizeof(*account)};
+    if (ledger != NULL) {
+        settle(link, ledger);
+        weir_ledger_account(ledger, account);
     }
+    /* Without a ledger nothing was moved (clear, and not connected, or there was no memory for a conn): that can be true or not. */
+    account->verdict.ledger = account->wire;
+    if (fd >= 0 && weir_os_kernel_octets(fd, &link->watch, &account->verdict.kernel)) {
+        bool same = account->verdict.kernel.sent == account->wire.sent &&
+                    account->verdict.kernel.received == account->wire.received;
+        account->verdict.agreement = same ? WEIR_AGREE : WEIR_DIFFER;
+    }
+}
+
+/* Nothing can become complete any more. */
+static void settle(weir_link *link, weir_ledger *ledger)
+{
     if (link->held.length > 0) {
         weir_ledger_plain(ledger, WEIR_RECEIVED, link->held.length);
         weir_ledger_charge(ledger, NULL, weir_row_of_conn(WEIR_ROW_UNREAD), WEIR_RECEIVED,
@@ -314,13 +328,6 @@ void weir_link_account(weir_link *link, int fd, weir_account *account)
         set_torn_received(link);
     }
     weir_ledger_settle(ledger);
-    weir_ledger_account(ledger, account);
-    account->verdict.ledger = account->wire;
-    if (fd >= 0 && weir_os_kernel_octets(fd, &link->watch, &account->verdict.kernel)) {
-        bool same = account->verdict.kernel.sent == account->wire.sent &&
-                    account->verdict.kernel.received == account->wire.received;
-        account->verdict.agreement = same ? WEIR_AGREE : WEIR_DIFFER;
-    }
 }
 
 void weir_link_check(const weir_link *link)
