@@ -27,7 +27,8 @@ void weir_tls_resume_clear(weir_tls_resume *resume);
 
 /* Before the handshake. */
 void weir_tls_resume_offer(weir_tls_resume *resume, struct WOLFSSL *ssl);
-/* When the handshake is over: a ticket of TLS 1.2 that was just used may be used again (RFC 5077 s3.1). */
+/* When the handshake is over: a ticket of TLS 1.2 that was just used may be used again (RFC 5077
+ * s3.1). */
 void weir_tls_resume_established(weir_tls_resume *resume, struct WOLFSSL *ssl);
 /* After each record that may have been a ticket. */
 void weir_tls_resume_remember(weir_tls_resume *resume, struct WOLFSSL *ssl);
