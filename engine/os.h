@@ -103,7 +103,7 @@ bool weir_os_poller_watch(weir_os_poller *poller, int fd, bool readable, bool wr
 void weir_os_poller_remove(weir_os_poller *poller, int fd);
 /* What is ready, without waiting; the signal and the timer are consumed inside. */
 size_t weir_os_poller_wait(weir_os_poller *poller, weir_os_ready *ready, size_t room);
-/* The descriptor becomes readable at this time (WEIR_NEVER: disarmed). No system call when unchanged. */
+/* The descriptor becomes readable no later than at this time; a later one than before makes no system call. */
 void weir_os_poller_set_timer(weir_os_poller *poller, weir_time at_ns);
 /* Makes it readable now, from any thread, until the next wait. */
 void weir_os_poller_signal(weir_os_poller *poller);

@@ -13,7 +13,8 @@
  *     }
  *
  * After a turn the descriptor is readable exactly if something is left: the array was full, a deadline is due, the turn's
- * budget was spent. No event is lost to a small array.
+ * budget was spent. No event is lost to a small array. (A deadline that was moved later may make it readable once more,
+ * at its old time, for a turn that finds nothing.)
  */
 #ifndef WEIR_LOOP_H
 #define WEIR_LOOP_H
