@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Header compression: our encoder against a decoder that is nghttp2's own, our decoder at every
+ * split, and both without memory. What HPACK itself must refuse is in tests/corpus/h2/block.txt.
+ */
+#include "proto/h2_hpack.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support/failalloc.h"
+#include "support/split.h"
+#include "support/text.h"
+
+#define ROOM 20000
+
+static const char *const words[] = {
+    ":method",    "GET",
+    ":path",      "/a/long/path?with=query",
+    "user-agent", "weir-test/1",
+    "accept",     "*/*",
+    "x-a",        "",
+    "x-b",        "some value or other",
+};
+
+static weir_field field(const char *name, const char *value)
+{
+    return (weir_field){.name = weir_span_of(name), .value = weir_span_of(value)};
+}
+
+static size_t fill(weir_field *fields)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < WEIR_COUNT_OF(words); i += 2) {
+        fields[count++] = field(words[i], words[i + 1]);
+    }
+    return count;
+}
+
+static weir_span encode(weir_h2_hpack *hpack, const weir_field *fields, size_t count, uint8_t *to)
+{
+    weir_h2_section_fields section = {fields, count, NULL};
+    size_t length = 0;
+    assert_true(weir_h2_hpack_bound(&section) <= ROOM);
+    assert_int_equal(weir_h2_hpack_encode(hpack, &section, to, &length), WEIR_OK);
+    assert_true(length <= weir_h2_hpack_bound(&section));
+    return (weir_span){to, length};
+}
+
+/* Feeds one piece and appends what is found. */
+static weir_status decode_piece(weir_h2_hpack *hpack, weir_span piece, bool last, weir_text *log)
+{
+    bool found = true;
+    while (found) {
+        weir_field one;
+        weir_status status = weir_h2_hpack_decode(hpack, &piece, last, &one, &found);
+        if (status != WEIR_OK) {
+            return status;
+        }
+        if (found) {
+            weir_text_escape(log, one.name);
+            weir_text_append(log, WEIR_SPAN("="));
+            weir_text_escape(log, one.value);
+            weir_text_printf(log, "%s\n", one.flags ? " (never)" : "");
+        }
+    }
+    return WEIR_OK;
+}
+
+static weir_status decode(weir_h2_hpack *hpack, weir_span block, const weir_split *split,
+                          weir_text *log)
+{
+    for (size_t at = 0; split && at < block.length;) {
+        size_t piece = at < split->length ? weir_split_piece(split, at) : block.length - at;
+        weir_span octets = weir_span_head(weir_span_from(block, at), piece);
+        weir_status status = decode_piece(hpack, octets, false, log);
+        if (status != WEIR_OK) {
+            return status;
+        }
+        at += piece;
+    }
+    weir_span rest = split ? (weir_span){NULL, 0} : block;
+    return decode_piece(hpack, rest, true, log);
+}
+
+static void hpack__decodes_what_it_encodes_at_every_split(void **state)
+{
+    (void)state;
+    weir_failalloc failalloc;
+    weir_failalloc_init(&failalloc, 0);
+    weir_field fields[16];
+    size_t count = fill(fields);
+    uint8_t octets[ROOM];
+    weir_split split;
+    for (weir_split_first(&split, 60); !weir_split_is_over(&split); weir_split_next(&split)) {
+        weir_h2_hpack *hpack = weir_h2_hpack_new(&failalloc.allocator);
+        weir_text log = {.at = NULL};
+        /* The second block is made of indexed fields. */
+        for (unsigned round = 0; round < 2; round++) {
+            weir_span block = encode(hpack, fields, count, octets);
+            assert_int_equal(decode(hpack, block, &split, &log), WEIR_OK);
+        }
+        const char *once = ":method=GET\n:path=/a/long/path?with=query\n"
+                           "user-agent=weir-test/1\naccept=*/*\nx-a=\nx-b=some value or other\n";
+        assert_int_equal(log.length, 2 * strlen(once));
+        assert_memory_equal(log.at, once, strlen(once));
+        assert_string_equal(weir_text_string(&log) + strlen(once), once);
+        weir_text_clear(&log);
+        weir_h2_hpack_free(hpack);
+    }
+    weir_failalloc_finish(&failalloc);
+}
+
+static void hpack__a_repeated_section_is_shorter(void **state)
+{
+    (void)state;
+    weir_failalloc failalloc;
+    weir_failalloc_init(&failalloc, 0);
+    weir_h2_hpack *hpack = weir_h2_hpack_new(&failalloc.allocator);
+    weir_field fields[16];
+    size_t count = fill(fields);
+    uint8_t octets[ROOM];
+    size_t first = encode(hpack, fields, count, octets).length;
+    size_t second = encode(hpack, fields, count, octets).length;
+    assert_true(second < first / 2);
+    weir_h2_hpack_free(hpack);
+    weir_failalloc_finish(&failalloc);
+}
+
+static void hpack__a_sensitive_field_is_never_indexed(void **state)
+{
+    (void)state;
+    weir_failalloc failalloc;
+    weir_failalloc_init(&failalloc, 0);
+    weir_h2_hpack *hpack = weir_h2_hpack_new(&failalloc.allocator);
+    weir_field secret = field("x-token", "very-secret-token");
+    secret.flags = WEIR_FIELD_SENSITIVE;
+    uint8_t octets[ROOM];
+    size_t lengths[2];
+    for (unsigned round = 0; round < 2; round++) {
+        weir_span block = encode(hpack, &secret, 1, octets);
+        /* RFC 7541 s6.2.3: 0001 and the index of the name, 0 for a new one. */
+        assert_int_equal(block.at[0], 0x10);
+        lengths[round] = block.length;
+        weir_text log = {.at = NULL};
+        assert_int_equal(decode(hpack, block, NULL, &log), WEIR_OK);
+        assert_string_equal(weir_text_string(&log), "x-token=very-secret-token (never)\n");
+        weir_text_clear(&log);
+    }
+    assert_int_equal(lengths[0], lengths[1]);
+    weir_h2_hpack_free(hpack);
+    weir_failalloc_finish(&failalloc);
+}
+
+static void hpack__encodes_leading_fields_before_the_rest(void **state)
+{
+    (void)state;
+    weir_failalloc failalloc;
+    weir_failalloc_init(&failalloc, 0);
+    weir_h2_hpack *hpack = weir_h2_hpack_new(&failalloc.allocator);
+    weir_field lead[] = {field(":method", "GET"), field(":path", "/")};
+    weir_fields rest;
+    weir_fields_init(&rest, &failalloc.allocator);
+    char name[16];
+    /* More fields than are handed over from the stack. */
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(name, sizeof(name), "x-%u", i);
+        assert_true(weir_fields_add(&rest, field(name, "v")));
+    }
+    weir_h2_section_fields section = {lead, 2, &rest};
+    uint8_t octets[ROOM];
+    size_t length = 0;
+    assert_int_equal(weir_h2_hpack_encode(hpack, &section, octets, &length), WEIR_OK);
+    weir_text log = {.at = NULL};
+    assert_int_equal(decode(hpack, (weir_span){octets, length}, NULL, &log), WEIR_OK);
+    assert_memory_equal(log.at, ":method=GET\n:path=/\nx-0=v\nx-1=v\n", 32);
+    assert_non_null(strstr(weir_text_string(&log), "x-99=v\n"));
+    weir_text_clear(&log);
+    weir_fields_clear(&rest);
+    weir_h2_hpack_free(hpack);
+    weir_failalloc_finish(&failalloc);
+}
+
+static void hpack__an_empty_section_is_an_empty_block(void **state)
+{
+    (void)state;
+    weir_failalloc failalloc;
+    weir_failalloc_init(&failalloc, 0);
+    weir_h2_hpack *hpack = weir_h2_hpack_new(&failalloc.allocator);
+    uint8_t octets[ROOM];
+    weir_span block = encode(hpack, NULL, 0, octets);
+    assert_int_equal(block.length, 0);
+    weir_text log = {.at = NULL};
+    assert_int_equal(decode(hpack, block, NULL, &log), WEIR_OK);
+    assert_int_equal(log.length, 0);
+    weir_h2_hpack_free(hpack);
+    weir_failalloc_finish(&failalloc);
+}
+
+static void hpack__announces_a_smaller_table_that_the_peer_asked_for(void **state)
+{
+    (void)state;
+    weir_failalloc failalloc;
+    weir_failalloc_init(&failalloc, 0);
+    weir_h2_hpack *hpack = weir_h2_hpack_new(&failalloc.allocator);
+    weir_field fields[16];
+    size_t count = fill(fields);
+    uint8_t octets[ROOM];
+    encode(hpack, fields, count, octets);
+    assert_true(weir_h2_hpack_limit_encoder(hpack, 0));
+    assert_true(weir_h2_hpack_limit_encoder(hpack, 100));
+    weir_span block = encode(hpack, fields, count, octets);
+    /* RFC 7541 s4.2: the smallest size in between, and the last. */
+    assert_int_equal(block.at[0], 0x20);
+    assert_int_equal(block.at[1], 0x3f);
+    assert_int_equal(block.at[2], 100 - 31);
+    weir_h2_hpack_free(hpack);
+    weir_failalloc_finish(&failalloc);
+}
+
+static void hpack__never_uses_more_table_than_the_default(void **state)
+{
+    (void)state;
+    weir_failalloc failalloc;
+    weir_failalloc_init(&failalloc, 0);
+    weir_h2_hpack *hpack = weir_h2_hpack_new(&failalloc.allocator);
+    assert_true(weir_h2_hpack_limit_encoder(hpack, UINT32_MAX));
+    uint8_t octets[ROOM];
+    char value[64];
+    size_t before = atomic_load(&failalloc.live_octets);
+    for (unsigned i = 0; i < 1000; i++) {
+        snprintf(value, sizeof(value), "a value that differs each time: %u", i);
+        weir_field one = field("x-name", value);
+        encode(hpack, &one, 1, octets);
+    }
+    /* nghttp2 needs more memory for an entry than the 32 octets that RFC 7541 s4.1 counts. */
+    assert_true(atomic_load(&failalloc.live_octets) < before + 4 * WEIR_H2_TABLE_OCTETS);
+    weir_h2_hpack_free(hpack);
+    weir_failalloc_finish(&failalloc);
+}
+
+static void without_memory(weir_failalloc *failalloc, void *user)
+{
+    (void)user;
+    weir_h2_hpack *hpack = weir_h2_hpack_new(&failalloc->allocator);
+    if (!hpack) {
+        return;
+    }
+    weir_field fields[40];
+    size_t count = 0;
+    while (count < 40) {
+        count += fill(fields + count);
+        if (count + 6 > 40) {
+            break;
+        }
+    }
+    weir_h2_section_fields section = {fields, count, NULL};
+    uint8_t octets[ROOM];
+    size_t length = 0;
+    weir_status status = weir_h2_hpack_encode(hpack, &section, octets, &length);
+    assert_true(status == WEIR_OK || status == WEIR_E_NOMEM);
+    if (status == WEIR_E_NOMEM && weir_h2_hpack_can_encode(hpack) && !failalloc->and_after) {
+        /* Nothing was encoded: it can be done again. */
+        status = weir_h2_hpack_encode(hpack, &section, octets, &length);
+        assert_int_equal(status, WEIR_OK);
+    }
+    if (status == WEIR_OK) {
+        weir_text log = {.at = NULL};
+        status = decode(hpack, (weir_span){octets, length}, NULL, &log);
+        assert_true(status == WEIR_OK || status == WEIR_E_NOMEM);
+        weir_text_clear(&log);
+    }
+    weir_h2_hpack_free(hpack);
+}
+
+static void hpack__survives_every_failed_allocation(void **state)
+{
+    (void)state;
+    assert_true(weir_failalloc_every(without_memory, NULL) > 10);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hpack__decodes_what_it_encodes_at_every_split),
+        cmocka_unit_test(hpack__a_repeated_section_is_shorter),
+        cmocka_unit_test(hpack__a_sensitive_field_is_never_indexed),
+        cmocka_unit_test(hpack__encodes_leading_fields_before_the_rest),
+        cmocka_unit_test(hpack__an_empty_section_is_an_empty_block),
+        cmocka_unit_test(hpack__announces_a_smaller_table_that_the_peer_asked_for),
+        cmocka_unit_test(hpack__never_uses_more_table_than_the_default),
+        cmocka_unit_test(hpack__survives_every_failed_allocation),
+    };
+    return cmocka_run_group_tests_name("h2_hpack", tests, NULL, NULL);
+}
