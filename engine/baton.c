@@ -66,7 +66,7 @@ void weir_baton_drive(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_
         weir_link_want(line->link, &want);
         if (want.wake_ns <= now_ns) {
             weir_link_tick(line->link, now_ns);
-            weir_line_deliver(line, ex, now_ns);
+            weir_line_deliver(line, ex);
             continue;
         }
         const weir_time deadline_ns = weir_time_earlier(own_ns, want.wake_ns);
@@ -118,7 +118,7 @@ void weir_baton_probe(weir_line *line, uint8_t *room, size_t octets, weir_time n
         } else {
             weir_link_failed(line->link, io.sys_errno, now_ns);
         }
-        weir_line_deliver(line, NULL, now_ns);
+        weir_line_deliver(line, NULL);
     }
     line->used_ns = now_ns;
 }
@@ -165,13 +165,15 @@ static bool satisfied(const weir_exchange *ex, weir_need need)
 /* Brings the exchange up to date; false: its source must be read, without the lock. */
 static bool advance(weir_line *line, weir_exchange *ex, weir_time now_ns)
 {
+    (void)line;
+    weir_exchange_collect(ex, now_ns);
     if (atomic_load(&ex->cancel_wanted) && !weir_exchange_is_over(ex)) {
         weir_exchange_fail_with(ex, WEIR_E_CANCELLED, NULL, now_ns);
     }
     weir_exchange_moved(ex, now_ns);
-    (void)line;
     while (!weir_exchange_is_over(ex) && weir_exchange_has_body_to_push(ex)) {
-        if (ex->body.kind == WEIR_BODY_SOURCE && ex->stage_first == ex->stage_end && !ex->source_ended) {
+        if (ex->body.kind == WEIR_BODY_SOURCE && ex->stage_first == ex->stage_end && !ex->source_ended &&
+            ex->source_status == WEIR_OK) {
             return false;
         }
         weir_exchange_push(ex, now_ns);
@@ -183,7 +185,7 @@ static bool advance(weir_line *line, weir_exchange *ex, weir_time now_ns)
 static bool fill_source(weir_line *line, weir_exchange *ex, weir_time *now_ns)
 {
     weir_line_unlock(line);
-    bool filled = weir_exchange_fill(ex, *now_ns);
+    bool filled = weir_exchange_fill(ex);
     weir_mutex_lock(&line->lock);
     *now_ns = weir_now();
     return filled || weir_exchange_is_over(ex);
@@ -202,7 +204,7 @@ static void write_step(weir_line *line, weir_time *now_ns)
     line->writing = false;
     if (io.kind == WEIR_IO_OK) {
         weir_link_sent(line->link, io.octets, *now_ns);
-        weir_line_deliver(line, NULL, *now_ns);
+        weir_line_deliver(line, NULL);
     } else if (io.kind == WEIR_IO_AGAIN) {
         line->unwritable = true;
         if (line->reader != NULL) {
@@ -222,7 +224,7 @@ static void write_failed(weir_line *line, int sys_errno, weir_time *now_ns)
     weir_baton_probe(line, room, sizeof(room), *now_ns);
     if (line->link->state != WEIR_LINK_CLOSED && !line->reading) {
         weir_link_failed(line->link, sys_errno, *now_ns);
-        weir_line_deliver(line, NULL, *now_ns);
+        weir_line_deliver(line, NULL);
     } else if (line->link->state != WEIR_LINK_CLOSED) {
         line->unwritable = true; /* the reader will meet the failure after what lies before it */
     }
@@ -253,7 +255,7 @@ static void read_step(weir_line *line, weir_exchange *ex, weir_seat *seat, const
         line->unwritable = false;
     }
     take(line, seat, io, *now_ns);
-    weir_line_deliver(line, ex, *now_ns);
+    weir_line_deliver(line, ex);
 }
 
 static weir_io read_exclusive(weir_line *line, weir_seat *seat, const weir_want *want, weir_time deadline_ns,
@@ -334,16 +336,17 @@ static void park(weir_line *line, weir_seat *seat, weir_time deadline_ns, weir_t
     *now_ns = weir_now();
 }
 
-/* Events go to their exchanges; whoever got news is woken, but not the caller itself. */
-void weir_line_deliver(weir_line *line, const weir_exchange *self, weir_time now_ns)
+/* Events stay in their streams; whoever has some is woken to collect them, but not the caller itself. */
+void weir_line_deliver(weir_line *line, const weir_exchange *self)
 {
-    weir_list touched;
+    weir_conn *conn = line->link->conn;
 
-    weir_list_init(&touched);
-    weir_exchange_deliver(line->link, &touched, now_ns);
-    while (!weir_list_is_empty(&touched)) {
-        weir_exchange *ex = WEIR_CONTAINER_OF(touched.next, weir_exchange, news_place);
-        weir_list_remove(&ex->news_place);
+    if (conn == NULL) {
+        return;
+    }
+    for (weir_stream *stream = weir_conn_next_ready(conn, NULL); stream != NULL;
+         stream = weir_conn_next_ready(conn, stream)) {
+        weir_exchange *ex = stream->user;
         weir_seat *seat = atomic_load(&ex->sits);
         if (ex != self && seat != NULL) {
             wake_later(line, seat);

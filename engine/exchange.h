@@ -10,9 +10,9 @@
  * Two half machines run while it is ATTACHED: `sending` (the request's content) and the response half, which is the set of
  * messages received so far plus `response_ended`.
  *
- * Who may touch what (blocking front end): the exchange's own thread everything; another thread that reads for it only
- * weir_exchange_on_event(), under the lock of the link it is attached to. While QUEUED its ticket is guarded by the
- * core's lock. `cancel_wanted` is atomic.
+ * Who may touch what (blocking front end): the exchange's own thread everything, and nobody else anything but `sits` and
+ * `cancel_wanted`, which are atomic. Who reads for others leaves their events in their streams, under the lock of the link; each
+ * collects its own. While QUEUED its ticket is guarded by the core's lock.
  */
 #ifndef WEIR_ENGINE_EXCHANGE_H
 #define WEIR_ENGINE_EXCHANGE_H
@@ -105,6 +105,7 @@ struct weir_exchange {
     size_t stage_first;
     size_t stage_end;
     bool source_ended;
+    weir_status source_status; /* why the source gives nothing: push fails the exchange with it */
 
     /* The response half. */
     weir_message *informational_first;
@@ -183,8 +184,10 @@ void weir_exchange_set_phase(weir_exchange *exchange, weir_phase phase, weir_tim
 void weir_exchange_queued(weir_exchange *exchange, weir_time now_ns);
 /* Opens the stream. WEIR_OK: ATTACHED. WEIR_E_NOT_ACCEPTING: bounce it. Otherwise failed (ENDED). */
 weir_status weir_exchange_attach(weir_exchange *exchange, weir_link *link, weir_time now_ns);
-/* An event of its stream: records it and sets news. Takes the message. May run on another thread, under the link's lock. */
+/* An event of its stream: records it and sets news. Takes the message. */
 void weir_exchange_on_event(weir_exchange *exchange, weir_conn_event *event, weir_time now_ns);
+/* Pulls the events of its own stream. */
+void weir_exchange_collect(weir_exchange *exchange, weir_time now_ns);
 /* Pulls all events of a link's conn into their exchanges; those with news are appended to `touched` (news_place). */
 void weir_exchange_deliver(weir_link *link, weir_list *touched, weir_time now_ns);
 /* Octets moved: brings times, phase and octet events up to date. */
@@ -204,8 +207,8 @@ weir_time weir_exchange_deadline(const weir_exchange *exchange, weir_why *why);
 void weir_exchange_expire(weir_exchange *exchange, weir_time now_ns);
 
 /* -- exchange_body.c -- */
-/* Reads from a source into the stage; to be called without locks. True: the stage has something for push. */
-bool weir_exchange_fill(weir_exchange *exchange, weir_time now_ns);
+/* Reads from a source into the stage; to be called without locks. True: the stage has something for push, be it a failure. */
+bool weir_exchange_fill(weir_exchange *exchange);
 /* Moves the body on into the conn as far as it goes. */
 void weir_exchange_push(weir_exchange *exchange, weir_time now_ns);
 /* True if push would move something now (then a source needs fill first). */

@@ -15,7 +15,7 @@ static void queued(weir_exchange *ex, weir_status status, weir_time now_ns);
 static bool upload_is_unwanted(const weir_exchange *ex);
 static bool has_trailers(const weir_exchange *ex);
 
-bool weir_exchange_fill(weir_exchange *ex, weir_time now_ns)
+bool weir_exchange_fill(weir_exchange *ex)
 {
     const size_t waiting = ex->stage_end - ex->stage_first;
     size_t octets = 0;
@@ -23,14 +23,14 @@ bool weir_exchange_fill(weir_exchange *ex, weir_time now_ns)
     if (ex->body.kind != WEIR_BODY_SOURCE || ex->sending != WEIR_SENDING_BODY) {
         return ex->body.kind == WEIR_BODY_SPAN;
     }
-    if (waiting > 0 || ex->source_ended) {
+    if (waiting > 0 || ex->source_ended || ex->source_status != WEIR_OK) {
         return true;
     }
     if (ex->stage == NULL) {
         ex->stage = weir_alloc(ex->allocator, WEIR_STAGE_OCTETS);
         if (ex->stage == NULL) {
-            weir_exchange_fail_with(ex, WEIR_E_NOMEM, NULL, now_ns);
-            return false;
+            ex->source_status = WEIR_E_NOMEM;
+            return true;
         }
     }
     weir_status status =
@@ -41,8 +41,8 @@ bool weir_exchange_fill(weir_exchange *ex, weir_time now_ns)
     }
     if ((status != WEIR_OK && status != WEIR_END) || octets > WEIR_STAGE_OCTETS ||
         (status == WEIR_OK && octets == 0)) {
-        weir_exchange_fail_with(ex, WEIR_E_BODY_SOURCE, NULL, now_ns);
-        return false;
+        ex->source_status = WEIR_E_BODY_SOURCE;
+        return true;
     }
     ex->source_ended = status == WEIR_END;
     ex->source_octets += octets;
@@ -71,6 +71,10 @@ void weir_exchange_push(weir_exchange *ex, weir_time now_ns)
     if (ex->body.kind == WEIR_BODY_SPAN) {
         weir_span rest = weir_span_from(ex->body.span, (size_t)ex->body_octets);
         push_span(ex, rest, true, now_ns, &taken);
+        return;
+    }
+    if (ex->source_status != WEIR_OK) {
+        weir_exchange_fail_with(ex, ex->source_status, NULL, now_ns);
         return;
     }
     if (ex->stage_end == ex->stage_first && !ex->source_ended) {

@@ -129,6 +129,15 @@ void weir_exchange_on_event(weir_exchange *ex, weir_conn_event *event, weir_time
     }
 }
 
+void weir_exchange_collect(weir_exchange *ex, weir_time now_ns)
+{
+    weir_conn_event event;
+
+    while (ex->stream != NULL && weir_conn_next_event_of(ex->link->conn, ex->stream, &event)) {
+        weir_exchange_on_event(ex, &event, now_ns);
+    }
+}
+
 void weir_exchange_deliver(weir_link *link, weir_list *touched, weir_time now_ns)
 {
     weir_conn_event event;
@@ -459,6 +468,7 @@ static void forget_attempt(weir_exchange *ex)
     ex->body_octets = 0;
     ex->source_octets = 0;
     ex->source_ended = false;
+    ex->source_status = WEIR_OK;
     ex->stage_first = 0;
     ex->stage_end = 0;
     ex->first_octet_ns = 0;

@@ -290,7 +290,7 @@ static weir_status sync_read(weir_exchange *ex, uint8_t *to, size_t room, size_t
             weir_line *line = line_of(ex);
             weir_mutex_lock(&line->lock);
             status = weir_exchange_read(ex, to, room, weir_now(), octets);
-            weir_line_deliver(line, ex, weir_now()); /* what was held back may have come on */
+            weir_line_deliver(line, ex); /* what was held back may have come on */
             weir_line_unlock(line);
         } else {
             status = weir_exchange_read(ex, to, room, weir_now(), octets);

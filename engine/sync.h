@@ -93,8 +93,8 @@ void weir_line_close(weir_line *line, weir_time now_ns);
 void weir_baton_drive(weir_line *line, weir_exchange *exchange, weir_seat *seat, weir_need need);
 /* Takes the exchange off its line: what is pending is written first. No lock held. */
 void weir_baton_leave(weir_line *line, weir_exchange *exchange);
-/* Events of the link go to their exchanges, with the line's lock; whoever got news but `self` is woken when it is let go. */
-void weir_line_deliver(weir_line *line, const weir_exchange *self, weir_time now_ns);
+/* With the line's lock: whoever has events to collect is woken when it is let go, but not `self`. */
+void weir_line_deliver(weir_line *line, const weir_exchange *self);
 /* Lets go of the line's lock, then wakes whom the holder found to be woken. */
 void weir_line_unlock(weir_line *line);
 /* A look at a connection before it is used again, or for maintenance; with the line's lock. */

@@ -379,7 +379,7 @@ static void attach(weir_turn *turn, weir_exchange *ex)
 
 static void push(weir_turn *turn, weir_exchange *ex)
 {
-    while (weir_exchange_has_body_to_push(ex) && weir_exchange_fill(ex, turn->now_ns)) {
+    while (weir_exchange_has_body_to_push(ex) && weir_exchange_fill(ex)) {
         weir_exchange_push(ex, turn->now_ns);
     }
     if (ex->state == WEIR_EXCHANGE_ATTACHED) {
@@ -504,6 +504,7 @@ static void dial(weir_turn *turn, weir_action *action)
     if (port == NULL || !weir_timers_reserve(&turn->timers)) {
         weir_release(turn->core.allocator, port);
         weir_pool_dial_failed(turn->core.pool, action->slot, &failure, turn->now_ns);
+        back_to_queue(turn, cause);
         return;
     }
     weir_list_init(&port->place);
@@ -521,6 +522,7 @@ static void dial(weir_turn *turn, weir_action *action)
     if (port->dialing == NULL) {
         port->slot = NULL;
         weir_pool_dial_failed(turn->core.pool, action->slot, &failure, turn->now_ns);
+        back_to_queue(turn, cause);
         free_port(turn, port);
         return;
     }

@@ -189,6 +189,17 @@ bool weir_conn_next_event(weir_conn *conn, weir_conn_event *event)
     return weir_news_next(&conn->ready, event);
 }
 
+bool weir_conn_next_event_of(weir_conn *conn, weir_stream *stream, weir_conn_event *event)
+{
+    return weir_stream_next_event(stream, &conn->ready, event);
+}
+
+weir_stream *weir_conn_next_ready(weir_conn *conn, const weir_stream *after)
+{
+    weir_list *next = after ? after->ready.next : conn->ready.next;
+    return next == &conn->ready ? NULL : WEIR_CONTAINER_OF(next, weir_stream, ready);
+}
+
 weir_time weir_conn_deadline(const weir_conn *conn, weir_why *why)
 {
     if (is_h2(conn)) {

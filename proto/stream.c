@@ -131,8 +131,15 @@ bool weir_news_next(weir_list *ready, weir_conn_event *event)
     if (weir_list_is_empty(ready)) {
         return false;
     }
-    weir_stream *stream = WEIR_CONTAINER_OF(ready->next, weir_stream, ready);
-    WEIR_ASSERT(stream->news != 0);
+    return weir_stream_next_event(WEIR_CONTAINER_OF(ready->next, weir_stream, ready), ready, event);
+}
+
+bool weir_stream_next_event(weir_stream *stream, weir_list *ready, weir_conn_event *event)
+{
+    *event = (weir_conn_event){.kind = WEIR_CONN_NOTHING};
+    if (stream->news == 0) {
+        return false;
+    }
     event->kind = lowest(stream->news);
     event->stream = stream;
     event->message = pull_message(stream, event->kind);

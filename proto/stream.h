@@ -90,5 +90,7 @@ void weir_stream_tell_failed(weir_stream *stream, weir_list *ready, const weir_f
  * the back of the list: a stream with much to tell does not starve the others.
  */
 bool weir_news_next(weir_list *ready, weir_conn_event *event);
+/* The same for one stream alone; false: it has no news. */
+bool weir_stream_next_event(weir_stream *stream, weir_list *ready, weir_conn_event *event);
 
 #endif
