@@ -103,6 +103,8 @@ typedef struct weir_fetched {
 } weir_fetched;
 /* Calls, reads to the end, drops. */
 weir_fetched weir_world_fetch(weir_world *world, const weir_ask *ask);
+/* Frees it; of one that is not done, DONE will not be told. */
+void weir_world_drop(weir_world *world, weir_exchange *exchange);
 /* Reads to the end; the exchange stays. */
 void weir_world_drain(weir_world *world, weir_exchange *exchange, weir_fetched *fetched);
 
