@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+/* What is remembered of names: for how long, how much of it, and whose. */
+#include "engine/shared.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support/failalloc.h"
+
+#define SECOND  WEIR_NS_PER_SECOND
+#define LIMIT   8
+#define THREADS 4
+
+typedef struct shared_bench {
+    weir_failalloc memory;
+    weir_shared *shared;
+    weir_time now_ns;
+} shared_bench;
+
+static int setup(void **state)
+{
+    static shared_bench bench;
+    weir_shared_options options = WEIR_SHARED_OPTIONS_INIT;
+    weir_status status = WEIR_E_STATE;
+
+    memset(&bench, 0, sizeof(bench));
+    bench.now_ns = 100 * SECOND;
+    weir_failalloc_init(&bench.memory, 0);
+    options.allocator = &bench.memory.allocator;
+    options.dns_answers = LIMIT;
+    bench.shared = weir_shared_new(&options, &status);
+    assert_non_null(bench.shared);
+    assert_int_equal(status, WEIR_OK);
+    *state = &bench;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    shared_bench *bench = *state;
+
+    weir_shared_release(bench->shared);
+    weir_failalloc_finish(&bench->memory);
+    return 0;
+}
+
+static weir_span span_of(const char *text)
+{
+    return (weir_span){(const uint8_t *)text, strlen(text)};
+}
+
+static void remember(shared_bench *bench, const char *host, uint8_t family, uint8_t octet,
+                     uint32_t ttl_seconds)
+{
+    const weir_address address = {.family = family, .octets = {octet}, .ttl_seconds = ttl_seconds};
+
+    weir_shared_remember(bench->shared, span_of(host), family, bench->now_ns, &address, 1);
+}
+
+/* How many are known; with one, its first octet is in *octet. */
+static int recall(shared_bench *bench, const char *host, uint8_t family, uint8_t *octet)
+{
+    weir_address addresses[WEIR_DIAL_ADDRESSES];
+    const int count = weir_shared_recall(bench->shared, span_of(host), family, bench->now_ns,
+                                         addresses, WEIR_DIAL_ADDRESSES);
+
+    if (count > 0) {
+        assert_int_equal(addresses[0].family, family);
+        *octet = addresses[0].octets[0];
+    }
+    return count;
+}
+
+static void assert_known(shared_bench *bench, const char *host, uint8_t family, uint8_t wanted)
+{
+    uint8_t octet = 0;
+
+    assert_int_equal(recall(bench, host, family, &octet), 1);
+    assert_int_equal(octet, wanted);
+}
+
+static void assert_unknown(shared_bench *bench, const char *host, uint8_t family)
+{
+    uint8_t octet = 0;
+
+    assert_int_equal(recall(bench, host, family, &octet), -1);
+}
+
+/* Remembered now, it is known until `lasts_ns` later and not then. */
+static void assert_lasts(shared_bench *bench, const char *host, weir_time lasts_ns)
+{
+    const weir_time begun_ns = bench->now_ns;
+    uint8_t octet = 0;
+
+    bench->now_ns = begun_ns + lasts_ns - 1;
+    assert_true(recall(bench, host, 4, &octet) >= 0);
+    bench->now_ns = begun_ns + lasts_ns;
+    assert_int_equal(recall(bench, host, 4, &octet), -1);
+}
+
+static void shared__remembers_an_answer_for_its_ttl(void **state)
+{
+    shared_bench *bench = *state;
+
+    remember(bench, "a.test", 4, 7, 60);
+    assert_known(bench, "a.test", 4, 7);
+    assert_lasts(bench, "a.test", 60 * SECOND);
+}
+
+static void shared__bounds_the_ttl_from_both_sides(void **state)
+{
+    shared_bench *bench = *state;
+
+    remember(bench, "never.test", 4, 1, 0);
+    assert_lasts(bench, "never.test", 1 * SECOND);
+    remember(bench, "ever.test", 4, 1, UINT32_MAX);
+    assert_lasts(bench, "ever.test", 3600 * SECOND);
+}
+
+static void shared__lets_the_shortest_ttl_of_an_answer_count(void **state)
+{
+    shared_bench *bench = *state;
+    const weir_address addresses[] = {{.family = 4, .octets = {1}, .ttl_seconds = 300},
+                                      {.family = 4, .octets = {2}, .ttl_seconds = 5},
+                                      {.family = 4, .octets = {3}, .ttl_seconds = 90}};
+
+    weir_shared_remember(bench->shared, span_of("a.test"), 4, bench->now_ns, addresses,
+                         WEIR_COUNT_OF(addresses));
+    assert_lasts(bench, "a.test", 5 * SECOND);
+}
+
+static void shared__remembers_for_two_seconds_that_there_is_none(void **state)
+{
+    shared_bench *bench = *state;
+    uint8_t octet = 0;
+
+    weir_shared_remember(bench->shared, span_of("a.test"), 4, bench->now_ns, NULL, 0);
+    assert_int_equal(recall(bench, "a.test", 4, &octet), 0);
+    assert_lasts(bench, "a.test", 2 * SECOND);
+}
+
+static void shared__keeps_families_and_names_apart(void **state)
+{
+    shared_bench *bench = *state;
+
+    remember(bench, "a.test", 6, 1, 60);
+    remember(bench, "b.test", 4, 2, 60);
+    assert_unknown(bench, "a.test", 4);
+    assert_unknown(bench, "b.test", 6);
+    assert_unknown(bench, "a.tes", 6);
+    assert_unknown(bench, "a.testx", 6);
+    assert_unknown(bench, "", 6);
+    remember(bench, "a.test", 4, 3, 60);
+    assert_known(bench, "a.test", 6, 1);
+    assert_known(bench, "a.test", 4, 3);
+    assert_known(bench, "b.test", 4, 2);
+}
+
+static void shared__replaces_an_answer_by_a_newer_one(void **state)
+{
+    shared_bench *bench = *state;
+
+    remember(bench, "a.test", 4, 1, 60);
+    const size_t live = atomic_load(&bench->memory.live);
+    remember(bench, "a.test", 4, 2, 60);
+    assert_known(bench, "a.test", 4, 2);
+    assert_int_equal(atomic_load(&bench->memory.live), live);
+}
+
+static void shared__forgets_what_was_not_used_longest(void **state)
+{
+    shared_bench *bench = *state;
+    char name[LIMIT][16];
+
+    for (size_t i = 0; i < LIMIT; i++) {
+        (void)snprintf(name[i], sizeof(name[i]), "%zu.test", i);
+        remember(bench, name[i], 4, (uint8_t)i, 60);
+    }
+    assert_known(bench, name[0], 4, 0); /* a use */
+    remember(bench, "new.test", 4, 99, 60);
+    assert_unknown(bench, name[1], 4);
+    assert_known(bench, name[0], 4, 0);
+    for (size_t i = 2; i < LIMIT; i++) {
+        assert_known(bench, name[i], 4, (uint8_t)i);
+    }
+    assert_known(bench, "new.test", 4, 99);
+}
+
+static void shared__stays_within_its_limit(void **state)
+{
+    shared_bench *bench = *state;
+    char name[16];
+    size_t live = 0;
+
+    for (size_t i = 0; i < 1000; i++) {
+        (void)snprintf(name, sizeof(name), "%04zu.test", i);
+        remember(bench, name, i % 2 == 0 ? 4 : 6, 1, 60);
+        if (i == LIMIT) {
+            live = atomic_load(&bench->memory.live);
+        }
+    }
+    assert_int_equal(atomic_load(&bench->memory.live), live);
+}
+
+static void shared__copies_no_more_than_there_is_room(void **state)
+{
+    static weir_address many[WEIR_DIAL_ADDRESSES + 40];
+    weir_address few[3];
+    shared_bench *bench = *state;
+    uint8_t octet = 0;
+
+    for (size_t i = 0; i < WEIR_COUNT_OF(many); i++) {
+        many[i] = (weir_address){.family = 4, .octets = {(uint8_t)(i + 1)}, .ttl_seconds = 60};
+    }
+    weir_shared_remember(bench->shared, span_of("a.test"), 4, bench->now_ns, many,
+                         WEIR_COUNT_OF(many));
+    assert_int_equal(recall(bench, "a.test", 4, &octet), WEIR_DIAL_ADDRESSES);
+    assert_int_equal(weir_shared_recall(bench->shared, span_of("a.test"), 4, bench->now_ns, few, 3),
+                     3);
+    assert_int_equal(few[2].octets[0], 3);
+}
+
+static void shared__forgets_when_memory_is_short(void **state)
+{
+    shared_bench *bench = *state;
+
+    bench->memory.fail_at = atomic_load(&bench->memory.calls) + 1;
+    remember(bench, "a.test", 4, 1, 60);
+    assert_unknown(bench, "a.test", 4);
+    remember(bench, "a.test", 4, 1, 60);
+    assert_known(bench, "a.test", 4, 1);
+}
+
+static void make_and_release(weir_failalloc *memory, void *user)
+{
+    weir_shared_options options = WEIR_SHARED_OPTIONS_INIT;
+    weir_status status = WEIR_OK;
+
+    (void)user;
+    options.allocator = &memory->allocator;
+    weir_shared *shared = weir_shared_new(&options, &status);
+    assert_int_equal(status, shared != NULL ? WEIR_OK : WEIR_E_NOMEM);
+    if (shared != NULL) {
+        assert_ptr_equal(weir_shared_acquire(shared), shared);
+        weir_shared_release(shared);
+        assert_non_null(weir_shared_sessions(shared));
+    }
+    weir_shared_release(shared);
+}
+
+static void shared__survives_failing_allocations(void **state)
+{
+    (void)state;
+    assert_true(weir_failalloc_every(make_and_release, NULL) >= 2);
+}
+
+/* Everyone remembers and recalls the same few names; an answer is never half of one and half of
+ * another. */
+static void *use(void *user)
+{
+    static const char *const names[] = {"a.test", "b.test", "c.test"};
+    shared_bench *bench = user;
+    weir_address addresses[2];
+
+    for (unsigned i = 0; i < 3000; i++) {
+        const weir_span name = span_of(names[i % WEIR_COUNT_OF(names)]);
+        const uint8_t octet = (uint8_t)i;
+        const weir_address pair[] = {{.family = 4, .octets = {octet}, .ttl_seconds = 60},
+                                     {.family = 4, .octets = {octet}, .ttl_seconds = 60}};
+        weir_shared_remember(bench->shared, name, 4, bench->now_ns, pair, 2);
+        const int count = weir_shared_recall(bench->shared, name, 4, bench->now_ns, addresses, 2);
+        if (count != -1 && (count != 2 || addresses[0].octets[0] != addresses[1].octets[0])) {
+            return bench;
+        }
+        weir_shared_release(weir_shared_acquire(bench->shared));
+    }
+    return NULL;
+}
+
+static void shared__may_be_used_by_many_threads(void **state)
+{
+    pthread_t threads[THREADS];
+    void *torn = NULL;
+
+    for (size_t i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, use, *state), 0);
+    }
+    for (size_t i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], &torn);
+        assert_null(torn);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(shared__remembers_an_answer_for_its_ttl, setup, teardown),
+        cmocka_unit_test_setup_teardown(shared__bounds_the_ttl_from_both_sides, setup, teardown),
+        cmocka_unit_test_setup_teardown(shared__lets_the_shortest_ttl_of_an_answer_count, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(shared__remembers_for_two_seconds_that_there_is_none, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(shared__keeps_families_and_names_apart, setup, teardown),
+        cmocka_unit_test_setup_teardown(shared__replaces_an_answer_by_a_newer_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(shared__forgets_what_was_not_used_longest, setup, teardown),
+        cmocka_unit_test_setup_teardown(shared__stays_within_its_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(shared__copies_no_more_than_there_is_room, setup, teardown),
+        cmocka_unit_test_setup_teardown(shared__forgets_when_memory_is_short, setup, teardown),
+        cmocka_unit_test(shared__survives_failing_allocations),
+        cmocka_unit_test_setup_teardown(shared__may_be_used_by_many_threads, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
