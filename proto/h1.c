@@ -390,7 +390,7 @@ static void tell(weir_h1 *h1, weir_conn_event_kind kind)
 {
     weir_stream *stream = &h1->open->stream;
     weir_h1_decode *decode = &h1->open->decode;
-    h1->closes = h1->closes || decode->closes;
+    h1->closes = h1->closes || decode->framing.closes;
     if (kind == WEIR_CONN_INFORMATIONAL) {
         weir_stream_tell_message(stream, &h1->conn.ready, kind, weir_h1_decode_take(decode));
     } else if (kind == WEIR_CONN_HEAD) {

@@ -158,7 +158,6 @@ static weir_conn_event_kind finish_head(weir_h1_decode *decode)
         fail(decode, status, decode->framing.what);
         return WEIR_CONN_NOTHING;
     }
-    decode->closes = decode->closes || decode->framing.closes;
     if (message->code / 100 == 1) {
         return finish_informational(decode);
     }

@@ -63,7 +63,6 @@ typedef struct weir_h1_decode {
     weir_h1_part part;
     weir_h1_chunk_line line;
     bool touched; /* an octet was taken */
-    bool closes;  /* a head said that the connection ends */
 } weir_h1_decode;
 
 typedef struct weir_h1_step {

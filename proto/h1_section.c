@@ -449,9 +449,8 @@ static int on_header_field(llhttp_t *llhttp, const char *at, size_t length)
 
 static int on_header_field_complete(llhttp_t *llhttp)
 {
-    weir_h1_section *section = llhttp->data;
     llhttp->header_state = GENERAL_FIELD;
-    return stored(section, weir_fields_append_value(&section->message->fields, WEIR_SPAN("")));
+    return HPE_OK;
 }
 
 static int on_header_value(llhttp_t *llhttp, const char *at, size_t length)

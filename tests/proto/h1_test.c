@@ -244,6 +244,22 @@ static void h1__has_room_again_when_the_response_is_over(void **state)
     assert_int_equal(weir_conn_room(rig->conn), WEIR_CHUNK_OCTETS);
 }
 
+static void h1__tells_nothing_more_of_what_was_cancelled(void **state)
+{
+    weir_h1_rig *rig = &((bench *)*state)->rig;
+    weir_span response =
+        WEIR_SPAN("HTTP/1.1 103 x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhe");
+    weir_conn_event event;
+    weir_h1_rig_step(rig, "request", "GET http://a/");
+    rig->fed_octets = weir_conn_feed(rig->conn, response, 0);
+    weir_ledger_wire(weir_conn_ledger(rig->conn), WEIR_RECEIVED, rig->fed_octets);
+    weir_conn_cancel(rig->conn, rig->stream, 0, 0);
+    assert_false(weir_conn_next_event(rig->conn, &event));
+    weir_h1_rig_step(rig, "in", "llo");
+    weir_h1_rig_step(rig, "end", "reset");
+    assert_false(weir_conn_next_event(rig->conn, &event));
+}
+
 static void h1__names_its_states(void **state)
 {
     (void)state;
@@ -271,6 +287,7 @@ int main(int argc, char **argv)
         ON_A_BENCH(h1__tells_that_an_upload_cut_short_ends_it),
         ON_A_BENCH(h1__has_room_for_what_its_inbox_has),
         ON_A_BENCH(h1__has_room_again_when_the_response_is_over),
+        ON_A_BENCH(h1__tells_nothing_more_of_what_was_cancelled),
         cmocka_unit_test(h1__names_its_states),
     };
     struct CMUnitTest *tests = calloc(WEIR_COUNT_OF(own) + corpus.count, sizeof(*tests));
