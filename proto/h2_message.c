@@ -19,6 +19,7 @@ static bool count(weir_h2_section *section, const weir_field *field);
 static bool over(const weir_h2_section *section);
 static void pseudo(weir_h2_section *section, const weir_field *field);
 static void regular(weir_h2_section *section, const weir_field *field);
+static bool says_length(const weir_h2_section *section, const weir_field *field);
 static void content_length(weir_h2_section *section, weir_span value);
 static const char *fault_of_name(weir_span name);
 static const char *fault_of_value(weir_span value);
@@ -31,9 +32,9 @@ void weir_h2_section_begin_unwanted(weir_h2_section *section)
 }
 
 void weir_h2_section_begin(weir_h2_section *section, const weir_allocator *allocator,
-                           bool is_trailers, weir_h2_section_limits limits)
+                           const weir_h2_section_options *options)
 {
-    *section = (weir_h2_section){.is_trailers = is_trailers, .limits = limits};
+    *section = (weir_h2_section){.options = *options};
     section->message = weir_message_new(allocator);
     if (!section->message) {
         violate(section, WEIR_E_NOMEM, NULL);
@@ -54,7 +55,7 @@ void weir_h2_section_field(weir_h2_section *section, const weir_field *field)
 
 weir_status weir_h2_section_end(weir_h2_section *section)
 {
-    if (section->message && section->status == WEIR_OK && !section->is_trailers &&
+    if (section->message && section->status == WEIR_OK && !section->options.is_trailers &&
         section->message->code == 0) {
         violate(section, WEIR_E_H2_MESSAGE, "the response has no :status");
     }
@@ -88,7 +89,7 @@ static bool count(weir_h2_section *section, const weir_field *field)
 {
     section->fields++;
     section->octets += (uint64_t)field->name.length + field->value.length + FIELD_OVERHEAD_OCTETS;
-    if (section->fields > section->limits.fields) {
+    if (section->fields > section->options.fields) {
         violate(section, WEIR_E_LIMIT_FIELDS, NULL);
     } else if (over(section)) {
         violate(section, WEIR_E_LIMIT_HEAD, NULL);
@@ -101,7 +102,7 @@ static bool over(const weir_h2_section *section)
     int code = section->message->code;
     bool is_informational = code >= 100 && code <= 199;
     return section->octets >
-           (is_informational ? section->limits.informational_octets : section->limits.octets);
+           (is_informational ? section->options.informational_octets : section->options.octets);
 }
 
 /* RFC 9113 s8.3, s8.3.2: only :status, first, once; s8.6: 101 does not exist. */
@@ -109,7 +110,7 @@ static void pseudo(weir_h2_section *section, const weir_field *field)
 {
     weir_span value = field->value;
     weir_message *message = section->message;
-    if (section->is_trailers) {
+    if (section->options.is_trailers) {
         violate(section, WEIR_E_H2_MESSAGE, "a pseudo-header field in trailers");
     } else if (section->regular_seen) {
         violate(section, WEIR_E_H2_MESSAGE, "a pseudo-header field after a regular one");
@@ -144,12 +145,20 @@ static void regular(weir_h2_section *section, const weir_field *field)
         violate(section, WEIR_E_H2_MESSAGE, fault);
         return;
     }
-    if (!section->is_trailers && weir_span_equal(field->name, WEIR_SPAN("content-length"))) {
+    if (says_length(section, field)) {
         content_length(section, field->value);
     }
     if (section->status == WEIR_OK && !weir_fields_add(&section->message->fields, *field)) {
         violate(section, WEIR_E_NOMEM, NULL);
     }
+}
+
+/* A length of content, and not a field of that name where it means nothing. */
+static bool says_length(const weir_h2_section *section, const weir_field *field)
+{
+    bool is_tunnel = section->options.is_connect && section->message->code / 100 == 2;
+    return !section->options.is_trailers && !is_tunnel &&
+           weir_span_equal(field->name, WEIR_SPAN("content-length"));
 }
 
 /* RFC 9110 s8.6: one number of digits only. */

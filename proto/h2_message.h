@@ -16,18 +16,20 @@
 
 #include "proto/stream.h"
 
-typedef struct weir_h2_section_limits {
+/* Where the section stands, and how long it may be. */
+typedef struct weir_h2_section_options {
+    bool is_trailers;
+    bool is_connect;               /* a 2xx has a length that means nothing (RFC 9110 s9.3.6) */
     uint32_t octets;               /* of the section: name + value + 32 for each field */
     uint32_t informational_octets; /* the same, if it turns out to be a 1xx */
     uint32_t fields;
-} weir_h2_section_limits;
+} weir_h2_section_options;
 
 typedef struct weir_h2_section {
     weir_message *message; /* NULL: nobody wants the fields */
-    weir_h2_section_limits limits;
+    weir_h2_section_options options;
     uint64_t octets;
     uint32_t fields;
-    bool is_trailers;
     bool regular_seen; /* no pseudo-header field may follow (RFC 9113 s8.3) */
     bool length_seen;
     weir_status status; /* the first violation */
@@ -38,7 +40,7 @@ typedef struct weir_h2_section {
 void weir_h2_section_begin_unwanted(weir_h2_section *section);
 /* No memory for the message is a violation like any other. */
 void weir_h2_section_begin(weir_h2_section *section, const weir_allocator *allocator,
-                           bool is_trailers, weir_h2_section_limits limits);
+                           const weir_h2_section_options *options);
 void weir_h2_section_field(weir_h2_section *section, const weir_field *field);
 /*
  * The block is complete: WEIR_OK, WEIR_E_H2_MESSAGE, WEIR_E_LIMIT_HEAD, WEIR_E_LIMIT_FIELDS or

@@ -98,13 +98,14 @@ static void begin_section(weir_h2_session *session)
         return;
     }
     const weir_conn_limits *limits = &session->conn.limits;
-    weir_h2_section_begin(
-        &block->section, session->conn.allocator, stream->receiving == WEIR_H2_RECEIVE_BODY,
-        (weir_h2_section_limits){
-            .octets = limits->head_octets,
-            .informational_octets = limits->head_octets - stream->informational_octets,
-            .fields = limits->fields,
-        });
+    weir_h2_section_options options = {
+        .is_trailers = stream->receiving == WEIR_H2_RECEIVE_BODY,
+        .is_connect = stream->is_connect,
+        .octets = limits->head_octets,
+        .informational_octets = limits->head_octets - stream->informational_octets,
+        .fields = limits->fields,
+    };
+    weir_h2_section_begin(&block->section, session->conn.allocator, &options);
 }
 
 static void take_content(weir_h2_session *session, weir_span content)

@@ -17,7 +17,6 @@ static weir_status final_head(weir_h2_stream *stream, weir_h2_section *section,
 static weir_status trailers(weir_h2_stream *stream, weir_h2_section *section,
                             const weir_h2_section_place *place, const char **what);
 static bool is_bodiless(const weir_h2_stream *stream, int code);
-static bool is_tunnel(const weir_h2_stream *stream, int code);
 
 #define EDGE(to) (1u << (to))
 
@@ -78,7 +77,7 @@ weir_status weir_h2_stream_section(weir_h2_stream *stream, weir_h2_section *sect
 {
     WEIR_ASSERT(weir_h2_stream_is_receiving(stream));
     *what = NULL;
-    if (section->is_trailers) {
+    if (section->options.is_trailers) {
         WEIR_ASSERT(stream->receiving == WEIR_H2_RECEIVE_BODY);
         return trailers(stream, section, place, what);
     }
@@ -193,10 +192,6 @@ static weir_status final_head(weir_h2_stream *stream, weir_h2_section *section,
                               const weir_h2_section_place *place)
 {
     weir_message *message = section->message;
-    if (is_tunnel(stream, message->code)) {
-        /* RFC 9110 s8.6, s9.3.6: its length is not a length of anything. */
-        message->length_octets = WEIR_UNKNOWN;
-    }
     bool is_empty = is_bodiless(stream, message->code) || message->length_octets == 0;
     stream->content_left = is_empty ? 0 : message->length_octets;
     message->has_content = !is_empty && !place->end_stream;
@@ -229,9 +224,4 @@ static weir_status trailers(weir_h2_stream *stream, weir_h2_section *section,
 static bool is_bodiless(const weir_h2_stream *stream, int code)
 {
     return stream->is_head || code == 204 || code == 304;
-}
-
-static bool is_tunnel(const weir_h2_stream *stream, int code)
-{
-    return stream->is_connect && code >= 200 && code <= 299;
 }

@@ -96,6 +96,8 @@ static bool is_priority_on_connection(const point *p);
 static bool is_settings_overflow(const point *p);
 static bool is_settings_in_order(const point *p);
 static bool is_window_before_ack(const point *p);
+static bool is_length_of_refused_connect(const point *p);
+static bool is_window_before_content(const point *p);
 static bool is_push_promise(const point *p);
 static bool is_padding_of_closed_stream(const point *p);
 
@@ -115,6 +117,8 @@ static const difference differences[] = {
     {"settings-overflow", "RFC 9113 s6.9.2", is_settings_overflow},
     {"settings-in-order", "RFC 9113 s6.5.3", is_settings_in_order},
     {"window-before-ack", "RFC 9113 s6.5.3", is_window_before_ack},
+    {"content-length-of-a-refused-connect", "RFC 9113 s8.1.1", is_length_of_refused_connect},
+    {"window-before-content", "RFC 9113 s6.9.1", is_window_before_content},
     {"push-promise", "RFC 9113 s8.4", is_push_promise},
     {"padding-of-a-closed-stream", "RFC 9113 s6.1", is_padding_of_closed_stream},
 };
@@ -568,7 +572,8 @@ static bool is_too_short(const point *p)
 {
     return acts(&p->weir, ACT_CONNECTION_ERROR, WEIR_H2_FRAME_SIZE_ERROR) &&
            says(p, "a frame is too short for its flags") &&
-           acts(&p->nghttp2, ACT_CONNECTION_ERROR, WEIR_H2_PROTOCOL_ERROR);
+           (acts(&p->nghttp2, ACT_CONNECTION_ERROR, WEIR_H2_PROTOCOL_ERROR) ||
+            acts(&p->nghttp2, ACT_CONNECTION_ERROR, WEIR_H2_STREAM_CLOSED));
 }
 
 static bool is_length_in_trailers(const point *p)
@@ -643,6 +648,22 @@ static bool is_window_before_ack(const point *p)
     return p->oracle->frame.type == WEIR_H2_DATA && !p->oracle->is_acknowledged &&
            acts(&p->weir, ACT_STREAM_ERROR, WEIR_H2_FLOW_CONTROL_ERROR) &&
            p->nghttp2.kind == ACT_NOTHING;
+}
+
+/* nghttp2 holds no response to CONNECT to its length. */
+static bool is_length_of_refused_connect(const point *p)
+{
+    return p->stream && p->stream->is_connect && p->failure.status == WEIR_E_H2_LENGTH &&
+           acts(&p->weir, ACT_STREAM_ERROR, WEIR_H2_PROTOCOL_ERROR) &&
+           p->nghttp2.kind == ACT_NOTHING;
+}
+
+/* A DATA frame that breaks the window and the message too. */
+static bool is_window_before_content(const point *p)
+{
+    return p->oracle->frame.type == WEIR_H2_DATA &&
+           acts(&p->weir, ACT_STREAM_ERROR, WEIR_H2_FLOW_CONTROL_ERROR) &&
+           acts(&p->nghttp2, ACT_STREAM_ERROR, WEIR_H2_PROTOCOL_ERROR);
 }
 
 /* nghttp2 may find another fault in it first. */
