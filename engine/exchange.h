@@ -122,6 +122,7 @@ struct weir_exchange {
     weir_failure failure;         /* of the attempt; at the end of the exchange */
     weir_attempt attempts[WEIR_ATTEMPTS_LIMIT];
     size_t attempt_count;
+    bool attempted;               /* an attempt began since it asked for a place; else there is none to replay */
     bool attempt_reused;
     weir_facts last_facts;        /* of its link, at detach: for the pool */
 

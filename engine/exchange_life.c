@@ -29,6 +29,7 @@ static void begin_attempt(weir_exchange *ex);
 static weir_attempt *attempt_now(weir_exchange *ex);
 static bool body_can_go_again(const weir_exchange *ex);
 static bool may_replay(const weir_exchange *ex);
+static bool was_maybe_processed(const weir_exchange *ex);
 static void forget_attempt(weir_exchange *ex);
 static void finish(weir_exchange *ex, weir_time now_ns);
 static weir_time phase_deadline(const weir_exchange *ex, weir_why *why);
@@ -248,7 +249,7 @@ void weir_exchange_detach(weir_exchange *ex, weir_time now_ns)
 bool weir_exchange_conclude(weir_exchange *ex, weir_time now_ns)
 {
     WEIR_ASSERT(ex->state == WEIR_EXCHANGE_ENDED);
-    if (ex->attempt_count > 0) {
+    if (ex->attempted) {
         attempt_now(ex)->failure = ex->failure;
         attempt_now(ex)->final = true;
     }
@@ -415,6 +416,7 @@ static void begin_attempt(weir_exchange *ex)
     attempt->reused = ex->ticket.reused;
     attempt->failure.tls_alert = -1;
     ex->attempt_reused = ex->ticket.reused;
+    ex->attempted = true;
 }
 
 static weir_attempt *attempt_now(weir_exchange *ex)
@@ -442,7 +444,7 @@ static bool may_replay(const weir_exchange *ex)
     const weir_failure *failure = &ex->failure;
     bool safe = failure->processed == WEIR_NOT_SENT || failure->processed == WEIR_REFUSED_BY_PEER;
 
-    if (ex->attempt_count == 0 || ex->attempt_count >= ex->call.attempts || ex->head != NULL) {
+    if (!ex->attempted || ex->attempt_count >= ex->call.attempts || ex->head != NULL) {
         return false;
     }
     if (ex->call.replay == WEIR_REPLAY_NEVER || weir_status_replay(failure->status) == WEIR_REPLAY_NO) {
@@ -458,10 +460,23 @@ static bool may_replay(const weir_exchange *ex)
     return safe && body_can_go_again(ex);
 }
 
+/* The last thing that failed may have sent nothing; what an attempt before it sent was sent all the same. */
+static bool was_maybe_processed(const weir_exchange *ex)
+{
+    for (size_t i = 0; i < ex->attempt_count; i++) {
+        const weir_failure *failure = &ex->attempts[i].failure;
+        if (failure->status != WEIR_OK && failure->processed == WEIR_MAYBE_PROCESSED) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Back to how it was before the attempt; its account stays in attempts[]. */
 static void forget_attempt(weir_exchange *ex)
 {
     ex->failure = (weir_failure){.tls_alert = -1, .offset = WEIR_UNKNOWN};
+    ex->attempted = false;
     ex->sending = WEIR_SENDING_NONE;
     ex->write_blocked = false;
     ex->source_blocked = false;
@@ -485,8 +500,12 @@ static void forget_attempt(weir_exchange *ex)
 
 static void finish(weir_exchange *ex, weir_time now_ns)
 {
-    weir_event event = {.kind = WEIR_EVENT_DONE, .failure = ex->failure};
+    weir_event event = {.kind = WEIR_EVENT_DONE};
 
+    if (ex->failure.status != WEIR_OK && was_maybe_processed(ex)) {
+        ex->failure.processed = WEIR_MAYBE_PROCESSED;
+    }
+    event.failure = ex->failure;
     event.code = weir_exchange_code(ex);
     event.tally = weir_exchange_tally(ex);
     weir_exchange_set_phase(ex, WEIR_PHASE_DONE, now_ns);
