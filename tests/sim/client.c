@@ -484,6 +484,10 @@ static void finish(sim_call *call)
 
     sim_trace(call->world, SIM_TRACE_FINISH, call->number, (uint64_t)(int64_t)status, 0);
     call->finished = status != WEIR_AGAIN;
+    if (status == WEIR_E_NOMEM && !weir_exchange_is_done(call->exchange)) {
+        /* There was no memory for the trailers. One could try again; this user gives up. */
+        cancel(call->world, call, 0);
+    }
 }
 
 static weir_status source_read(void *to, size_t room, uint64_t offset, size_t *octets, void *user)
@@ -552,6 +556,7 @@ static void done(sim_call *call, weir_status status)
 
     call->state = SIM_CALL_DONE;
     call->status = status;
+    call->processed = weir_exchange_failure(call->exchange).processed;
     call->done_ns = world->now_ns;
     world->client->done++;
     world->client->statuses[-status]++;

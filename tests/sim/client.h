@@ -53,6 +53,7 @@ typedef struct sim_call {
     /* The response. */
     bool reading; /* an event will read */
     bool head_told;
+    bool poisoned; /* it took octets for its response that came unasked: HTTP/1.1 cannot tell */
     size_t informational_told;
     uint64_t delivered;
     const sim_request *answered; /* whose response this is */
@@ -60,6 +61,7 @@ typedef struct sim_call {
     bool ended;                  /* weir_read() answered END */
 
     weir_status status;
+    weir_processed processed; /* what was said about it at DONE */
     weir_time submitted_ns;
     weir_time done_ns;
     sim_request *requests; /* as the peers saw them */

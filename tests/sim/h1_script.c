@@ -48,6 +48,7 @@ void sim_script_write(sim_peer *peer, sim_request *request, sim_script *script)
     script->valid_end = script->length;
     if (sim_fault(world, SIM_FAULT_H1_SURPLUS, dice) && !script->closes) {
         uint64_t nobody = 0;
+        peer->socket->poisoned = true;
         put(peer, script, &nobody, "%s",
             sim_below(dice, 2) == 0 ? "x" : "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
         script->cut = script->length;

@@ -149,7 +149,8 @@ static const char *name_of(size_t status)
 static void say_seed(void)
 {
     char text[64];
-    const int length = snprintf(text, sizeof(text), "weir_sim: died in seed %" PRIu64 "\n", (uint64_t)current_seed);
+    const int length = snprintf(text, sizeof(text), "weir_sim: died in seed %" PRIu64 "\n",
+                                (uint64_t)current_seed);
 
     if (length > 0) {
         const ssize_t written = write(STDERR_FILENO, text, (size_t)length);

@@ -372,7 +372,7 @@ static void arrive_up(sim_world *world, void *what, uint64_t octets)
         return;
     }
     if (octets == FIN_MARK) {
-        if (socket->up.arrived < socket->up.end) {
+        if (socket->up.arrived < socket->up.end && !socket->peer_gone) {
             /* Octets that a stall held back go first. */
             sim_at(world, after_octets(world, &socket->up), arrive_up, socket, octets);
             return;

@@ -75,6 +75,7 @@ typedef struct sim_socket {
     bool edge_out;
     bool edge_hangup;
     unsigned edges_late; /* on their way */
+    bool poisoned;       /* the peer sent octets that look like a response and answer nothing */
     uint64_t link;       /* number of the link that it carries */
     void *driver;
 } sim_socket;

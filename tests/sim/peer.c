@@ -84,6 +84,9 @@ sim_request *sim_peer_request(sim_peer *peer, uint64_t call, uint32_t stream)
     SIM_MUST(world, known->origin == peer->socket->origin,
              "call %llu reached origin %zu instead of %zu", (unsigned long long)call,
              peer->socket->origin, known->origin);
+    SIM_MUST(world,
+             known->done_ns == 0 || known->status == WEIR_OK || known->processed != WEIR_NOT_SENT,
+             "call %llu was not sent, it was said, and reached a peer", (unsigned long long)call);
     request->call = call;
     request->socket = peer->socket;
     request->stream = stream;

@@ -57,6 +57,7 @@ typedef struct sim_request {
     bool refused;  /* provably not processed */
     bool complete; /* with its whole body */
     bool expects_continue;
+    bool answered_early; /* before it was complete */
     sim_rows rows;
     sim_response response;
 } sim_request;

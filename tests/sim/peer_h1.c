@@ -70,7 +70,11 @@ static void got(sim_peer *peer, weir_span octets)
     h1_peer *h1 = peer->own;
 
     while (octets.length > 0) {
-        size_t step = 0;
+        size_t step = octets.length;
+        if (peer->over) {
+            peer->got_octets += step;
+            return;
+        }
         switch (h1->reading) {
         case READING_HEAD:
             step = take_text(h1, octets, "\r\n\r\n");
@@ -107,7 +111,8 @@ static void calm(sim_peer *peer)
 {
     h1_peer *h1 = peer->own;
 
-    if (h1->silent && h1->answering != NULL && !h1->begun && (h1->early || h1->answering->complete)) {
+    if (h1->silent && h1->answering != NULL && !h1->begun &&
+        (h1->early || h1->answering->complete)) {
         h1->silent = false;
         begin_answer(h1);
     }
@@ -197,6 +202,12 @@ static void head_complete(h1_peer *h1)
     SIM_MUST(world, strncmp(path, " HTTP/1.1\r\n", 11) == 0,
              "a request line that does not end: %.*s", (int)line, h1->text);
     check_line(h1, line);
+    if (h1->answering != NULL && h1->peer->socket->poisoned) {
+        /* The call took octets that nobody had asked for as its answer. There is no way back from
+         * that. */
+        sim_peer_reset(h1->peer);
+        return;
+    }
     SIM_MUST(world, h1->answering == NULL, "call %llu: a request before the response to the last",
              (unsigned long long)number);
     sim_request *request = sim_peer_request(h1->peer, number, 0);
@@ -269,6 +280,7 @@ static void begin_body(h1_peer *h1)
         return;
     }
     h1->early = sim_fault(world, SIM_FAULT_PEER_EARLY, &world->for_peers);
+    h1->request->answered_early = h1->early;
     if (expect != NULL && !h1->early && sim_below(&world->for_peers, 3) != 0) {
         sim_script hundred = {0};
         sim_script_continue(h1->peer, h1->request, &hundred);
@@ -415,6 +427,7 @@ static void unasked(sim_world *world, void *what, uint64_t turn)
 
     (void)world;
     if (h1->idle_turn == turn && !h1->peer->over) {
+        h1->peer->socket->poisoned = true;
         sim_peer_send(h1->peer, WEIR_SPAN(poison));
     }
 }

@@ -54,7 +54,8 @@ void sim_plan_draw(sim_plan *plan, uint64_t seed)
     draw_limits(&plan->limits, &dice);
     plan->limits.inbox_octets += plan->limits.inbox_octets != 0 ? (uint32_t)least : 0;
     /* Calls of the calm must not be refused by a queue that is too short for them. */
-    plan->calm_calls = weir_min(plan->calm_calls, weir_min(plan->limits.waiting_per_origin, plan->limits.waiting));
+    plan->calm_calls =
+        weir_min(plan->calm_calls, weir_min(plan->limits.waiting_per_origin, plan->limits.waiting));
     draw_faults(plan, &dice);
     draw_memory(plan, &dice);
 }
@@ -77,7 +78,8 @@ static void draw_faults(sim_plan *plan, sim_dice *dice)
     for (size_t i = 0; i < SIM_FAULT_COUNT; i++) {
         const bool known = sim_chance(dice, SWARM_RATE);
         const bool often = sim_below(dice, 2) == 0;
-        const uint32_t rate = (uint32_t)(often || most[i] == 0 ? most[i] : 1 + sim_spread(dice, most[i] - 1));
+        const uint32_t rate =
+            (uint32_t)(often || most[i] == 0 ? most[i] : 1 + sim_spread(dice, most[i] - 1));
         plan->rates[i] = known ? rate : 0;
     }
 }

@@ -72,7 +72,8 @@ static void step(sim_world *world)
     const weir_time event_ns = sim_next_event(world);
     const weir_time next_ns = wake_ns < event_ns ? wake_ns : event_ns;
 
-    if (next_ns == WEIR_NEVER || (world->calm && next_ns > world->plan.calm_at_ns + CALM_LIMIT_NS)) {
+    if (next_ns == WEIR_NEVER ||
+        (world->calm && next_ns > world->plan.calm_at_ns + CALM_LIMIT_NS)) {
         stuck(world);
     }
     if (next_ns > world->now_ns) {
@@ -96,8 +97,9 @@ static void stuck(sim_world *world)
         const sim_call *call = &world->client->calls[i];
         const weir_exchange *ex = call->exchange;
         if (ex != NULL) {
-            sim_violation(world, "call %llu is under way for ever: state %d, phase %s, ticket %d", (unsigned long long)call->number,
-                          (int)ex->state, weir_phase_name(ex->phase), (int)ex->ticket.state);
+            sim_violation(world, "call %llu is under way for ever: state %d, phase %s, ticket %d",
+                          (unsigned long long)call->number, (int)ex->state,
+                          weir_phase_name(ex->phase), (int)ex->ticket.state);
         }
     }
     sim_violation(world, "nothing happens any more, and not all calls were made");
