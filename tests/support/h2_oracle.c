@@ -658,10 +658,10 @@ static bool is_length_of_refused_connect(const point *p)
            p->nghttp2.kind == ACT_NOTHING;
 }
 
-/* A DATA frame that breaks the window and the message too. */
+/* As window-before-ack, for DATA that breaks the message too. */
 static bool is_window_before_content(const point *p)
 {
-    return p->oracle->frame.type == WEIR_H2_DATA &&
+    return p->oracle->frame.type == WEIR_H2_DATA && !p->oracle->is_acknowledged &&
            acts(&p->weir, ACT_STREAM_ERROR, WEIR_H2_FLOW_CONTROL_ERROR) &&
            acts(&p->nghttp2, ACT_STREAM_ERROR, WEIR_H2_PROTOCOL_ERROR);
 }

@@ -166,7 +166,7 @@ void weir_h2_player_close(weir_h2_player *player, uint32_t id)
     }
     weir_conn_close(player->conn, played->stream, player->now_ns, &played->tally);
     played->stream = NULL;
-    if (!played->cancelled && !played->ended && !played->failed && player->watch.cancelled) {
+    if (!played->cancelled && !played->failed && player->watch.cancelled) {
         player->watch.cancelled(id, WEIR_H2_CANCEL, player->watch.user);
     }
     played->cancelled = true;
