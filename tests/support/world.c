@@ -274,6 +274,7 @@ static void run_staged(void **state)
     running = one->name;
     (void)alarm(ALARM_SECONDS);
     open_world(world, one->way);
+    world->with = one->behaviour->with;
     one->behaviour->run(world);
     close_world(world);
     (void)alarm(0);

@@ -37,6 +37,7 @@ enum {
 
 typedef struct weir_world {
     weir_way way;
+    const void *with;
     const weir_origin_process *origin;
     weir_tls_config *tls; /* trusts the test CA alone */
     weir_failalloc memory;
@@ -64,6 +65,7 @@ typedef struct weir_behaviour {
     const char *name; /* a sentence */
     weir_behaviour_run *run;
     unsigned only;
+    const void *with; /* for behaviours that differ in a value: world->with */
 } weir_behaviour;
 
 /* Runs all of them over all ways; answers how many failed. `arguments` are more of weir-origin's.

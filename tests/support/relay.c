@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/* See relay.h. Small buffers, so that a stalled client notices soon. */
+#include "support/relay.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PAIRS  32
+#define BUFFER 16384
+
+struct weir_relay {
+    int listener;
+    int wake;
+    uint16_t port;
+    uint16_t to_port;
+    atomic_int mode;
+    atomic_bool stop;
+    pthread_t thread;
+};
+
+typedef struct pair {
+    int client;
+    int server;
+} pair;
+
+static void *play(void *user);
+static void add(weir_relay *relay, pair *pairs, size_t *count);
+static bool carry(int from, int to, bool spoil);
+static void must(bool ok, const char *what);
+
+weir_relay *weir_relay_start(uint16_t to_port)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET};
+    socklen_t octets = sizeof(at);
+    const int small = BUFFER;
+    weir_relay *relay = calloc(1, sizeof(*relay));
+
+    must(relay != NULL, "calloc");
+    relay->to_port = to_port;
+    relay->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    relay->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    must(relay->listener >= 0, "socket");
+    (void)setsockopt(relay->listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    must(bind(relay->listener, (struct sockaddr *)&at, sizeof(at)) == 0, "bind");
+    must(listen(relay->listener, 64) == 0, "listen");
+    must(getsockname(relay->listener, (struct sockaddr *)&at, &octets) == 0, "getsockname");
+    relay->port = ntohs(at.sin_port);
+    must(pthread_create(&relay->thread, NULL, play, relay) == 0, "thread");
+    return relay;
+}
+
+uint16_t weir_relay_port(const weir_relay *relay)
+{
+    return relay->port;
+}
+
+void weir_relay_set(weir_relay *relay, weir_relay_mode mode)
+{
+    const uint64_t one = 1;
+
+    atomic_store(&relay->mode, (int)mode);
+    (void)!write(relay->wake, &one, sizeof(one));
+}
+
+void weir_relay_stop(weir_relay *relay)
+{
+    const uint64_t one = 1;
+
+    atomic_store(&relay->stop, true);
+    (void)!write(relay->wake, &one, sizeof(one));
+    (void)pthread_join(relay->thread, NULL);
+    (void)close(relay->listener);
+    (void)close(relay->wake);
+    free(relay);
+}
+
+static void *play(void *user)
+{
+    weir_relay *relay = user;
+    pair pairs[PAIRS];
+    size_t count = 0;
+
+    while (!atomic_load(&relay->stop)) {
+        struct pollfd fds[2 + 2 * PAIRS];
+        const bool stalls = atomic_load(&relay->mode) == WEIR_RELAY_STALL;
+        fds[0] = (struct pollfd){.fd = relay->wake, .events = POLLIN};
+        fds[1] = (struct pollfd){.fd = count < PAIRS ? relay->listener : -1, .events = POLLIN};
+        for (size_t i = 0; i < count; i++) {
+            fds[2 + 2 * i] = (struct pollfd){.fd = stalls ? -1 : pairs[i].client, .events = POLLIN};
+            fds[3 + 2 * i] = (struct pollfd){.fd = pairs[i].server, .events = POLLIN};
+        }
+        must(poll(fds, 2 + 2 * count, -1) > 0, "poll");
+        for (size_t i = count; i > 0; i--) {
+            const bool spoils = atomic_load(&relay->mode) == WEIR_RELAY_SPOIL;
+            pair *p = &pairs[i - 1];
+            const bool goes_on =
+                (fds[2 * i].revents == 0 || carry(p->client, p->server, false)) &&
+                (fds[1 + 2 * i].revents == 0 || carry(p->server, p->client, spoils));
+            if (!goes_on) {
+                (void)close(p->client);
+                (void)close(p->server);
+                *p = pairs[--count];
+            }
+        }
+        if (fds[1].revents != 0) {
+            add(relay, pairs, &count);
+        }
+        uint64_t times;
+        (void)!read(relay->wake, &times, sizeof(times));
+    }
+    for (size_t i = 0; i < count; i++) {
+        (void)close(pairs[i].client);
+        (void)close(pairs[i].server);
+    }
+    return NULL;
+}
+
+static void add(weir_relay *relay, pair *pairs, size_t *count)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET};
+    pair *p = &pairs[*count];
+
+    to.sin_port = htons(relay->to_port);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    p->client = accept4(relay->listener, NULL, NULL, SOCK_CLOEXEC);
+    p->server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    must(p->client >= 0 && p->server >= 0, "accept");
+    must(connect(p->server, (struct sockaddr *)&to, sizeof(to)) == 0, "connect");
+    (*count)++;
+}
+
+/* One read and as many writes as it takes; false: one side has ended. */
+static bool carry(int from, int to, bool spoil)
+{
+    uint8_t octets[BUFFER];
+    const ssize_t got = recv(from, octets, sizeof(octets), MSG_DONTWAIT);
+
+    if (got <= 0) {
+        return false;
+    }
+    if (spoil) {
+        octets[got - 1] ^= 1;
+    }
+    for (ssize_t at = 0; at < got;) {
+        const ssize_t sent = send(to, octets + at, (size_t)(got - at), MSG_NOSIGNAL);
+        if (sent <= 0) {
+            return false;
+        }
+        at += sent;
+    }
+    return true;
+}
+
+static void must(bool ok, const char *what)
+{
+    if (!ok) {
+        perror(what);
+        abort();
+    }
+}

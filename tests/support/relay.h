@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A wire between a client and a server that can go bad: it stops taking octets from the client, or
+ * spoils one on its way back.
+ *
+ * Thread rule: played by a thread of its own; the modes are changed from any.
+ */
+#ifndef WEIR_TESTS_RELAY_H
+#define WEIR_TESTS_RELAY_H
+
+#include <stdint.h>
+
+typedef enum weir_relay_mode {
+    WEIR_RELAY_PASS = 0,
+    WEIR_RELAY_STALL, /* takes nothing more from the client: its send buffer fills */
+    WEIR_RELAY_SPOIL  /* flips the last octet of what the server sends next */
+} weir_relay_mode;
+
+typedef struct weir_relay weir_relay;
+
+/* Listens on a free port; each connection to it leads to that port of 127.0.0.1. Aborts if it
+ * cannot. */
+weir_relay *weir_relay_start(uint16_t to_port);
+uint16_t weir_relay_port(const weir_relay *relay);
+void weir_relay_set(weir_relay *relay, weir_relay_mode mode);
+void weir_relay_stop(weir_relay *relay);
+
+#endif
