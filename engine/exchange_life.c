@@ -222,9 +222,10 @@ void weir_exchange_detach(weir_exchange *ex, weir_time now_ns)
     weir_attempt *attempt = attempt_now(ex);
 
     weir_exchange_moved(ex, now_ns);
-    if (ex->failure.status != WEIR_OK && ex->failure.processed == WEIR_MAYBE_PROCESSED &&
-        !weir_link_may_send_of(ex->link, ex->stream)) {
-        ex->failure.processed = WEIR_NOT_SENT;
+    if (ex->failure.status != WEIR_OK && ex->failure.processed != WEIR_REFUSED_BY_PEER) {
+        /* A conn knows what was sent; only its link knows what still may be. */
+        ex->failure.processed =
+            weir_link_may_send_of(ex->link, ex->stream) ? WEIR_MAYBE_PROCESSED : WEIR_NOT_SENT;
     }
     weir_buf_move(&ex->rest, &ex->stream->inbox);
     weir_conn_close(ex->link->conn, ex->stream, now_ns, &attempt->tally);

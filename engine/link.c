@@ -290,12 +290,12 @@ bool weir_link_may_send_of(const weir_link *link, const weir_stream *stream)
     if (stream->owner.queued_octets == 0) {
         return false;
     }
-    /*
-     * What is queued leaves with a link that lives, whoever has lost interest in it. Of a dead one, a record that left in part and a send
-     * that is under way may hold octets of any stream that has queued some: say so rather than guess.
-     */
-    return link->state != WEIR_LINK_CLOSED || link->sending_octets > 0 ||
-           (link->over_tls && weir_tls_torn_sent(link->tls) > 0);
+    if (link->sending_octets > 0 || (link->over_tls && weir_tls_torn_sent(link->tls) > 0)) {
+        return true; /* which octets these are cannot be told: say so rather than guess */
+    }
+    /* What is queued leaves with a link that lives, whoever has lost interest in it, unless the conn keeps it back. */
+    return link->state != WEIR_LINK_CLOSED &&
+           (link->sealed_octets > 0 || weir_conn_pending(link->conn, 0).length > 0);
 }
 
 void weir_link_account(weir_link *link, int fd, weir_account *account)

@@ -168,7 +168,7 @@ void weir_conn_end(weir_conn *conn, const weir_failure *failure, weir_time now_n
 
 weir_span weir_conn_pending(const weir_conn *conn, size_t skip)
 {
-    return weir_out_pending(&conn->out, skip);
+    return conn->withholds ? (weir_span){NULL, 0} : weir_out_pending(&conn->out, skip);
 }
 
 void weir_conn_sent(weir_conn *conn, size_t octets, weir_time now_ns)

@@ -32,6 +32,7 @@ struct weir_conn {
     weir_facts facts;
     weir_time now_ns;    /* of the call under way, or of the last one */
     size_t open_streams; /* opened and not yet closed */
+    bool withholds;      /* what is still queued shall not be sent: it stays, for a send under way */
 };
 
 /* Fills in every default of the limits for that protocol. */

@@ -485,11 +485,14 @@ static bool is_complete(const weir_h1 *h1)
            h1->open->stream.owner.queued_octets == 0;
 }
 
+/* The connection carries nothing any more. The rest of a request that nobody waits for is not sent either: without its first octet it is
+ * provably not sent, and with it the peer sees it cut short. */
 static void abandon(weir_h1 *h1)
 {
     if (h1->sending != WEIR_H1_SENDING_ABANDONED) {
         enter_sending(h1, WEIR_H1_SENDING_ABANDONED);
         enter_receiving(h1, WEIR_H1_RECEIVING_CLOSED);
+        h1->conn.withholds = true;
     }
 }
 
