@@ -18,6 +18,7 @@
 
 #include <ares.h>
 #include <limits.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -82,6 +83,7 @@ static void came(void *user, int ares_status, int timeouts, struct ares_addrinfo
 static void store(weir_lookup *lookup, uint8_t family, weir_status status,
                   const weir_address *addresses, size_t count);
 static void ask(weir_lookup *lookup, const char *host);
+static bool is_in_hosts(weir_channel *channel, const char *host, int family);
 static void free_lookup(weir_lookup *lookup);
 static weir_status status_of(int ares_status);
 static size_t copy_addresses(const struct ares_addrinfo *result, weir_address *addresses);
@@ -357,12 +359,33 @@ static void ask(weir_lookup *lookup, const char *host)
     memset(&hints, 0, sizeof(hints));
     hints.ai_flags = ARES_AI_NOSORT;
     hints.ai_socktype = SOCK_STREAM;
+    const bool in_hosts[] = {is_in_hosts(lookup->channel, host, AF_INET),
+                             is_in_hosts(lookup->channel, host, AF_INET6)};
+
     lookup->outstanding = 2;
     for (size_t i = 0; i < 2; i++) {
         lookup->questions[i] = (question){lookup, i == 0 ? 6 : 4};
         hints.ai_family = i == 0 ? AF_INET6 : AF_INET;
-        ares_getaddrinfo(lookup->channel->ares, host, NULL, &hints, came, &lookup->questions[i]);
+        if (in_hosts[i] && !in_hosts[1 - i]) {
+            came(&lookup->questions[i], ARES_ENODATA, 0, NULL);
+        } else {
+            ares_getaddrinfo(lookup->channel->ares, host, NULL, &hints, came,
+                             &lookup->questions[i]);
+        }
     }
+}
+
+/* A name that the hosts file has is not asked for its other family: it never reaches the network.
+ */
+static bool is_in_hosts(weir_channel *channel, const char *host, int family)
+{
+    struct hostent *found = NULL;
+    const int result = ares_gethostbyname_file(channel->ares, host, family, &found);
+
+    if (found != NULL) {
+        ares_free_hostent(found);
+    }
+    return result == ARES_SUCCESS;
 }
 
 static void came(void *user, int ares_status, int timeouts, struct ares_addrinfo *result)
