@@ -534,6 +534,15 @@ static void receive(sim_world *world, weir_port *port)
     }
 }
 
+void sim_driver_race(sim_world *world, weir_port *port)
+{
+    if (port->fd >= 0 && sim_net_is_readable(sim_driver_socket(port)) &&
+        sim_fault(world, SIM_FAULT_FACTS_RACE, &world->for_driver)) {
+        port->readable = true;
+        receive(world, port);
+    }
+}
+
 /* -- sending -- */
 
 static void send_pending(sim_world *world, weir_port *port)

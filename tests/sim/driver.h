@@ -43,6 +43,9 @@ void sim_driver_close(sim_world *world);
 weir_time sim_driver_wake(sim_world *world);
 void sim_driver_turn(sim_world *world);
 
+/* Octets may arrive between a lease and the opening of its stream. */
+void sim_driver_race(sim_world *world, weir_port *port);
+
 /* The front of every exchange. */
 extern const weir_front sim_driver_front;
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * weir_sim: runs seeds, counts, and says what it found. docs/simulator.md explains what a run is.
+ *
+ * With --tap it is a suite of tests of itself: seeds without a violation, the same seeds with the
+ * same hash, and each planted fault found.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -12,20 +15,27 @@
 #include "run.h"
 #include "weir/status.h"
 
-#define RUN_SECONDS_MOST 10
+#define RUNS             1000
+#define RUN_SECONDS_MOST 60
+#define PLANT_RUNS_MOST  2000
+#define REPLAY_RUNS_MOST 100
 
 typedef struct options {
     uint64_t runs;
     uint64_t seed;
-    bool seed_given;
-    bool verbose;
     bool hash;
     bool keep_going;
+    bool tap;
+    sim_run_options run;
 } options;
 
 static bool parse(int count, char **arguments, options *to);
 static bool number_after(int count, char **arguments, int *at, uint64_t *to);
 static void usage(FILE *to);
+static void run_all(const options *given, sim_totals *totals);
+static int run_plant(const options *given);
+static int run_tests(const options *given);
+static bool finds(const options *given, sim_plant plant, sim_totals *totals);
 static void report(const sim_totals *totals);
 static void died(int signal_number);
 static void say_seed(void);
@@ -39,7 +49,7 @@ void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak)
 int main(int count, char **arguments)
 {
     static sim_totals totals;
-    options given = {.runs = 1000, .seed = 1};
+    options given = {.seed = 1};
 
     if (!parse(count, arguments, &given)) {
         usage(stderr);
@@ -51,12 +61,13 @@ int main(int count, char **arguments)
     (void)signal(SIGALRM, died);
     (void)signal(SIGSEGV, died);
     (void)signal(SIGABRT, died);
-    for (uint64_t i = 0; i < given.runs && (totals.violations == 0 || given.keep_going); i++) {
-        current_seed = given.seed + i;
-        alarm(RUN_SECONDS_MOST);
-        (void)sim_run(given.seed + i, given.verbose, &totals);
+    if (given.tap) {
+        return run_tests(&given);
     }
-    alarm(0);
+    if (given.run.plant != SIM_PLANT_NONE) {
+        return run_plant(&given);
+    }
+    run_all(&given, &totals);
     report(&totals);
     if (given.hash) {
         printf("hash %016" PRIx64 "\n", totals.hash);
@@ -67,29 +78,36 @@ int main(int count, char **arguments)
 
 static bool parse(int count, char **arguments, options *to)
 {
+    bool seed_given = false;
+
     for (int i = 1; i < count; i++) {
         const char *argument = arguments[i];
+        bool known = true;
         if (strcmp(argument, "--runs") == 0) {
-            if (!number_after(count, arguments, &i, &to->runs)) {
-                return false;
-            }
+            known = number_after(count, arguments, &i, &to->runs) && to->runs > 0;
         } else if (strcmp(argument, "--seed") == 0) {
-            to->seed_given = true;
-            if (!number_after(count, arguments, &i, &to->seed)) {
-                return false;
-            }
+            seed_given = true;
+            known = number_after(count, arguments, &i, &to->seed);
+        } else if (strcmp(argument, "--plant") == 0 && i + 1 < count) {
+            to->run.plant = sim_plant_of(arguments[++i]);
+            known = to->run.plant != SIM_PLANT_COUNT;
         } else if (strcmp(argument, "--verbose") == 0) {
-            to->verbose = true;
+            to->run.verbose = true;
         } else if (strcmp(argument, "--hash") == 0) {
             to->hash = true;
         } else if (strcmp(argument, "--keep-going") == 0) {
             to->keep_going = true;
+        } else if (strcmp(argument, "--tap") == 0) {
+            to->tap = true;
         } else {
+            known = false;
+        }
+        if (!known) {
             return false;
         }
     }
-    if (to->seed_given && to->runs == 1000) {
-        to->runs = 1;
+    if (to->runs == 0) {
+        to->runs = seed_given ? 1 : RUNS;
     }
     return true;
 }
@@ -107,13 +125,79 @@ static bool number_after(int count, char **arguments, int *at, uint64_t *to)
 
 static void usage(FILE *to)
 {
-    fputs("usage: weir_sim [--runs N] [--seed S] [--verbose] [--hash] [--keep-going]\n"
+    fputs("usage: weir_sim [--runs N] [--seed S] [--verbose] [--hash] [--keep-going] [--plant "
+          "WHAT] [--tap]\n"
           "  --runs N      so many seeds, one after the other (1000; 1 if --seed is given)\n"
           "  --seed S      the first seed (1)\n"
           "  --verbose     print everything that happens\n"
           "  --hash        print the hash of all that happened: the same for the same seeds\n"
-          "  --keep-going  do not stop at a violation\n",
+          "  --keep-going  do not stop at a violation\n"
+          "  --plant WHAT  lost-release, double-charge or wrong-row: it must be found\n"
+          "  --tap         test the simulator itself\n",
           to);
+}
+
+static void run_all(const options *given, sim_totals *totals)
+{
+    for (uint64_t i = 0; i < given->runs && (totals->violations == 0 || given->keep_going); i++) {
+        current_seed = given->seed + i;
+        alarm(RUN_SECONDS_MOST);
+        (void)sim_run(given->seed + i, &given->run, totals);
+    }
+    alarm(0);
+}
+
+static int run_plant(const options *given)
+{
+    static sim_totals totals;
+    const bool found = finds(given, given->run.plant, &totals);
+
+    printf("planted %s: %s after %" PRIu64 " runs%s%s\n", sim_plant_name(given->run.plant),
+           found ? "found" : "not found", totals.runs, found ? ": " : "", totals.what);
+    return found ? 0 : 1;
+}
+
+static bool finds(const options *given, sim_plant plant, sim_totals *totals)
+{
+    const options planted = {
+        .runs = PLANT_RUNS_MOST,
+        .seed = given->seed,
+        .run = {.quiet = true, .plant = plant},
+    };
+
+    run_all(&planted, totals);
+    return totals->violations > 0;
+}
+
+static int run_tests(const options *given)
+{
+    static sim_totals once;
+    static sim_totals again;
+    options replay = *given;
+    int failed = 0;
+    int number = 0;
+
+    printf("1..%d\n", SIM_PLANT_COUNT + 1);
+    run_all(given, &once);
+    failed += once.violations > 0;
+    printf("%sok %d - %" PRIu64 " seeds without a violation\n", once.violations > 0 ? "not " : "",
+           ++number, once.runs);
+    memset(&once, 0, sizeof(once));
+    replay.runs = given->runs < REPLAY_RUNS_MOST ? given->runs : REPLAY_RUNS_MOST;
+    run_all(&replay, &once);
+    run_all(&replay, &again);
+    const bool same = once.hash == again.hash && once.runs == replay.runs;
+    failed += !same;
+    printf("%sok %d - the same seeds have the same hash\n", same ? "" : "not ", ++number);
+    for (sim_plant plant = SIM_PLANT_LOST_RELEASE; plant < SIM_PLANT_COUNT; plant++) {
+        static sim_totals planted;
+        memset(&planted, 0, sizeof(planted));
+        const bool found = finds(given, plant, &planted);
+        failed += !found;
+        printf("%sok %d - planted %s is found # %s\n", found ? "" : "not ", ++number,
+               sim_plant_name(plant), planted.what);
+    }
+    return failed == 0 ? 0 : 1;
 }
 
 static void report(const sim_totals *totals)

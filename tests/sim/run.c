@@ -3,6 +3,7 @@
 #include "run.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "check.h"
 #include "client.h"
@@ -12,31 +13,43 @@
 #define CALM_LIMIT_NS (1000 * WEIR_NS_PER_SECOND)
 #define STEPS_LIMIT   2000000
 
+static void print_violation(const sim_world *world, const sim_run_options *options);
 static void play(sim_world *world);
 static void step(sim_world *world);
 static void stuck(sim_world *world);
 static void calm(sim_world *world, void *what, uint64_t unused);
 static void add_up(const sim_world *world, sim_totals *totals);
 
-bool sim_run(uint64_t seed, bool verbose, sim_totals *totals)
+bool sim_run(uint64_t seed, const sim_run_options *options, sim_totals *totals)
 {
     static sim_world world; /* one at a time; large */
 
     sim_world_open(&world, seed);
-    world.verbose = verbose;
+    world.verbose = options->verbose;
+    world.plant = options->plant;
+    world.planted_after = sim_spread(&world.for_driver, 60);
     const bool violated = setjmp(world.violated) != 0;
     if (!violated) {
         play(&world);
     } else {
-        if (!verbose) {
-            sim_print_trace(&world);
-        }
-        fprintf(stderr, "VIOLATION seed %llu: %s\n", (unsigned long long)world.seed, world.what);
+        print_violation(&world, options);
+        memcpy(totals->what, world.what, sizeof(totals->what));
         totals->violations++;
     }
     add_up(&world, totals);
     sim_world_close(&world);
     return !violated;
+}
+
+static void print_violation(const sim_world *world, const sim_run_options *options)
+{
+    if (options->quiet) {
+        return;
+    }
+    if (!options->verbose) {
+        sim_print_trace(world);
+    }
+    fprintf(stderr, "VIOLATION seed %llu: %s\n", (unsigned long long)world->seed, world->what);
 }
 
 static void play(sim_world *world)

@@ -25,9 +25,16 @@ typedef struct sim_totals {
     weir_time simulated_ns;
     uint64_t statuses[256]; /* by -status */
     uint64_t faults[SIM_FAULT_COUNT];
+    char what[256]; /* the last violation */
 } sim_totals;
 
-/* True: nothing was violated. Otherwise it was printed, with the last of the trace if asked. */
-bool sim_run(uint64_t seed, bool verbose, sim_totals *totals);
+typedef struct sim_run_options {
+    bool verbose; /* print all that happens */
+    bool quiet;   /* print nothing of a violation */
+    sim_plant plant;
+} sim_run_options;
+
+/* True: nothing was violated. Otherwise it was printed, with the last of what happened. */
+bool sim_run(uint64_t seed, const sim_run_options *options, sim_totals *totals);
 
 #endif

@@ -23,6 +23,7 @@
 #include <setjmp.h>
 
 #include "plan.h"
+#include "plant.h"
 #include "proto/alloc.h"
 #include "proto/clock.h"
 #include "proto/list.h"
@@ -106,6 +107,8 @@ typedef struct sim_world {
     sim_plan plan;
     bool calm; /* faults are off */
     bool verbose;
+    sim_plant plant;
+    uint64_t planted_after; /* so many chances are let pass */
     sim_dice for_net;
     sim_dice for_peers;
     sim_dice for_calls;
