@@ -8,6 +8,7 @@
  */
 #include "engine/loop.h"
 
+#include "engine/orphan.h"
 #include "engine/record.h"
 
 #define TURN_OCTETS ((size_t)1 << 20)
@@ -327,10 +328,13 @@ static weir_status begin(weir_loop *loop, const weir_loop_options *options, weir
 /* Cancels what is under way without telling it, and closes every connection after one try at goodbye. */
 static void close_everything(weir_loop *loop)
 {
-    while (!weir_list_is_empty(&loop->turn.live)) {
-        weir_turn_seat *seat = WEIR_CONTAINER_OF(loop->turn.live.next, weir_turn_seat, live);
-        weir_exchange_fail_with(seat->exchange, WEIR_E_CLOSED, NULL, loop->turn.now_ns);
-        weir_turn_abandon(&loop->turn, seat->exchange);
+    while (!weir_list_is_empty(&loop->turn.all)) {
+        weir_turn_seat *seat = WEIR_CONTAINER_OF(loop->turn.all.next, weir_turn_seat, all);
+        weir_exchange *ex = seat->exchange;
+        weir_exchange_fail_with(ex, WEIR_E_CLOSED, NULL, loop->turn.now_ns);
+        weir_list_remove(&seat->kicked);
+        weir_turn_forget(&loop->turn, ex);
+        weir_exchange_outlive(ex);
     }
     weir_pool_shutdown(loop->turn.core.pool, loop->turn.now_ns);
     for (int round = 0; round < ROUNDS_LIMIT && !weir_list_is_empty(&loop->turn.ports); round++) {

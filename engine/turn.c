@@ -42,6 +42,7 @@ weir_status weir_turn_init(weir_turn *turn, const weir_core_options *options)
     weir_list_init(&turn->touched);
     weir_list_init(&turn->news);
     weir_list_init(&turn->leaving);
+    weir_list_init(&turn->all);
     weir_list_init(&turn->live);
     weir_list_init(&turn->telling);
     weir_timers_init(&turn->timers, options->allocator);
@@ -52,6 +53,7 @@ weir_status weir_turn_init(weir_turn *turn, const weir_core_options *options)
 void weir_turn_clear(weir_turn *turn)
 {
     WEIR_ASSERT(weir_list_is_empty(&turn->ports));
+    WEIR_ASSERT(weir_list_is_empty(&turn->all));
     WEIR_ASSERT(weir_list_is_empty(&turn->live));
     weir_core_clear(&turn->core);
     weir_bin_clear(&turn->bin);
@@ -75,6 +77,7 @@ weir_exchange *weir_turn_submit(weir_turn *turn, const weir_exchange_options *op
         return NULL;
     }
     seat->exchange = ex;
+    weir_list_init(&seat->all);
     weir_list_init(&seat->live);
     weir_list_init(&seat->leaving);
     weir_list_init(&seat->telling);
@@ -82,6 +85,7 @@ weir_exchange *weir_turn_submit(weir_turn *turn, const weir_exchange_options *op
     seat->read_armed = true;
     seat->write_armed = true;
     ex->seat = seat;
+    weir_list_push_back(&turn->all, &seat->all);
     if (ex->state == WEIR_EXCHANGE_DONE) {
         note(turn, ex);
         return ex;
@@ -125,11 +129,18 @@ void weir_turn_abandon(weir_turn *turn, weir_exchange *ex)
     weir_list_remove(&seat->telling);
 }
 
-void weir_turn_free_exchange(weir_turn *turn, weir_exchange *ex)
+void weir_turn_forget(weir_turn *turn, weir_exchange *ex)
 {
     weir_turn_abandon(turn, ex);
     weir_timers_unreserve(&turn->timers);
+    weir_list_remove(&seat_of(ex)->all);
     weir_release(turn->core.allocator, seat_of(ex));
+    ex->seat = NULL;
+}
+
+void weir_turn_free_exchange(weir_turn *turn, weir_exchange *ex)
+{
+    weir_turn_forget(turn, ex);
     weir_exchange_destroy(ex);
 }
 

@@ -56,6 +56,7 @@ typedef struct weir_turn {
     weir_list touched;
     weir_list news;      /* exchanges to look at */
     weir_list leaving;   /* exchanges whose attempt is over: they leave their link after it was flushed */
+    weir_list all;       /* exchanges that were not freed */
     weir_list live;      /* exchanges that are not DONE */
     weir_list telling;   /* exchanges with something to tell */
     bool pool_moved;     /* outside a turn: it may have actions */
@@ -65,6 +66,7 @@ typedef struct weir_turn {
 /* The turn's record of an exchange (exchange->seat). */
 typedef struct weir_turn_seat {
     weir_exchange *exchange;
+    weir_list all;
     weir_list live;
     weir_list leaving;
     weir_list telling;
@@ -84,6 +86,8 @@ weir_exchange *weir_turn_submit(weir_turn *turn, const weir_exchange_options *op
 void weir_turn_cancelled(weir_turn *turn, weir_exchange *exchange);
 /* Takes an exchange that is under way out of everything; it is DONE then, and nothing is told. */
 void weir_turn_abandon(weir_turn *turn, weir_exchange *exchange);
+/* The same, and the turn forgets it: the exchange is nobody's but its user's. */
+void weir_turn_forget(weir_turn *turn, weir_exchange *exchange);
 /* The same for one that is about to be freed, and frees it. */
 void weir_turn_free_exchange(weir_turn *turn, weir_exchange *exchange);
 void weir_turn_received(weir_turn *turn, weir_port *port, weir_span octets);
