@@ -33,7 +33,7 @@ struct weir_line;
 
 typedef struct weir_seat {
     weir_list all;
-    weir_list place;            /* in the client's free seats, or a line's waiting ones */
+    weir_list place;            /* in the client's free seats or its queued ones, or a line's waiting ones */
     weir_list to_wake;          /* in a line's list of seats that are woken when it is let go */
     weir_list to_rouse;         /* the same for the core's lock */
     weir_mutex lock;            /* guards state, exchange, woken, fd */
@@ -46,6 +46,7 @@ typedef struct weir_seat {
     int signal;                 /* eventfd for POLLING; -1: made at the first poll */
     void *parked;               /* the wait hooks' */
     weir_list dials;            /* lines that were given to this thread to dial; guarded by the core's lock */
+    bool is_dialing;            /* it runs one now; guarded by the core's lock */
     uint8_t *receive;
     const weir_wait_hooks *hooks;
 } weir_seat;

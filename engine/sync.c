@@ -64,6 +64,7 @@ weir_client *weir_client_new(const weir_client_options *given, weir_status *stat
     client->allocator = allocator;
     weir_list_init(&client->free_seats);
     weir_list_init(&client->seats);
+    weir_list_init(&client->queued);
     weir_list_init(&client->lines);
     weir_list_init(&client->wakes);
     const weir_shared_options shared_options = {.size = sizeof(shared_options), .allocator = allocator};
@@ -225,6 +226,13 @@ void weir_client_wake_later(weir_client *client, weir_seat *seat)
 {
     if (weir_list_is_empty(&seat->to_rouse)) {
         weir_list_push_back(&client->wakes, &seat->to_rouse);
+    }
+}
+
+void weir_client_wake_queued(weir_client *client)
+{
+    for (weir_list *at = client->queued.next; at != &client->queued; at = at->next) {
+        weir_client_wake_later(client, WEIR_CONTAINER_OF(at, weir_seat, place));
     }
 }
 
@@ -524,7 +532,15 @@ static void close_line(weir_client *client, const weir_action *action)
     weir_line *line = weir_slot_user(action->slot);
     weir_slot *slot = action->slot;
 
-    WEIR_ASSERT(line != NULL && line->open);
+    if (line == NULL) {
+        return; /* a dial that was given up, and who ran it is closing it already */
+    }
+    if (!line->open) {
+        /* Nobody waits for it any more and another origin needs its place: who runs the dial ends it. */
+        line->given_up = true;
+        weir_client_wake_later(client, line->dialer);
+        return;
+    }
     weir_slot_set_user(slot, NULL);
     line->slot = NULL;
     line->close_reason = action->reason;
@@ -532,6 +548,9 @@ static void close_line(weir_client *client, const weir_action *action)
     weir_line_close(line, weir_now());
     weir_mutex_lock(&client->core_lock);
     weir_pool_gone(client->core.pool, slot, weir_now());
+    if (action->reason == WEIR_REASON_UNFIT) {
+        weir_client_wake_queued(client);
+    }
 }
 
 static weir_client *client_of(const weir_exchange *ex)

@@ -30,6 +30,7 @@ struct weir_client {
     weir_core core;
     weir_list free_seats;
     weir_list seats;
+    weir_list queued;         /* seats that wait for a place */
     weir_list lines;
     weir_list wakes;          /* seats to wake once the core's lock is let go: no hook is called under it */
     weir_wait_hooks hooks_copy;
@@ -43,6 +44,8 @@ typedef struct weir_line {
     weir_list place;          /* in client->lines; guarded by the core's lock */
     weir_list given;          /* in the dials of the seat that is to dial it; guarded by the core's lock */
     bool open;                /* it was dialled, others may use it; guarded by the core's lock */
+    bool given_up;            /* the pool wants its place while it is dialled; guarded by the core's lock */
+    weir_seat *dialer;        /* to whom the dial was given; guarded by the core's lock */
     weir_client *client;
     weir_slot *slot;
     weir_link *link;
@@ -77,6 +80,8 @@ typedef enum weir_need {
 void weir_client_settle(weir_client *client);
 /* With the core's lock. */
 void weir_client_wake_later(weir_client *client, weir_seat *seat);
+/* With the core's lock: a failure made the pool pause, and who waits parked before it was known until when. */
+void weir_client_wake_queued(weir_client *client);
 /* Lets go of the core's lock, then wakes whom the holder found to be woken. */
 void weir_client_unlock(weir_client *client);
 

@@ -31,6 +31,7 @@ static void wait_on_dial(weir_line *line, weir_exchange *ex, weir_seat *seat, we
 static void attempts_ready(weir_line *line, const weir_poll *polls, size_t count, weir_time now_ns);
 static void shake_hands(weir_line *line, uint8_t *room, weir_time now_ns);
 static void end_dial(weir_line *line);
+static bool open_line(weir_client *client, weir_line *line, weir_time now_ns);
 static bool hand_over(weir_client *client, weir_line *line, const weir_exchange *from);
 static weir_seat *find_heir(const weir_slot *slot, const weir_exchange *but);
 static bool has_left(weir_client *client, weir_exchange *ex, weir_time now_ns, weir_time *deadline_ns);
@@ -64,13 +65,14 @@ void weir_client_dial(weir_client *client, weir_action *action)
     weir_line *line = new_line(client, action, &failure.status);
     if (line == NULL) {
         weir_pool_dial_failed(client->core.pool, action->slot, &failure, weir_now());
+        weir_client_wake_queued(client);
         return;
     }
     weir_exchange *cause = WEIR_CONTAINER_OF(action->ticket, weir_exchange, ticket);
     weir_seat *seat = atomic_load(&cause->sits);
     WEIR_ASSERT(seat != NULL); /* it is inside a call, or its ticket would not wait */
-    if (!weir_list_is_empty(&seat->dials)) {
-        /* It was handed another's dial already: this one begins sooner with somebody else, if there is one. */
+    if (seat->is_dialing || !weir_list_is_empty(&seat->dials)) {
+        /* It has another's dial already: this one begins sooner with somebody else, if there is one. */
         weir_seat *other = find_heir(line->slot, cause);
         seat = other != NULL ? other : seat;
     }
@@ -145,6 +147,7 @@ static weir_line *new_line(weir_client *client, weir_action *action, weir_status
 static void give(weir_line *line, weir_seat *seat)
 {
     weir_list_push_back(&seat->dials, &line->given);
+    line->dialer = seat;
     weir_client_wake_later(line->client, seat);
 }
 
@@ -157,6 +160,7 @@ static weir_line *take_dial(weir_client *client, weir_seat *seat)
         line = WEIR_CONTAINER_OF(seat->dials.next, weir_line, given);
         weir_list_remove(&line->given);
     }
+    seat->is_dialing = line != NULL;
     weir_mutex_unlock(&client->core_lock);
     return line;
 }
@@ -228,33 +232,50 @@ static void run_dial(weir_client *client, weir_line *line, weir_exchange *ex, we
     if (line->dialing != NULL) {
         failure = line->dialing->failure;
     }
-    if (end == DIAL_READY) {
-        const weir_facts facts = weir_link_facts(line->link);
-        end_dial(line);
-        weir_dialing_free(line->dialing);
-        line->dialing = NULL;
-        line->facts_version = facts.version;
-        line->used_ns = now_ns;
-        (void)weir_os_set_blocking(line->fd, true);
-        weir_mutex_lock(&client->core_lock);
-        line->open = true;
-        weir_pool_ready(client->core.pool, slot, &facts, now_ns);
-    } else {
-        line->close_reason = WEIR_REASON_SHUTDOWN;
+    if (end == DIAL_READY && open_line(client, line, now_ns)) {
+        return;
+    }
+    line->close_reason = WEIR_REASON_SHUTDOWN;
+    if (end != DIAL_READY) {
         weir_link_abort(line->link, end == DIAL_FAILED ? failure.status : WEIR_E_CANCELLED, now_ns);
-        weir_mutex_lock(&client->core_lock);
-        weir_slot_set_user(slot, NULL);
-        weir_mutex_unlock(&client->core_lock);
-        weir_line_close(line, now_ns);
-        weir_mutex_lock(&client->core_lock);
-        if (end == DIAL_FAILED) {
-            weir_pool_dial_failed(client->core.pool, slot, &failure, now_ns);
-        } else {
-            weir_pool_gone(client->core.pool, slot, now_ns);
-        }
+    }
+    weir_mutex_lock(&client->core_lock);
+    weir_slot_set_user(slot, NULL);
+    weir_mutex_unlock(&client->core_lock);
+    weir_line_close(line, now_ns);
+    weir_mutex_lock(&client->core_lock);
+    seat->is_dialing = false;
+    if (end == DIAL_FAILED) {
+        weir_pool_dial_failed(client->core.pool, slot, &failure, now_ns);
+        weir_client_wake_queued(client);
+    } else {
+        weir_pool_gone(client->core.pool, slot, now_ns);
     }
     weir_client_settle(client);
     weir_client_unlock(client);
+}
+
+/* The dial succeeded; false: the pool gave it up meanwhile, and it is to be closed. */
+static bool open_line(weir_client *client, weir_line *line, weir_time now_ns)
+{
+    const weir_facts facts = weir_link_facts(line->link);
+
+    end_dial(line);
+    weir_dialing_free(line->dialing);
+    line->dialing = NULL;
+    line->facts_version = facts.version;
+    line->used_ns = now_ns;
+    (void)weir_os_set_blocking(line->fd, true);
+    weir_mutex_lock(&client->core_lock);
+    const bool open = !line->given_up;
+    line->open = open;
+    line->dialer->is_dialing = false;
+    if (open) {
+        weir_pool_ready(client->core.pool, line->slot, &facts, now_ns);
+        weir_client_settle(client); /* the line may be gone after it */
+    }
+    weir_client_unlock(client);
+    return open;
 }
 
 /* On the thread that runs the dial: the dialing writes into its exchange. False: *status says why not. */
@@ -476,7 +497,7 @@ static void end_dial(weir_line *line)
 static bool hand_over(weir_client *client, weir_line *line, const weir_exchange *from)
 {
     weir_mutex_lock(&client->core_lock);
-    weir_seat *heir = find_heir(line->slot, from);
+    weir_seat *heir = line->given_up ? NULL : find_heir(line->slot, from);
     if (heir != NULL) {
         give(line, heir);
     }
@@ -484,14 +505,14 @@ static bool hand_over(weir_client *client, weir_line *line, const weir_exchange 
     return heir != NULL;
 }
 
-/* With the core's lock: a thread that waits for a place at the slot's origin and has nothing to dial. */
+/* With the core's lock: a thread that waits for a place at the slot's origin and neither dials nor is about to. */
 static weir_seat *find_heir(const weir_slot *slot, const weir_exchange *but)
 {
     for (weir_ticket *ticket = weir_pool_next_waiting(slot, NULL); ticket != NULL;
          ticket = weir_pool_next_waiting(slot, ticket)) {
         weir_exchange *ex = WEIR_CONTAINER_OF(ticket, weir_exchange, ticket);
         weir_seat *seat = atomic_load(&ex->sits);
-        if (ex != but && seat != NULL && ticket->dial == NULL && weir_list_is_empty(&seat->dials)) {
+        if (ex != but && seat != NULL && ticket->dial == NULL && !seat->is_dialing && weir_list_is_empty(&seat->dials)) {
             return seat;
         }
     }
@@ -504,9 +525,14 @@ static weir_seat *find_heir(const weir_slot *slot, const weir_exchange *but)
  */
 static bool has_left(weir_client *client, weir_exchange *ex, weir_time now_ns, weir_time *deadline_ns)
 {
+    weir_seat *seat = atomic_load(&ex->sits);
     weir_why why = WEIR_WHY_NONE;
 
     weir_mutex_lock(&client->core_lock);
+    if (weir_pool_deadline(client->core.pool, &why) <= now_ns) {
+        weir_pool_tick(client->core.pool, now_ns); /* a pause after a failed dial is over: nobody else may be awake to see it */
+        weir_client_settle(client);
+    }
     if (ex->state == WEIR_EXCHANGE_QUEUED) {
         weir_core_granted(&client->core, ex, now_ns);
     }
@@ -523,7 +549,12 @@ static bool has_left(weir_client *client, weir_exchange *ex, weir_time now_ns, w
         weir_client_settle(client);
     }
     const bool left = ex->state != WEIR_EXCHANGE_QUEUED;
-    *deadline_ns = left ? WEIR_NEVER : weir_exchange_deadline(ex, &why);
+    weir_list_remove(&seat->place);
+    *deadline_ns = WEIR_NEVER;
+    if (!left) {
+        weir_list_push_back(&client->queued, &seat->place);
+        *deadline_ns = weir_time_earlier(weir_exchange_deadline(ex, &why), weir_pool_deadline(client->core.pool, &why));
+    }
     weir_client_unlock(client);
     return left;
 }
