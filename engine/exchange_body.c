@@ -134,6 +134,7 @@ weir_status weir_exchange_finish(weir_exchange *ex, const weir_fields *trailers,
         status = weir_conn_write(ex->link->conn, ex->stream, (weir_span){NULL, 0}, true, now_ns, &taken);
     }
     if (status == WEIR_OK) {
+        ex->body_was_taken = true; /* its end was, and nobody would say it again */
         request_ended(ex, now_ns);
     } else {
         queued(ex, status, now_ns);
