@@ -84,6 +84,8 @@ int weir_os_poll(weir_poll *fds, size_t count, weir_time deadline_ns);
 int weir_os_signal_new(void);
 void weir_os_signal_raise(int fd);
 void weir_os_signal_clear(int fd);
+/* For libraries that do not say why they failed: can no descriptor be had now? */
+bool weir_os_descriptors_ran_out(void);
 
 /* -- os_epoll.c: one descriptor that holds sockets, a timer and a signal -- */
 typedef struct weir_os_ready {

@@ -77,7 +77,6 @@ static pthread_once_t library_once = PTHREAD_ONCE_INIT;
 static void library_begin(void);
 static weir_status open_ares(weir_channel *channel);
 static weir_status open_signal(weir_channel *channel);
-static bool descriptors_ran_out(void);
 static void socket_state(void *user, ares_socket_t fd, int readable, int writable);
 static void came(void *user, int ares_status, int timeouts, struct ares_addrinfo *result);
 static void store(weir_lookup *lookup, uint8_t family, weir_status status,
@@ -455,19 +454,9 @@ static weir_status status_of(int ares_status)
     case ARES_ETIMEOUT:
         return WEIR_E_DEADLINE_DNS;
     default:
-        return descriptors_ran_out() ? WEIR_E_DESCRIPTORS : WEIR_E_DNS_FAILED;
+        /* c-ares does not say why it could open neither its files nor its sockets. */
+        return weir_os_descriptors_ran_out() ? WEIR_E_DESCRIPTORS : WEIR_E_DNS_FAILED;
     }
-}
-
-/* c-ares does not say why it could open neither its files nor its sockets; trying says it. */
-static bool descriptors_ran_out(void)
-{
-    const int fd = weir_os_signal_new();
-
-    if (fd >= 0) {
-        weir_os_close(fd);
-    }
-    return fd < 0;
 }
 
 static bool is_failure(weir_status status)

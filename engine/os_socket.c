@@ -350,6 +350,16 @@ void weir_os_signal_clear(int fd)
     (void)result; /* EAGAIN: it was not raised */
 }
 
+bool weir_os_descriptors_ran_out(void)
+{
+    const int fd = weir_os_signal_new();
+
+    if (fd >= 0) {
+        weir_os_close(fd);
+    }
+    return fd < 0 && (errno == EMFILE || errno == ENFILE);
+}
+
 static weir_io failed(int sys_errno)
 {
     return (weir_io){WEIR_IO_FAILED, sys_errno, 0};

@@ -21,6 +21,7 @@
  * only when OPEN, CLOSED or FAILED; the out queue's own (engine/tls_out.c).
  */
 #include "engine/tls.h"
+#include "engine/os.h"
 #include "engine/tls_config.h"
 #include "engine/tls_failure.h"
 #include "engine/tls_in.h"
@@ -333,7 +334,9 @@ static bool set_up(weir_tls *tls, const weir_tls_filter_options *options)
     }
     tls->ssl = wolfSSL_new(weir_tls_config_context(tls->config));
     if (!tls->ssl) {
-        fail(tls, WEIR_E_NOMEM, "wolfSSL could not make a connection");
+        /* Builds of wolfSSL differ in whether they open a descriptor for randomness here. */
+        fail(tls, weir_os_descriptors_ran_out() ? WEIR_E_DESCRIPTORS : WEIR_E_NOMEM,
+             "wolfSSL could not make a connection");
         return false;
     }
     wolfSSL_SSLSetIORecv(tls->ssl, receive);
