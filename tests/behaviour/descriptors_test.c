@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* A process that ran out of descriptors: calls say so, and go well again once there are some. */
+#include "support/world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define SWEEP 8
+
+/* Only descriptors below the lowest free one, plus `more`, can be had. */
+static struct rlimit leave_only(unsigned more)
+{
+    struct rlimit before;
+    struct rlimit now;
+    const int lowest = dup(STDOUT_FILENO);
+
+    assert_true(lowest >= 0);
+    assert_int_equal(close(lowest), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    now = before;
+    now.rlim_cur = (rlim_t)lowest + more;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+    return before;
+}
+
+static void give_back(const struct rlimit *before)
+{
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, before), 0);
+}
+
+/*
+ * Fetches with no more than so many descriptors. A TLS filter may need one before any connect is
+ * tried (for wolfSSL's random numbers); then there was no connection that could be told closed.
+ */
+static weir_fetched fetch_with(weir_world *world, unsigned more)
+{
+    const weir_ask ask = weir_world_ask(world, "/octets/1000");
+    const size_t begun = weir_world_told(world, WEIR_EVENT_CONNECT_STARTED);
+    const struct rlimit before = leave_only(more);
+    const weir_fetched fetched = weir_world_fetch(world, &ask);
+
+    give_back(&before);
+    if (fetched.called != WEIR_OK && weir_world_told(world, WEIR_EVENT_CONNECT_STARTED) == begun) {
+        assert_true(world->way.tls);
+        world->closed++;
+    }
+    return fetched;
+}
+
+static void assert_goes_well(weir_world *world)
+{
+    const weir_ask ask = weir_world_ask(world, "/octets/1000");
+    const weir_fetched fetched = weir_world_fetch(world, &ask);
+
+    assert_int_equal(fetched.called, WEIR_OK);
+    assert_int_equal(fetched.ended, WEIR_END);
+    assert_int_equal(fetched.octets, 1000);
+}
+
+static void a_connect_without_descriptors_says_so(weir_world *world)
+{
+    (void)weir_world_user(world);
+    for (int i = 0; i < 3; i++) {
+        const weir_fetched fetched = fetch_with(world, 0);
+        assert_int_equal(fetched.called, WEIR_E_DESCRIPTORS);
+        assert_int_equal(fetched.failure.processed, WEIR_NOT_SENT);
+    }
+    assert_goes_well(world);
+}
+
+static void any_number_of_descriptors_is_enough_or_too_few(weir_world *world)
+{
+    bool was_enough = false;
+
+    (void)weir_world_user(world);
+    for (unsigned more = 0; more < SWEEP; more++) {
+        const weir_fetched fetched = fetch_with(world, more);
+        if (fetched.called == WEIR_OK) {
+            assert_int_equal(fetched.ended, WEIR_END);
+            was_enough = true;
+        } else {
+            assert_int_equal(fetched.called, WEIR_E_DESCRIPTORS);
+        }
+        assert_goes_well(world);
+        weir_world_close(world); /* the next is without a connection again */
+        (void)weir_world_user(world);
+    }
+    assert_true(was_enough);
+}
+
+static void a_connection_that_is_open_needs_none(weir_world *world)
+{
+    assert_goes_well(world);
+    const struct rlimit before = leave_only(0);
+    assert_goes_well(world);
+    give_back(&before);
+}
+
+int main(void)
+{
+    static const weir_behaviour behaviours[] = {
+        {.name = "a connect without descriptors says so",
+         .run = a_connect_without_descriptors_says_so},
+        {.name = "any number of descriptors is enough or too few",
+         .run = any_number_of_descriptors_is_enough_or_too_few},
+        {.name = "a connection that is open needs none",
+         .run = a_connection_that_is_open_needs_none},
+    };
+
+    return weir_world_run("descriptors", behaviours, sizeof(behaviours) / sizeof(behaviours[0]),
+                          NULL);
+}
