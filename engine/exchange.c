@@ -56,7 +56,8 @@ weir_exchange *weir_exchange_new(const weir_exchange_options *options, const wei
     weir_fields_init(&ex->request.fields, ex->allocator);
     weir_bin_init(&ex->rest_bin, ex->allocator, 0);
     weir_buf_init(&ex->rest, &ex->rest_bin, SIZE_MAX);
-    weir_events_init(&ex->events, ex->allocator, ex->call.observer);
+    weir_events_init(&ex->events, ex->allocator,
+                     ex->call.observer != NULL ? ex->call.observer : options->observer);
     weir_list_init(&ex->link_place);
     weir_list_init(&ex->token_place);
     weir_list_init(&ex->news_place);
@@ -75,6 +76,7 @@ weir_exchange *weir_exchange_new(const weir_exchange_options *options, const wei
         ex->phase = WEIR_PHASE_DONE;
         ex->news = WEIR_NEWS_OVER;
     }
+    weir_exchange_submitted(ex, options->now_ns);
     return ex;
 }
 

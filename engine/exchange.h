@@ -136,6 +136,7 @@ struct weir_exchange {
     weir_time first_octet_ns;     /* 0: none yet */
     weir_time head_ns;
     weir_time continue_since_ns;
+    weir_time away_until_ns;      /* blocking: the caller was between two calls; the peer's time runs from then */
 
     /* Telling. */
     unsigned news;
@@ -163,6 +164,7 @@ typedef struct weir_exchange_options {
     void *user;
     uint64_t id;
     weir_tls_config *tls; /* default for https */
+    const weir_observer *observer; /* of a call that brings none; may be NULL */
     weir_time now_ns;
 } weir_exchange_options;
 
@@ -180,6 +182,8 @@ bool weir_request_is_https(const weir_request *request);
 weir_origin_key weir_exchange_key(const weir_exchange *exchange);
 
 /* -- exchange_life.c -- */
+/* Tells that it was submitted; and that it is done, if it was refused. */
+void weir_exchange_submitted(weir_exchange *exchange, weir_time now_ns);
 void weir_exchange_set_phase(weir_exchange *exchange, weir_phase phase, weir_time now_ns);
 /* The ticket waits, or was granted (PLACED, tells CONNECTION_ACQUIRED at attach). */
 void weir_exchange_queued(weir_exchange *exchange, weir_time now_ns);

@@ -10,7 +10,8 @@
  *   request sent, nothing came         first_octet_ns since its last octet was taken
  *   response under way                 idle_ns since its last octet came, while there is room for more
  *
- * Nothing runs while the caller is the one to act: an unwritten stream, an inbox that is full.
+ * Nothing runs while the caller is the one to act: an unwritten stream, an inbox that is full, and in the blocking front end the
+ * time between two calls, when nobody would read what the peer sent.
  *
  * Replay: only what is provably unprocessed, or idempotent on a connection that was reused and may have died of old age
  * (RFC 9110 s9.2.2, RFC 9112 s9.3.1, RFC 9113 s8.7). The proof is the ledger's, not a guess.
@@ -34,6 +35,7 @@ static void forget_attempt(weir_exchange *ex);
 static void finish(weir_exchange *ex, weir_time now_ns);
 static weir_time phase_deadline(const weir_exchange *ex, weir_why *why);
 static weir_time sending_deadline(const weir_exchange *ex, weir_why *why);
+static weir_time after(const weir_exchange *ex, weir_time since_ns, weir_time span_ns);
 static weir_status status_of(weir_why why);
 
 void weir_exchange_set_phase(weir_exchange *ex, weir_phase phase, weir_time now_ns)
@@ -54,6 +56,21 @@ void weir_exchange_queued(weir_exchange *ex, weir_time now_ns)
     if (ex->ticket.state == WEIR_TICKET_WAITING) {
         tell(ex, &event, now_ns);
     }
+}
+
+void weir_exchange_submitted(weir_exchange *ex, weir_time now_ns)
+{
+    weir_event event = {.kind = WEIR_EVENT_SUBMITTED};
+
+    if (ex->state == WEIR_EXCHANGE_DONE) {
+        tell(ex, &event, now_ns);
+        event.kind = WEIR_EVENT_DONE;
+        event.failure = ex->failure;
+    } else {
+        event.host = ex->target.host;
+        event.port = ex->target.port;
+    }
+    tell(ex, &event, now_ns);
 }
 
 weir_status weir_exchange_attach(weir_exchange *ex, weir_link *link, weir_time now_ns)
@@ -339,6 +356,14 @@ static void take_message(weir_exchange *ex, weir_conn_event *event, weir_time no
         ex->sent_ns = now_ns;
         ex->news |= WEIR_NEWS_WRITABLE;
     }
+    weir_event told = {
+        .kind = WEIR_EVENT_INFORMATIONAL,
+        .conn = ex->link->id,
+        .protocol = weir_link_protocol(ex->link),
+        .code = message->code,
+    };
+    weir_exchange_moved(ex, now_ns); /* its first octet came before it */
+    tell(ex, &told, now_ns);
     message->next = NULL;
     if (ex->informational_last != NULL) {
         ex->informational_last->next = message;
@@ -528,24 +553,22 @@ static weir_time phase_deadline(const weir_exchange *ex, weir_why *why)
     if (ex->state != WEIR_EXCHANGE_ATTACHED) {
         return WEIR_NEVER;
     }
-    if (ex->phase == WEIR_PHASE_SEND && ex->received_ns == 0) {
+    /* A 1xx that is not 100 does not release the content (RFC 9110 s10.1.1). */
+    if (ex->phase == WEIR_PHASE_SEND && (ex->received_ns == 0 || ex->sending == WEIR_SENDING_CONTINUE)) {
         return sending_deadline(ex, why);
     }
     if (ex->received_ns == 0) {
         *why = WEIR_WHY_FIRST_OCTET;
-        return weir_time_add(ex->sent_ns, ex->call.first_octet_ns);
+        return after(ex, ex->sent_ns, ex->call.first_octet_ns);
     }
     if (weir_conn_readable(ex->link->conn, ex->stream) > 0 && weir_buf_room(&ex->stream->inbox) == 0) {
         return WEIR_NEVER;
     }
-    if (ex->phase == WEIR_PHASE_SEND && ex->stream->owner.queued_octets > 0) {
+    if (ex->sending == WEIR_SENDING_BODY || (ex->phase == WEIR_PHASE_SEND && ex->stream->owner.queued_octets > 0)) {
         return sending_deadline(ex, why);
     }
-    if (ex->sending == WEIR_SENDING_BODY) {
-        return WEIR_NEVER;
-    }
     *why = WEIR_WHY_IDLE;
-    return weir_time_add(ex->received_ns, ex->call.idle_ns);
+    return after(ex, ex->received_ns, ex->call.idle_ns);
 }
 
 static weir_time sending_deadline(const weir_exchange *ex, weir_why *why)
@@ -554,13 +577,18 @@ static weir_time sending_deadline(const weir_exchange *ex, weir_why *why)
 
     if (!waits && ex->sending == WEIR_SENDING_CONTINUE) {
         *why = WEIR_WHY_CONTINUE;
-        return weir_time_add(ex->sent_ns, ex->call.continue_ns);
+        return after(ex, ex->sent_ns, ex->call.continue_ns);
     }
     if (!waits) {
         return WEIR_NEVER;
     }
     *why = WEIR_WHY_WRITE;
-    return weir_time_add(ex->sent_ns, ex->call.write_ns);
+    return after(ex, ex->sent_ns, ex->call.write_ns);
+}
+
+static weir_time after(const weir_exchange *ex, weir_time since_ns, weir_time span_ns)
+{
+    return weir_time_add(since_ns > ex->away_until_ns ? since_ns : ex->away_until_ns, span_ns);
 }
 
 static weir_status status_of(weir_why why)

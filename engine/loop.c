@@ -116,6 +116,7 @@ weir_status weir_loop_submit(weir_loop *loop, const weir_request *request, const
         .owner = loop,
         .user = user,
         .id = loop->turn.core.next_exchange++,
+        .observer = loop->observed_as_records ? &loop->record_observer : NULL,
         .now_ns = weir_now(),
     };
     weir_status status = WEIR_OK;
@@ -131,9 +132,6 @@ weir_status weir_loop_submit(weir_loop *loop, const weir_request *request, const
     weir_exchange *ex = weir_turn_submit(&loop->turn, &options, request, call, &status);
     if (ex == NULL) {
         return status;
-    }
-    if (loop->observed_as_records && ex->call.observer == NULL) {
-        ex->events.observer = &loop->record_observer;
     }
     if (ex->call.token != NULL) {
         weir_token_add(ex->call.token, ex);

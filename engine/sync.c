@@ -122,7 +122,7 @@ weir_status weir_client_call(weir_client *client, const weir_request *request, c
     options.id = atomic_fetch_add(&client->next_exchange, 1);
     weir_exchange *ex = weir_exchange_new(&options, request, call, &status);
     if (ex == NULL || ex->state == WEIR_EXCHANGE_DONE) {
-        *exchange = ex;
+        *exchange = ex == NULL || tell(ex) ? NULL : ex;
         return status;
     }
     weir_seat *seat = sit(client, ex);
@@ -469,6 +469,7 @@ static weir_seat *sit(weir_client *client, weir_exchange *ex)
         weir_mutex_unlock(&client->core_lock);
     }
     weir_seat_take(seat, ex);
+    ex->away_until_ns = weir_now();
     atomic_store(&ex->sits, seat);
     return seat;
 }
