@@ -13,11 +13,12 @@
 
 #include <cmocka.h>
 
-#define PARTS 1
+#define PARTS 2
 
 int main(void)
 {
     const weir_failures parts[PARTS] = {
+        weir_failures_of_callers(),
         weir_failures_of_deadlines(),
     };
     size_t count = 0;

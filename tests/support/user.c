@@ -12,12 +12,17 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* No wait of any test is longer than this, sanitizers and a busy machine included. */
 #define WATCHDOG_MS 60000
+/* Numbers of statuses are above -STATUSES. */
+#define STATUSES    256
+
+static atomic_bool seen[STATUSES];
 
 typedef struct wait {
     unsigned told; /* bits of what was told since it was last cleared */
@@ -44,6 +49,7 @@ typedef struct job_run {
     void *shared;
 } job_run;
 
+static weir_status noted(weir_status status);
 static weir_status call_loop(weir_user *user, const weir_request *request, const weir_call *call,
                              weir_exchange **exchange);
 static void wait_told(weir_user *user, wait *w);
@@ -106,8 +112,8 @@ const char *weir_user_kind_name(weir_user_kind kind)
 weir_status weir_user_call(weir_user *user, const weir_request *request, const weir_call *call,
                            weir_exchange **exchange)
 {
-    return user->client != NULL ? weir_client_call(user->client, request, call, exchange)
-                                : call_loop(user, request, call, exchange);
+    return noted(user->client != NULL ? weir_client_call(user->client, request, call, exchange)
+                                      : call_loop(user, request, call, exchange));
 }
 
 weir_status weir_user_response(weir_user *user, weir_exchange *exchange)
@@ -118,13 +124,13 @@ weir_status weir_user_response(weir_user *user, weir_exchange *exchange)
         wait_told(user, weir_exchange_user(exchange));
         status = weir_response(exchange);
     }
-    return status;
+    return noted(status);
 }
 
 weir_status weir_user_read(weir_user *user, weir_exchange *exchange, void *to, size_t room,
                            size_t *octets)
 {
-    weir_status status = weir_read(exchange, to, room, octets);
+    weir_status status = noted(weir_read(exchange, to, room, octets)); /* AGAIN is one too */
 
     while (user->loop != NULL && status == WEIR_AGAIN) {
         wait *w = weir_exchange_user(exchange);
@@ -132,14 +138,14 @@ weir_status weir_user_read(weir_user *user, weir_exchange *exchange, void *to, s
         wait_told(user, w);
         status = weir_read(exchange, to, room, octets);
     }
-    return status;
+    return noted(status);
 }
 
 weir_status weir_user_write(weir_user *user, weir_exchange *exchange, weir_span octets,
                             size_t *taken)
 {
     size_t step = 0;
-    weir_status status = weir_write(exchange, octets, &step);
+    weir_status status = noted(weir_write(exchange, octets, &step));
 
     *taken = step;
     while (user->loop != NULL && status == WEIR_AGAIN) {
@@ -150,7 +156,7 @@ weir_status weir_user_write(weir_user *user, weir_exchange *exchange, weir_span 
         status = weir_write(exchange, rest, &step);
         *taken += step;
     }
-    return status;
+    return noted(status);
 }
 
 weir_status weir_user_finish(weir_user *user, weir_exchange *exchange, const weir_field *trailers,
@@ -164,7 +170,7 @@ weir_status weir_user_finish(weir_user *user, weir_exchange *exchange, const wei
         wait_told(user, w);
         status = weir_finish(exchange, trailers, count);
     }
-    return status;
+    return noted(status);
 }
 
 void weir_user_drop(weir_user *user, weir_exchange *exchange)
@@ -218,6 +224,21 @@ weir_client *weir_user_client(weir_user *user)
     return user->client;
 }
 
+void weir_user_note(weir_status status)
+{
+    const int index = -(int)status;
+
+    if (index < 0 || index >= STATUSES) {
+        broken("a status that is none");
+    }
+    atomic_store(&seen[index], true);
+}
+
+bool weir_user_has_seen(weir_status status)
+{
+    return atomic_load(&seen[-(int)status]);
+}
+
 void weir_user_together(weir_user *user, size_t count, weir_user_job *job, void *shared)
 {
     job_run *runs = calloc(count, sizeof(*runs));
@@ -234,6 +255,12 @@ void weir_user_together(weir_user *user, size_t count, weir_user_job *job, void 
         together_coroutines(user, runs, count);
     }
     free(runs);
+}
+
+static weir_status noted(weir_status status)
+{
+    weir_user_note(status);
+    return status;
 }
 
 static weir_status call_loop(weir_user *user, const weir_request *request, const weir_call *call,

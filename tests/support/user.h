@@ -58,6 +58,11 @@ void weir_user_settle(weir_user *user);
 weir_loop *weir_user_loop(weir_user *user);
 weir_client *weir_user_client(weir_user *user);
 
+/* Every status that a function of this header answered, or that was noted, since the program began.
+ */
+void weir_user_note(weir_status status);
+bool weir_user_has_seen(weir_status status);
+
 /*
  * Runs job(0) … job(count - 1) at the same time and waits for all: threads over the blocking front
  * end, coroutines of this thread over the loop. A job may not use cmocka's assertions: it leaves
