@@ -165,11 +165,76 @@ static void sync__who_waits_dials_again_after_the_pause(void **state)
     weir_client_free(client);
 }
 
+/* An answer to the first request, and then nothing more. */
+static const weir_peer_turn head_alone[] = {
+    {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", WEIR_PEER_HOLD, 0}};
+
+static void sync__the_peer_is_not_blamed_for_time_between_calls(void **state)
+{
+    static const weir_peer_turn *const scripts[] = {head_alone};
+    weir_peer *peer = weir_peer_start(scripts, 1);
+    weir_client *client = weir_client_new(NULL, NULL);
+    weir_request request = WEIR_REQUEST_INIT;
+    weir_call call = WEIR_CALL_INIT;
+    weir_exchange *exchange = NULL;
+    uint8_t octet = 0;
+    size_t octets = 0;
+    char url[64];
+
+    (void)state;
+    url_of(url, sizeof(url), weir_peer_port(peer));
+    request.url = weir_span_of(url);
+    call.idle_ns = 20 * WEIR_NS_PER_MS;
+    assert_int_equal(weir_client_call(client, &request, &call, &exchange), WEIR_OK);
+    const weir_time away_until_ns = weir_now() + 2 * call.idle_ns;
+    while (weir_now() < away_until_ns) {
+        (void)sched_yield();
+    }
+    const weir_time back_ns = weir_now();
+    assert_int_equal(weir_read(exchange, &octet, 1, &octets), WEIR_E_DEADLINE_IDLE);
+    assert_true(weir_now() - back_ns >= call.idle_ns);
+    weir_exchange_free(exchange);
+    weir_client_free(client);
+    weir_peer_stop(peer);
+}
+
+/* The content reads like a second request, which is what the peer waits for. */
+static void sync__content_is_sent_though_another_1xx_came(void **state)
+{
+    static const weir_peer_turn turns[] = {
+        {"HTTP/1.1 103 Early Hints\r\n\r\n", WEIR_PEER_GO_ON, 0},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", WEIR_PEER_FIN, 0}};
+    static const weir_peer_turn *const scripts[] = {turns};
+    weir_peer *peer = weir_peer_start(scripts, 1);
+    weir_client *client = weir_client_new(NULL, NULL);
+    weir_request request = WEIR_REQUEST_INIT;
+    weir_call call = WEIR_CALL_INIT;
+    weir_exchange *exchange = NULL;
+    char url[64];
+
+    (void)state;
+    url_of(url, sizeof(url), weir_peer_port(peer));
+    request.url = weir_span_of(url);
+    request.method = weir_span_of("PUT");
+    request.body.kind = WEIR_BODY_SPAN;
+    request.body.span = weir_span_of("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    call.expect_continue = true;
+    call.continue_ns = 20 * WEIR_NS_PER_MS;
+    call.deadline_ns = weir_now() + 20 * WEIR_NS_PER_SECOND;
+    assert_int_equal(weir_client_call(client, &request, &call, &exchange), WEIR_OK);
+    assert_int_equal(weir_exchange_code(exchange), 200);
+    weir_exchange_free(exchange);
+    weir_client_free(client);
+    weir_peer_stop(peer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sync__a_dial_is_given_up_for_another_origin),
         cmocka_unit_test(sync__who_waits_dials_again_after_the_pause),
+        cmocka_unit_test(sync__the_peer_is_not_blamed_for_time_between_calls),
+        cmocka_unit_test(sync__content_is_sent_though_another_1xx_came),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
