@@ -9,7 +9,9 @@
  * Whose turn. A sender that was blocked by something that all share (the connection's window, room
  * in the queue) waits in one of two lists: `hungry` if it got nothing the last time, `fed` if it
  * got something. They are told in that order. Who writes while others wait gets one frame's worth.
- * So the senders go round, however greedy one of them is and in whatever portions room appears.
+ * So senders that answer WRITABLE in the order in which it is told go round, however greedy one of
+ * them is and in whatever portions room appears. Nothing is reserved for one that was told: it may
+ * have nothing to send.
  * They are told only when half of the queue is free, because a frame per few octets of room is
  * waste. A sender that its own stream's window blocks is in no list: nothing is shared that it
  * could take.
@@ -41,7 +43,8 @@ static size_t portion(const weir_h2_session *session, const weir_h2_stream *stre
                       size_t allowance);
 static weir_status send_data(weir_h2_session *session, weir_h2_stream *stream, weir_span content,
                              bool end);
-static void block_sender(weir_h2_session *session, weir_h2_stream *stream, bool got_some);
+static size_t allowance_of(const weir_h2_session *session, const weir_h2_stream *stream);
+static void block_sender(weir_h2_session *session, weir_h2_stream *stream);
 static bool others_wait(const weir_h2_session *session);
 static void tell_writable(weir_h2_session *session, weir_list *list);
 static uint32_t target_window(const weir_h2_session *session, const weir_h2_stream *stream);
@@ -93,12 +96,12 @@ weir_status weir_h2_write(weir_conn *conn, weir_stream *base, weir_span octets, 
         return status;
     }
     weir_h2_send_forget(session, stream);
-    size_t allowance = others_wait(session) ? TURN_OCTETS : SIZE_MAX;
+    size_t allowance = allowance_of(session, stream);
     weir_span rest = octets;
     while (status == WEIR_OK && (rest.length > 0 || end)) {
         size_t step = portion(session, stream, rest.length, allowance);
         if (step == 0 && rest.length > 0) {
-            block_sender(session, stream, *taken > 0);
+            block_sender(session, stream);
             weir_h2_send_wake(session);
             return WEIR_AGAIN;
         }
@@ -107,6 +110,7 @@ weir_status weir_h2_write(weir_conn *conn, weir_stream *base, weir_span octets, 
         if (status == WEIR_OK) {
             rest = weir_span_from(rest, step);
             allowance -= step;
+            stream->turn_octets += step;
             *taken += step;
             if (last) {
                 break;
@@ -365,8 +369,18 @@ static weir_status send_data(weir_h2_session *session, weir_h2_stream *stream, w
     return WEIR_OK;
 }
 
-static void block_sender(weir_h2_session *session, weir_h2_stream *stream, bool got_some)
+/* Its turn's worth, in however many calls, while others wait. */
+static size_t allowance_of(const weir_h2_session *session, const weir_h2_stream *stream)
 {
+    if (!others_wait(session)) {
+        return SIZE_MAX;
+    }
+    return stream->turn_octets < TURN_OCTETS ? TURN_OCTETS - (size_t)stream->turn_octets : 0;
+}
+
+static void block_sender(weir_h2_session *session, weir_h2_stream *stream)
+{
+    bool got_some = stream->turn_octets > 0;
     if (stream->send_window <= 0) {
         stream->waits = WEIR_H2_WAITS_OWN_WINDOW;
         return;
@@ -387,6 +401,7 @@ static void tell_writable(weir_h2_session *session, weir_list *list)
         weir_h2_stream *stream = WEIR_CONTAINER_OF(list->next, weir_h2_stream, waiting);
         weir_list_remove(&stream->waiting);
         stream->waits = WEIR_H2_WAITS_TOLD;
+        stream->turn_octets = 0;
         session->told++;
         weir_stream_tell(&stream->base, &session->conn.ready, WEIR_CONN_WRITABLE);
     }

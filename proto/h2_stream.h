@@ -55,6 +55,7 @@ typedef struct weir_h2_stream {
     bool is_connect;        /* a successful response is a tunnel */
     uint32_t informational; /* 1xx responses so far, and their octets */
     uint32_t informational_octets;
+    uint64_t turn_octets;  /* that it has sent since it was told WRITABLE, or ever */
     int32_t send_window;   /* may be negative (RFC 9113 s6.9.2) */
     weir_window window;    /* of receiving */
     uint64_t send_left;    /* of the declared content, WEIR_UNKNOWN: not declared */

@@ -16,6 +16,9 @@
 #include "support/h2_document.h"
 #include "support/h2_oracle.h"
 
+/* Longer documents are about floods and need no memory for most of their octets. */
+#define MOST_OCTETS_WITHOUT_MEMORY 1000
+
 static weir_corpus corpus;
 
 /* Where it is set, the logs are written there instead of being compared: to be read by a person. */
@@ -86,6 +89,23 @@ static void agrees_with_the_oracle(void **state)
     weir_h2_oracle_free(oracle);
 }
 
+static void play_without_memory(weir_failalloc *failalloc, void *user)
+{
+    weir_text log = {.at = NULL};
+    weir_h2_playing playing = {user, &failalloc->allocator, NULL, NULL, false};
+    weir_h2_document_play(&playing, &log);
+    weir_text_clear(&log);
+}
+
+/* Whichever allocation fails: the laws hold, each exchange ends once, nothing leaks. */
+static void survives_every_failed_allocation(void **state)
+{
+    weir_corpus_document *document = *state;
+    if (weir_h2_document_octets(document) < MOST_OCTETS_WITHOUT_MEMORY) {
+        assert_true(weir_failalloc_every(play_without_memory, document) > 0);
+    }
+}
+
 /* No allowed difference without a document that shows it and a line that explains it. */
 static void every_difference_is_shown_and_explained(void **state)
 {
@@ -113,21 +133,30 @@ static void every_difference_is_shown_and_explained(void **state)
     }
 }
 
+/* What is done with each document. */
+static const struct {
+    const char *prefix;
+    CMUnitTestFunction test;
+} each[] = {
+    {"", every_split},
+    {"oracle: ", agrees_with_the_oracle},
+    {"without memory: ", survives_every_failed_allocation},
+};
+#define EACH WEIR_COUNT_OF(each)
+
 int main(void)
 {
     const char *path = getenv("WEIR_CORPUS_RECORD");
     record = path ? fopen(path, "w") : NULL;
     weir_corpus_read(&corpus, "h2");
-    size_t count = 2 * corpus.count + 1;
+    size_t count = EACH * corpus.count + 1;
     struct CMUnitTest *tests = calloc(count, sizeof(*tests));
-    char(*names)[160] = calloc(corpus.count, sizeof(*names));
-    for (size_t i = 0; tests && names && i < corpus.count; i++) {
-        weir_corpus_document *document = &corpus.documents[i];
-        snprintf(names[i], sizeof(names[i]), "oracle: %s", document->title);
-        tests[2 * i] = (struct CMUnitTest){
-            .name = document->title, .test_func = every_split, .initial_state = document};
-        tests[2 * i + 1] = (struct CMUnitTest){
-            .name = names[i], .test_func = agrees_with_the_oracle, .initial_state = document};
+    char(*names)[160] = calloc(count, sizeof(*names));
+    for (size_t i = 0; tests && names && i < EACH * corpus.count; i++) {
+        weir_corpus_document *document = &corpus.documents[i / EACH];
+        snprintf(names[i], sizeof(names[i]), "%s%s", each[i % EACH].prefix, document->title);
+        tests[i] = (struct CMUnitTest){
+            .name = names[i], .test_func = each[i % EACH].test, .initial_state = document};
     }
     if (tests) {
         tests[count - 1] =

@@ -532,8 +532,10 @@ static weir_octets rows_sum(weir_h2_player *player)
     weir_ledger_account(weir_conn_ledger(player->conn), &account);
     weir_octets sum = weir_tally_plain(&account.exchanges);
     for (size_t i = 0; i < WEIR_CONN_ROWS; i++) {
-        sum.sent += account.rows[i].sent;
-        sum.received += account.rows[i].received;
+        if (i != WEIR_ROW_TLS_HANDSHAKE && i != WEIR_ROW_TLS_CONTROL) {
+            sum.sent += account.rows[i].sent;
+            sum.received += account.rows[i].received;
+        }
     }
     sum.sent += account.undecided.sent;
     sum.received += account.undecided.received;
