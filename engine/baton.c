@@ -310,19 +310,21 @@ static void take(weir_line *line, const weir_seat *seat, weir_io io, weir_time n
     switch (io.kind) {
     case WEIR_IO_OK:
         (void)weir_link_received(line->link, (weir_span){seat->receive, io.octets}, now_ns);
-        return;
+        break;
     case WEIR_IO_AGAIN:
-        return;
+        break;
     case WEIR_IO_END:
-        if (seat->shut) {
-            weir_link_abort(line->link, WEIR_E_CANCELLED, now_ns); /* our own SHUT_RD, not a FIN */
-            return;
+        if (!seat->shut) {
+            (void)weir_link_received(line->link, (weir_span){NULL, 0}, now_ns);
         }
-        (void)weir_link_received(line->link, (weir_span){NULL, 0}, now_ns);
-        return;
+        break;
     case WEIR_IO_FAILED:
         weir_link_failed(line->link, io.sys_errno, now_ns);
-        return;
+        break;
+    }
+    if (seat->shut) {
+        /* Our own SHUT_RD, which is no FIN. It may have come behind the last octet: nobody can use the connection after it. */
+        weir_link_abort(line->link, WEIR_E_CANCELLED, now_ns);
     }
 }
 
