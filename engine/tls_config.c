@@ -133,7 +133,9 @@ weir_tls_config *weir_tls_config_new(const weir_tls_options *options,
         weir_tls_config_release(config);
         config = NULL;
     }
-    *status = result.status;
+    if (status) {
+        *status = result.status;
+    }
     if (failure) {
         *failure = (weir_failure){.status = result.status,
                                   .phase = WEIR_PHASE_SUBMIT,

@@ -42,7 +42,7 @@ typedef struct weir_tls_config weir_tls_config;
 
 /*
  * Makes a configuration. `options` may be NULL: the defaults. `allocator` is *kept*; NULL: malloc.
- * On failure the answer is NULL, *status and, if `failure` is not NULL, *failure say why:
+ * On failure the answer is NULL, and *status and *failure (each may be NULL) say why:
  *   WEIR_E_NOMEM        memory could not be had
  *   WEIR_E_INVALID      a certificate without its key, or a version that is not one
  *   WEIR_E_TLS_CONFIG   a file or PEM text cannot be read or used, or there is no root
