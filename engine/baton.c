@@ -26,8 +26,7 @@ static void read_step(weir_line *line, weir_exchange *ex, weir_seat *seat, const
                       weir_time deadline_ns, weir_time *now_ns);
 static weir_io read_exclusive(weir_line *line, weir_seat *seat, const weir_want *want, weir_time deadline_ns,
                               weir_time now_ns);
-static weir_io read_polling(weir_line *line, weir_seat *seat, const weir_want *want, weir_time deadline_ns,
-                            bool *writable);
+static bool read_polling(weir_seat *seat, const weir_want *want, weir_poll *fds, weir_time deadline_ns, weir_io *io);
 static void take(weir_line *line, const weir_seat *seat, weir_io io, weir_time now_ns);
 static void park(weir_line *line, weir_seat *seat, weir_time deadline_ns, weir_time *now_ns);
 static bool tell_facts(weir_line *line, weir_time now_ns);
@@ -181,9 +180,18 @@ static bool advance(weir_line *line, weir_exchange *ex, weir_time now_ns)
     return true;
 }
 
-/* Sources are the caller's code: called on the caller's thread, with no lock. */
+/*
+ * Sources are the caller's code: called on the caller's thread, with no lock. They may wait as long as they like, for an answer to
+ * what they gave before even: to go there is to leave.
+ */
 static bool fill_source(weir_line *line, weir_exchange *ex, weir_time *now_ns)
 {
+    flush(line, now_ns);
+    pass_baton(line);
+    weir_exchange_collect(ex, *now_ns);
+    if (weir_exchange_is_over(ex) || !weir_exchange_has_body_to_push(ex)) {
+        return true;
+    }
     weir_line_unlock(line);
     bool filled = weir_exchange_fill(ex);
     weir_mutex_lock(&line->lock);
@@ -235,23 +243,26 @@ static void read_step(weir_line *line, weir_exchange *ex, weir_seat *seat, const
 {
     const bool exclusive = weir_link_protocol(line->link) == WEIR_H1 && want->out[0].length == 0 &&
                            !line->unwritable && line->client->hooks == NULL;
-    bool writable = false;
+    weir_poll fds[2] = {{.fd = line->fd}};
     weir_io io;
 
-    (void)ex;
     line->reading = true;
     line->reader = seat;
     if (exclusive) {
         io = read_exclusive(line, seat, want, deadline_ns, *now_ns);
     } else {
+        fds[0].events = (short)((want->in_octets > 0 ? WEIR_POLL_IN : 0) | (line->unwritable ? WEIR_POLL_OUT : 0));
         weir_line_unlock(line);
-        io = read_polling(line, seat, want, deadline_ns, &writable);
+        const bool polled = read_polling(seat, want, fds, deadline_ns, &io);
         weir_mutex_lock(&line->lock);
+        if (!polled) {
+            weir_exchange_fail_with(ex, WEIR_E_DESCRIPTORS, NULL, *now_ns); /* the connection is as good as before */
+        }
     }
     *now_ns = weir_now();
     line->reading = false;
     line->reader = NULL;
-    if (writable) {
+    if ((fds[0].revents & ~WEIR_POLL_IN) != 0) {
         line->unwritable = false;
     }
     take(line, seat, io, *now_ns);
@@ -283,25 +294,17 @@ static bool must_arm(const weir_line *line, weir_time left_ns)
     return line->armed_ns == 0 || line->armed_ns > left_ns || line->fired_early;
 }
 
-static weir_io read_polling(weir_line *line, weir_seat *seat, const weir_want *want, weir_time deadline_ns,
-                            bool *writable)
+/* Without the lock: looks at nothing of the line. False: the thread could not wait. */
+static bool read_polling(weir_seat *seat, const weir_want *want, weir_poll *fds, weir_time deadline_ns, weir_io *io)
 {
-    weir_poll fds[2] = {{.fd = line->fd}};
-
-    if (want->in_octets > 0) {
-        fds[0].events |= WEIR_POLL_IN;
-    }
-    if (line->unwritable) {
-        fds[0].events |= WEIR_POLL_OUT;
-    }
+    *io = (weir_io){WEIR_IO_AGAIN, 0, 0};
     if (!weir_seat_poll(seat, fds, 1, deadline_ns)) {
-        return (weir_io){WEIR_IO_FAILED, WEIR_OS_NOMEM, 0};
+        return false;
     }
-    *writable = (fds[0].revents & ~WEIR_POLL_IN) != 0;
-    if ((fds[0].revents & ~WEIR_POLL_OUT) == 0 || want->in_octets == 0) {
-        return (weir_io){WEIR_IO_AGAIN, 0, 0};
+    if ((fds[0].revents & ~WEIR_POLL_OUT) != 0 && want->in_octets > 0) {
+        *io = weir_os_recv(fds[0].fd, seat->receive, weir_min(want->in_octets, WEIR_SEAT_RECEIVE_OCTETS), true);
     }
-    return weir_os_recv(line->fd, seat->receive, weir_min(want->in_octets, WEIR_SEAT_RECEIVE_OCTETS), true);
+    return true;
 }
 
 static void take(weir_line *line, const weir_seat *seat, weir_io io, weir_time now_ns)

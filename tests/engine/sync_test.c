@@ -228,6 +228,57 @@ static void sync__content_is_sent_though_another_1xx_came(void **state)
     weir_peer_stop(peer);
 }
 
+typedef struct asker {
+    weir_peer *peer;
+    bool sent;
+} asker;
+
+/* Gives one octet, and the end only when the peer has seen the request. */
+static weir_status asker_read(void *to, size_t room, uint64_t offset, size_t *octets, void *user)
+{
+    asker *self = user;
+    const weir_time give_up_ns = weir_now() + 10 * WEIR_NS_PER_SECOND;
+
+    (void)room;
+    if (offset == 0) {
+        *(char *)to = 'a';
+        *octets = 1;
+        return WEIR_OK;
+    }
+    while (weir_peer_requests(self->peer) == 0 && weir_now() < give_up_ns) {
+        (void)sched_yield();
+    }
+    self->sent = weir_peer_requests(self->peer) > 0;
+    return WEIR_END;
+}
+
+/* What is queued leaves before a source is asked, for it may wait for the answer to it. */
+static void sync__a_source_may_wait_for_what_it_gave(void **state)
+{
+    static const weir_peer_turn turns[] = {
+        {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", WEIR_PEER_FIN, 0}};
+    static const weir_peer_turn *const scripts[] = {turns};
+    asker self = {.peer = weir_peer_start(scripts, 1)};
+    const weir_source source = {sizeof(source), &self, asker_read, NULL};
+    weir_client *client = weir_client_new(NULL, NULL);
+    weir_request request = WEIR_REQUEST_INIT;
+    weir_exchange *exchange = NULL;
+    char url[64];
+
+    (void)state;
+    url_of(url, sizeof(url), weir_peer_port(self.peer));
+    request.url = weir_span_of(url);
+    request.method = weir_span_of("PUT");
+    request.body.kind = WEIR_BODY_SOURCE;
+    request.body.source = &source;
+    request.body.length_octets = WEIR_UNKNOWN;
+    assert_int_equal(weir_client_call(client, &request, NULL, &exchange), WEIR_OK);
+    assert_true(self.sent);
+    weir_exchange_free(exchange);
+    weir_client_free(client);
+    weir_peer_stop(self.peer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +286,7 @@ int main(void)
         cmocka_unit_test(sync__who_waits_dials_again_after_the_pause),
         cmocka_unit_test(sync__the_peer_is_not_blamed_for_time_between_calls),
         cmocka_unit_test(sync__content_is_sent_though_another_1xx_came),
+        cmocka_unit_test(sync__a_source_may_wait_for_what_it_gave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
