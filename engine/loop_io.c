@@ -62,6 +62,11 @@ static void gather_ready(weir_loop *loop, const weir_os_ready *ready)
         if (ready->writable) {
             attempt_ready(loop, tag);
         }
+        if (tag->kind == READY_PORT) {
+            /* A peer that speaks first: its octets came with the connection, and no further edge tells of them. */
+            port->readable = ready->readable;
+            port->hangup = ready->hangup;
+        }
         return;
     case READY_PORT:
         port->readable = port->readable || ready->readable;
