@@ -13,13 +13,14 @@
 
 #include <cmocka.h>
 
-#define PARTS 2
+#define PARTS 3
 
 int main(void)
 {
     const weir_failures parts[PARTS] = {
         weir_failures_of_callers(),
         weir_failures_of_deadlines(),
+        weir_failures_of_peers(),
     };
     size_t count = 0;
 

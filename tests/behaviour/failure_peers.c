@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a peer does wrong ends the call with a status that says what it was, and with it no other:
+ * the next call, over another connection if need be, is answered.
+ *
+ * The origin plays a script's octets for an answer (/raw), or does on one path what no server
+ * should.
+ */
+#include "failures.h"
+#include "support/peer.h"
+#include "support/upload.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* Octets that the origin sends for an answer; on HTTP/2 our stream replaces stream 2^31-1 in frame
+ * heads. */
+typedef struct script {
+    weir_status status;
+    const char *then;
+    const char *octets;
+    size_t length;
+} script;
+#define OCTETS(literal) (literal), sizeof(literal) - 1
+#define OURS            "\x7f\xff\xff\xff"
+
+static const script h1_scripts[] = {
+    {WEIR_E_H1_SYNTAX, "keep", OCTETS("HTTP/1.1 200 OK\r\nbad field\r\n\r\n")},
+    {WEIR_E_H1_SYNTAX, "keep", OCTETS("HTTP/1.1 200 OK\nbare: lf\n\n")},
+    {WEIR_E_H1_VERSION, "keep", OCTETS("HTTP/2.0 200 OK\r\n\r\n")},
+    {WEIR_E_H1_LENGTH, "keep",
+     OCTETS("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx")},
+    {WEIR_E_H1_CODING, "keep",
+     OCTETS("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n")},
+    {WEIR_E_H1_CHUNK, "keep",
+     OCTETS("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")},
+    {WEIR_E_TRUNCATED, "fin", OCTETS("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx")},
+    {WEIR_E_TRUNCATED, "fin", OCTETS("HTTP/1.1 200 OK\r\nContent-Le")},
+    {WEIR_E_CLOSED_EARLY, "fin", OCTETS("")},
+};
+
+static const script h2_scripts[] = {
+    {WEIR_E_H2_PROTOCOL, "keep", OCTETS("\0\0\1\0\0\0\0\0\0x")},
+    {WEIR_E_H2_MESSAGE, "keep", OCTETS("\0\0\5\1\5" OURS "\0\1x\1y")},
+    {WEIR_E_H2_COMPRESSION, "keep", OCTETS("\0\0\1\1\5" OURS "\x80")},
+    {WEIR_E_H2_FLOW_CONTROL, "keep", OCTETS("\0\0\4\x8\0\0\0\0\0\x7f\xff\xff\xff")},
+    {WEIR_E_H2_FRAME, "keep", OCTETS("\0\0\7\6\0\0\0\0\0abcdefg")},
+    {WEIR_E_H2_CLOSED, "fin", OCTETS("\0\0\x8\7\0\0\0\0\0\x7f\xff\xff\xff\0\0\0\2")},
+    {WEIR_E_TRUNCATED, "fin", OCTETS("\0\0\1\1\4" OURS "\x88")},
+    {WEIR_E_CLOSED_EARLY, "fin", OCTETS("")},
+};
+
+static void assert_works_again(weir_world *world)
+{
+    weir_ask ask = weir_world_ask(world, "/octets/100");
+    const weir_fetched fetched = weir_world_fetch(world, &ask);
+    assert_int_equal(fetched.called, WEIR_OK);
+    assert_int_equal(fetched.ended, WEIR_END);
+    assert_int_equal(fetched.octets, 100);
+}
+
+static void scripts(weir_world *world)
+{
+    const bool h1 = world->way.protocol == WEIR_H1;
+    const script *all = h1 ? h1_scripts : h2_scripts;
+    const size_t count =
+        h1 ? sizeof(h1_scripts) / sizeof(script) : sizeof(h2_scripts) / sizeof(script);
+
+    for (size_t i = 0; i < count; i++) {
+        char path[64];
+        (void)snprintf(path, sizeof(path), "/raw?stream=1&then=%s", all[i].then);
+        weir_ask ask = weir_world_ask(world, path);
+        ask.request.method = WEIR_SPAN("POST");
+        ask.request.body = (weir_body){.kind = WEIR_BODY_SPAN,
+                                       .span = {(const uint8_t *)all[i].octets, all[i].length}};
+        const weir_fetched fetched = weir_world_fetch(world, &ask);
+        if (fetched.ended != all[i].status) {
+            fail_msg("script %zu ended with %s, not %s", i, weir_status_name(fetched.ended),
+                     weir_status_name(all[i].status));
+        }
+        assert_int_equal(fetched.failure.processed, WEIR_MAYBE_PROCESSED);
+        assert_works_again(world);
+    }
+}
+
+/* A path that goes wrong by itself. */
+typedef struct bad_path {
+    weir_status status;
+    const char *path;
+    bool tls_alone;
+} bad_path;
+
+static const bad_path h1_paths[] = {
+    {WEIR_E_TRUNCATED, "/half/1000", false},
+    {WEIR_E_TRUNCATED, "/half/1000?chunked=1", false},
+    {WEIR_E_RESET, "/reset?after=500", false},
+    {WEIR_E_UNFRAMED, "/close/1000?truncate=1", true},
+    {WEIR_E_H1_UPGRADE, "/upgrade?force=1", false},
+    {WEIR_E_LIMIT_HEAD, "/big-head?fields=10&octets=10000", false},
+    {WEIR_E_LIMIT_FIELDS, "/big-head?fields=2000&octets=1", false},
+    {WEIR_E_LIMIT_INFORMATIONAL, "/hints?n=1000", false},
+    {WEIR_E_LIMIT_CHUNK, "/chunked/50000?piece=1&ext=10", false},
+};
+
+static const bad_path h2_paths[] = {
+    {WEIR_E_H2_LENGTH, "/half/1000", false},
+    {WEIR_E_H2_RESET, "/reset?after=500&code=2", false},
+    {WEIR_E_RESET, "/reset?after=500&tcp=1", false},
+    {WEIR_E_LIMIT_HEAD, "/big-head?fields=10&octets=10000", false},
+    {WEIR_E_LIMIT_FIELDS, "/big-head?fields=2000&octets=1", false},
+    {WEIR_E_LIMIT_INFORMATIONAL, "/hints?n=1000", false},
+    {WEIR_E_LIMIT_FLOOD, "/ping?n=9000", false},
+    {WEIR_E_REFUSED, "/refuse?times=1000&id=paths", false},
+    {WEIR_E_H2_GOAWAY, "/goaway?last=0", false},
+};
+
+static void paths(weir_world *world)
+{
+    const bool h1 = world->way.protocol == WEIR_H1;
+    const bad_path *all = h1 ? h1_paths : h2_paths;
+    const size_t count =
+        h1 ? sizeof(h1_paths) / sizeof(bad_path) : sizeof(h2_paths) / sizeof(bad_path);
+
+    for (size_t i = 0; i < count; i++) {
+        if (all[i].tls_alone && !world->way.tls) {
+            continue;
+        }
+        weir_ask ask = weir_world_ask(world, all[i].path);
+        ask.call.attempts = 1;
+        const weir_fetched fetched = weir_world_fetch(world, &ask);
+        if (fetched.ended != all[i].status) {
+            fail_msg("%s ended with %s, not %s", all[i].path, weir_status_name(fetched.ended),
+                     weir_status_name(all[i].status));
+        }
+        assert_works_again(world);
+    }
+}
+
+/* Of a content that is cut short what came is delivered, and then the failure, not before. */
+static void prefix_is_delivered(weir_world *world)
+{
+    weir_ask ask = weir_world_ask(world, "/half/200000");
+    const weir_fetched fetched = weir_world_fetch(world, &ask);
+
+    assert_int_equal(fetched.called, WEIR_OK);
+    assert_int_equal(fetched.ended,
+                     world->way.protocol == WEIR_H1 ? WEIR_E_TRUNCATED : WEIR_E_H2_LENGTH);
+    assert_int_equal(fetched.octets, 100000);
+    assert_true(fetched.is_pattern);
+}
+
+/* What is told of a code: who said it, and which. */
+static void codes_are_told(weir_world *world)
+{
+    weir_ask ask = weir_world_ask(world, "/reset?after=1&code=11");
+    weir_fetched fetched = weir_world_fetch(world, &ask);
+
+    assert_int_equal(fetched.ended, WEIR_E_H2_RESET);
+    assert_true(fetched.failure.has_h2_code);
+    assert_false(fetched.failure.local_h2_code);
+    assert_int_equal(fetched.failure.h2_code, 11);
+    ask = weir_world_ask(world, "/reset?after=1&tcp=1");
+    fetched = weir_world_fetch(world, &ask);
+    assert_int_equal(fetched.ended, WEIR_E_RESET);
+    assert_int_not_equal(fetched.failure.sys_errno, 0);
+}
+
+static weir_ask ask_of(weir_world *world, const weir_peer *peer)
+{
+    weir_ask ask = weir_world_ask(world, "/");
+
+    ask.call.connect_to = WEIR_SPAN("127.0.0.1");
+    ask.call.connect_port = weir_peer_port(peer);
+    return ask;
+}
+
+/* A server that speaks HTTP/1.1 to who knows that it speaks HTTP/2. */
+static void other_protocol(weir_world *world)
+{
+    static const weir_peer_turn says[] = {
+        {"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", WEIR_PEER_HOLD, 1}};
+    const weir_peer_turn *const all[] = {says, says, says};
+    weir_peer *peer = weir_peer_start(all, 3);
+    const weir_ask ask = ask_of(world, peer);
+
+    assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_E_H2_PREFACE);
+    weir_world_close(world);
+    weir_peer_stop(peer);
+}
+
+/*
+ * A server that answers before it was asked. Who sent first cannot tell; who finds it before
+ * nothing was sent, says so. Neither waits for more.
+ */
+static void answer_before_the_request(weir_world *world)
+{
+    static const weir_peer_turn says[] = {
+        {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", WEIR_PEER_HOLD, 1}};
+    const weir_peer_turn *const all[] = {says, says, says, says, says, says};
+    weir_peer *peer = weir_peer_start(all, 6);
+
+    for (int i = 0; i < 6; i++) {
+        weir_ask ask = ask_of(world, peer);
+        ask.call.attempts = 1;
+        ask.call.first_octet_ns = 5 * WEIR_NS_PER_SECOND;
+        const weir_status ended = weir_world_fetch(world, &ask).ended;
+        assert_true(ended == WEIR_END || ended == WEIR_E_H1_UNSOLICITED);
+    }
+    weir_world_close(world);
+    weir_peer_stop(peer);
+}
+
+/* The limits are the client's, and both ways of saying the same stay within them. */
+static void just_within_the_limits(weir_world *world)
+{
+    weir_ask ask = weir_world_ask(world, "/big-head?fields=6&octets=10000");
+    weir_exchange *exchange = NULL;
+    weir_span value = {NULL, 0};
+
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    assert_true(weir_exchange_field(exchange, "X-Big-5", 0, &value));
+    assert_int_equal(value.length, 10000);
+    weir_world_drop(world, exchange);
+}
+
+static void head_limit_is_kept(weir_world *world)
+{
+    weir_ask ask = weir_world_ask(world, "/big-head?fields=10&octets=100");
+
+    world->limits.head_octets = 512;
+    assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_E_LIMIT_HEAD);
+    ask = weir_world_ask(world, "/octets/10");
+    assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
+}
+
+/* Ten seconds are what a server has to acknowledge SETTINGS: only where there is time for that. */
+static void settings_are_not_acknowledged(weir_world *world)
+{
+    static const weir_peer_turn says[] = {{NULL, WEIR_PEER_HOLD, 1}};
+    const weir_peer_turn *const all[] = {says, says, says};
+
+    if (!weir_tests_are_long()) {
+        return;
+    }
+    weir_peer *peer = weir_peer_start(all, 3);
+    weir_ask ask = ask_of(world, peer);
+    ask.call.first_octet_ns = 15 * WEIR_NS_PER_SECOND;
+    assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_E_H2_SETTINGS);
+    weir_world_close(world);
+    weir_peer_stop(peer);
+}
+
+static const weir_behaviour behaviours[] = {
+    {"malformed answers end with what is wrong in them", scripts, 0, NULL},
+    {"answers that go wrong end with how", paths, 0, NULL},
+    {"of a content that is cut short what came is delivered", prefix_is_delivered, 0, NULL},
+    {"codes and errno are told with the failure", codes_are_told, WEIR_ONLY_H2, NULL},
+    {"a peer of another protocol is recognised", other_protocol, WEIR_ONLY_H2 | WEIR_ONLY_CLEAR,
+     NULL},
+    {"an answer before the request is not waited behind", answer_before_the_request,
+     WEIR_ONLY_H1 | WEIR_ONLY_CLEAR, NULL},
+    {"a large head within the limits is read", just_within_the_limits, 0, NULL},
+    {"a smaller limit of heads is kept", head_limit_is_kept, 0, NULL},
+    {"SETTINGS that are not acknowledged end the connection", settings_are_not_acknowledged,
+     WEIR_ONLY_H2 | WEIR_ONLY_CLEAR, NULL},
+};
+
+weir_failures weir_failures_of_peers(void)
+{
+    return (weir_failures){behaviours, sizeof(behaviours) / sizeof(behaviours[0])};
+}
