@@ -673,15 +673,17 @@ static bool is_push_promise(const point *p)
            acts(&p->weir, ACT_CONNECTION_ERROR, WEIR_H2_PROTOCOL_ERROR);
 }
 
-/* nghttp2 does not look into DATA of a stream that it has forgotten. */
+/* nghttp2 does not look into DATA of a stream that it has forgotten, or that had ended. */
 static bool is_padding_of_closed_stream(const point *p)
 {
     const seen *stream = find(p->oracle, (int32_t)p->oracle->frame.stream);
-    bool is_closed = !stream || stream->closed || stream->reset || stream->cancelled;
-    return p->oracle->frame.type == WEIR_H2_DATA && is_closed &&
-           p->weir.kind == ACT_CONNECTION_ERROR && !p->oracle->failed &&
-           (says(p, "a frame is too short for its flags") ||
-            says(p, "padding longer than its frame"));
+    bool is_closed =
+        !stream || stream->closed || stream->reset || stream->cancelled || stream->ended;
+    bool has_padding_fault =
+        says(p, "a frame is too short for its flags") || says(p, "padding longer than its frame");
+    return p->oracle->frame.type == WEIR_H2_DATA && is_closed && has_padding_fault &&
+           p->weir.kind == ACT_CONNECTION_ERROR &&
+           (!p->oracle->failed || acts(&p->nghttp2, ACT_CONNECTION_ERROR, WEIR_H2_STREAM_CLOSED));
 }
 
 static const char *last_line(const weir_text *text)
