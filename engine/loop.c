@@ -60,6 +60,7 @@ weir_loop *weir_loop_new(const weir_loop_options *given, weir_status *status)
     }
     loop->allocator = allocator;
     loop->turn_octets = options->turn_octets != 0 ? options->turn_octets : TURN_OCTETS;
+    loop->budget_octets = loop->turn_octets;
     loop->observed_as_records = options->observed_as_records;
     loop->record_observer = (weir_observer){.size = sizeof(weir_observer), .user = loop, .tell = never_told};
     weir_list_init(&loop->resolver_tags);
@@ -173,7 +174,11 @@ size_t weir_loop_turn(weir_loop *loop, weir_loop_event *events, size_t room)
 
 weir_time weir_loop_deadline(const weir_loop *loop)
 {
-    return has_left(loop) ? 0 : weir_turn_deadline(&loop->turn);
+    if (has_left(loop) || loop->budget_octets == 0) {
+        return 0;
+    }
+    return weir_time_earlier(weir_turn_deadline(&loop->turn),
+                             weir_channel_deadline(loop->channel, loop->turn.now_ns));
 }
 
 void weir_loop_wake(weir_loop *loop)
@@ -276,6 +281,7 @@ static void loop_leave(weir_exchange *ex)
     weir_mutex_unlock(&loop->inbox_lock);
     if (loop->telling == ex) {
         loop->free_telling = true;
+        weir_events_clear(&ex->events); /* of a freed exchange nothing more is told */
         return;
     }
     weir_turn_free_exchange(&loop->turn, ex);
@@ -365,8 +371,8 @@ static size_t tell(weir_loop *loop, weir_loop_event *events, size_t room)
     size_t count = tell_observed(loop, events, room);
 
     weir_events_tell(&loop->turn.core.events);
-    if (loop->observed_as_records && count == room) {
-        return count;
+    if (loop->observed_as_records && (count == room || loop->record_count == RECORDS)) {
+        return count; /* some may be left, and what they led to is not told before them */
     }
     while (count < room && weir_turn_next_told(&loop->turn, &events[count])) {
         count++;

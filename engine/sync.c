@@ -393,6 +393,7 @@ static void sync_leave(weir_exchange *ex)
     }
     if (ex->telling) {
         ex->free_wanted = true;
+        weir_events_clear(&ex->events); /* of a freed exchange nothing more is told */
         return;
     }
     if (ex->state == WEIR_EXCHANGE_ATTACHED) {

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* What a turn tells, in which order, and what it does not tell any more. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "weir/weir.h"
+
+#define CALLS 80
+#define ROOM  512
+
+static weir_exchange *submit(weir_loop *loop, const weir_call *call, void *user)
+{
+    weir_request request = WEIR_REQUEST_INIT;
+    weir_exchange *exchange = NULL;
+
+    request.url = WEIR_SPAN("gopher://a/");
+    assert_int_equal(weir_loop_submit(loop, &request, call, user, &exchange), WEIR_E_URL_SCHEME);
+    assert_non_null(exchange);
+    return exchange;
+}
+
+/* More records than one turn has: the rest comes with the next, and DONE behind all of them. */
+static void loop__tells_every_record_before_done(void **state)
+{
+    weir_loop_options options = WEIR_LOOP_OPTIONS_INIT;
+    weir_loop_event events[ROOM];
+    weir_exchange *exchanges[CALLS];
+    size_t records[CALLS] = {0};
+    size_t at[CALLS];
+    size_t dones = 0;
+
+    (void)state;
+    options.observed_as_records = true;
+    weir_loop *loop = weir_loop_new(&options, NULL);
+    assert_non_null(loop);
+    for (size_t i = 0; i < CALLS; i++) {
+        at[i] = i;
+        exchanges[i] = submit(loop, NULL, &at[i]);
+    }
+    for (size_t count = ROOM; count > 0;) {
+        count = weir_loop_turn(loop, events, ROOM);
+        for (size_t i = 0; i < count; i++) {
+            const size_t call = *(const size_t *)events[i].user;
+            if (events[i].told == WEIR_TOLD_OBSERVED) {
+                records[call]++;
+            } else {
+                assert_int_equal(events[i].told, WEIR_TOLD_DONE);
+                assert_int_equal(records[call], 2); /* submitted, done */
+                dones++;
+            }
+        }
+    }
+    assert_int_equal(dones, CALLS);
+    for (size_t i = 0; i < CALLS; i++) {
+        weir_exchange_free(exchanges[i]);
+    }
+    weir_loop_free(loop);
+}
+
+static void free_at_first(const weir_event *event, void *user)
+{
+    size_t *told = user;
+
+    if ((*told)++ == 0) {
+        weir_exchange_free(event->exchange);
+    }
+}
+
+static void loop__tells_nothing_of_what_its_observer_freed(void **state)
+{
+    size_t told = 0;
+    const weir_observer observer = {sizeof(observer), &told, free_at_first};
+    weir_call call = WEIR_CALL_INIT;
+    weir_loop_event events[ROOM];
+    weir_loop *loop = weir_loop_new(NULL, NULL);
+
+    (void)state;
+    call.observer = &observer;
+    (void)submit(loop, &call, NULL);
+    assert_int_equal(weir_loop_turn(loop, events, ROOM), 0);
+    assert_int_equal(told, 1);
+    weir_loop_free(loop);
+}
+
+static void client__tells_nothing_of_what_its_observer_freed(void **state)
+{
+    size_t told = 0;
+    const weir_observer observer = {sizeof(observer), &told, free_at_first};
+    weir_call call = WEIR_CALL_INIT;
+    weir_request request = WEIR_REQUEST_INIT;
+    weir_exchange *exchange = NULL;
+    weir_client *client = weir_client_new(NULL, NULL);
+
+    (void)state;
+    call.observer = &observer;
+    request.url = WEIR_SPAN("gopher://a/");
+    assert_int_equal(weir_client_call(client, &request, &call, &exchange), WEIR_E_URL_SCHEME);
+    assert_null(exchange);
+    assert_int_equal(told, 1);
+    weir_client_free(client);
+}
+
+static void loop__without_work_has_no_deadline(void **state)
+{
+    weir_loop *loop = weir_loop_new(NULL, NULL);
+
+    (void)state;
+    assert_true(weir_loop_deadline(loop) == WEIR_NEVER);
+    weir_loop_free(loop);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(loop__tells_every_record_before_done),
+        cmocka_unit_test(loop__tells_nothing_of_what_its_observer_freed),
+        cmocka_unit_test(client__tells_nothing_of_what_its_observer_freed),
+        cmocka_unit_test(loop__without_work_has_no_deadline),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
