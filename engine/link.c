@@ -572,10 +572,10 @@ static void take_record(weir_link *link, const weir_tls_record *record)
 /* Gives the plaintext of one record to the conn; its overhead is shared when all of it is taken. */
 static void feed_held(weir_link *link)
 {
-    if (link->held.length == 0) {
-        return;
+    if (link->held.length == 0 || link->conn == NULL) {
+        return; /* without a conn the link has failed: it stays held until the account is made */
     }
-    while (link->held.length > 0 && link->conn != NULL) {
+    while (link->held.length > 0) {
         const size_t step = weir_conn_feed(link->conn, link->held, link->now_ns);
         if (step == 0) {
             return;
