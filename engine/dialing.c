@@ -109,8 +109,8 @@ bool weir_dialing_next(weir_dialing *dialing, weir_time now_ns, size_t *index)
     if (dialing->failure.status != WEIR_OK || !weir_dial_next(&dialing->dial, now_ns, index)) {
         return false;
     }
-    follow_dial(dialing,
-                now_ns); /* the resolution delay is over: what follows is no part of the look-up */
+    /* The resolution delay may be over: what follows is no part of the look-up. */
+    follow_dial(dialing, now_ns);
     weir_os_address_text(&dialing->dial.addresses[*index].address, text, sizeof(text));
     tell(dialing, &event, now_ns);
     return true;

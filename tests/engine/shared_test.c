@@ -162,6 +162,19 @@ static void shared__keeps_families_and_names_apart(void **state)
     assert_known(bench, "b.test", 4, 2);
 }
 
+/* So many that some names of both families meet in one bucket. */
+static void shared__keeps_families_apart_within_a_bucket(void **state)
+{
+    shared_bench *bench = *state;
+    char name[16];
+
+    for (size_t i = 0; i < 4000; i++) {
+        (void)snprintf(name, sizeof(name), "%zu.test", i);
+        remember(bench, name, 6, 1, 60);
+        assert_unknown(bench, name, 4);
+    }
+}
+
 static void shared__replaces_an_answer_by_a_newer_one(void **state)
 {
     shared_bench *bench = *state;
@@ -307,6 +320,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(shared__remembers_for_two_seconds_that_there_is_none, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(shared__keeps_families_and_names_apart, setup, teardown),
+        cmocka_unit_test_setup_teardown(shared__keeps_families_apart_within_a_bucket, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(shared__replaces_an_answer_by_a_newer_one, setup, teardown),
         cmocka_unit_test_setup_teardown(shared__forgets_what_was_not_used_longest, setup, teardown),
         cmocka_unit_test_setup_teardown(shared__stays_within_its_limit, setup, teardown),
