@@ -43,8 +43,16 @@ void weir_core_clear(weir_core *core)
 void weir_core_place(weir_core *core, weir_exchange *ex, weir_time now_ns)
 {
     const weir_origin_key key = weir_exchange_key(ex);
-    const weir_status status = weir_pool_request(core->pool, &key, &ex->ticket, now_ns);
+    weir_status status = WEIR_OK;
 
+    /* A request that nobody waits for any more is not sent, though a connection be there at once. */
+    if (atomic_load(&ex->cancel_wanted)) {
+        status = WEIR_E_CANCELLED;
+    } else if (ex->call.deadline_ns <= now_ns) {
+        status = WEIR_E_DEADLINE_TOTAL;
+    } else {
+        status = weir_pool_request(core->pool, &key, &ex->ticket, now_ns);
+    }
     if (status == WEIR_OK || status == WEIR_AGAIN) {
         weir_exchange_queued(ex, now_ns);
         weir_core_granted(core, ex, now_ns);
