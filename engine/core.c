@@ -140,23 +140,23 @@ void weir_core_closed(weir_core *core, const weir_link *link, const weir_account
 void weir_core_counts(const weir_core *core, weir_counts *counts)
 {
     const weir_pool_counts pool = weir_pool_count(core->pool);
+    weir_counts all = WEIR_COUNTS_INIT;
 
-    memset(counts, 0, sizeof(*counts));
-    counts->size = sizeof(*counts);
-    counts->connections_dialing = pool.slots_dialing;
-    counts->connections_idle = pool.slots_idle;
-    counts->connections_active = pool.slots_leased;
-    counts->connections_draining = pool.slots_draining;
-    counts->waiting = pool.tickets_waiting;
-    counts->leases = pool.leases;
-    counts->requests = pool.requests;
-    counts->reuses = pool.reuses;
-    counts->dials = pool.dials;
-    counts->dial_failures = pool.dial_failures;
-    counts->bounces = pool.bounces;
-    counts->ledger_agree = core->verdicts[WEIR_AGREE];
-    counts->ledger_differ = core->verdicts[WEIR_DIFFER];
-    counts->ledger_unavailable = core->verdicts[WEIR_UNAVAILABLE];
+    all.connections_dialing = pool.slots_dialing;
+    all.connections_idle = pool.slots_idle;
+    all.connections_active = pool.slots_leased;
+    all.connections_draining = pool.slots_draining;
+    all.waiting = pool.tickets_waiting;
+    all.leases = pool.leases;
+    all.requests = pool.requests;
+    all.reuses = pool.reuses;
+    all.dials = pool.dials;
+    all.dial_failures = pool.dial_failures;
+    all.bounces = pool.bounces;
+    all.ledger_agree = core->verdicts[WEIR_AGREE];
+    all.ledger_differ = core->verdicts[WEIR_DIFFER];
+    all.ledger_unavailable = core->verdicts[WEIR_UNAVAILABLE];
+    weir_record_write(counts, &all, sizeof(all));
 }
 
 static bool fill_pool_options(weir_core *core, weir_pool_options *to, const weir_pool_limits *given)

@@ -120,6 +120,13 @@ bool weir_request_is_https(const weir_request *given)
     return weir_span_equal_nocase(request.scheme, WEIR_SPAN("https"));
 }
 
+bool weir_call_brings_tls(const weir_call *given)
+{
+    weir_call call;
+
+    return weir_record_read(&call, sizeof(call), given) && call.tls != NULL;
+}
+
 weir_origin_key weir_exchange_key(const weir_exchange *ex)
 {
     weir_origin_key key;
@@ -216,11 +223,9 @@ static weir_status ask_body(weir_exchange *ex, const weir_request *request, weir
         }
         return WEIR_OK;
     case WEIR_BODY_SOURCE:
-        if (ex->body.source == NULL || ex->body.source->size < sizeof(weir_source) ||
-            ex->body.source->read == NULL) {
+        if (!weir_record_read(&ex->source, sizeof(ex->source), ex->body.source) || ex->source.read == NULL) {
             return WEIR_E_INVALID;
         }
-        ex->source = *ex->body.source;
         break;
     case WEIR_BODY_STREAM:
         break;
@@ -370,11 +375,10 @@ size_t weir_exchange_attempt_count(const weir_exchange *ex)
 
 bool weir_exchange_attempt_at(const weir_exchange *ex, size_t i, weir_attempt *attempt)
 {
-    if (i >= ex->attempt_count || attempt->size < sizeof(*attempt)) {
+    if (i >= ex->attempt_count) {
         return false;
     }
-    *attempt = ex->attempts[i];
-    attempt->size = sizeof(*attempt);
+    weir_record_write(attempt, &ex->attempts[i], sizeof(ex->attempts[i]));
     return true;
 }
 

@@ -123,7 +123,7 @@ weir_status weir_loop_submit(weir_loop *loop, const weir_request *request, const
     weir_status status = WEIR_OK;
 
     *exchange = NULL;
-    if (weir_request_is_https(request) && (call == NULL || call->tls == NULL)) {
+    if (weir_request_is_https(request) && !weir_call_brings_tls(call)) {
         options.tls = weir_shared_tls(loop->turn.core.shared, &status);
         if (options.tls == NULL) {
             return status;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reading a caller's option record, which may be of an older header and shorter than ours, or of a newer one and longer: what it does
- * not have is 0, which is the default; what we do not know is not read.
+ * not have is 0, which is the default; what we do not know is not read. And filling one that a caller wants to have.
  */
 #ifndef WEIR_ENGINE_RECORD_H
 #define WEIR_ENGINE_RECORD_H
@@ -25,6 +25,18 @@ static inline bool weir_record_read(void *to, size_t to_octets, const void *from
     }
     memcpy(to, &to_octets, sizeof(to_octets));
     return true;
+}
+
+/* The other way: fills a caller's record as far as it says that it goes. */
+static inline void weir_record_write(void *to, const void *from, size_t from_octets)
+{
+    size_t room = 0;
+
+    memcpy(&room, to, sizeof(room));
+    WEIR_ASSERT(room >= sizeof(room)); /* the caller did not say how long its record is */
+    room = weir_min(room, from_octets);
+    memcpy(to, from, room);
+    memcpy(to, &room, sizeof(room));
 }
 
 #endif

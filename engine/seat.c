@@ -177,6 +177,7 @@ static bool begin_wait(weir_seat *seat, weir_seat_state state)
     weir_mutex_lock(&seat->lock);
     const bool wait = !seat->woken;
     seat->state = state;
+    seat->parked = NULL;
     weir_mutex_unlock(&seat->lock);
     return wait;
 }

@@ -113,7 +113,7 @@ weir_status weir_client_call(weir_client *client, const weir_request *request, c
     weir_status status = WEIR_OK;
 
     *exchange = NULL;
-    if (weir_request_is_https(request) && (call == NULL || call->tls == NULL)) {
+    if (weir_request_is_https(request) && !weir_call_brings_tls(call)) {
         options.tls = weir_shared_tls(client->core.shared, &status);
         if (options.tls == NULL) {
             return status;
@@ -426,10 +426,11 @@ static weir_status begin(weir_client *client, const weir_client_options *options
     client->resolver = options->resolver;
     client->probe_after_ns = options->probe_after_ns != 0 ? options->probe_after_ns : PROBE_AFTER_NS;
     if (options->hooks != NULL) {
-        if (options->hooks->wait == NULL || options->hooks->park == NULL || options->hooks->wake == NULL) {
+        weir_wait_hooks *hooks = &client->hooks_copy;
+        if (!weir_record_read(hooks, sizeof(*hooks), options->hooks) || hooks->wait == NULL || hooks->park == NULL ||
+            hooks->wake == NULL) {
             return WEIR_E_INVALID;
         }
-        client->hooks_copy = *options->hooks;
         client->hooks = &client->hooks_copy;
     }
     weir_os_random(&core.seed, sizeof(core.seed));

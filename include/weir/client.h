@@ -23,8 +23,9 @@ typedef struct weir_client weir_client;
  * Replaces every blocking point, so that a green-thread runtime can run the client cooperatively. No lock is held across a
  * hook, and every call uses MSG_DONTWAIT then.
  * wait: until one of the n descriptors is ready as in poll(2) (fills revents), or deadline_ns passed: how many are ready.
- * park: until woken or the deadline passed; `parked` is what wake gets, valid until park returns. wake may come before
- * park: it then returns at once.
+ * park: until woken or the deadline passed; `*parked` is for the hooks and NULL at first; wake gets the same place. wake may come
+ * before park, which then returns at once: `*parked` is NULL still, and wake leaves a mark there. It may come late, too, from
+ * another thread, when park has returned for its deadline: what wake finds must then be harmless to wake.
  */
 typedef struct weir_poll {
     int fd;
@@ -61,7 +62,8 @@ WEIR_API void weir_client_free(weir_client *client);
 /*
  * Performs a request up to its final response head; with a WEIR_BODY_STREAM only until it can be written. *exchange is set
  * also when the call failed, so that its failure, attempts and tallies can be read, and must be freed; it is NULL only with
- * WEIR_E_NOMEM and WEIR_E_INVALID. `call` NULL: the defaults. Every status of the table may come back.
+ * WEIR_E_NOMEM, WEIR_E_INVALID and WEIR_E_TLS_CONFIG (the default TLS settings cannot be made), and if its observer freed it.
+ * `call` NULL: the defaults. Every status of the table may come back.
  */
 WEIR_API weir_status weir_client_call(weir_client *client, const weir_request *request, const weir_call *call,
                                       weir_exchange **exchange);

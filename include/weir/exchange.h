@@ -90,8 +90,9 @@ typedef struct weir_attempt {
     weir_tally tally;
     weir_failure failure;
 } weir_attempt;
+#define WEIR_ATTEMPT_INIT WEIR_INIT(weir_attempt)
 WEIR_API size_t weir_exchange_attempt_count(const weir_exchange *exchange);
-/* Fills attempt->size octets of it (set it before). false: no such attempt. */
+/* Fills attempt->size octets of it (WEIR_ATTEMPT_INIT sets it). false: no such attempt. */
 WEIR_API bool weir_exchange_attempt_at(const weir_exchange *exchange, size_t i, weir_attempt *attempt);
 /* The sum over all attempts; final when done. */
 WEIR_API weir_tally weir_exchange_tally(const weir_exchange *exchange);

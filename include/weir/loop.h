@@ -65,7 +65,8 @@ WEIR_API void weir_loop_free(weir_loop *loop);
 
 /*
  * Begins a request; does no I/O. *exchange is set also when it was refused (its failure tells why), and must be freed; NULL only
- * with WEIR_E_NOMEM and WEIR_E_INVALID. A refused request is told DONE too.
+ * with WEIR_E_NOMEM, WEIR_E_INVALID and WEIR_E_TLS_CONFIG (the default TLS settings cannot be made). A refused request is told
+ * DONE too.
  */
 WEIR_API weir_status weir_loop_submit(weir_loop *loop, const weir_request *request, const weir_call *call, void *user,
                                       weir_exchange **exchange);

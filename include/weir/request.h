@@ -41,7 +41,7 @@ typedef struct weir_body {
     weir_body_kind kind;
     weir_span span;
     const weir_source *source;
-    uint64_t length_octets; /* SOURCE and STREAM: declared length; WEIR_UNKNOWN: chunked (HTTP/1.1) */
+    uint64_t length_octets; /* SOURCE and STREAM: declared length, 0: none at all; WEIR_UNKNOWN: chunked (HTTP/1.1) */
 } weir_body;
 
 /* A request: `url`, or scheme, host, port and path apart. */

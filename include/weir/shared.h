@@ -47,7 +47,7 @@ typedef struct weir_pool_limits {
 } weir_pool_limits;
 #define WEIR_POOL_LIMITS_INIT WEIR_INIT(weir_pool_limits)
 
-/* Numbers of the pool at one moment. */
+/* Numbers of the pool at one moment. Whoever asks says with `size` how much of it there is: WEIR_COUNTS_INIT. */
 typedef struct weir_counts {
     size_t size;
     uint64_t connections_dialing;
@@ -65,6 +65,7 @@ typedef struct weir_counts {
     uint64_t ledger_differ; /* stays 0: anything else is a defect of weir */
     uint64_t ledger_unavailable;
 } weir_counts;
+#define WEIR_COUNTS_INIT WEIR_INIT(weir_counts)
 
 /* A numeric address as a resolver gives it. */
 typedef struct weir_address {

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -112,6 +113,24 @@ static void loop__without_work_has_no_deadline(void **state)
     weir_loop_free(loop);
 }
 
+/* A program that was built against a header with fewer counts. */
+static void loop__fills_no_more_of_a_record_than_there_is(void **state)
+{
+    weir_counts counts;
+    weir_loop *loop = weir_loop_new(NULL, NULL);
+
+    (void)state;
+    memset(&counts, 0xa5, sizeof(counts));
+    const uint64_t untouched = counts.dials;
+    counts.size = offsetof(weir_counts, dials);
+    weir_loop_counts(loop, &counts);
+    assert_int_equal(counts.size, offsetof(weir_counts, dials));
+    assert_int_equal(counts.requests, 0);
+    assert_true(counts.dials == untouched);
+    assert_true(counts.ledger_differ == untouched);
+    weir_loop_free(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +138,7 @@ int main(void)
         cmocka_unit_test(loop__tells_nothing_of_what_its_observer_freed),
         cmocka_unit_test(client__tells_nothing_of_what_its_observer_freed),
         cmocka_unit_test(loop__without_work_has_no_deadline),
+        cmocka_unit_test(loop__fills_no_more_of_a_record_than_there_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

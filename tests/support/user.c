@@ -183,6 +183,7 @@ void weir_user_drop(weir_user *user, weir_exchange *exchange)
 
 void weir_user_counts(weir_user *user, weir_counts *counts)
 {
+    *counts = (weir_counts)WEIR_COUNTS_INIT;
     if (user->client != NULL) {
         weir_client_counts(user->client, counts);
     } else {
