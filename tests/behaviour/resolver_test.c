@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* A caller's resolver that answers from a thread of its own: whoever waits for it is woken. */
+#include "support/world.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+typedef struct thread_resolver {
+    weir_resolver resolver;
+    pthread_t thread;
+    weir_lookup *lookup;
+    int starts;
+    int cancels;
+    bool finds;
+} thread_resolver;
+
+static void *give(void *user)
+{
+    const thread_resolver *resolver = user;
+    const weir_address home = {.family = 4, .octets = {127, 0, 0, 1}, .ttl_seconds = 60};
+    const weir_status status = resolver->finds ? WEIR_OK : WEIR_E_DNS_NOT_FOUND;
+
+    weir_resolver_answer(resolver->lookup, 6, WEIR_E_DNS_NOT_FOUND, NULL, 0);
+    weir_resolver_answer(resolver->lookup, 4, status, &home, resolver->finds ? 1 : 0);
+    return NULL;
+}
+
+static void start(weir_lookup *lookup, weir_span host, void *user)
+{
+    thread_resolver *resolver = user;
+
+    (void)host;
+    resolver->starts++;
+    resolver->lookup = lookup;
+    if (pthread_create(&resolver->thread, NULL, give, resolver) != 0) {
+        abort();
+    }
+}
+
+/* An answer may be under way: it is waited for. */
+static void cancel(weir_lookup *lookup, void *user)
+{
+    thread_resolver *resolver = user;
+
+    (void)lookup;
+    resolver->cancels++;
+    pthread_join(resolver->thread, NULL);
+}
+
+static weir_fetched fetch_through(weir_world *world, thread_resolver *resolver, bool finds)
+{
+    char url[64];
+
+    *resolver = (thread_resolver){.finds = finds};
+    resolver->resolver = (weir_resolver){
+        .size = sizeof(weir_resolver), .user = resolver, .start = start, .cancel = cancel};
+    world->options.resolver = &resolver->resolver;
+    weir_ask ask = weir_world_ask(world, "/octets/1000");
+    (void)snprintf(url, sizeof(url), "http://name.test:%u/octets/1000",
+                   (unsigned)world->origin->clear_port);
+    ask.request.url = (weir_span){(const uint8_t *)url, strlen(url)};
+    const weir_fetched fetched = weir_world_fetch(world, &ask);
+    if (resolver->starts > resolver->cancels) {
+        pthread_join(resolver->thread, NULL);
+    }
+    return fetched;
+}
+
+static void an_answer_from_a_thread_connects(weir_world *world)
+{
+    thread_resolver resolver;
+    const weir_fetched fetched = fetch_through(world, &resolver, true);
+
+    assert_int_equal(fetched.called, WEIR_OK);
+    assert_int_equal(fetched.octets, 1000);
+    assert_int_equal(resolver.starts, 1);
+    weir_world_close(world);
+}
+
+static void an_absence_from_a_thread_fails(weir_world *world)
+{
+    thread_resolver resolver;
+    const weir_fetched fetched = fetch_through(world, &resolver, false);
+
+    assert_int_equal(fetched.called, WEIR_E_DNS_NOT_FOUND);
+    assert_int_equal(fetched.failure.processed, WEIR_NOT_SENT);
+    weir_world_close(world);
+}
+
+static const weir_behaviour behaviours[] = {
+    {"an answer from a thread connects", an_answer_from_a_thread_connects, WEIR_ONLY_CLEAR, NULL},
+    {"an absence from a thread fails the call", an_absence_from_a_thread_fails, WEIR_ONLY_CLEAR,
+     NULL},
+};
+
+int main(void)
+{
+    return weir_world_run("resolver", behaviours, sizeof(behaviours) / sizeof(behaviours[0]), NULL);
+}
