@@ -16,6 +16,8 @@
 #include "engine/sync.h"
 
 #define WAKES 32
+/* What an upload writes before it looks whether it was answered: the kernel may take all of it without ever saying EAGAIN. */
+#define LOOK_OCTETS 131072
 
 static bool satisfied(const weir_exchange *ex, weir_need need);
 static bool advance(weir_line *line, weir_exchange *ex, weir_time now_ns);
@@ -69,7 +71,9 @@ void weir_baton_drive(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_
             continue;
         }
         const weir_time deadline_ns = weir_time_earlier(own_ns, want.wake_ns);
-        if (want.out[0].length > 0 && !line->writing && !line->unwritable) {
+        if (line->unlooked_octets >= LOOK_OCTETS && !line->reading) {
+            weir_baton_probe(line, seat->receive, WEIR_SEAT_RECEIVE_OCTETS, now_ns);
+        } else if (want.out[0].length > 0 && !line->writing && !line->unwritable) {
             write_step(line, &now_ns);
         } else if (!line->reading && (want.in_octets > 0 || line->unwritable)) {
             read_step(line, ex, seat, &want, deadline_ns, &now_ns);
@@ -120,6 +124,7 @@ void weir_baton_probe(weir_line *line, uint8_t *room, size_t octets, weir_time n
         weir_line_deliver(line, NULL);
     }
     line->used_ns = now_ns;
+    line->unlooked_octets = 0;
 }
 
 void weir_line_unlock(weir_line *line)
@@ -211,6 +216,7 @@ static void write_step(weir_line *line, weir_time *now_ns)
     *now_ns = weir_now();
     line->writing = false;
     if (io.kind == WEIR_IO_OK) {
+        line->unlooked_octets += io.octets;
         weir_link_sent(line->link, io.octets, *now_ns);
         weir_line_deliver(line, NULL);
     } else if (io.kind == WEIR_IO_AGAIN) {
@@ -310,6 +316,7 @@ static bool read_polling(weir_seat *seat, const weir_want *want, weir_poll *fds,
 static void take(weir_line *line, const weir_seat *seat, weir_io io, weir_time now_ns)
 {
     line->used_ns = now_ns;
+    line->unlooked_octets = 0;
     switch (io.kind) {
     case WEIR_IO_OK:
         (void)weir_link_received(line->link, (weir_span){seat->receive, io.octets}, now_ns);

@@ -58,6 +58,7 @@ typedef struct weir_line {
     weir_list waiting;        /* seats parked here */
     weir_list wakes;          /* seats to wake once the lock is let go: no hook is called under it */
     uint64_t facts_version;   /* last told to the pool */
+    uint64_t unlooked_octets; /* written since it was last read: an answer may be there already */
     weir_time used_ns;        /* when it was last read or released */
     weir_time armed_ns;       /* SO_RCVTIMEO, 0: none */
     bool fired_early;         /* it ended a wait before its deadline: arm it anew */
