@@ -331,6 +331,32 @@ static void send__a_window_of_the_connection_in_small_portions_goes_round(void *
     }
 }
 
+static void send__who_has_had_its_turn_is_told_again_if_there_is_room(void **state)
+{
+    fixture *f = *state;
+    begin(f);
+    says(f, "hello", "INITIAL_WINDOW_SIZE=1000000");
+    says(f, "window", "0 1000000");
+    f->player.stalled = true;
+    begin_senders(f, 2);
+    send_some(f, SIZE_MAX);
+    weir_conn_event event;
+    assert_true(weir_conn_next_event(f->player.conn, &event));
+    static const uint8_t zeros[100000];
+    size_t taken;
+    assert_int_equal(weir_conn_write(f->player.conn, event.stream,
+                                     (weir_span){zeros, sizeof(zeros)}, false, 0, &taken),
+                     WEIR_AGAIN);
+    assert_int_equal(taken, WEIR_H2_MIN_FRAME_OCTETS);
+    /* The other was told too, and says nothing; the queue is three quarters empty. */
+    weir_stream *first = event.stream;
+    assert_true(weir_conn_next_event(f->player.conn, &event));
+    assert_ptr_not_equal(event.stream, first);
+    assert_true(weir_conn_next_event(f->player.conn, &event));
+    assert_ptr_equal(event.stream, first);
+    assert_int_equal(event.kind, WEIR_CONN_WRITABLE);
+}
+
 static void send__a_stream_without_window_does_not_hold_the_others_up(void **state)
 {
     fixture *f = *state;
@@ -649,6 +675,7 @@ int main(void)
         TEST(send__content_goes_in_frames_as_long_as_the_peer_allows),
         TEST(send__senders_share_room_however_greedy_one_is),
         TEST(send__a_window_of_the_connection_in_small_portions_goes_round),
+        TEST(send__who_has_had_its_turn_is_told_again_if_there_is_room),
         TEST(send__a_stream_without_window_does_not_hold_the_others_up),
         TEST(send__raises_the_window_for_a_response_that_is_longer),
         TEST(send__raises_the_window_when_half_of_it_is_used_if_the_length_is_not_known),
