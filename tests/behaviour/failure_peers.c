@@ -215,6 +215,55 @@ static void answer_before_the_request(weir_world *world)
     weir_peer_stop(peer);
 }
 
+/* The same where it is certain: the octets are there before the loop looks at its connection for
+ * the first time. */
+static void answer_before_the_loop(weir_world *world)
+{
+    static const weir_peer_turn says[] = {
+        {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", WEIR_PEER_HOLD, 1}};
+    const weir_peer_turn *const all[] = {says};
+    weir_peer *peer = weir_peer_start(all, 1);
+    weir_loop *loop = weir_user_loop(weir_world_user(world));
+    weir_ask ask = ask_of(world, peer);
+    weir_exchange *exchange = NULL;
+    weir_loop_event events[4];
+
+    ask.call.attempts = 1;
+    world->begun++;
+    assert_int_equal(weir_loop_submit(loop, &ask.request, &ask.call, NULL, &exchange), WEIR_OK);
+    assert_int_equal(weir_loop_turn(loop, events, 4), 0);
+    weir_peer_await_said(peer, 1);
+    while (!weir_exchange_is_done(exchange)) {
+        weir_loop_wait(loop, weir_now() + 10 * WEIR_NS_PER_SECOND);
+        (void)weir_loop_turn(loop, events, 4);
+    }
+    const weir_failure failure = weir_exchange_failure(exchange);
+    weir_user_note(failure.status);
+    assert_int_equal(failure.status, WEIR_E_H1_UNSOLICITED);
+    assert_int_equal(failure.processed, WEIR_NOT_SENT);
+    weir_exchange_free(exchange);
+    weir_world_close(world);
+    weir_peer_stop(peer);
+}
+
+/* Who writes on is told that the answer is there, and reads it. */
+static void answer_before_the_end(weir_world *world)
+{
+    weir_ask ask = weir_world_ask(world, "/early/413");
+    weir_upload upload = {.kind = WEIR_BODY_STREAM, .octets = UINT64_C(1) << 30, .counted = true};
+    weir_uploading uploading;
+    weir_fetched fetched = {.called = weir_upload_begin(world, &ask, &upload, &uploading)};
+
+    assert_int_equal(fetched.called, WEIR_OK);
+    assert_int_equal(upload.wrote, WEIR_ANSWERED);
+    weir_world_drain(world, uploading.exchange, &fetched);
+    assert_int_equal(fetched.ended, WEIR_END);
+    assert_int_equal(fetched.code, 413);
+    assert_string_equal(fetched.text, "early 413\n");
+    weir_upload_end(world, &uploading);
+    assert_works_again(world);
+}
+
 /* The limits are the client's, and both ways of saying the same stay within them. */
 static void just_within_the_limits(weir_world *world)
 {
@@ -264,6 +313,9 @@ static const weir_behaviour behaviours[] = {
      NULL},
     {"an answer before the request is not waited behind", answer_before_the_request,
      WEIR_ONLY_H1 | WEIR_ONLY_CLEAR, NULL},
+    {"an answer that was there first is unsolicited", answer_before_the_loop,
+     WEIR_ONLY_H1 | WEIR_ONLY_CLEAR | WEIR_ONLY_LOOP, NULL},
+    {"an answer before the end of a stream is told to who writes", answer_before_the_end, 0, NULL},
     {"a large head within the limits is read", just_within_the_limits, 0, NULL},
     {"a smaller limit of heads is kept", head_limit_is_kept, 0, NULL},
     {"SETTINGS that are not acknowledged end the connection", settings_are_not_acknowledged,

@@ -29,6 +29,7 @@ struct weir_peer {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     size_t ended;
+    size_t said;
 };
 
 /* One connection with its place in its script. */
@@ -75,6 +76,15 @@ void weir_peer_await_ended(weir_peer *peer, size_t count)
 {
     (void)pthread_mutex_lock(&peer->lock);
     while (peer->ended < count) {
+        (void)pthread_cond_wait(&peer->changed, &peer->lock);
+    }
+    (void)pthread_mutex_unlock(&peer->lock);
+}
+
+void weir_peer_await_said(weir_peer *peer, size_t count)
+{
+    (void)pthread_mutex_lock(&peer->lock);
+    while (peer->said < count) {
         (void)pthread_cond_wait(&peer->changed, &peer->lock);
     }
     (void)pthread_mutex_unlock(&peer->lock);
@@ -175,9 +185,16 @@ static void begin_talk(weir_peer *peer, talk *talks, size_t *count)
     if (number > 0) {
         t->turn = *peer->scripts++;
     }
-    if (t->turn->at_once && !act(peer, t)) {
+    if (!t->turn->at_once) {
+        return;
+    }
+    if (!act(peer, t)) {
         (*count)--;
     }
+    (void)pthread_mutex_lock(&peer->lock);
+    peer->said++;
+    (void)pthread_cond_broadcast(&peer->changed);
+    (void)pthread_mutex_unlock(&peer->lock);
 }
 
 /* False: the connection is over. */

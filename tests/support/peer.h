@@ -37,6 +37,9 @@ size_t weir_peer_requests(weir_peer *peer);
 /* Waits until that many connections were ended by the script; the kernel has then sent what there
  * was to send. */
 void weir_peer_await_ended(weir_peer *peer, size_t count);
+/* Waits until that many connections were told what their script says at once: it is in the client's
+ * socket then. */
+void weir_peer_await_said(weir_peer *peer, size_t count);
 void weir_peer_stop(weir_peer *peer);
 
 /* A socket that listens with a queue that is full: a connect to it stays under way. */

@@ -108,6 +108,7 @@ void weir_world_close(weir_world *world)
     assert_int_equal(counts.waiting, 0);
     assert_int_equal(counts.ledger_differ, 0);
     const uint64_t dials = counts.dials;
+    const uint64_t failed = counts.dial_failures;
     weir_user_free(world->user);
     world->user = NULL;
     if (world->differed > 0) {
@@ -116,7 +117,8 @@ void weir_world_close(weir_world *world)
                  world->difference.ledger.sent, world->difference.ledger.received,
                  world->difference.kernel.sent, world->difference.kernel.received);
     }
-    assert_int_equal(world->closed, dials);
+    /* A dial may fail before there is anything to close. */
+    assert_in_range(world->closed, dials - failed, dials);
     assert_int_equal(world->dones, world->begun);
     world->closed = 0;
 }
