@@ -152,10 +152,15 @@ int weir_loop_fd(const weir_loop *loop)
 size_t weir_loop_turn(weir_loop *loop, weir_loop_event *events, size_t room)
 {
     WEIR_ASSERT(!loop->in_turn);
+    const bool was_spent = loop->budget_octets == 0;
+
     loop->in_turn = true;
     loop->record_count = 0;
     loop->budget_octets = loop->turn_octets;
     weir_loop_moved(loop);
+    if (was_spent) {
+        weir_loop_backlog(loop);
+    }
     weir_loop_gather(loop);
     weir_turn_due(&loop->turn);
     for (int round = 0; round < ROUNDS_LIMIT; round++) {

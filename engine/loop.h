@@ -49,6 +49,8 @@ struct weir_loop {
 
 /* Now, for everything that happens until the next call of it. */
 void weir_loop_moved(weir_loop *loop);
+/* Reads on where the budget of the turn before left octets: the kernel does not tell of them twice. */
+void weir_loop_backlog(weir_loop *loop);
 /* What the kernel, the resolver and other threads have to say. */
 void weir_loop_gather(weir_loop *loop);
 /* Every touched port: receive, send, dial, close. */

@@ -34,6 +34,17 @@ void weir_loop_moved(weir_loop *loop)
     loop->turn.now_ns = weir_now();
 }
 
+void weir_loop_backlog(weir_loop *loop)
+{
+    weir_list *next = NULL;
+
+    for (weir_list *at = loop->turn.ports.next; at != &loop->turn.ports && loop->budget_octets > 0; at = next) {
+        weir_port *port = WEIR_CONTAINER_OF(at, weir_port, place);
+        next = at->next;
+        receive(loop, port);
+    }
+}
+
 void weir_loop_gather(weir_loop *loop)
 {
     weir_os_ready ready[READY_BATCH];
@@ -258,6 +269,11 @@ static void receive(weir_loop *loop, weir_port *port)
         switch (io.kind) {
         case WEIR_IO_OK:
             loop->budget_octets -= io.octets;
+            if (loop->budget_octets == 0) {
+                /* Who took the last of it is the last to be asked in the next turn. */
+                weir_list_remove(&port->place);
+                weir_list_push_back(&loop->turn.ports, &port->place);
+            }
             weir_turn_received(&loop->turn, port, (weir_span){loop->receive, io.octets});
             if (io.octets < room && !port->hangup) {
                 port->readable = false;
@@ -305,7 +321,8 @@ static void send_failed(weir_loop *loop, weir_port *port, int sys_errno)
     port->readable = true;
     port->hangup = true;
     receive(loop, port);
-    if (port->link->state != WEIR_LINK_CLOSED) {
+    /* Still readable: paused, or the budget is spent. Then what lies unread is followed by the end that says it again. */
+    if (port->link->state != WEIR_LINK_CLOSED && !port->readable) {
         weir_turn_failed(&loop->turn, port, sys_errno);
     }
 }

@@ -3,10 +3,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "support/peer.h"
 #include "weir/weir.h"
 
 #define CALLS 80
@@ -131,6 +133,52 @@ static void loop__fills_no_more_of_a_record_than_there_is(void **state)
     weir_loop_free(loop);
 }
 
+/* What the budget of a turn left unread is read by the next, though the kernel says nothing new. */
+static void loop__reads_on_after_a_spent_budget(void **state)
+{
+    static const weir_peer_turn turns[] = {
+        {"HTTP/1.1 200 OK\r\nContent-Length: 300\r\n\r\n"
+         "..............................................................................."
+         "..............................................................................."
+         "..............................................................................."
+         "...............................................................",
+         WEIR_PEER_HOLD, 0}};
+    static const weir_peer_turn *const scripts[] = {turns, turns};
+    weir_peer *peer = weir_peer_start(scripts, 2);
+    weir_loop_options options = WEIR_LOOP_OPTIONS_INIT;
+    weir_request request = WEIR_REQUEST_INIT;
+    weir_call call = WEIR_CALL_INIT;
+    weir_loop_event events[8];
+    weir_exchange *exchanges[2];
+    size_t dones = 0;
+    char url[64];
+
+    (void)state;
+    options.turn_octets = 16;
+    weir_loop *loop = weir_loop_new(&options, NULL);
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/", (unsigned)weir_peer_port(peer));
+    request.url = weir_span_of(url);
+    call.deadline_ns = weir_now() + 10 * WEIR_NS_PER_SECOND;
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(weir_loop_submit(loop, &request, &call, NULL, &exchanges[i]), WEIR_OK);
+    }
+    while (dones < 2) {
+        weir_loop_wait(loop, WEIR_NEVER);
+        const size_t count = weir_loop_turn(loop, events, 8);
+        for (size_t i = 0; i < count; i++) {
+            if (events[i].told == WEIR_TOLD_DONE) {
+                assert_int_equal(events[i].status, WEIR_OK);
+                dones++;
+            }
+        }
+    }
+    for (size_t i = 0; i < 2; i++) {
+        weir_exchange_free(exchanges[i]);
+    }
+    weir_loop_free(loop);
+    weir_peer_stop(peer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +187,7 @@ int main(void)
         cmocka_unit_test(client__tells_nothing_of_what_its_observer_freed),
         cmocka_unit_test(loop__without_work_has_no_deadline),
         cmocka_unit_test(loop__fills_no_more_of_a_record_than_there_is),
+        cmocka_unit_test(loop__reads_on_after_a_spent_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
