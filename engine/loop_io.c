@@ -25,6 +25,7 @@ static void end_dial(weir_loop *loop, weir_port *port);
 static void receive(weir_loop *loop, weir_port *port);
 static void send_pending(weir_loop *loop, weir_port *port);
 static void send_failed(weir_loop *loop, weir_port *port, int sys_errno);
+static void close_watched(weir_loop *loop, int fd);
 static void bury(weir_loop *loop, ready_tag *tag);
 
 /* -- gather -- */
@@ -219,7 +220,7 @@ static void attempt_ready(weir_loop *loop, ready_tag *tag)
     const weir_io io = weir_os_connect_result(attempt->fd);
 
     if (io.kind == WEIR_IO_FAILED) {
-        weir_os_close(attempt->fd);
+        close_watched(loop, attempt->fd);
         attempt->fd = -1;
         attempt->driver = NULL;
         bury(loop, tag);
@@ -243,7 +244,7 @@ static void end_dial(weir_loop *loop, weir_port *port)
 
     for (size_t i = 0; i < dialed->count; i++) {
         if (dialed->addresses[i].fd >= 0) {
-            weir_os_close(dialed->addresses[i].fd);
+            close_watched(loop, dialed->addresses[i].fd);
             dialed->addresses[i].fd = -1;
             bury(loop, dialed->addresses[i].driver);
             dialed->addresses[i].driver = NULL;
@@ -337,13 +338,20 @@ void weir_loop_close_port(weir_loop *loop, weir_port *port)
     weir_link_account(port->link, port->fd, &account);
     if (port->fd >= 0) {
         account.local_port = weir_os_local_port(port->fd);
-        weir_os_close(port->fd);
+        close_watched(loop, port->fd);
         port->fd = -1;
     }
     if (port->driver != NULL) {
         bury(loop, port->driver);
     }
     weir_turn_closed(&loop->turn, port, &account);
+}
+
+/* Taken out by name: the close alone does not do it while a child of fork() holds the socket, and its tag is freed. */
+static void close_watched(weir_loop *loop, int fd)
+{
+    weir_os_poller_remove(loop->poller, fd);
+    weir_os_close(fd);
 }
 
 /* Readiness gathered earlier may still name the tag. */
