@@ -166,6 +166,8 @@ static void plan_call(sim_world *world, sim_call *call)
     call->idempotent = methods[pick].idempotent;
     call->origin = sim_below(dice, world->plan.origins);
     call->options = (weir_call)WEIR_CALL_INIT;
+    call->options.pin =
+        world->plan.kinds[call->origin] == SIM_ORIGIN_H2 ? WEIR_H2 : WEIR_PROTOCOL_ANY;
     if (call->calm) {
         call->options.attempts = WEIR_ATTEMPTS_LIMIT;
         return;

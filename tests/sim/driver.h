@@ -24,8 +24,8 @@ typedef struct sim_driver {
     uint64_t budget_octets;
     weir_time turn_at_ns; /* WEIR_NEVER: no reason for a turn */
     uint64_t turns;
-    uint64_t turns_here; /* at this very time */
-    weir_time here_ns;
+    uint64_t happened; /* before this turn; changes with whatever does */
+    unsigned idle_turns;
     weir_list cancelled;
     weir_list sent; /* of sim_sending: complete, not told */
     uint64_t next_lookup;

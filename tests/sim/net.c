@@ -41,6 +41,8 @@ void sim_net_calm(sim_world *world)
         if (socket->state != SIM_SOCKET_CONNECTED || socket->reset) {
             continue;
         }
+        socket->up.last_ns = world->now_ns;
+        socket->down.last_ns = world->now_ns;
         socket->up.stalled_until_ns = 0;
         socket->down.stalled_until_ns = 0;
         socket->up.arrived = socket->up.end;

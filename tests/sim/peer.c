@@ -19,7 +19,7 @@ void sim_peer_connected(sim_socket *socket)
     peer->socket = socket;
     socket->peer = peer;
     SIM_MUST(world, socket->origin < world->plan.origins, "a connection to no origin");
-    peer->kind = &sim_peer_h1;
+    peer->kind = world->plan.kinds[socket->origin] == SIM_ORIGIN_H2 ? &sim_peer_h2 : &sim_peer_h1;
     peer->kind->connected(peer);
 }
 

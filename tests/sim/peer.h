@@ -81,6 +81,7 @@ typedef struct sim_peer {
 } sim_peer;
 
 extern const sim_peer_kind sim_peer_h1;
+extern const sim_peer_kind sim_peer_h2;
 
 /* What the network tells of a socket. */
 void sim_peer_connected(sim_socket *socket);

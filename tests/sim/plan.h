@@ -50,6 +50,22 @@
     X(H1_UNASKED, "HTTP/1.1: octets on an idle connection", 100)                                   \
     X(H1_CLOSES, "HTTP/1.1: Connection: close", 300)                                               \
     X(H1_HALF_CLOSE, "HTTP/1.1: half-close after a response", 200)                                 \
+    X(H2_REFUSES, "HTTP/2: stream refused", 150)                                                   \
+    X(H2_GOAWAY, "HTTP/2: GOAWAY", 120)                                                            \
+    X(H2_SHUTDOWN, "HTTP/2: GOAWAY announced, then meant", 80)                                     \
+    X(H2_RST, "HTTP/2: stream reset by the peer", 120)                                             \
+    X(H2_NO_ERROR, "HTTP/2: answered, then RST_STREAM(NO_ERROR)", 300)                             \
+    X(H2_SETTINGS, "HTTP/2: SETTINGS change", 150)                                                 \
+    X(H2_UNACKED, "HTTP/2: SETTINGS not acknowledged", 150)                                        \
+    X(H2_WINDOW, "HTTP/2: window withheld", 200)                                                   \
+    X(H2_PING, "HTTP/2: PING", 200)                                                                \
+    X(H2_PAUSES, "HTTP/2: response pauses", 200)                                                   \
+    X(H2_CONTINUES, "HTTP/2: header block in CONTINUATION frames", 500)                            \
+    X(H2_PADS, "HTTP/2: padding", 500)                                                             \
+    X(H2_ODD, "HTTP/2: frame of an unknown type, PRIORITY", 300)                                   \
+    X(H2_MESSAGE, "HTTP/2: malformed message", 120)                                                \
+    X(H2_FRAME, "HTTP/2: frame against the protocol", 40)                                          \
+    X(H2_FLOOD, "HTTP/2: flood of frames without progress", 20)                                    \
     X(CANCEL, "call cancelled", 300)                                                               \
     X(FREE_EARLY, "call freed under way", 150)                                                     \
     X(READER_SLOW, "reader slow", 400)                                                             \
@@ -68,7 +84,7 @@ typedef enum sim_fault_kind {
 
 const char *sim_fault_name(sim_fault_kind kind);
 
-typedef enum sim_origin_kind { SIM_ORIGIN_H1 = 0, SIM_ORIGIN_KINDS } sim_origin_kind;
+typedef enum sim_origin_kind { SIM_ORIGIN_H1 = 0, SIM_ORIGIN_H2, SIM_ORIGIN_KINDS } sim_origin_kind;
 
 #define SIM_ORIGINS_LIMIT 3
 #define SIM_CALLS_LIMIT   16
