@@ -145,6 +145,7 @@ struct weir_exchange {
     weir_octets told_tls;
     bool head_sent_told;
     bool request_sent_told;
+    bool response_received_told; /* ... with its last octet */
     bool first_octet_told;
     bool head_told;
     bool telling;                 /* its observer runs: freeing it waits */

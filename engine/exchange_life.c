@@ -419,7 +419,9 @@ static void tell_octets(weir_exchange *ex, weir_time now_ns)
         event.code = ex->head->code;
         tell(ex, &event, ex->head_ns);
     }
-    if (plain.received != ex->told_plain.received || tally->tls.received != ex->told_tls.received) {
+    if (plain.received != ex->told_plain.received || tally->tls.received != ex->told_tls.received ||
+        (ex->response_ended && !ex->response_received_told)) {
+        ex->response_received_told = ex->response_ended;
         event.kind = WEIR_EVENT_RESPONSE_RECEIVED;
         event.plain_octets = plain.received;
         event.tls_octets = tally->tls.received;
@@ -518,6 +520,7 @@ static void forget_attempt(weir_exchange *ex)
     ex->told_tls = (weir_octets){0, 0};
     ex->head_sent_told = false;
     ex->request_sent_told = false;
+    ex->response_received_told = false;
     ex->first_octet_told = false;
     ex->head_told = false;
     ex->news &= ~(unsigned)WEIR_NEWS_OVER;

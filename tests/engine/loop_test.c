@@ -179,6 +179,45 @@ static void loop__reads_on_after_a_spent_budget(void **state)
     weir_peer_stop(peer);
 }
 
+static void note_last(const weir_event *event, void *user)
+{
+    size_t *lasts = user;
+
+    *lasts += event->kind == WEIR_EVENT_RESPONSE_RECEIVED && event->last ? 1U : 0U;
+}
+
+/* Content that the close ends: no octet comes with its end. */
+static void client__tells_the_last_of_a_response_that_the_close_ends(void **state)
+{
+    static const weir_peer_turn turns[] = {{"HTTP/1.1 200 OK\r\n\r\nto the end", WEIR_PEER_FIN, 0}};
+    static const weir_peer_turn *const scripts[] = {turns};
+    size_t lasts = 0;
+    const weir_observer observer = {sizeof(observer), &lasts, note_last};
+    weir_peer *peer = weir_peer_start(scripts, 1);
+    weir_client *client = weir_client_new(NULL, NULL);
+    weir_request request = WEIR_REQUEST_INIT;
+    weir_call call = WEIR_CALL_INIT;
+    weir_exchange *exchange = NULL;
+    weir_status status = WEIR_OK;
+    size_t octets = 0;
+    uint8_t to[4];
+    char url[64];
+
+    (void)state;
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/", (unsigned)weir_peer_port(peer));
+    request.url = weir_span_of(url);
+    call.observer = &observer;
+    assert_int_equal(weir_client_call(client, &request, &call, &exchange), WEIR_OK);
+    do {
+        status = weir_read(exchange, to, sizeof(to), &octets);
+    } while (status == WEIR_OK);
+    assert_int_equal(status, WEIR_END);
+    assert_int_equal(lasts, 1);
+    weir_exchange_free(exchange);
+    weir_client_free(client);
+    weir_peer_stop(peer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +227,7 @@ int main(void)
         cmocka_unit_test(loop__without_work_has_no_deadline),
         cmocka_unit_test(loop__fills_no_more_of_a_record_than_there_is),
         cmocka_unit_test(loop__reads_on_after_a_spent_budget),
+        cmocka_unit_test(client__tells_the_last_of_a_response_that_the_close_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
