@@ -102,7 +102,7 @@ static void *run_canceller(void *at)
         if (s->asleep) {
             await_sleep(s->victim);
         } else {
-            for (size_t i = 0; i < s->round * 37 % 512; i++) {
+            for (size_t i = 0; i < s->round * 37 % 64; i++) {
                 (void)sched_yield();
             }
         }
