@@ -7,12 +7,14 @@
  */
 #include "proto/h2_message.h"
 
+#include "proto/head_rules.h"
 #include "proto/octet.h"
 #include "proto/span.h"
 
+#include <string.h>
+
 #define FIELD_OVERHEAD_OCTETS 32 /* RFC 9113 s6.5.2, SETTINGS_MAX_HEADER_LIST_SIZE */
 #define STATUS_DIGITS         3
-#define LENGTH_DIGITS         18 /* every length of so many digits is below 2^63 */
 
 static void violate(weir_h2_section *section, weir_status status, const char *what);
 static bool count(weir_h2_section *section, const weir_field *field);
@@ -21,6 +23,7 @@ static void pseudo(weir_h2_section *section, const weir_field *field);
 static void regular(weir_h2_section *section, const weir_field *field);
 static bool says_length(const weir_h2_section *section, const weir_field *field);
 static void content_length(weir_h2_section *section, weir_span value);
+static bool decimal(weir_span digits, uint64_t *value);
 static const char *fault_of_name(weir_span name);
 static const char *fault_of_value(weir_span value);
 static bool is_forbidden(const weir_field *field);
@@ -145,6 +148,10 @@ static void regular(weir_h2_section *section, const weir_field *field)
         violate(section, WEIR_E_H2_MESSAGE, fault);
         return;
     }
+    if (section->options.is_trailers && !weir_field_fits_trailers(field->name)) {
+        /* RFC 9110 s6.5.1: of no meaning here, and a danger where somebody merges them. */
+        return;
+    }
     if (says_length(section, field)) {
         content_length(section, field->value);
     }
@@ -161,23 +168,43 @@ static bool says_length(const weir_h2_section *section, const weir_field *field)
            weir_span_equal(field->name, WEIR_SPAN("content-length"));
 }
 
-/* RFC 9110 s8.6: one number of digits only. */
+/* RFC 9110 s8.6: one number; said again, alone or in a list, it must be the same. */
 static void content_length(weir_h2_section *section, weir_span value)
 {
-    uint64_t length = 0;
-    bool is_number = value.length > 0 && value.length <= LENGTH_DIGITS &&
-                     weir_octet_run(value, WEIR_OCTET_DIGIT) == value.length;
-    if (!is_number) {
-        violate(section, WEIR_E_H2_MESSAGE, "content-length is not a number");
-    } else if (section->length_seen) {
-        violate(section, WEIR_E_H2_MESSAGE, "content-length is there twice");
-    } else {
-        for (size_t i = 0; i < value.length; i++) {
-            length = length * 10 + (uint64_t)(value.at[i] - '0');
+    uint64_t *length = &section->message->length_octets;
+    bool more = true;
+    while (more) {
+        const uint8_t *comma = value.length > 0 ? memchr(value.at, ',', value.length) : NULL;
+        size_t item = comma ? (size_t)(comma - value.at) : value.length;
+        uint64_t octets = 0;
+        if (!decimal(weir_span_trim(weir_span_head(value, item)), &octets)) {
+            violate(section, WEIR_E_H2_MESSAGE, "content-length is not a number");
+            return;
         }
-        section->length_seen = true;
-        section->message->length_octets = length;
+        if (*length != WEIR_UNKNOWN && *length != octets) {
+            violate(section, WEIR_E_H2_MESSAGE, "content-length says two numbers");
+            return;
+        }
+        *length = octets;
+        more = comma != NULL;
+        value = weir_span_from(value, more ? item + 1 : item);
     }
+}
+
+/* Digits only, and below 2^63. */
+static bool decimal(weir_span digits, uint64_t *value)
+{
+    if (digits.length == 0 || weir_octet_run(digits, WEIR_OCTET_DIGIT) != digits.length) {
+        return false;
+    }
+    for (size_t i = 0; i < digits.length; i++) {
+        uint64_t digit = (uint64_t)(digits.at[i] - '0');
+        if (*value > ((uint64_t)INT64_MAX - digit) / 10) {
+            return false;
+        }
+        *value = *value * 10 + digit;
+    }
+    return true;
 }
 
 /* RFC 9113 s8.2.1, and a token as RFC 9110 s5.1 has it. */

@@ -30,8 +30,7 @@ typedef struct weir_h2_section {
     weir_h2_section_options options;
     uint64_t octets;
     uint32_t fields;
-    bool regular_seen; /* no pseudo-header field may follow (RFC 9113 s8.3) */
-    bool length_seen;
+    bool regular_seen;  /* no pseudo-header field may follow (RFC 9113 s8.3) */
     weir_status status; /* the first violation */
     const char *what;
 } weir_h2_section;

@@ -198,6 +198,14 @@ void weir_h2_send_wake(weir_h2_session *session)
     }
 }
 
+void weir_h2_send_answered(weir_h2_session *session, weir_h2_stream *stream)
+{
+    if (stream->waits == WEIR_H2_WAITS_OWN_WINDOW || stream->waits == WEIR_H2_WAITS_SHARED) {
+        weir_h2_send_forget(session, stream);
+        weir_stream_tell(&stream->base, &session->conn.ready, WEIR_CONN_WRITABLE);
+    }
+}
+
 void weir_h2_send_forget(weir_h2_session *session, weir_h2_stream *stream)
 {
     if (stream->waits == WEIR_H2_WAITS_TOLD) {

@@ -298,6 +298,8 @@ void weir_h2_session_settle(weir_h2_session *session, weir_h2_stream *stream)
 {
     if (!weir_h2_stream_is_sending(stream)) {
         weir_h2_send_forget(session, stream);
+    } else if (stream->receiving == WEIR_H2_RECEIVE_ENDED) {
+        weir_h2_send_answered(session, stream);
     }
     if (!weir_h2_stream_is_closed(stream) || !stream->counted) {
         return;

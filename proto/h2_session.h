@@ -171,6 +171,8 @@ void weir_h2_send_raise(weir_h2_session *session, weir_h2_stream *stream);
 void weir_h2_send_unblock(weir_h2_session *session, weir_h2_stream *stream);
 /* Tells the blocked senders, in turn, if there is room and window to share. */
 void weir_h2_send_wake(weir_h2_session *session);
+/* The response is complete: who waits to send more of the request need not wait any longer. */
+void weir_h2_send_answered(weir_h2_session *session, weir_h2_stream *stream);
 /* Takes the stream out of the waiting lists. */
 void weir_h2_send_forget(weir_h2_session *session, weir_h2_stream *stream);
 

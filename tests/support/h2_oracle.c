@@ -17,6 +17,7 @@
 #include <cmocka.h>
 #include <nghttp2/nghttp2.h>
 
+#include "proto/head_rules.h"
 #include "support/h2_wire.h"
 
 #define MOST_STREAMS  WEIR_H2_PLAYED_MOST
@@ -40,6 +41,7 @@ typedef struct seen {
     size_t to_send; /* of content, that the conn has sent and nghttp2 has not yet */
     bool ends;
     bool is_connect;
+    bool says_length; /* the section that is coming in */
 } seen;
 
 struct weir_h2_oracle {
@@ -90,6 +92,7 @@ static bool is_window_update_of_nothing(const point *p);
 static bool is_priority_length(const point *p);
 static bool is_too_short(const point *p);
 static bool is_length_in_trailers(const point *p);
+static bool is_length_said_again(const point *p);
 static bool is_length_without_content(const point *p);
 static bool is_length_of_tunnel(const point *p);
 static bool is_priority_on_connection(const point *p);
@@ -111,6 +114,7 @@ static const difference differences[] = {
     {"priority-length", "RFC 9113 s6.3", is_priority_length},
     {"too-short-for-flags", "RFC 9113 s4.2", is_too_short},
     {"content-length-in-trailers", "RFC 9110 s6.5.1", is_length_in_trailers},
+    {"content-length-said-again", "RFC 9110 s8.6", is_length_said_again},
     {"content-length-without-content", "RFC 9113 s8.1.1", is_length_without_content},
     {"content-length-of-a-tunnel", "RFC 9110 s9.3.6", is_length_of_tunnel},
     {"priority-on-the-connection", "RFC 9113 s6.3", is_priority_on_connection},
@@ -576,12 +580,24 @@ static bool is_too_short(const point *p)
             acts(&p->nghttp2, ACT_CONNECTION_ERROR, WEIR_H2_STREAM_CLOSED));
 }
 
+/* weir drops it, so that only nghttp2 can tell that it was there. */
 static bool is_length_in_trailers(const point *p)
 {
     return p->weir.kind == ACT_NOTHING && p->played &&
            acts(&p->nghttp2, ACT_STREAM_ERROR, WEIR_H2_PROTOCOL_ERROR) &&
-           strstr(last_line(&p->played->fields), " trailers ") &&
-           strstr(last_line(&p->played->fields), " content-length=");
+           strstr(last_line(&p->played->fields), " trailers") &&
+           (p->stream->says_length ||
+            strstr(weir_text_string(&p->oracle->message), "[content-length]"));
+}
+
+/* In several fields, or in one as a list. */
+static bool is_length_said_again(const point *p)
+{
+    return p->weir.kind == ACT_NOTHING && p->played &&
+           acts(&p->nghttp2, ACT_STREAM_ERROR, WEIR_H2_PROTOCOL_ERROR) &&
+           strstr(last_line(&p->played->fields), " head ") &&
+           !strstr(last_line(&p->played->fields), " head 204 ") &&
+           strstr(weir_text_string(&p->oracle->message), "[content-length]");
 }
 
 /* Of 1xx and 204: nghttp2 refuses one, or takes the field away if it is 0. */
@@ -714,6 +730,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     if (stream) {
         weir_text_reset(&stream->section);
         stream->code = 0;
+        stream->says_length = false;
     }
     return 0;
 }
@@ -730,6 +747,13 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     weir_span name_span = {name, name_length};
     if (name_length > 0 && name[0] == ':') {
         stream->code = atoi((const char *)value);
+        return 0;
+    }
+    if (weir_span_equal(name_span, WEIR_SPAN("content-length"))) {
+        stream->says_length = true;
+    }
+    if (stream->code == 0 && !weir_field_fits_trailers(name_span)) {
+        /* RFC 9110 s6.5.1: weir drops it. */
         return 0;
     }
     weir_text_append(&stream->section, WEIR_SPAN(" "));
