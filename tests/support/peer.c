@@ -36,14 +36,16 @@ struct weir_peer {
 typedef struct talk {
     int fd;
     const weir_peer_turn *turn; /* NULL: held */
-    unsigned matched;           /* of "\r\n\r\n" */
+    bool said_goodbye; /* what still comes is read and thrown away, so that our FIN is no reset */
+    unsigned matched;  /* of "\r\n\r\n" */
 } talk;
 
 static void *play(void *user);
 static void begin_talk(weir_peer *peer, talk *talks, size_t *count);
 static bool hear(weir_peer *peer, talk *t);
 static bool act(weir_peer *peer, talk *t);
-static void end_talk(weir_peer *peer, talk *t, bool reset);
+static void reset(const talk *t);
+static void note_end(weir_peer *peer);
 static int listen_on(uint16_t *port, int backlog);
 static void must(bool ok, const char *what);
 
@@ -208,7 +210,7 @@ static bool hear(weir_peer *peer, talk *t)
         (void)close(t->fd);
         return false;
     }
-    for (ssize_t i = 0; i < got && t->turn != NULL; i++) {
+    for (ssize_t i = 0; i < got && t->turn != NULL && !t->said_goodbye; i++) {
         t->matched = octets[i] == end[t->matched] ? t->matched + 1 : octets[i] == '\r';
         if (t->matched == 4) {
             t->matched = 0;
@@ -240,21 +242,28 @@ static bool act(weir_peer *peer, talk *t)
             t->turn = NULL;
             return true;
         case WEIR_PEER_FIN:
+            (void)shutdown(t->fd, SHUT_WR);
+            t->said_goodbye = true;
+            note_end(peer);
+            return true;
         case WEIR_PEER_RESET:
-            end_talk(peer, t, turn->then == WEIR_PEER_RESET);
+            reset(t);
+            note_end(peer);
             return false;
         }
     }
 }
 
-static void end_talk(weir_peer *peer, talk *t, bool reset)
+static void reset(const talk *t)
 {
     const struct linger now = {.l_onoff = 1, .l_linger = 0};
 
-    if (reset) {
-        (void)setsockopt(t->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-    }
+    (void)setsockopt(t->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
     (void)close(t->fd);
+}
+
+static void note_end(weir_peer *peer)
+{
     (void)pthread_mutex_lock(&peer->lock);
     peer->ended++;
     (void)pthread_cond_broadcast(&peer->changed);

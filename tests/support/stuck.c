@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -37,6 +38,10 @@ void weir_stuck_prepare(weir_world *world, weir_stuck *stuck, weir_phase phase)
         first = weir_world_ask(world, "/octets/30000000");
         assert_int_equal(weir_world_call(world, &first, &stuck->holder), WEIR_OK);
     }
+    if (phase == WEIR_PHASE_HEAD || phase == WEIR_PHASE_BODY) {
+        weir_ask first = weir_world_ask(world, "/octets/10");
+        assert_int_equal(weir_world_fetch(world, &first).ended, WEIR_END);
+    }
     stuck->ask = weir_world_ask(world, phase == WEIR_PHASE_HEAD   ? "/hang"
                                        : phase == WEIR_PHASE_SEND ? "/sink"
                                        : phase == WEIR_PHASE_BODY ? "/drip/10?ms=100000"
@@ -66,13 +71,14 @@ weir_status weir_stuck_go(weir_world *world, weir_stuck *stuck)
 {
     weir_fetched fetched = {.is_pattern = true};
 
-    atomic_fetch_add(&stuck->entered, 1);
+    atomic_store(&stuck->thread, stuck->phase == WEIR_PHASE_BODY ? 0 : (int)gettid());
     if (stuck->phase == WEIR_PHASE_SEND) {
         stuck->upload.taken = 0;
         return weir_upload_begin(world, &stuck->ask, &stuck->upload, &stuck->uploading);
     }
     weir_status status = weir_world_call(world, &stuck->ask, &stuck->uploading.exchange);
     if (stuck->phase == WEIR_PHASE_BODY && status == WEIR_OK) {
+        atomic_store(&stuck->thread, (int)gettid());
         weir_world_drain(world, stuck->uploading.exchange, &fetched);
         status = fetched.ended;
     }

@@ -30,7 +30,7 @@ typedef struct weir_stuck {
     weir_relay *relay;
     weir_resolver resolver;
     atomic_size_t lookups; /* begun and not cancelled */
-    atomic_size_t entered; /* calls of weir_stuck_go() that began */
+    atomic_int thread;     /* that is in the operation which will not return; 0: not yet */
 } weir_stuck;
 
 /* Which phases there are over this way: TLS needs TLS. */
