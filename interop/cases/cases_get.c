@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum { LARGE = TRANSFER_BLOCK };
 
@@ -149,12 +150,11 @@ static void get(trial *t, const char *kind, uint64_t octets, bool is_declared)
     if (!trial_expect(t, &x, 200, octets)) {
         return;
     }
-    (void)trial_check(t, x.tally.body.received == octets,
-                      "the tally has %" PRIu64 " octets of content instead of %" PRIu64,
-                      x.tally.body.received, octets);
-    (void)trial_check(
-        t, x.declared == (is_declared ? octets : WEIR_UNKNOWN) || (is_declared && octets == 0),
-        "a length of %" PRIu64 " octets was declared", x.declared);
+    /* A server that has all of an answer by then may declare a length that it was not told. */
+    bool may_know = is_declared || strcmp(t->server->name, "origin") != 0;
+    bool is_unknown = x.declared == WEIR_UNKNOWN && (!is_declared || octets == 0);
+    (void)trial_check(t, is_unknown || (x.declared == octets && may_know),
+                      "a length of %" PRIu64 " octets was declared", x.declared);
 }
 
 static void without_content(trial *t, const char *kind, int code)
@@ -170,7 +170,7 @@ static void without_content(trial *t, const char *kind, int code)
 static const char *trailer(const transfer *x, const char *name)
 {
     for (size_t i = 0; i < x->received_trailer_count && i < TRANSFER_FIELDS; i++) {
-        if (strcmp(x->received_trailers[i].name, name) == 0) {
+        if (strcasecmp(x->received_trailers[i].name, name) == 0) {
             return x->received_trailers[i].value;
         }
     }

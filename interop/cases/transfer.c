@@ -91,8 +91,10 @@ void transfer_end(transfer *t, weir_status status)
     t->failure = weir_exchange_failure(exchange);
     t->tally = weir_exchange_tally(exchange);
     t->attempts = weir_exchange_attempt_count(exchange);
+    t->first = (weir_attempt){.size = sizeof t->first};
     t->last = (weir_attempt){.size = sizeof t->last};
     if (t->attempts > 0) {
+        (void)weir_exchange_attempt_at(exchange, 0, &t->first);
         (void)weir_exchange_attempt_at(exchange, t->attempts - 1, &t->last);
     }
     weir_exchange_free(exchange);

@@ -75,7 +75,9 @@ typedef struct transfer {
     size_t received_trailer_count;
     weir_tally tally;
     size_t attempts;
-    weir_attempt last; /* attempt */
+    weir_attempt
+        first; /* attempt, of which failure and connection are of interest if it was not the last */
+    weir_attempt last;
     weir_time took_ns;
     bool stuck; /* it never ended by itself: a defect */
 

@@ -71,6 +71,12 @@ const char *trial_path(const trial *t, const char *kind)
     return path != NULL && path[0] == '/' ? path : NULL;
 }
 
+bool trial_cannot(const trial *t, const char *kind)
+{
+    const char *answer = capability_of(t->server->can, t->server->name, kind, t->way.protocol);
+    return answer != NULL && answer[0] != '/';
+}
+
 void trial_run(trial *t, transfer *x)
 {
     face_run(t->face, &x, 1);
@@ -138,8 +144,12 @@ void trial_expect_alive(trial *t)
 
 bool trial_expect_reused(trial *t, const transfer *x, bool reused)
 {
-    return trial_check(t, x->last.reused == reused, "connection %" PRIu64 " was %s", x->last.conn,
-                       x->last.reused ? "used before" : "not used before");
+    return trial_check(t, x->last.reused == reused,
+                       "connection %" PRIu64
+                       " was %s; attempt %zu, the first ended with %s, HTTP/2 code %d",
+                       x->last.conn, x->last.reused ? "used before" : "not used before",
+                       x->attempts, weir_status_name(x->first.failure.status),
+                       x->first.failure.has_h2_code ? (int)x->first.failure.h2_code : -1);
 }
 
 static void make_url(trial *t, transfer *x, const char *host, uint16_t port, const char *path)

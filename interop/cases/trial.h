@@ -50,6 +50,9 @@ void trial_ask_at(trial *t, transfer *x, const char *host, uint16_t port, const 
 /* A path of capabilities.tsv; NULL: the server cannot. */
 const char *trial_path(const trial *t, const char *kind);
 
+/* capabilities.tsv says that the server cannot do this. */
+bool trial_cannot(const trial *t, const char *kind);
+
 /* Runs one, or several at once. */
 void trial_run(trial *t, transfer *x);
 void trial_run_all(trial *t, transfer *xs, size_t count);

@@ -24,7 +24,7 @@ tomcat_connector() {
     echo "<Connector address=\"127.0.0.1\" port=\"$1\" maxPostSize=\"-1\" maxSwallowSize=\"-1\"
         keepAliveTimeout=\"3600000\" maxKeepAliveRequests=\"-1\" ${2:-}>
         <UpgradeProtocol className=\"org.apache.coyote.http2.Http2Protocol\"
-            overheadCountFactor=\"0\"/>${3:-}</Connector>"
+            overheadCountFactor=\"0\" overheadResetFactor=\"0\"/>${3:-}</Connector>"
 }
 
 server_prepare() {
