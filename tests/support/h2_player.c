@@ -2,8 +2,8 @@
 /*
  * Plays the user of an HTTP/2 conn, and the wire that takes everything.
  *
- * Frames sent are logged without those that every exchange has: HEADERS, DATA without END_STREAM,
- * and window updates, whose moment depends on when the user reads, and so on the split.
+ * Frames sent are logged without those that every exchange has: the head, content, SETTINGS; and
+ * without window updates, whose moment depends on when the user reads, and so on the split.
  */
 #include "support/h2_player.h"
 
@@ -436,10 +436,13 @@ static void log_sent(weir_h2_player *player, weir_h2_frame_head head, const uint
 {
     weir_text *log = &player->sent_log;
     char flags[64];
-    bool is_usual = head.type == WEIR_H2_HEADERS || head.type == WEIR_H2_WINDOW_UPDATE ||
-                    head.type == WEIR_H2_DATA || head.type == WEIR_H2_SETTINGS ||
-                    head.type == WEIR_H2_CONTINUATION;
-    if (is_usual) {
+    bool is_head = head.type == WEIR_H2_HEADERS && head.stream > player->last_head;
+    bool is_content = head.type == WEIR_H2_DATA && !(head.flags & WEIR_H2_FLAG_END_STREAM);
+    if (is_head) {
+        player->last_head = head.stream;
+    }
+    if (is_head || is_content || head.type == WEIR_H2_WINDOW_UPDATE ||
+        head.type == WEIR_H2_SETTINGS || head.type == WEIR_H2_CONTINUATION) {
         return;
     }
     weir_h2_flags_text(head.type, head.flags, flags, sizeof(flags));
@@ -449,9 +452,11 @@ static void log_sent(weir_h2_player *player, weir_h2_frame_head head, const uint
     } else if (head.type == WEIR_H2_GOAWAY) {
         weir_text_printf(log, " last %u %s", weir_h2_get32(payload),
                          weir_h2_code_name(weir_h2_get32(payload + 4)));
-    } else {
+    } else if (head.type == WEIR_H2_PING) {
         weir_text_append(log, WEIR_SPAN(" "));
         weir_text_escape(log, (weir_span){payload, head.length});
+    } else {
+        weir_text_printf(log, " of %u", head.length);
     }
     weir_text_append(log, WEIR_SPAN("\n"));
 }

@@ -58,6 +58,7 @@ struct weir_h2_player {
     weir_text out;      /* octets that left, and are not yet a whole frame */
     weir_text sent_log; /* lines */
     bool preface_left;
+    uint32_t last_head; /* the highest id that HEADERS were sent for */
     uint64_t sent_octets;
     uint64_t fed_octets;
 };
