@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "driver.h"
+#include "tls_peer.h"
 
 #define IDLE_NS      (60 * WEIR_NS_PER_SECOND)
 #define NUMBER(call) ((unsigned long long)(call)->number)
@@ -25,6 +26,8 @@ static void check_times(sim_call *call);
 static void check_processed(const sim_call *call);
 static void check_success(sim_call *call);
 static void check_rows(sim_call *call);
+static void check_handshake(sim_world *world, const weir_port *port, const weir_account *account,
+                            const sim_tls_peer *tls);
 static bool same(weir_span span, const char *text);
 static bool same_name(weir_span span, const char *text);
 
@@ -535,7 +538,27 @@ void sim_check_account(sim_world *world, const weir_port *port, const weir_accou
     SIM_MUST(world, sum.sent == account->plain.sent && sum.received == account->plain.received,
              "link %llu: the rows of the account do not add up",
              (unsigned long long)port->link->id);
+    if (socket != NULL && socket->peer != NULL && socket->peer->tls != NULL &&
+        port->link->conn != NULL) {
+        check_handshake(world, port, account, socket->peer->tls);
+    }
     world->driver->links_agreed += account->verdict.agreement == WEIR_AGREE;
+}
+
+/* The handshake is over: the peer's count of its records is the account's. */
+static void check_handshake(sim_world *world, const weir_port *port, const weir_account *account,
+                            const sim_tls_peer *tls)
+{
+    const weir_octets *row = &account->rows[WEIR_ROW_TLS_HANDSHAKE];
+
+    SIM_MUST(world, row->received == tls->sent_handshake,
+             "link %llu: handshake received %llu, the peer says %llu",
+             (unsigned long long)port->link->id, (unsigned long long)row->received,
+             (unsigned long long)tls->sent_handshake);
+    SIM_MUST(world, tls->state != SIM_TLS_PEER_OPEN || row->sent == tls->got_handshake,
+             "link %llu: handshake sent %llu, the peer says %llu",
+             (unsigned long long)port->link->id, (unsigned long long)row->sent,
+             (unsigned long long)tls->got_handshake);
 }
 
 void sim_check_end(sim_world *world)
@@ -556,9 +579,12 @@ void sim_check_end(sim_world *world)
         const sim_socket *socket = world->net->sockets[i];
         const sim_peer *peer = socket->peer;
         if (peer != NULL) {
-            SIM_MUST(world, peer->got_octets == socket->up.given,
+            const uint64_t got = peer->tls != NULL ? peer->tls->got_octets : peer->got_octets;
+            SIM_MUST(world, peer->tls == NULL || peer->tls->got_plain == peer->got_octets,
+                     "socket %d: plaintext got lost in the peer", socket->fd);
+            SIM_MUST(world, got == socket->up.given,
                      "socket %d: its peer counts %llu octets of %llu", socket->fd,
-                     (unsigned long long)peer->got_octets, (unsigned long long)socket->up.given);
+                     (unsigned long long)got, (unsigned long long)socket->up.given);
         }
     }
 }

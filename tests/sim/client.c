@@ -13,6 +13,7 @@
 #define PAUSE_LIMIT_NS (40 * WEIR_NS_PER_SECOND)
 
 static void plan_call(sim_world *world, sim_call *call);
+static void plan_pin(sim_world *world, sim_call *call);
 static void plan_body(sim_world *world, sim_call *call);
 static void plan_limits(sim_world *world, sim_call *call);
 static void submit_calm(sim_world *world, void *what, uint64_t unused);
@@ -173,12 +174,27 @@ static void plan_call(sim_world *world, sim_call *call)
         return;
     }
     call->options.hint = (weir_hint)sim_below(dice, WEIR_HINT_DUPLEX + 1);
+    plan_pin(world, call);
     call->options.replay = (weir_replay_policy)(sim_below(dice, 2) == 0 ? 0 : sim_below(dice, 3));
     call->options.attempts = (uint32_t)sim_below(dice, WEIR_ATTEMPTS_LIMIT + 1);
     if (methods[pick].content) {
         plan_body(world, call);
     }
     plan_limits(world, call);
+}
+
+/* Some calls ask for a protocol, and sometimes for one that the server does not speak. */
+static void plan_pin(sim_world *world, sim_call *call)
+{
+    const sim_origin_kind kind = world->plan.kinds[call->origin];
+    sim_dice *dice = &world->for_calls;
+
+    if (kind == SIM_ORIGIN_TLS_H2 && sim_below(dice, 4) == 0) {
+        call->options.pin = sim_below(dice, 2) == 0 ? WEIR_H1 : WEIR_H2;
+    }
+    if (kind == SIM_ORIGIN_TLS_H1 && sim_below(dice, 8) == 0) {
+        call->options.pin = sim_below(dice, 2) == 0 ? WEIR_H1 : WEIR_H2;
+    }
 }
 
 static void plan_body(sim_world *world, sim_call *call)
@@ -269,7 +285,12 @@ static weir_status submit_now(sim_call *call, weir_exchange **exchange)
         call->token = weir_token_new(&world->memory.allocator);
         call->options.token = call->token;
     }
-    (void)snprintf(url, sizeof(url), "http://o%zu.sim/c/%llu", call->origin,
+    const bool tls = world->plan.kinds[call->origin] >= SIM_ORIGIN_TLS_H1;
+    weir_tls_config *config = tls ? weir_shared_tls(world->driver->shared, &status) : NULL;
+    if (status != WEIR_OK) {
+        return status;
+    }
+    (void)snprintf(url, sizeof(url), "http%s://o%zu.sim/c/%llu", tls ? "s" : "", call->origin,
                    (unsigned long long)call->number);
     request.method = weir_span_of(call->method);
     request.url = weir_span_of(url);
@@ -299,6 +320,7 @@ static weir_status submit_now(sim_call *call, weir_exchange **exchange)
         .owner = world,
         .user = call,
         .id = turn->core.next_exchange++,
+        .tls = config,
         .now_ns = world->now_ns,
     };
     turn->now_ns = world->now_ns;

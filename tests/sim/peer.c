@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "client.h"
+#include "tls_peer.h"
 
 static void plan_fields(sim_peer *peer, sim_field *fields, size_t count, const char *prefix);
+static bool is_tls(sim_origin_kind kind);
 static uint8_t body_octet(uint64_t number, uint64_t offset);
 
 void sim_peer_connected(sim_socket *socket)
@@ -19,8 +21,17 @@ void sim_peer_connected(sim_socket *socket)
     peer->socket = socket;
     socket->peer = peer;
     SIM_MUST(world, socket->origin < world->plan.origins, "a connection to no origin");
+    if (is_tls(world->plan.kinds[socket->origin])) {
+        sim_tls_peer_open(peer);
+        return;
+    }
     peer->kind = world->plan.kinds[socket->origin] == SIM_ORIGIN_H2 ? &sim_peer_h2 : &sim_peer_h1;
     peer->kind->connected(peer);
+}
+
+static bool is_tls(sim_origin_kind kind)
+{
+    return kind == SIM_ORIGIN_TLS_H1 || kind == SIM_ORIGIN_TLS_H2;
 }
 
 void sim_peer_arrived(sim_socket *socket)
@@ -31,7 +42,9 @@ void sim_peer_arrived(sim_socket *socket)
         return;
     }
     const weir_span octets = sim_net_peer_take(socket);
-    if (octets.length > 0) {
+    if (octets.length > 0 && peer->tls != NULL) {
+        sim_tls_peer_got(peer->tls, octets);
+    } else if (octets.length > 0) {
         peer->kind->got(peer, octets);
     }
 }
@@ -42,7 +55,11 @@ void sim_peer_saw_end(sim_socket *socket, bool reset)
 
     if (!peer->over) {
         peer->over = true;
-        peer->kind->saw_end(peer, reset);
+        if (peer->kind != NULL) {
+            peer->kind->saw_end(peer, reset);
+        } else if (!reset) {
+            sim_net_peer_end(socket, true);
+        }
     }
 }
 
@@ -50,7 +67,7 @@ void sim_peer_calm(sim_socket *socket)
 {
     sim_peer *peer = socket->peer;
 
-    if (peer != NULL && !peer->over) {
+    if (peer != NULL && !peer->over && peer->kind != NULL) {
         peer->kind->calm(peer);
     }
 }
@@ -58,12 +75,19 @@ void sim_peer_calm(sim_socket *socket)
 void sim_peer_send(sim_peer *peer, weir_span octets)
 {
     peer->sent_octets += octets.length;
-    sim_net_peer_send(peer->socket, octets);
+    if (peer->tls != NULL) {
+        sim_tls_peer_send(peer->tls, octets);
+    } else {
+        sim_net_peer_send(peer->socket, octets);
+    }
 }
 
-void sim_peer_end(sim_peer *peer, bool gone)
+bool sim_peer_end(sim_peer *peer, bool gone)
 {
+    const bool orderly = peer->tls == NULL || sim_tls_peer_end(peer->tls);
+
     sim_net_peer_end(peer->socket, gone);
+    return orderly;
 }
 
 void sim_peer_reset(sim_peer *peer)

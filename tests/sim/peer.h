@@ -75,8 +75,9 @@ typedef struct sim_peer {
     sim_socket *socket;
     const sim_peer_kind *kind;
     void *own;
-    bool over;           /* it saw the end, or ended both directions itself */
-    uint64_t got_octets; /* by its own count */
+    struct sim_tls_peer *tls; /* NULL: in the clear */
+    bool over;                /* it saw the end, or ended both directions itself */
+    uint64_t got_octets;      /* by its own count */
     uint64_t sent_octets;
 } sim_peer;
 
@@ -91,7 +92,9 @@ void sim_peer_calm(sim_socket *socket);
 
 /* What a kind of peer does. */
 void sim_peer_send(sim_peer *peer, weir_span octets);
-void sim_peer_end(sim_peer *peer, bool gone);
+/* FIN; under TLS with close_notify, if that is not forgotten: true if the client can know that it
+ * is the end. */
+bool sim_peer_end(sim_peer *peer, bool gone);
 void sim_peer_reset(sim_peer *peer);
 /* A request head is complete: checks that it may be processed at all. */
 sim_request *sim_peer_request(sim_peer *peer, uint64_t call, uint32_t stream);

@@ -103,7 +103,7 @@ static void got(sim_peer *peer, weir_span octets)
 static void saw_end(sim_peer *peer, bool reset)
 {
     if (!reset) {
-        sim_peer_end(peer, true);
+        (void)sim_peer_end(peer, true);
     }
 }
 
@@ -385,16 +385,16 @@ static void script_sent(h1_peer *h1)
     sim_request *request = h1->answering;
 
     h1->answering = NULL;
-    if (script->cut >= script->valid_end) {
-        request->response.complete = true;
-    }
+    const bool whole = script->cut >= script->valid_end;
+    request->response.complete = whole && !script->closes_content;
     if (script->resets) {
         sim_peer_reset(h1->peer);
         return;
     }
     if (script->closes) {
         h1->peer->over = !script->half_closes;
-        sim_peer_end(h1->peer, !script->half_closes);
+        const bool orderly = sim_peer_end(h1->peer, !script->half_closes);
+        request->response.complete = whole && (orderly || !script->closes_content);
         h1->silent = true;
         return;
     }
@@ -415,7 +415,7 @@ static void idle_time_out(sim_world *world, void *what, uint64_t turn)
     (void)world;
     if (h1->idle_turn == turn && !h1->peer->over) {
         h1->peer->over = true;
-        sim_peer_end(h1->peer, true);
+        (void)sim_peer_end(h1->peer, true);
     }
 }
 

@@ -204,7 +204,7 @@ static void got(sim_peer *peer, weir_span octets)
 static void saw_end(sim_peer *peer, bool reset)
 {
     if (!reset) {
-        sim_peer_end(peer, true);
+        (void)sim_peer_end(peer, true);
     }
 }
 
@@ -322,7 +322,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     }
     memcpy(text, value, weir_min(value_length, sizeof(text) - 1));
     if (name_length == 7 && memcmp(name, ":method", 7) == 0) {
-        (void)snprintf(stream->method, sizeof(stream->method), "%s", text);
+        memcpy(stream->method, text, sizeof(stream->method) - 1);
     } else if (name_length == 5 && memcmp(name, ":path", 5) == 0) {
         SIM_MUST(h2->peer->world, strncmp(text, "/c/", 3) == 0, "a request for nothing of ours: %s",
                  text);
@@ -442,7 +442,7 @@ static void pump(h2_peer *h2)
     if (!h2->mute && !h2->peer->over && !nghttp2_session_want_read(h2->session) &&
         !nghttp2_session_want_write(h2->session)) {
         h2->mute = true;
-        sim_peer_end(h2->peer, true);
+        (void)sim_peer_end(h2->peer, true);
     }
 }
 
@@ -703,7 +703,7 @@ static void answer(sim_world *world, void *what, uint64_t unused)
     pump(h2);
     if (sim_fault(world, SIM_FAULT_PEER_ENDS, dice)) {
         h2->mute = true;
-        sim_peer_end(h2->peer, true);
+        (void)sim_peer_end(h2->peer, true);
     } else if (sim_fault(world, SIM_FAULT_PEER_RESETS, dice)) {
         h2->mute = true;
         sim_peer_reset(h2->peer);
@@ -952,7 +952,7 @@ static void idle_time_out(sim_world *world, void *what, uint64_t last_stream)
         pump(h2);
     }
     h2->mute = true;
-    sim_peer_end(h2->peer, true);
+    (void)sim_peer_end(h2->peer, true);
 }
 
 static ssize_t select_padding(nghttp2_session *session, const nghttp2_frame *frame, size_t most,

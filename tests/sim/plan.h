@@ -66,6 +66,18 @@
     X(H2_MESSAGE, "HTTP/2: malformed message", 120)                                                \
     X(H2_FRAME, "HTTP/2: frame against the protocol", 40)                                          \
     X(H2_FLOOD, "HTTP/2: flood of frames without progress", 20)                                    \
+    X(TLS_SILENT, "TLS: handshake not answered", 60)                                               \
+    X(TLS_NOT, "TLS: answered in the clear", 60)                                                   \
+    X(TLS_ALERT, "TLS: alert in the handshake", 100)                                               \
+    X(TLS_ENDS, "TLS: end inside the handshake", 100)                                              \
+    X(TLS_UNTRUSTED, "TLS: certificate refused", 100)                                              \
+    X(TLS_OTHER_ALPN, "TLS: another protocol, or none, chosen", 300)                               \
+    X(TLS_SMALL, "TLS: small records", 600)                                                        \
+    X(TLS_EMPTY, "TLS: empty record", 200)                                                         \
+    X(TLS_KEY_UPDATE, "TLS: KeyUpdate", 300)                                                       \
+    X(TLS_KEY_FLOOD, "TLS: flood of KeyUpdates", 10)                                               \
+    X(TLS_CORRUPT, "TLS: record corrupted", 40)                                                    \
+    X(TLS_NO_NOTIFY, "TLS: end without close_notify", 300)                                         \
     X(CANCEL, "call cancelled", 300)                                                               \
     X(FREE_EARLY, "call freed under way", 150)                                                     \
     X(READER_SLOW, "reader slow", 400)                                                             \
@@ -84,7 +96,13 @@ typedef enum sim_fault_kind {
 
 const char *sim_fault_name(sim_fault_kind kind);
 
-typedef enum sim_origin_kind { SIM_ORIGIN_H1 = 0, SIM_ORIGIN_H2, SIM_ORIGIN_KINDS } sim_origin_kind;
+typedef enum sim_origin_kind {
+    SIM_ORIGIN_H1 = 0,
+    SIM_ORIGIN_H2,
+    SIM_ORIGIN_TLS_H1,
+    SIM_ORIGIN_TLS_H2,
+    SIM_ORIGIN_KINDS
+} sim_origin_kind;
 
 #define SIM_ORIGINS_LIMIT 3
 #define SIM_CALLS_LIMIT   16
