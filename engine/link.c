@@ -228,6 +228,9 @@ void weir_link_close(weir_link *link, weir_time closing_ns, weir_time now_ns)
         seal(link);
         weir_tls_close(link->tls);
     }
+    if (link->state == WEIR_LINK_CLOSED) {
+        return; /* there was no memory to seal the goodbye in */
+    }
     link->closing_until_ns = weir_time_add(now_ns, closing_ns);
     enter(link, WEIR_LINK_CLOSING);
 }
