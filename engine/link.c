@@ -33,6 +33,7 @@ static void take_record(weir_link *link, const weir_tls_record *record);
 static void feed_held(weir_link *link);
 static void records_sent(weir_link *link);
 static void input_ended(weir_link *link);
+static bool same_octets(const weir_octets *a, const weir_octets *b);
 
 static const char *const state_names[] = {"NEW", "HANDSHAKE", "OPEN", "CLOSING", "CLOSED"};
 _Static_assert(WEIR_COUNT_OF(state_names) == WEIR_LINK_CLOSED + 1, "every state has a name");
@@ -311,11 +312,10 @@ void weir_link_account(weir_link *link, int fd, weir_account *account)
         weir_ledger_account(ledger, account);
     }
     /* Without a ledger nothing was moved (clear, and not connected, or there was no memory for a conn): that can be true or not. */
-    account->verdict.ledger = account->wire;
     if (fd >= 0 && weir_os_kernel_octets(fd, &link->watch, &account->verdict.kernel)) {
-        bool same = account->verdict.kernel.sent == account->wire.sent &&
-                    account->verdict.kernel.received == account->wire.received;
-        account->verdict.agreement = same ? WEIR_AGREE : WEIR_DIFFER;
+        const bool sums = same_octets(&account->verdict.ledger, &account->verdict.kernel);
+        const bool wire = same_octets(&account->wire, &account->verdict.kernel);
+        account->verdict.agreement = sums && wire ? WEIR_AGREE : WEIR_DIFFER;
     }
 }
 
@@ -633,4 +633,9 @@ static void input_ended(weir_link *link)
     if (link->state == WEIR_LINK_OPEN) {
         enter(link, WEIR_LINK_CLOSED);
     }
+}
+
+static bool same_octets(const weir_octets *a, const weir_octets *b)
+{
+    return a->sent == b->sent && a->received == b->received;
 }

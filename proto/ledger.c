@@ -24,6 +24,7 @@ static weir_owner *largest_remainder(weir_list *touched, weir_direction directio
 static void untouch(weir_owner *owner, weir_direction direction);
 static bool is_tls_row(size_t row);
 static weir_tally exchanges_sum(const weir_ledger *ledger);
+static weir_octets rows_sum(const weir_ledger *ledger);
 
 void weir_ledger_init(weir_ledger *ledger, bool over_tls)
 {
@@ -230,7 +231,7 @@ void weir_ledger_account(const weir_ledger *ledger, weir_account *account)
         .exchanges = exchanges_sum(ledger),
         .undecided = ledger->undecided,
         .torn = ledger->torn,
-        .verdict = {.agreement = WEIR_UNAVAILABLE, .ledger = ledger->wire},
+        .verdict = {.agreement = WEIR_UNAVAILABLE, .ledger = rows_sum(ledger)},
     };
     for (size_t i = 0; i < WEIR_CONN_ROWS; i++) {
         account->rows[i] = ledger->rows[i];
@@ -346,5 +347,19 @@ static weir_tally exchanges_sum(const weir_ledger *ledger)
     for (const weir_list *at = ledger->open.next; at != &ledger->open; at = at->next) {
         weir_tally_add(&sum, &WEIR_CONST_CONTAINER_OF(at, weir_owner, link)->tally);
     }
+    return sum;
+}
+
+/* What must be on the wire by the rows: the right side of both laws. */
+static weir_octets rows_sum(const weir_ledger *ledger)
+{
+    const weir_tally exchanges = exchanges_sum(ledger);
+    weir_octets sum = weir_tally_wire(&exchanges);
+    for (size_t i = 0; i < WEIR_CONN_ROWS; i++) {
+        sum.sent += ledger->rows[i].sent;
+        sum.received += ledger->rows[i].received;
+    }
+    sum.sent += ledger->undecided.sent + ledger->torn.sent;
+    sum.received += ledger->undecided.received + ledger->torn.received;
     return sum;
 }

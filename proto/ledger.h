@@ -122,7 +122,10 @@ bool weir_ledger_holds(const weir_ledger *ledger);
 void weir_ledger_check_plain(const weir_ledger *ledger);
 void weir_ledger_check(const weir_ledger *ledger);
 
-/* A copy for users; the verdict is left unavailable. */
+/*
+ * A copy for users. The verdict is left unavailable; its ledger is the sum of every row and not the counter of the wire, so that
+ * a charge that went wrong differs from the kernel in builds that do not walk the laws.
+ */
 void weir_ledger_account(const weir_ledger *ledger, weir_account *account);
 
 #endif

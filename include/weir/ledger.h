@@ -56,7 +56,7 @@ typedef enum weir_agreement {
 
 typedef struct weir_verdict {
     weir_agreement agreement;
-    weir_octets ledger; /* wire octets that the ledger counted */
+    weir_octets ledger; /* wire octets that the ledger counted: the sum of all its rows */
     weir_octets kernel; /* wire octets by TCP_INFO */
 } weir_verdict;
 
