@@ -348,8 +348,9 @@ static size_t portion(const weir_h2_session *session, const weir_h2_stream *stre
                       size_t allowance)
 {
     size_t room = weir_out_room(&session->conn.out);
+    size_t least = weir_min(LEAST_FRAME_OCTETS, session->conn.limits.out_octets / 4);
     if (session->send_window <= 0 || stream->send_window <= 0 ||
-        room < WEIR_H2_FRAME_HEAD_OCTETS + weir_min(rest, LEAST_FRAME_OCTETS)) {
+        room < WEIR_H2_FRAME_HEAD_OCTETS + weir_min(rest, least)) {
         return 0;
     }
     size_t step = weir_min(rest, weir_min(allowance, room - WEIR_H2_FRAME_HEAD_OCTETS));

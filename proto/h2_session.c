@@ -15,10 +15,14 @@
  */
 #include "proto/h2_session.h"
 
-/* The connection's octets in the queue after which no further request is taken, and after which a
- * peer that makes us answer is flooding; both in queues' lengths. */
-#define CHOKED_AT  2
-#define FLOODED_AT 4
+/* With so many lengths of the queue in it no further request is taken. */
+#define CHOKED_AT        2
+/* With so many lengths of the queue in answers that the peer does not read, it is flooding. */
+#define FLOODED_AT       4
+/* The longest of them, a PING. */
+#define ANSWER_OCTETS    17
+/* A queue that could not hold half of itself and a frame would never have room. */
+#define LEAST_OUT_OCTETS 64
 
 static bool begin(weir_h2_session *session);
 static weir_unfit unfit(const weir_h2_session *session);
@@ -35,6 +39,10 @@ weir_conn *weir_h2_new(const weir_conn_options *options, weir_time now_ns)
     }
     weir_conn *conn = &session->conn;
     weir_conn_init(conn, options, now_ns);
+    if (conn->limits.out_octets < LEAST_OUT_OCTETS) {
+        conn->limits.out_octets = LEAST_OUT_OCTETS;
+        weir_out_init(&conn->out, conn->bin, LEAST_OUT_OCTETS);
+    }
     weir_h2_reader_init(&session->reader, &conn->ledger);
     weir_h2_table_init(&session->table, conn->allocator);
     weir_list_init(&session->streams);
@@ -152,6 +160,7 @@ void weir_h2_sent(weir_conn *conn, size_t octets)
 {
     weir_h2_session *session = weir_h2_session_of(conn);
     weir_out_sent(&conn->out, &conn->ledger, octets);
+    session->answer_octets -= session->answer_octets < octets ? session->answer_octets : octets;
     weir_h2_send_wake(session);
     weir_h2_session_update_facts(session);
 }
@@ -367,7 +376,10 @@ void weir_h2_session_answered(weir_h2_session *session, bool queued)
     weir_conn *conn = &session->conn;
     if (!queued) {
         weir_h2_session_fail_nomem(session);
-    } else if (weir_out_octets(&conn->out) > (size_t)FLOODED_AT * conn->limits.out_octets) {
+        return;
+    }
+    session->answer_octets += ANSWER_OCTETS;
+    if (session->answer_octets > (uint64_t)FLOODED_AT * conn->limits.out_octets) {
         weir_h2_session_fail(session,
                              (weir_h2_fault){.status = WEIR_E_LIMIT_FLOOD,
                                              .code = WEIR_H2_ENHANCE_YOUR_CALM,

@@ -78,6 +78,7 @@ typedef struct weir_h2_session {
     int32_t send_window;
     weir_window window;        /* of the connection, receiving */
     uint64_t committed_octets; /* sum of the limits of all stream windows */
+    uint64_t answer_octets;    /* queued because of the peer, less what has left since */
     uint64_t late_octets; /* DATA that closed streams may still get, because it was on its way */
     weir_h2_budget budget;
 
