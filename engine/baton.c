@@ -65,6 +65,13 @@ void weir_baton_drive(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_
             continue;
         }
         weir_link_want(line->link, &want);
+        if (line->link->state == WEIR_LINK_CLOSED) {
+            weir_line_deliver(line, ex); /* asking was what failed it */
+            weir_exchange_collect(ex, now_ns);
+            if (weir_exchange_is_over(ex)) {
+                continue;
+            }
+        }
         if (want.wake_ns <= now_ns) {
             weir_link_tick(line->link, now_ns);
             weir_line_deliver(line, ex);

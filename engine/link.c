@@ -98,6 +98,9 @@ void weir_link_want(weir_link *link, weir_want *want)
     }
     if (link->over_tls) {
         seal(link);
+        if (link->state == WEIR_LINK_CLOSED) {
+            return; /* sealing failed: no memory */
+        }
         want->out[0] = weir_tls_pending(link->tls, 0);
         if (want->out[0].length > 0) {
             want->out[1] = weir_tls_pending(link->tls, want->out[0].length);

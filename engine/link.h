@@ -83,7 +83,7 @@ weir_link *weir_link_new(const weir_link_options *options, weir_status *status);
 /* No stream may be open. NULL-safe. */
 void weir_link_free(weir_link *link);
 
-/* What it wants now. Seals records, hence not const. */
+/* What it wants now. Seals records, hence not const; that may fail it, and then there are events to deliver. */
 void weir_link_want(weir_link *link, weir_want *want);
 
 /* What the driver did. */

@@ -322,9 +322,9 @@ static weir_status begin(weir_loop *loop, const weir_loop_options *options, weir
     if (loop->receive == NULL || (options->observed_as_records && loop->records == NULL)) {
         return WEIR_E_NOMEM;
     }
-    loop->poller = weir_os_poller_new(loop->allocator);
+    loop->poller = weir_os_poller_new(loop->allocator, &status);
     if (loop->poller == NULL) {
-        return WEIR_E_DESCRIPTORS;
+        return status;
     }
     status = weir_turn_init(&loop->turn, &core);
     if (status != WEIR_OK) {

@@ -95,7 +95,8 @@ typedef struct weir_os_ready {
     bool hangup; /* the peer ended, or an error: read until it shows */
 } weir_os_ready;
 typedef struct weir_os_poller weir_os_poller;
-weir_os_poller *weir_os_poller_new(const weir_allocator *allocator);
+/* NULL: *status is WEIR_E_NOMEM or WEIR_E_DESCRIPTORS. */
+weir_os_poller *weir_os_poller_new(const weir_allocator *allocator, weir_status *status);
 void weir_os_poller_free(weir_os_poller *poller);
 int weir_os_poller_fd(const weir_os_poller *poller);
 /* Edge-triggered, both directions, once per socket. */

@@ -31,13 +31,15 @@ struct weir_os_poller {
 static bool add(weir_os_poller *poller, int fd, uint32_t events, void *user);
 static void drain(int fd);
 
-weir_os_poller *weir_os_poller_new(const weir_allocator *allocator)
+weir_os_poller *weir_os_poller_new(const weir_allocator *allocator, weir_status *status)
 {
     weir_os_poller *poller = weir_alloc_zeroed(allocator, sizeof(*poller));
 
+    *status = WEIR_E_NOMEM;
     if (poller == NULL) {
         return NULL;
     }
+    *status = WEIR_E_DESCRIPTORS;
     poller->allocator = allocator;
     poller->timer_ns = WEIR_NEVER;
     poller->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -49,6 +51,7 @@ weir_os_poller *weir_os_poller_new(const weir_allocator *allocator)
         weir_os_poller_free(poller);
         return NULL;
     }
+    *status = WEIR_OK;
     return poller;
 }
 

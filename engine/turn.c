@@ -249,6 +249,7 @@ void weir_turn_acted(weir_turn *turn, weir_port *port)
         return;
     }
     weir_link_want(port->link, &want);
+    weir_exchange_deliver(port->link, &turn->news, turn->now_ns); /* asking may have failed it */
     if (port->state == WEIR_PORT_DIALING) {
         want.wake_ns = weir_time_earlier(want.wake_ns, weir_dialing_deadline(port->dialing, &why));
     }

@@ -32,7 +32,8 @@ static int setup(void **state)
 
     memset(&bench, 0, sizeof(bench));
     weir_failalloc_init(&bench.memory, 0);
-    bench.poller = weir_os_poller_new(&bench.memory.allocator);
+    weir_status status = WEIR_OK;
+    bench.poller = weir_os_poller_new(&bench.memory.allocator, &status);
     assert_non_null(bench.poller);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
     bench.ours = pair[0];
@@ -275,7 +276,9 @@ static void poller__needs_memory(void **state)
 
     (void)state;
     weir_failalloc_init(&memory, 1);
-    assert_null(weir_os_poller_new(&memory.allocator));
+    weir_status status = WEIR_OK;
+    assert_null(weir_os_poller_new(&memory.allocator, &status));
+    assert_int_equal(status, WEIR_E_NOMEM);
     weir_failalloc_finish(&memory);
     weir_os_poller_free(NULL);
 }
