@@ -67,6 +67,9 @@ void sim_peer_calm(sim_socket *socket)
 {
     sim_peer *peer = socket->peer;
 
+    if (peer != NULL && !peer->over && peer->tls != NULL) {
+        sim_tls_peer_calm(peer->tls);
+    }
     if (peer != NULL && !peer->over && peer->kind != NULL) {
         peer->kind->calm(peer);
     }

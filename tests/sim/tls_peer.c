@@ -11,7 +11,7 @@
 
 static void take_record(sim_tls_peer *tls, uint8_t *record, size_t length);
 static void take_hello(sim_tls_peer *tls, weir_span content);
-static void answer_hello(sim_tls_peer *tls, uint8_t offer, uint64_t client);
+static void answer_hello(sim_tls_peer *tls);
 static void take_message(sim_tls_peer *tls, weir_span content);
 static bool choose(sim_tls_peer *tls, uint8_t offer);
 static void handshake_over(sim_tls_peer *tls);
@@ -27,6 +27,14 @@ void sim_tls_peer_open(sim_peer *peer)
 
     tls->peer = peer;
     peer->tls = tls;
+}
+
+void sim_tls_peer_calm(sim_tls_peer *tls)
+{
+    if (tls->silent) {
+        tls->silent = false;
+        answer_hello(tls);
+    }
 }
 
 /* -- from the client -- */
@@ -108,7 +116,10 @@ static void take_hello(sim_tls_peer *tls, weir_span content)
     memcpy(&ticket, content.at + 10, sizeof(ticket));
     tls->resumed = ticket != 0;
     tls->state = SIM_TLS_PEER_FINISHED;
-    if (sim_fault(world, SIM_FAULT_TLS_SILENT, dice)) {
+    tls->offer = content.at[1];
+    tls->client = client;
+    tls->silent = sim_fault(world, SIM_FAULT_TLS_SILENT, dice);
+    if (tls->silent) {
         return;
     }
     if (sim_fault(world, SIM_FAULT_TLS_NOT, dice)) {
@@ -123,11 +134,11 @@ static void take_hello(sim_tls_peer *tls, weir_span content)
         give_up(tls);
         return;
     }
-    answer_hello(tls, content.at[1], client);
+    answer_hello(tls);
 }
 
 /* The server's flight: cut short at any of its records, now and then. */
-static void answer_hello(sim_tls_peer *tls, uint8_t offer, uint64_t client)
+static void answer_hello(sim_tls_peer *tls)
 {
     sim_world *world = tls->peer->world;
     sim_dice *dice = &world->for_peers;
@@ -136,15 +147,15 @@ static void answer_hello(sim_tls_peer *tls, uint8_t offer, uint64_t client)
     static uint8_t certificate[CERTIFICATE_OCTETS_MOST];
     const uint8_t finished[33] = {SIM_TLS_FINISHED};
 
-    if (!choose(tls, offer)) {
+    if (!choose(tls, tls->offer)) {
         say_clear(tls, SIM_TLS_ALERT,
                   (weir_span){(const uint8_t[]){2, SIM_TLS_NO_APPLICATION_PROTOCOL}, 2});
         give_up(tls);
         return;
     }
     memcpy(hello + 1, &server, sizeof(server));
-    tls->from_client = sim_tls_key_of(client, server, true);
-    tls->to_client = sim_tls_key_of(client, server, false);
+    tls->from_client = sim_tls_key_of(tls->client, server, true);
+    tls->to_client = sim_tls_key_of(tls->client, server, false);
     say_clear(tls, SIM_TLS_HANDSHAKE, (weir_span){hello, sizeof(hello)});
     if (sim_fault(world, SIM_FAULT_TLS_ENDS, dice)) {
         give_up(tls);

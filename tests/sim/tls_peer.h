@@ -33,9 +33,14 @@ typedef struct sim_tls_peer {
     uint64_t got_handshake;
     uint64_t sent_handshake;
     bool corrupt_next;
+    bool silent;     /* the hello is not answered */
+    uint8_t offer;   /* of the hello */
+    uint64_t client; /* its random number */
 } sim_tls_peer;
 
 void sim_tls_peer_open(sim_peer *peer);
+/* The faults are off: a hello that was not answered is. */
+void sim_tls_peer_calm(sim_tls_peer *tls);
 void sim_tls_peer_got(sim_tls_peer *tls, weir_span octets);
 void sim_tls_peer_send(sim_tls_peer *tls, weir_span octets);
 /* close_notify, or not. True: it was said. */
