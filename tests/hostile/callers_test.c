@@ -1,0 +1,709 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Callers who do not read the headers: records that are too short or too long, URLs and fields that
+ * would smuggle, bodies that lie, functions in the wrong order, and observers and resolvers that do
+ * what they may, all at once. Nothing of it reaches a server as anything but one whole request.
+ */
+#include "stage.h"
+
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define POLL_MS 10000
+
+/* Answers everybody with what was asked, in two pieces; content of known length is read. */
+static weir_hostile_end play_honest(int fd, size_t number, void *user)
+{
+    atomic_size_t *requests = user;
+    char path[256];
+    char answer[512];
+
+    (void)number;
+    while (weir_hostile_head(fd, path, sizeof(path))) {
+        if (requests != NULL) {
+            atomic_fetch_add(requests, 1);
+        }
+        (void)snprintf(answer, sizeof(answer), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n",
+                       strlen(path));
+        (void)weir_hostile_say(fd, answer);
+        (void)weir_hostile_say(fd, path);
+    }
+    return WEIR_HOSTILE_FIN;
+}
+
+/* Listens, and never says a word. */
+static weir_hostile_end play_mute(int fd, size_t number, void *user)
+{
+    (void)fd;
+    (void)number;
+    (void)user;
+    return WEIR_HOSTILE_SILENCE;
+}
+
+static void records(weir_user_kind kind)
+{
+    struct {
+        weir_request request;
+        uint8_t more[64];
+    } longer;
+    weir_stage stage;
+    weir_plea plea;
+    weir_exchange *exchange = NULL;
+
+    weir_stage_open(&stage, kind);
+    weir_stage_begin(&stage, play_honest, NULL);
+    weir_stage_ask(&stage, &plea, WEIR_H1, "/");
+    for (size_t size = 0; size < sizeof(size_t); size++) {
+        weir_plea bad = plea;
+        bad.request.size = size;
+        assert_int_equal(weir_stage_call(&stage, &bad, &exchange), WEIR_E_INVALID);
+        assert_null(exchange);
+        bad = plea;
+        bad.call.size = size;
+        assert_int_equal(weir_stage_call(&stage, &bad, &exchange), WEIR_E_INVALID);
+        assert_null(exchange);
+    }
+    plea.call.observer = NULL;
+    /* All of an older header ends behind `url`. */
+    weir_request *older = malloc(offsetof(weir_request, scheme));
+    assert_non_null(older);
+    memcpy(older, &plea.request, offsetof(weir_request, scheme));
+    older->size = offsetof(weir_request, scheme);
+    assert_int_equal(weir_user_call(stage.user, older, &plea.call, &exchange), WEIR_OK);
+    weir_user_drop(stage.user, exchange);
+    free(older);
+    memset(&longer, 0xff, sizeof(longer));
+    longer.request = plea.request;
+    longer.request.size = sizeof(longer);
+    assert_int_equal(weir_user_call(stage.user, &longer.request, &plea.call, &exchange), WEIR_OK);
+    weir_user_drop(stage.user, exchange);
+    longer.request.size = SIZE_MAX;
+    assert_int_equal(weir_user_call(stage.user, &longer.request, NULL, &exchange), WEIR_OK);
+    weir_user_drop(stage.user, exchange);
+    weir_stage_close(&stage);
+}
+
+static void records_of_any_size(void **state)
+{
+    weir_status status = WEIR_OK;
+    weir_client_options client = {.size = 1};
+    weir_loop_options loop = {.size = 1};
+    weir_shared_options shared = {.size = 1};
+    weir_tls_options tls = {.size = 1};
+
+    (void)state;
+    assert_null(weir_client_new(&client, &status));
+    assert_int_equal(status, WEIR_E_INVALID);
+    assert_null(weir_loop_new(&loop, &status));
+    assert_int_equal(status, WEIR_E_INVALID);
+    assert_null(weir_shared_new(&shared, &status));
+    assert_int_equal(status, WEIR_E_INVALID);
+    assert_null(weir_tls_config_new(&tls, NULL, &status, NULL));
+    assert_int_equal(status, WEIR_E_INVALID);
+    weir_client_free(NULL);
+    weir_loop_free(NULL);
+    weir_shared_release(NULL);
+    weir_tls_config_release(NULL);
+    weir_token_free(NULL);
+    weir_exchange_free(NULL);
+    weir_stage_both(records);
+}
+
+#define SPAN(literal)                                                                              \
+    {                                                                                              \
+        (const uint8_t *)(literal), sizeof(literal) - 1                                            \
+    }
+static const weir_span bad_urls[] = {
+    SPAN("h"),
+    SPAN("http"),
+    SPAN("http:"),
+    SPAN("http:/"),
+    SPAN("http://"),
+    SPAN("http:///x"),
+    SPAN("http://127.0.0.1:0/"),
+    SPAN("http://127.0.0.1:65536/"),
+    SPAN("http://127.0.0.1:99999999999999999999/"),
+    SPAN("http://127.0.0.1:+80/"),
+    SPAN("http://127.0.0.1: 80/"),
+    SPAN("http://127.0.0.1:80a/"),
+    SPAN("http://127.0.0.1:-1/"),
+    SPAN("http://127.1/"),
+    SPAN("http://0x7f.0.0.1/"),
+    SPAN("http://2130706433/"),
+    SPAN("http://0177.0.0.1/"),
+    SPAN("http://127.0.0.1.1/"),
+    SPAN("http://127.0.0.256/"),
+    SPAN("http://user@127.0.0.1/"),
+    SPAN("http://a:b@127.0.0.1/"),
+    SPAN("http://@127.0.0.1/"),
+    SPAN("http://127.0.0.1\\@evil/"),
+    SPAN("http:\\\\127.0.0.1/"),
+    SPAN("http://127.0.0.1/\\"),
+    SPAN("http://127.0.0.1/ HTTP/1.1\r\nX: y"),
+    SPAN("http://127.0.0.1/\r\n"),
+    SPAN("http://127.0.0.1/\n"),
+    SPAN("http://127.0.0.1/\0"),
+    SPAN("http://127.0.0.1\0.evil/"),
+    SPAN("http://127.0.0.1/\t"),
+    SPAN("http://127.0.0.1/\x7f"),
+    SPAN("http://127.0.0.1/\xc3\xa9"),
+    SPAN("http://\xc3\xa9.test/"),
+    SPAN("http://127.0.0.1/%"),
+    SPAN("http://127.0.0.1/%4"),
+    SPAN("http://127.0.0.1/%zz"),
+    SPAN("http://127.0.0.1%2f@evil/"),
+    SPAN("http://%31%32%37.0.0.1/"),
+    SPAN("http://[::1/"),
+    SPAN("http://::1/"),
+    SPAN("http://[::1]x/"),
+    SPAN("http://[::1]:/x:"),
+    SPAN("http://[:::]/"),
+    SPAN("http://[1:2:3:4:5:6:7:8:9]/"),
+    SPAN("http://[127.0.0.1]/"),
+    SPAN("http://[]/"),
+    SPAN("http://a..b/"),
+    SPAN("http://.a/"),
+    SPAN("http://-/ "),
+    SPAN("http://a b/"),
+    SPAN("ftp://127.0.0.1/"),
+    SPAN("file:///etc/passwd"),
+    SPAN("javascript:alert(1)"),
+    SPAN(" http://127.0.0.1/"),
+    SPAN("ht tp://127.0.0.1/"),
+    SPAN("//127.0.0.1/"),
+    SPAN("127.0.0.1"),
+    SPAN("/path"),
+};
+
+/* "http://[::1]:/x:" alone may be good: RFC 3986 allows an empty port. It goes nowhere here. */
+static void urls(weir_user_kind kind)
+{
+    weir_stage stage;
+
+    weir_stage_open(&stage, kind);
+    weir_stage_begin(&stage, play_honest, NULL);
+    for (size_t i = 0; i < sizeof(bad_urls) / sizeof(bad_urls[0]); i++) {
+        weir_plea plea;
+        weir_stage_ask(&stage, &plea, WEIR_PROTOCOL_ANY, "/");
+        /* On the heap and exact, so that AddressSanitizer sees a step too far. */
+        uint8_t *copy = malloc(bad_urls[i].length);
+        assert_non_null(copy);
+        memcpy(copy, bad_urls[i].at, bad_urls[i].length);
+        plea.request.url = (weir_span){copy, bad_urls[i].length};
+        plea.call.connect_to = WEIR_SPAN("127.0.0.1");
+        plea.call.connect_port = weir_hostile_port(stage.server);
+        const weir_outcome outcome = weir_stage_fetch(&stage, &plea);
+        free(copy);
+        if (memchr(bad_urls[i].at, '[', bad_urls[i].length) != NULL && outcome.status == WEIR_END) {
+            continue;
+        }
+        if (weir_status_phase(outcome.status) != WEIR_PHASE_SUBMIT) {
+            fail_msg("URL %zu, %.*s: %s", i, (int)bad_urls[i].length, bad_urls[i].at,
+                     weir_status_name(outcome.status));
+        }
+    }
+    assert_in_range(weir_hostile_accepted(stage.server), 0, 1);
+    weir_stage_close(&stage);
+}
+
+static void urls_that_are_none(void **state)
+{
+    (void)state;
+    weir_stage_both(urls);
+}
+
+static const weir_field bad_fields[] = {
+    {SPAN("a\r\nb"), SPAN("c"), 0},
+    {SPAN("a"), SPAN("b\r\nEvil: yes"), 0},
+    {SPAN("a"), SPAN("b\nEvil: yes"), 0},
+    {SPAN("a"), SPAN("b\rc"), 0},
+    {SPAN("a"), SPAN("b\0c"), 0},
+    {SPAN("a\0"), SPAN("b"), 0},
+    {SPAN(""), SPAN("b"), 0},
+    {SPAN("a b"), SPAN("c"), 0},
+    {SPAN("a:"), SPAN("c"), 0},
+    {SPAN(":path"), SPAN("/"), 0},
+    {SPAN("a\xff"), SPAN("c"), 0},
+    {SPAN("Transfer-Encoding"), SPAN("chunked"), 0},
+    {SPAN("Connection"), SPAN("close"), 0},
+    {SPAN("Content-Length"), SPAN("3"), 0},
+    {SPAN("Host"), SPAN("evil"), 0},
+    {SPAN("Upgrade"), SPAN("h2c"), 0},
+    {SPAN("a"), SPAN("b\x7f"), 0},
+    {SPAN("Keep-Alive"), SPAN("1"), 0},
+};
+
+static void fields(weir_user_kind kind)
+{
+    static const weir_span methods[] = {SPAN("G ET"), SPAN("GET\r\n"), SPAN("G\0T"),
+                                        SPAN("GET /x HTTP/1.1\r\n")};
+    static const weir_protocol protocols[] = {WEIR_H1, WEIR_H2};
+    weir_stage stage;
+    weir_plea plea;
+
+    weir_stage_open(&stage, kind);
+    weir_stage_begin(&stage, play_honest, NULL);
+    for (size_t i = 0; i < 2 * sizeof(bad_fields) / sizeof(bad_fields[0]); i++) {
+        weir_stage_ask(&stage, &plea, protocols[i % 2], "/");
+        plea.request.method = WEIR_SPAN("POST");
+        plea.request.body = (weir_body){.kind = WEIR_BODY_SPAN, .span = WEIR_SPAN("hello")};
+        plea.request.fields = &bad_fields[i / 2];
+        plea.request.field_count = 1;
+        const weir_status status = weir_stage_fetch(&stage, &plea).status;
+        if (weir_status_phase(status) != WEIR_PHASE_SUBMIT) {
+            fail_msg("field %zu: %s", i / 2, weir_status_name(status));
+        }
+    }
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        weir_stage_ask(&stage, &plea, WEIR_H1, "/");
+        plea.request.method = methods[i];
+        assert_int_equal(weir_stage_fetch(&stage, &plea).status, WEIR_E_METHOD);
+    }
+    assert_int_equal(weir_hostile_accepted(stage.server), 0);
+    weir_stage_close(&stage);
+}
+
+static void fields_that_would_smuggle(void **state)
+{
+    (void)state;
+    weir_stage_both(fields);
+}
+
+/* A source that does what its user says. */
+typedef struct liar {
+    weir_status status;
+    size_t octets; /* as if so many were given */
+    unsigned calls;
+} liar;
+
+static weir_status lie(void *to, size_t room, uint64_t offset, size_t *octets, void *user)
+{
+    liar *l = user;
+
+    (void)offset;
+    l->calls++;
+    memset(to, 'x', l->octets < room ? l->octets : room);
+    *octets = l->octets;
+    return l->status;
+}
+
+static void lies(weir_user_kind kind)
+{
+    static const struct {
+        weir_status answers;
+        size_t octets;
+        uint64_t declared;
+        weir_status ends;
+    } cases[] = {
+        {WEIR_END, 5, 10, WEIR_E_BODY_SHORT},
+        {WEIR_END, 15, 10, WEIR_E_BODY_LONG},
+        {WEIR_OK, 5, 12, WEIR_E_BODY_LONG},
+        {WEIR_OK, 0, 10, WEIR_E_BODY_SOURCE},
+        {WEIR_OK, SIZE_MAX, 10, WEIR_E_BODY_SOURCE},
+        {WEIR_E_RESET, 1, 10, WEIR_E_BODY_SOURCE},
+        {(weir_status)-999, 1, 10, WEIR_E_BODY_SOURCE},
+        {WEIR_AGAIN, 0, 10, WEIR_E_DEADLINE_TOTAL},
+        {(weir_status)77, 1, 10, WEIR_E_BODY_SOURCE},
+        {WEIR_END, 0, 1, WEIR_E_BODY_SHORT},
+    };
+    weir_stage stage;
+
+    weir_stage_open(&stage, kind);
+    weir_stage_begin(&stage, play_mute, NULL);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        liar l = {.status = cases[i].answers, .octets = cases[i].octets};
+        const weir_source source = {.size = sizeof(source), .user = &l, .read = lie};
+        weir_plea plea;
+        weir_stage_ask(&stage, &plea, WEIR_H1, "/");
+        plea.request.method = WEIR_SPAN("POST");
+        plea.request.body = (weir_body){
+            .kind = WEIR_BODY_SOURCE, .source = &source, .length_octets = cases[i].declared};
+        plea.call.deadline_ns = weir_now() + 300 * WEIR_NS_PER_MS;
+        const weir_status status = weir_stage_fetch(&stage, &plea).status;
+        /* A blocking call has nobody who could say weir_resume(). */
+        const weir_status ends = kind == WEIR_USER_BLOCKING && cases[i].answers == WEIR_AGAIN
+                                     ? WEIR_E_BODY_SOURCE
+                                     : cases[i].ends;
+        if (status != ends || l.calls > 10) {
+            fail_msg("source %zu: %s after %u calls", i, weir_status_name(status), l.calls);
+        }
+    }
+    weir_stage_close(&stage);
+}
+
+static void bodies_that_lie(void **state)
+{
+    (void)state;
+    weir_stage_both(lies);
+}
+
+static void order(weir_user_kind kind)
+{
+    static const weir_field trailer = {SPAN("t"), SPAN("v"), 0};
+    weir_stage stage;
+    weir_plea plea;
+    weir_exchange *exchange = NULL;
+    char octets[64];
+    size_t got = 0;
+    size_t taken = 0;
+
+    weir_stage_open(&stage, kind);
+    weir_stage_begin(&stage, play_honest, NULL);
+    weir_stage_ask(&stage, &plea, WEIR_H1, "/order");
+    assert_int_equal(weir_stage_call(&stage, &plea, &exchange), WEIR_OK);
+    assert_int_equal(weir_write(exchange, WEIR_SPAN("x"), &taken), WEIR_E_STATE);
+    assert_int_equal(weir_finish(exchange, NULL, 0), WEIR_E_STATE);
+    assert_int_equal(weir_read(exchange, NULL, 0, &got), WEIR_E_INVALID);
+    weir_resume(exchange);
+    while (weir_user_read(stage.user, exchange, octets, 1, &got) == WEIR_OK) {
+    }
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(weir_read(exchange, octets, 1, &got), WEIR_END);
+        weir_cancel(exchange);
+        weir_resume(exchange);
+        assert_int_equal(weir_response(exchange), WEIR_OK);
+    }
+    weir_stage_drop(&stage, exchange);
+
+    weir_stage_ask(&stage, &plea, WEIR_H1, "/order");
+    plea.request.method = WEIR_SPAN("POST");
+    plea.request.body = (weir_body){.kind = WEIR_BODY_STREAM, .length_octets = WEIR_UNKNOWN};
+    plea.call.hint = WEIR_HINT_DUPLEX;
+    assert_int_equal(weir_stage_call(&stage, &plea, &exchange), WEIR_OK);
+    assert_int_equal(weir_user_finish(stage.user, exchange, &trailer, 1), WEIR_OK);
+    for (int i = 0; i < 3; i++) {
+        const weir_status again = weir_finish(exchange, &trailer, 1);
+        assert_true(again == WEIR_E_STATE || again == WEIR_ANSWERED);
+        const weir_status more = weir_write(exchange, WEIR_SPAN("x"), &taken);
+        assert_true(more == WEIR_E_STATE || more == WEIR_ANSWERED);
+        assert_int_equal(taken, 0);
+    }
+    weir_cancel(exchange);
+    weir_cancel(exchange);
+    weir_stage_drop(&stage, exchange);
+    weir_stage_close(&stage);
+}
+
+static void functions_in_any_order(void **state)
+{
+    (void)state;
+    weir_stage_both(order);
+}
+
+static void lengths(weir_user_kind kind)
+{
+    weir_stage stage;
+
+    weir_stage_open(&stage, kind);
+    weir_stage_begin(&stage, play_mute, NULL);
+    for (int i = 0; i < 3; i++) {
+        weir_plea plea;
+        weir_exchange *exchange = NULL;
+        size_t taken = 0;
+        weir_stage_ask(&stage, &plea, WEIR_H1, "/");
+        plea.request.method = WEIR_SPAN("PUT");
+        plea.request.body = (weir_body){.kind = WEIR_BODY_STREAM, .length_octets = 4};
+        assert_int_equal(weir_stage_call(&stage, &plea, &exchange), WEIR_OK);
+        if (i == 0) {
+            assert_int_equal(weir_user_write(stage.user, exchange, WEIR_SPAN("12345"), &taken),
+                             WEIR_E_BODY_LONG);
+        } else {
+            assert_int_equal(weir_user_write(stage.user, exchange, WEIR_SPAN("123"), &taken),
+                             WEIR_OK);
+            assert_int_equal(weir_user_finish(stage.user, exchange, NULL, 0), WEIR_E_BODY_SHORT);
+        }
+        weir_stage_drop(&stage, exchange);
+    }
+    weir_stage_close(&stage);
+}
+
+static void streams_of_another_length(void **state)
+{
+    (void)state;
+    weir_stage_both(lengths);
+}
+
+/* -- observers that act -- */
+
+typedef struct meddler {
+    weir_stage *stage;
+    weir_event_kind at;
+    bool submits; /* else frees */
+    bool over;
+    unsigned acts;
+    char url[128];
+    weir_exchange *other;
+    weir_observer observer;
+} meddler;
+
+static void meddle(const weir_event *event, void *user)
+{
+    meddler *m = user;
+    weir_request request = WEIR_REQUEST_INIT;
+
+    m->over = m->over || event->kind == WEIR_EVENT_DONE;
+    if (event->kind != m->at || event->exchange == NULL || m->acts > 0) {
+        return;
+    }
+    m->acts++;
+    if (!m->submits) {
+        m->over = true;
+        weir_exchange_free(event->exchange);
+        return;
+    }
+    request.url = weir_span_of(m->url);
+    if (weir_user_client(m->stage->user) != NULL) {
+        (void)weir_client_call(weir_user_client(m->stage->user), &request, NULL, &m->other);
+        assert_int_equal(weir_exchange_code(m->other), 200);
+    } else {
+        (void)weir_loop_submit(weir_user_loop(m->stage->user), &request, NULL, NULL, &m->other);
+    }
+}
+
+static void turn_until_over(weir_stage *stage, const meddler *m)
+{
+    weir_loop *loop = weir_user_loop(stage->user);
+    weir_loop_event events[2];
+
+    while (!m->over || (m->other != NULL && !weir_exchange_is_done(m->other))) {
+        struct pollfd fd = {.fd = weir_loop_fd(loop), .events = POLLIN};
+        assert_int_equal(poll(&fd, 1, POLL_MS), 1);
+        (void)weir_loop_turn(loop, events, 2);
+    }
+}
+
+static unsigned meddle_once(weir_user_kind kind, weir_event_kind at, bool submits)
+{
+    meddler m = {.at = at, .submits = submits};
+    weir_exchange *exchange = NULL;
+    char octets[64];
+    size_t got = 0;
+    weir_stage stage;
+    weir_plea plea;
+
+    weir_stage_open(&stage, kind);
+    weir_stage_begin(&stage, play_honest, NULL);
+    m.stage = &stage;
+    m.observer = (weir_observer){.size = sizeof(m.observer), .user = &m, .tell = meddle};
+    weir_stage_ask(&stage, &plea, WEIR_H1, "/meddled");
+    (void)snprintf(m.url, sizeof(m.url), "%s", plea.url);
+    plea.call.observer = &m.observer;
+    if (kind == WEIR_USER_BLOCKING) {
+        (void)weir_client_call(weir_user_client(stage.user), &plea.request, &plea.call, &exchange);
+        while (!m.over && weir_read(exchange, octets, sizeof(octets), &got) == WEIR_OK) {
+        }
+    } else {
+        (void)weir_loop_submit(weir_user_loop(stage.user), &plea.request, &plea.call, NULL,
+                               &exchange);
+        turn_until_over(&stage, &m);
+    }
+    if (submits || m.acts == 0) {
+        weir_exchange_free(exchange);
+    }
+    weir_exchange_free(m.other);
+    weir_stage_close(&stage);
+    return m.acts;
+}
+
+static void meddling(weir_user_kind kind)
+{
+    unsigned acts = 0;
+
+    for (int at = WEIR_EVENT_SUBMITTED; at < WEIR_EVENT_COUNT; at++) {
+        acts += meddle_once(kind, (weir_event_kind)at, false);
+        acts += meddle_once(kind, (weir_event_kind)at, true);
+    }
+    assert_in_range(acts, 18, 2 * WEIR_EVENT_COUNT);
+}
+
+static void observers_that_free_and_submit(void **state)
+{
+    (void)state;
+    weir_stage_both(meddling);
+}
+
+/* Freed after each number of turns. */
+static void free_in_every_state(void **state)
+{
+    weir_stage stage;
+
+    (void)state;
+    weir_stage_open(&stage, WEIR_USER_LOOP);
+    weir_stage_begin(&stage, play_honest, NULL);
+    weir_loop *loop = weir_user_loop(stage.user);
+    for (int turns = 0; turns < 200; turns++) {
+        weir_plea plea;
+        weir_exchange *exchange = NULL;
+        weir_loop_event event;
+        weir_stage_ask(&stage, &plea, WEIR_H1, "/freed");
+        plea.call.observer = NULL;
+        assert_int_equal(weir_loop_submit(loop, &plea.request, &plea.call, NULL, &exchange),
+                         WEIR_OK);
+        for (int i = 0; i < turns % 20; i++) {
+            if (turns > 100) {
+                weir_loop_wait(loop, weir_now() + WEIR_NS_PER_MS / 4);
+            }
+            (void)weir_loop_turn(loop, &event, 1);
+        }
+        if (turns % 3 == 0) {
+            weir_cancel(exchange);
+        }
+        weir_exchange_free(exchange);
+    }
+    weir_stage_close(&stage);
+}
+
+/* -- deadlines and resolvers -- */
+
+static void too_late(weir_user_kind kind)
+{
+    weir_stage stage;
+
+    weir_stage_open(&stage, kind);
+    weir_stage_begin(&stage, play_honest, NULL);
+    for (size_t i = 0; i < 9; i++) {
+        weir_plea plea;
+        weir_stage_ask(&stage, &plea, i % 2 == 0 ? WEIR_H1 : WEIR_H2, "/");
+        weir_time *const limits[] = {&plea.call.deadline_ns,    &plea.call.queue_ns,
+                                     &plea.call.dns_ns,         &plea.call.connect_ns,
+                                     &plea.call.tls_ns,         &plea.call.write_ns,
+                                     &plea.call.first_octet_ns, &plea.call.idle_ns};
+        if (i < 8) {
+            *limits[i] = 1;
+        } else {
+            plea.call.deadline_ns = weir_now() - 1;
+        }
+        const weir_status status = weir_stage_fetch(&stage, &plea).status;
+        if (i == 0 || i == 8) {
+            assert_int_equal(status, WEIR_E_DEADLINE_TOTAL);
+        } else if (status != WEIR_END && status != WEIR_E_H2_PREFACE &&
+                   (status > WEIR_E_DEADLINE_QUEUE || status < WEIR_E_DEADLINE_TOTAL)) {
+            fail_msg("limit %zu: %s", i, weir_status_name(status));
+        }
+    }
+    weir_stage_close(&stage);
+}
+
+static void deadlines_that_passed_long_ago(void **state)
+{
+    (void)state;
+    weir_stage_both(too_late);
+}
+
+/* What a resolver answers, by number of the call. */
+typedef struct oracle {
+    unsigned calls;
+    unsigned cancels;
+    weir_address many[4000];
+} oracle;
+
+static void start(weir_lookup *lookup, weir_span host, void *user)
+{
+    static const weir_address here = {.family = 4, .octets = {127, 0, 0, 1}};
+    oracle *o = user;
+
+    (void)host;
+    switch (o->calls++) {
+    case 0: /* of no family that there is */
+        for (size_t i = 0; i < 4000; i++) {
+            o->many[i] = (weir_address){.family = 9};
+        }
+        weir_resolver_answer(lookup, 4, WEIR_OK, o->many, 4000);
+        weir_resolver_answer(lookup, 6, WEIR_OK, o->many, 4000);
+        return;
+    case 1: /* very many, and the good one is first */
+        for (size_t i = 0; i < 4000; i++) {
+            o->many[i] = here;
+        }
+        weir_resolver_answer(lookup, 4, WEIR_OK, o->many, 4000);
+        weir_resolver_answer(lookup, 6, WEIR_OK, NULL, 0);
+        return;
+    case 2: /* a family twice, before the other */
+        weir_resolver_answer(lookup, 4, WEIR_OK, &here, 1);
+        weir_resolver_answer(lookup, 4, WEIR_OK, &here, 1);
+        weir_resolver_answer(lookup, 6, WEIR_E_DNS_FAILED, NULL, 0);
+        return;
+    case 3: /* a status that is none */
+        weir_resolver_answer(lookup, 4, (weir_status)12345, &here, 1);
+        weir_resolver_answer(lookup, 6, WEIR_AGAIN, &here, 1);
+        return;
+    case 4: /* nothing is found, in so many words */
+        weir_resolver_answer(lookup, 6, WEIR_OK, NULL, 0);
+        weir_resolver_answer(lookup, 4, WEIR_OK, NULL, 0);
+        return;
+    default: /* never */
+        return;
+    }
+}
+
+static void cancel(weir_lookup *lookup, void *user)
+{
+    oracle *o = user;
+
+    (void)lookup;
+    o->cancels++;
+}
+
+static void resolve(weir_user_kind kind)
+{
+    static const weir_status ends[] = {
+        WEIR_E_DNS_NOT_FOUND, WEIR_END,           WEIR_END, WEIR_E_DNS_FAILED,
+        WEIR_E_DNS_NOT_FOUND, WEIR_E_DEADLINE_DNS};
+    oracle *o = calloc(1, sizeof(*o));
+    const weir_resolver resolver = {
+        .size = sizeof(resolver), .user = o, .start = start, .cancel = cancel};
+    weir_stage stage;
+
+    assert_non_null(o);
+    weir_stage_open(&stage, kind);
+    stage.options.resolver = &resolver;
+    weir_stage_begin(&stage, play_honest, NULL);
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        weir_plea plea;
+        weir_stage_ask(&stage, &plea, WEIR_H1, "/");
+        (void)snprintf(plea.url, sizeof(plea.url), "http://name-%zu.test:%u/", i,
+                       weir_hostile_port(stage.server));
+        plea.request.url = weir_span_of(plea.url);
+        plea.call.dns_ns = i < 5 ? 0 : 50 * WEIR_NS_PER_MS;
+        const weir_status status = weir_stage_fetch(&stage, &plea).status;
+        if (status != ends[i]) {
+            fail_msg("resolver %zu: %s, not %s", i, weir_status_name(status),
+                     weir_status_name(ends[i]));
+        }
+    }
+    assert_int_equal(o->cancels, 1);
+    weir_stage_close(&stage);
+    free(o);
+}
+
+static void resolvers_that_answer_rubbish(void **state)
+{
+    (void)state;
+    weir_stage_both(resolve);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(records_of_any_size),
+        cmocka_unit_test(urls_that_are_none),
+        cmocka_unit_test(fields_that_would_smuggle),
+        cmocka_unit_test(bodies_that_lie),
+        cmocka_unit_test(functions_in_any_order),
+        cmocka_unit_test(streams_of_another_length),
+        cmocka_unit_test(observers_that_free_and_submit),
+        cmocka_unit_test(free_in_every_state),
+        cmocka_unit_test(deadlines_that_passed_long_ago),
+        cmocka_unit_test(resolvers_that_answer_rubbish),
+    };
+
+    cmocka_set_test_filter(getenv("WEIR_TESTS_ONLY"));
+    return cmocka_run_group_tests_name("callers", tests, NULL, NULL);
+}
