@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define CLOSING_NS (WEIR_NS_PER_SECOND)
-#define BIN_KEEP 64
+#define BIN_KEEP 4 /* spare chunks count as memory that a slow reader holds */
 
 static weir_exchange *of_news(weir_list *place);
 static weir_exchange *of_ticket(weir_ticket *ticket);
