@@ -164,15 +164,17 @@ weir_time weir_client_maintain(weir_client *client)
         weir_mutex_lock(&line->lock);
         weir_baton_probe(line, room, sizeof(room), now_ns);
         weir_link_tick(line->link, now_ns);
-        const weir_facts facts = weir_link_facts(line->link);
         weir_want want;
         weir_link_want(line->link, &want);
         if (want.out[0].length > 0 && line->link->state == WEIR_LINK_OPEN) {
             const weir_io io = weir_os_send(line->fd, want.out, want.out[1].length > 0 ? 2 : 1, true);
             if (io.kind == WEIR_IO_OK) {
                 weir_link_sent(line->link, io.octets, now_ns);
+            } else if (io.kind == WEIR_IO_FAILED) {
+                weir_link_failed(line->link, io.sys_errno, now_ns);
             }
         }
+        const weir_facts facts = weir_link_facts(line->link);
         weir_mutex_unlock(&line->lock);
         if (facts.version != line->facts_version) {
             line->facts_version = facts.version;

@@ -96,6 +96,8 @@ void weir_line_close(weir_line *line, weir_time now_ns)
             const weir_io io = weir_os_send(line->fd, want.out, want.out[1].length > 0 ? 2 : 1, true);
             if (io.kind == WEIR_IO_OK) {
                 weir_link_sent(line->link, io.octets, now_ns);
+            } else if (io.kind == WEIR_IO_FAILED) {
+                weir_link_error_taken(line->link, io.sys_errno); /* recv says 0 behind it, and that is no FIN */
             }
         }
     }
