@@ -63,7 +63,7 @@ weir_exchange *weir_exchange_new(const weir_exchange_options *options, const wei
     weir_list_init(&ex->news_place);
     weir_list_init(&ex->ticket.link);
     weir_list_init(&ex->ticket.granted);
-    *status = ask(ex, request, options);
+    *status = weir_events_reserve(&ex->events) ? ask(ex, request, options) : WEIR_E_NOMEM;
     if (*status == WEIR_E_NOMEM) {
         weir_exchange_destroy(ex);
         return NULL;

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define FIRST_ROOM ((size_t)8)
+
 static const char *const names[] = {
     [WEIR_EVENT_NONE] = "none",
     [WEIR_EVENT_SUBMITTED] = "submitted",
@@ -31,6 +33,7 @@ _Static_assert(WEIR_COUNT_OF(names) == WEIR_EVENT_COUNT, "every event has a name
 static bool merge(weir_events *events, const weir_event *event);
 static bool make_room(weir_events *events);
 static void drop_oldest(weir_events *events);
+static void give_back(weir_events *events);
 
 const char *weir_event_name(weir_event_kind kind)
 {
@@ -43,6 +46,12 @@ void weir_events_init(weir_events *events, const weir_allocator *allocator,
     memset(events, 0, sizeof(*events));
     events->allocator = allocator;
     events->observer = observer != NULL && observer->tell != NULL ? observer : NULL;
+}
+
+bool weir_events_reserve(weir_events *events)
+{
+    events->reserved = true;
+    return events->observer == NULL || make_room(events);
 }
 
 void weir_events_clear(weir_events *events)
@@ -91,7 +100,7 @@ bool weir_events_next(weir_events *events, weir_waiting_event *out)
     out->event.address = out->event.address != NULL ? out->address : NULL;
     out->event.account = out->event.account != NULL ? &out->account : NULL;
     if (events->told == events->count) {
-        weir_events_clear(events);
+        give_back(events);
     }
     return true;
 }
@@ -144,6 +153,29 @@ static void drop_oldest(weir_events *events)
             (events->count - victim) * sizeof(*events->waiting));
 }
 
+/*
+ * All that was queued is told. Of a reserved queue the first places stay: with none of them, and no
+ * memory for more, there would be no older event that could make room for the end.
+ */
+static void give_back(weir_events *events)
+{
+    weir_waiting_event *fewer = NULL;
+
+    if (!events->reserved) {
+        weir_events_clear(events);
+        return;
+    }
+    events->told = 0;
+    events->count = 0;
+    if (events->room > FIRST_ROOM) {
+        fewer = weir_resize(events->allocator, events->waiting, FIRST_ROOM * sizeof(*fewer));
+    }
+    if (fewer != NULL) {
+        events->waiting = fewer;
+        events->room = FIRST_ROOM;
+    }
+}
+
 /* False: all places are taken and there will be no more. */
 static bool make_room(weir_events *events)
 {
@@ -160,7 +192,7 @@ static bool make_room(weir_events *events)
     if (events->room >= WEIR_EVENTS_LIMIT) {
         return false;
     }
-    size_t room = events->room == 0 ? 8 : events->room * 2;
+    size_t room = events->room == 0 ? FIRST_ROOM : events->room * 2;
     weir_waiting_event *grown =
         weir_resize(events->allocator, events->waiting, room * sizeof(*events->waiting));
     if (grown == NULL) {

@@ -31,10 +31,14 @@ typedef struct weir_events {
     size_t told; /* index of the next to tell */
     size_t room;
     uint64_t dropped;
+    bool reserved; /* the first places are not given back */
 } weir_events;
 
 void weir_events_init(weir_events *events, const weir_allocator *allocator,
                       const weir_observer *observer);
+/* Takes the memory for a few events, which stay until clear: from then on the newest event is
+ * always told. False: no memory. */
+bool weir_events_reserve(weir_events *events);
 void weir_events_clear(weir_events *events);
 static inline bool weir_events_are_wanted(const weir_events *events)
 {
