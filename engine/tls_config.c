@@ -19,6 +19,7 @@
 
 #include "engine/os.h"
 #include "engine/os_file.h"
+#include "engine/record.h"
 #include "engine/tls_keylog.h"
 #include "engine/tls_thread.h"
 #include "proto/alloc.h"
@@ -110,17 +111,18 @@ weir_tls_config *weir_tls_config_new(const weir_tls_options *options,
                                      const weir_allocator *allocator, weir_status *status,
                                      weir_failure *failure)
 {
-    weir_tls_options copy = WEIR_TLS_OPTIONS_INIT;
+    weir_tls_options copy;
     verdict result = no_memory();
-    weir_tls_config *config;
+    weir_tls_config *config = NULL;
 
-    if (options) {
-        memcpy(&copy, options, weir_min(options->size, sizeof(copy)));
-    }
     if (allocator == NULL) {
         allocator = weir_os_allocator();
     }
-    config = weir_alloc_zeroed(allocator, sizeof(*config));
+    if (!weir_record_read(&copy, sizeof(copy), options)) {
+        result.status = WEIR_E_INVALID;
+    } else {
+        config = weir_alloc_zeroed(allocator, sizeof(*config));
+    }
     if (config) {
         config->allocator = allocator;
         config->insecure = copy.insecure;
