@@ -18,35 +18,16 @@
 #include <nghttp2/nghttp2.h>
 
 #include "proto/head_rules.h"
+#include "support/h2_difference.h"
 #include "support/h2_wire.h"
 
 #define MOST_STREAMS  WEIR_H2_PLAYED_MOST
 #define MOST_SETTINGS 16
 #define NO_LIMIT      1000000
 
-/* A stream as nghttp2's user sees it. */
-typedef struct seen {
-    uint32_t id;
-    weir_text fields;
-    weir_text section; /* the one that is coming in */
-    int code;
-    weir_text body;
-    bool ended;
-    bool closed;
-    bool reset; /* by nghttp2 */
-    bool peer_reset;
-    bool refused;   /* GOAWAY below it */
-    bool cancelled; /* by its user */
-    uint32_t reset_code;
-    size_t to_send; /* of content, that the conn has sent and nghttp2 has not yet */
-    bool ends;
-    bool is_connect;
-    bool says_length; /* the section that is coming in */
-} seen;
-
 struct weir_h2_oracle {
     nghttp2_session *session;
-    seen streams[MOST_STREAMS];
+    weir_h2_seen streams[MOST_STREAMS];
     size_t count;
     bool failed; /* GOAWAY with an error, or a fatal error */
     uint32_t failed_code;
@@ -59,74 +40,6 @@ struct weir_h2_oracle {
     weir_text message; /* nghttp2's own words for its last error */
 };
 
-/* What one side did because of a frame. */
-typedef enum act_kind { ACT_NOTHING = 0, ACT_STREAM_ERROR, ACT_CONNECTION_ERROR } act_kind;
-
-typedef struct act {
-    act_kind kind;
-    uint32_t code;
-} act;
-
-/* The first frame after which the two sides differ. */
-typedef struct point {
-    const weir_h2_oracle *oracle;
-    const weir_h2_played *played; /* NULL: nothing of a stream differs */
-    const seen *stream;
-    weir_failure failure; /* weir's */
-    act weir;
-    act nghttp2;
-} point;
-
-typedef struct difference {
-    const char *name;
-    const char *clause;
-    bool (*is)(const point *p);
-} difference;
-
-static bool is_our_limit(const point *p);
-static bool is_their_limit(const point *p);
-static bool is_status_below_100(const point *p);
-static bool is_data_before_head(const point *p);
-static bool is_after_end_stream(const point *p);
-static bool is_window_update_of_nothing(const point *p);
-static bool is_priority_length(const point *p);
-static bool is_too_short(const point *p);
-static bool is_length_in_trailers(const point *p);
-static bool is_length_said_again(const point *p);
-static bool is_length_without_content(const point *p);
-static bool is_length_of_tunnel(const point *p);
-static bool is_priority_on_connection(const point *p);
-static bool is_settings_overflow(const point *p);
-static bool is_settings_in_order(const point *p);
-static bool is_window_before_ack(const point *p);
-static bool is_length_of_refused_connect(const point *p);
-static bool is_window_before_content(const point *p);
-static bool is_push_promise(const point *p);
-static bool is_padding_of_closed_stream(const point *p);
-
-static const difference differences[] = {
-    {"our-limit", "RFC 9113 s10.5", is_our_limit},
-    {"their-limit", "RFC 9113 s10.5", is_their_limit},
-    {"status-below-100", "RFC 9110 s15", is_status_below_100},
-    {"data-before-head", "RFC 9113 s8.1.1", is_data_before_head},
-    {"after-end-stream", "RFC 9113 s5.1", is_after_end_stream},
-    {"window-update-of-nothing", "RFC 9113 s6.9", is_window_update_of_nothing},
-    {"priority-length", "RFC 9113 s6.3", is_priority_length},
-    {"too-short-for-flags", "RFC 9113 s4.2", is_too_short},
-    {"content-length-in-trailers", "RFC 9110 s6.5.1", is_length_in_trailers},
-    {"content-length-said-again", "RFC 9110 s8.6", is_length_said_again},
-    {"content-length-without-content", "RFC 9113 s8.1.1", is_length_without_content},
-    {"content-length-of-a-tunnel", "RFC 9110 s9.3.6", is_length_of_tunnel},
-    {"priority-on-the-connection", "RFC 9113 s6.3", is_priority_on_connection},
-    {"settings-overflow", "RFC 9113 s6.9.2", is_settings_overflow},
-    {"settings-in-order", "RFC 9113 s6.5.3", is_settings_in_order},
-    {"window-before-ack", "RFC 9113 s6.5.3", is_window_before_ack},
-    {"content-length-of-a-refused-connect", "RFC 9113 s8.1.1", is_length_of_refused_connect},
-    {"window-before-content", "RFC 9113 s6.9.1", is_window_before_content},
-    {"push-promise", "RFC 9113 s8.4", is_push_promise},
-    {"padding-of-a-closed-stream", "RFC 9113 s6.1", is_padding_of_closed_stream},
-};
-
 static void opened(const weir_head *head, uint32_t id, void *user);
 static void cancelled(uint32_t id, uint32_t code, void *user);
 static void sent(weir_h2_player *player, weir_span frame, void *user);
@@ -135,12 +48,11 @@ static void mirror_settings(weir_h2_oracle *oracle, weir_span payload);
 static void mirror_data(weir_h2_oracle *oracle, uint32_t id, size_t octets, bool end);
 static void flush(weir_h2_oracle *oracle);
 static void compare(weir_h2_oracle *oracle, weir_h2_player *player);
-static void judge(weir_h2_oracle *oracle, const point *p, const char *text);
-static bool same_stream(const weir_h2_played *played, const seen *stream, weir_text *text);
-static act weir_stream_act(const weir_h2_played *played);
-static act nghttp2_stream_act(const seen *stream);
-static seen *find(const weir_h2_oracle *oracle, int32_t id);
-static const char *last_line(const weir_text *text);
+static void judge(weir_h2_oracle *oracle, const weir_h2_point *p, const char *text);
+static bool same_stream(const weir_h2_played *played, const weir_h2_seen *stream, weir_text *text);
+static weir_h2_act weir_stream_act(const weir_h2_played *played);
+static weir_h2_act nghttp2_stream_act(const weir_h2_seen *stream);
+static weir_h2_seen *find(const weir_h2_oracle *oracle, int32_t id);
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user);
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
@@ -215,16 +127,6 @@ const char *weir_h2_oracle_report(const weir_h2_oracle *oracle)
     return weir_text_string(&oracle->report);
 }
 
-bool weir_h2_oracle_difference_at(size_t i, const char **name, const char **clause)
-{
-    if (i >= WEIR_COUNT_OF(differences)) {
-        return false;
-    }
-    *name = differences[i].name;
-    *clause = differences[i].clause;
-    return true;
-}
-
 /* ---- what the conn does, done again ---- */
 
 static nghttp2_nv nv(const char *name, weir_span value)
@@ -250,7 +152,7 @@ static void opened(const weir_head *head, uint32_t id, void *user)
     bool has_body = head->body.framing != WEIR_FRAMING_NONE;
     nghttp2_data_provider provider = {.read_callback = provide};
     oracle->streams[oracle->count++] =
-        (seen){.id = id, .ends = !has_body, .is_connect = head->is_connect};
+        (weir_h2_seen){.id = id, .ends = !has_body, .is_connect = head->is_connect};
     int32_t submitted = nghttp2_submit_request(oracle->session, NULL, nva, count,
                                                has_body ? &provider : NULL, NULL);
     assert_int_equal(submitted, id);
@@ -260,7 +162,7 @@ static void opened(const weir_head *head, uint32_t id, void *user)
 static void cancelled(uint32_t id, uint32_t code, void *user)
 {
     weir_h2_oracle *oracle = user;
-    seen *stream = find(oracle, (int32_t)id);
+    weir_h2_seen *stream = find(oracle, (int32_t)id);
     if (oracle->is_over || !stream) {
         return;
     }
@@ -310,7 +212,7 @@ static void mirror_settings(weir_h2_oracle *oracle, weir_span payload)
 
 static void mirror_data(weir_h2_oracle *oracle, uint32_t id, size_t octets, bool end)
 {
-    seen *stream = find(oracle, (int32_t)id);
+    weir_h2_seen *stream = find(oracle, (int32_t)id);
     if (stream && !stream->ends) {
         stream->to_send += octets;
         stream->ends = end;
@@ -318,7 +220,7 @@ static void mirror_data(weir_h2_oracle *oracle, uint32_t id, size_t octets, bool
     }
 }
 
-/* Lets nghttp2 send; what it sends is seen by on_sent(). */
+/* Lets nghttp2 send; what it sends is weir_h2_seen by on_sent(). */
 static void flush(weir_h2_oracle *oracle)
 {
     const uint8_t *octets;
@@ -371,14 +273,20 @@ static void compare(weir_h2_oracle *oracle, weir_h2_player *player)
 {
     weir_failure failure = weir_conn_failure(player->conn);
     bool weir_failed = failure.status != WEIR_OK;
-    point p = {.oracle = oracle, .failure = failure};
+    weir_h2_point p = {.frame = oracle->frame,
+                       .payload = oracle->payload,
+                       .frame_stream = find(oracle, (int32_t)oracle->frame.stream),
+                       .is_acknowledged = oracle->is_acknowledged,
+                       .nghttp2_failed = oracle->failed,
+                       .message = &oracle->message,
+                       .failure = failure};
     weir_text text = {.at = NULL};
     bool same = true;
     if (weir_failed) {
-        p.weir = (act){ACT_CONNECTION_ERROR, failure.h2_code};
+        p.weir = (weir_h2_act){WEIR_H2_ACT_CONNECTION_ERROR, failure.h2_code};
     }
     if (oracle->failed) {
-        p.nghttp2 = (act){ACT_CONNECTION_ERROR, oracle->failed_code};
+        p.nghttp2 = (weir_h2_act){WEIR_H2_ACT_CONNECTION_ERROR, oracle->failed_code};
     }
     if (p.weir.kind != p.nghttp2.kind || p.weir.code != p.nghttp2.code) {
         same = false;
@@ -388,7 +296,7 @@ static void compare(weir_h2_oracle *oracle, weir_h2_player *player)
     }
     for (size_t i = 0; i < player->count; i++) {
         weir_h2_played *played = &player->played[i];
-        const seen *stream = find(oracle, (int32_t)played->id);
+        const weir_h2_seen *stream = find(oracle, (int32_t)played->id);
         if (!stream || stream->cancelled || played->cancelled) {
             continue;
         }
@@ -403,11 +311,11 @@ static void compare(weir_h2_oracle *oracle, weir_h2_player *player)
             if (!p.played) {
                 p.played = played;
                 p.stream = stream;
-                if (p.weir.kind == ACT_NOTHING) {
+                if (p.weir.kind == WEIR_H2_ACT_NOTHING) {
                     p.weir = weir_stream_act(played);
                     p.failure = played->failure;
                 }
-                if (p.nghttp2.kind == ACT_NOTHING) {
+                if (p.nghttp2.kind == WEIR_H2_ACT_NOTHING) {
                     p.nghttp2 = nghttp2_stream_act(stream);
                 }
             }
@@ -424,13 +332,11 @@ static void compare(weir_h2_oracle *oracle, weir_h2_player *player)
     weir_text_clear(&text);
 }
 
-static void judge(weir_h2_oracle *oracle, const point *p, const char *text)
+static void judge(weir_h2_oracle *oracle, const weir_h2_point *p, const char *text)
 {
-    for (size_t i = 0; i < WEIR_COUNT_OF(differences); i++) {
-        if (differences[i].is(p)) {
-            oracle->difference = differences[i].name;
-            return;
-        }
+    oracle->difference = weir_h2_difference_of(p);
+    if (oracle->difference) {
+        return;
     }
     weir_text_printf(&oracle->report,
                      "after %s flags 0x%x stream %u of %u octets:\n%sweir says: %s %s\n"
@@ -442,10 +348,10 @@ static void judge(weir_h2_oracle *oracle, const point *p, const char *text)
 }
 
 /* Adds to the text what differs. */
-static bool same_stream(const weir_h2_played *played, const seen *stream, weir_text *text)
+static bool same_stream(const weir_h2_played *played, const weir_h2_seen *stream, weir_text *text)
 {
-    act weir = weir_stream_act(played);
-    act theirs = nghttp2_stream_act(stream);
+    weir_h2_act weir = weir_stream_act(played);
+    weir_h2_act theirs = nghttp2_stream_act(stream);
     size_t before = text->length;
     if (weir.kind != theirs.kind || weir.code != theirs.code) {
         weir_text_printf(text, "stream %u: weir %s %s (%s), nghttp2 %s %s\n", played->id,
@@ -461,8 +367,8 @@ static bool same_stream(const weir_h2_played *played, const seen *stream, weir_t
     size_t length = played->body.length + held;
     /* nghttp2 delivers the content of a frame that broke the window; we do not. */
     bool same_length = length == stream->body.length ||
-                       (weir.kind == ACT_STREAM_ERROR && weir.code == WEIR_H2_FLOW_CONTROL_ERROR &&
-                        length < stream->body.length);
+                       (weir.kind == WEIR_H2_ACT_STREAM_ERROR &&
+                        weir.code == WEIR_H2_FLOW_CONTROL_ERROR && length < stream->body.length);
     bool same_body =
         same_length && (played->body.length == 0 ||
                         memcmp(played->body.at, stream->body.at, played->body.length) == 0);
@@ -488,234 +394,27 @@ static bool same_stream(const weir_h2_played *played, const seen *stream, weir_t
     return text->length == before;
 }
 
-static act weir_stream_act(const weir_h2_played *played)
+static weir_h2_act weir_stream_act(const weir_h2_played *played)
 {
     if (played->failed && played->failure.local_h2_code) {
-        return (act){ACT_STREAM_ERROR, played->failure.h2_code};
+        return (weir_h2_act){WEIR_H2_ACT_STREAM_ERROR, played->failure.h2_code};
     }
-    return (act){ACT_NOTHING, 0};
+    return (weir_h2_act){WEIR_H2_ACT_NOTHING, 0};
 }
 
-static act nghttp2_stream_act(const seen *stream)
+static weir_h2_act nghttp2_stream_act(const weir_h2_seen *stream)
 {
     if (stream->reset) {
-        return (act){ACT_STREAM_ERROR, stream->reset_code};
+        return (weir_h2_act){WEIR_H2_ACT_STREAM_ERROR, stream->reset_code};
     }
-    return (act){ACT_NOTHING, 0};
+    return (weir_h2_act){WEIR_H2_ACT_NOTHING, 0};
 }
 
-/* ---- what may differ ---- */
-
-static bool acts(const act *a, act_kind kind, uint32_t code)
-{
-    return a->kind == kind && a->code == code;
-}
-
-static bool says(const point *p, const char *what)
-{
-    return p->failure.what && strcmp(p->failure.what, what) == 0;
-}
-
-/* What we limit and nghttp2 does not, or not at that number. */
-static bool is_our_limit(const point *p)
-{
-    return p->weir.kind != ACT_NOTHING && (int)p->failure.status <= (int)WEIR_E_LIMIT_HEAD &&
-           (int)p->failure.status >= (int)WEIR_E_LIMIT_FLOOD;
-}
-
-/* nghttp2 takes eight CONTINUATION frames in a block; ours depend on the limit of the head. */
-static bool is_their_limit(const point *p)
-{
-    return p->weir.kind == ACT_NOTHING && p->oracle->frame.type == WEIR_H2_CONTINUATION &&
-           acts(&p->nghttp2, ACT_CONNECTION_ERROR, WEIR_H2_INTERNAL_ERROR);
-}
-
-static bool is_status_below_100(const point *p)
-{
-    return acts(&p->weir, ACT_STREAM_ERROR, WEIR_H2_PROTOCOL_ERROR) &&
-           says(p, ":status is no status code") && p->nghttp2.kind == ACT_NOTHING && p->stream &&
-           p->stream->code < 100;
-}
-
-/* It may break the stream's window as well, which is a stream error too. */
-static bool is_data_before_head(const point *p)
-{
-    return p->weir.kind == ACT_STREAM_ERROR && p->oracle->frame.type == WEIR_H2_DATA &&
-           (says(p, "DATA before the final response head") ||
-            (p->weir.code == WEIR_H2_FLOW_CONTROL_ERROR && p->failure.phase != WEIR_PHASE_BODY)) &&
-           acts(&p->nghttp2, ACT_CONNECTION_ERROR, WEIR_H2_PROTOCOL_ERROR);
-}
-
-/* In a block of several frames nghttp2 says so at the first, weir at the last. */
-static bool is_after_end_stream(const point *p)
-{
-    bool goes_on = p->weir.kind == ACT_NOTHING && p->oracle->frame.type == WEIR_H2_HEADERS &&
-                   !(p->oracle->frame.flags & WEIR_H2_FLAG_END_HEADERS);
-    if (goes_on && acts(&p->nghttp2, ACT_CONNECTION_ERROR, WEIR_H2_STREAM_CLOSED)) {
-        return true;
-    }
-    return acts(&p->weir, ACT_STREAM_ERROR, WEIR_H2_STREAM_CLOSED) &&
-           acts(&p->nghttp2, ACT_CONNECTION_ERROR, WEIR_H2_STREAM_CLOSED);
-}
-
-static bool is_window_update_of_nothing(const point *p)
-{
-    return acts(&p->weir, ACT_STREAM_ERROR, WEIR_H2_PROTOCOL_ERROR) &&
-           says(p, "WINDOW_UPDATE of nothing") &&
-           acts(&p->nghttp2, ACT_CONNECTION_ERROR, WEIR_H2_PROTOCOL_ERROR);
-}
-
-static bool is_priority_length(const point *p)
-{
-    return acts(&p->weir, ACT_STREAM_ERROR, WEIR_H2_FRAME_SIZE_ERROR) &&
-           says(p, "PRIORITY of a wrong length") &&
-           acts(&p->nghttp2, ACT_CONNECTION_ERROR, WEIR_H2_FRAME_SIZE_ERROR);
-}
-
-static bool is_too_short(const point *p)
-{
-    return acts(&p->weir, ACT_CONNECTION_ERROR, WEIR_H2_FRAME_SIZE_ERROR) &&
-           says(p, "a frame is too short for its flags") &&
-           (acts(&p->nghttp2, ACT_CONNECTION_ERROR, WEIR_H2_PROTOCOL_ERROR) ||
-            acts(&p->nghttp2, ACT_CONNECTION_ERROR, WEIR_H2_STREAM_CLOSED));
-}
-
-/* weir drops it, so that only nghttp2 can tell that it was there. */
-static bool is_length_in_trailers(const point *p)
-{
-    return p->weir.kind == ACT_NOTHING && p->played &&
-           acts(&p->nghttp2, ACT_STREAM_ERROR, WEIR_H2_PROTOCOL_ERROR) &&
-           strstr(last_line(&p->played->fields), " trailers") &&
-           (p->stream->says_length ||
-            strstr(weir_text_string(&p->oracle->message), "[content-length]"));
-}
-
-/* In several fields, or in one as a list. */
-static bool is_length_said_again(const point *p)
-{
-    return p->weir.kind == ACT_NOTHING && p->played &&
-           acts(&p->nghttp2, ACT_STREAM_ERROR, WEIR_H2_PROTOCOL_ERROR) &&
-           strstr(last_line(&p->played->fields), " head ") &&
-           !strstr(last_line(&p->played->fields), " head 204 ") &&
-           strstr(weir_text_string(&p->oracle->message), "[content-length]");
-}
-
-/* Of 1xx and 204: nghttp2 refuses one, or takes the field away if it is 0. */
-static bool is_length_without_content(const point *p)
-{
-    if (p->weir.kind != ACT_NOTHING || !p->played || p->oracle->frame.type == WEIR_H2_DATA) {
-        return false;
-    }
-    const char *line = last_line(&p->played->fields);
-    bool has_none = strstr(line, " informational ") || strstr(line, " head 204 ");
-    return has_none && strstr(line, " content-length=") &&
-           (p->nghttp2.kind == ACT_NOTHING ||
-            acts(&p->nghttp2, ACT_STREAM_ERROR, WEIR_H2_PROTOCOL_ERROR));
-}
-
-/* The length of a tunnel means nothing; nghttp2 takes the field away. */
-static bool is_length_of_tunnel(const point *p)
-{
-    return p->weir.kind == ACT_NOTHING && p->nghttp2.kind == ACT_NOTHING && p->stream &&
-           p->stream->is_connect && p->stream->code / 100 == 2 &&
-           strstr(last_line(&p->played->fields), " content-length=");
-}
-
-/* nghttp2 ignores every PRIORITY frame once it has sent NO_RFC7540_PRIORITIES. */
-static bool is_priority_on_connection(const point *p)
-{
-    return p->oracle->frame.type == WEIR_H2_PRIORITY && p->oracle->frame.stream == 0 &&
-           acts(&p->weir, ACT_CONNECTION_ERROR, WEIR_H2_PROTOCOL_ERROR) &&
-           p->nghttp2.kind == ACT_NOTHING;
-}
-
-/* nghttp2 resets the streams that overflow. */
-static bool is_settings_overflow(const point *p)
-{
-    return acts(&p->weir, ACT_CONNECTION_ERROR, WEIR_H2_FLOW_CONTROL_ERROR) &&
-           says(p, "SETTINGS makes a window overflow") && !p->oracle->failed;
-}
-
-/*
- * Values take effect in their order. nghttp2 keeps only the last of each setting in a frame, and
- * looks at them in an order of its own, so that of two bad ones it may find the other.
- */
-static bool is_settings_in_order(const point *p)
-{
-    const weir_span payload = p->oracle->payload;
-    const char *what = p->failure.what;
-    if (p->oracle->frame.type != WEIR_H2_SETTINGS || p->weir.kind != ACT_CONNECTION_ERROR ||
-        !what || strncmp(what, "SETTINGS_", 9) != 0) {
-        return false;
-    }
-    bool repeats = false;
-    for (size_t i = 0; i < payload.length; i += WEIR_H2_SETTING_OCTETS) {
-        for (size_t j = 0; j < i; j += WEIR_H2_SETTING_OCTETS) {
-            repeats = repeats || memcmp(payload.at + i, payload.at + j, 2) == 0;
-        }
-    }
-    return repeats ||
-           (p->nghttp2.kind == ACT_CONNECTION_ERROR && payload.length > WEIR_H2_SETTING_OCTETS);
-}
-
-/* Our SETTINGS came before the request: the server knew the window, acknowledged or not. */
-static bool is_window_before_ack(const point *p)
-{
-    return p->oracle->frame.type == WEIR_H2_DATA && !p->oracle->is_acknowledged &&
-           acts(&p->weir, ACT_STREAM_ERROR, WEIR_H2_FLOW_CONTROL_ERROR) &&
-           p->nghttp2.kind == ACT_NOTHING;
-}
-
-/* nghttp2 holds no response to CONNECT to its length. */
-static bool is_length_of_refused_connect(const point *p)
-{
-    return p->stream && p->stream->is_connect && p->failure.status == WEIR_E_H2_LENGTH &&
-           acts(&p->weir, ACT_STREAM_ERROR, WEIR_H2_PROTOCOL_ERROR) &&
-           p->nghttp2.kind == ACT_NOTHING;
-}
-
-/* As window-before-ack, for DATA that breaks the message too. */
-static bool is_window_before_content(const point *p)
-{
-    return p->oracle->frame.type == WEIR_H2_DATA && !p->oracle->is_acknowledged &&
-           acts(&p->weir, ACT_STREAM_ERROR, WEIR_H2_FLOW_CONTROL_ERROR) &&
-           acts(&p->nghttp2, ACT_STREAM_ERROR, WEIR_H2_PROTOCOL_ERROR);
-}
-
-/* nghttp2 may find another fault in it first. */
-static bool is_push_promise(const point *p)
-{
-    return p->oracle->frame.type == WEIR_H2_PUSH_PROMISE && says(p, "PUSH_PROMISE") &&
-           acts(&p->weir, ACT_CONNECTION_ERROR, WEIR_H2_PROTOCOL_ERROR);
-}
-
-/* nghttp2 does not look into DATA of a stream that it has forgotten, or that had ended. */
-static bool is_padding_of_closed_stream(const point *p)
-{
-    const seen *stream = find(p->oracle, (int32_t)p->oracle->frame.stream);
-    bool is_closed =
-        !stream || stream->closed || stream->reset || stream->cancelled || stream->ended;
-    bool has_padding_fault =
-        says(p, "a frame is too short for its flags") || says(p, "padding longer than its frame");
-    return p->oracle->frame.type == WEIR_H2_DATA && is_closed && has_padding_fault &&
-           p->weir.kind == ACT_CONNECTION_ERROR &&
-           (!p->oracle->failed || acts(&p->nghttp2, ACT_CONNECTION_ERROR, WEIR_H2_STREAM_CLOSED));
-}
-
-static const char *last_line(const weir_text *text)
-{
-    const char *at = weir_text_string(text);
-    for (const char *end = strchr(at, '\n'); end && end[1]; end = strchr(at, '\n')) {
-        at = end + 1;
-    }
-    return at;
-}
-
-static seen *find(const weir_h2_oracle *oracle, int32_t id)
+static weir_h2_seen *find(const weir_h2_oracle *oracle, int32_t id)
 {
     for (size_t i = 0; i < oracle->count; i++) {
         if (oracle->streams[i].id == (uint32_t)id) {
-            return (seen *)(uintptr_t)&oracle->streams[i];
+            return (weir_h2_seen *)(uintptr_t)&oracle->streams[i];
         }
     }
     return NULL;
@@ -726,7 +425,7 @@ static seen *find(const weir_h2_oracle *oracle, int32_t id)
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     (void)session;
-    seen *stream = find(user, frame->hd.stream_id);
+    weir_h2_seen *stream = find(user, frame->hd.stream_id);
     if (stream) {
         weir_text_reset(&stream->section);
         stream->code = 0;
@@ -740,7 +439,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
                      void *user)
 {
     (void)session;
-    seen *stream = find(user, frame->hd.stream_id);
+    weir_h2_seen *stream = find(user, frame->hd.stream_id);
     if (!stream) {
         return 0;
     }
@@ -789,7 +488,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     if (frame->hd.type == NGHTTP2_SETTINGS && frame->hd.flags & NGHTTP2_FLAG_ACK) {
         oracle->is_acknowledged = true;
     }
-    seen *stream = find(oracle, frame->hd.stream_id);
+    weir_h2_seen *stream = find(oracle, frame->hd.stream_id);
     if (!stream) {
         return 0;
     }
@@ -819,7 +518,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
 {
     (void)session;
     (void)flags;
-    seen *stream = find(user, id);
+    weir_h2_seen *stream = find(user, id);
     if (stream) {
         weir_text_append(&stream->body, (weir_span){octets, length});
     }
@@ -834,7 +533,7 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *u
         oracle->failed = true;
         oracle->failed_code = frame->goaway.error_code;
     }
-    seen *stream = find(oracle, frame->hd.stream_id);
+    weir_h2_seen *stream = find(oracle, frame->hd.stream_id);
     if (frame->hd.type == NGHTTP2_RST_STREAM && stream && !stream->cancelled) {
         stream->reset = true;
         stream->reset_code = frame->rst_stream.error_code;
@@ -845,7 +544,7 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *u
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *user)
 {
     (void)session;
-    seen *stream = find(user, id);
+    weir_h2_seen *stream = find(user, id);
     if (!stream) {
         return 0;
     }
@@ -873,7 +572,7 @@ static ssize_t provide(nghttp2_session *session, int32_t id, uint8_t *to, size_t
 {
     (void)session;
     (void)source;
-    seen *stream = find(user, id);
+    weir_h2_seen *stream = find(user, id);
     size_t length = weir_min(stream->to_send, room);
     memset(to, 'x', length);
     stream->to_send -= length;

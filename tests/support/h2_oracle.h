@@ -6,8 +6,7 @@
  * After each frame both sides are compared: what the users were told (fields of every section,
  * content, ends), which streams were reset and with what code, and whether the connection is in
  * error and with what code. The first difference ends the comparison, because everything behind it
- * follows from it. A difference is either one of the table in h2_oracle.c, which says of each why
- * weir is right (tests/corpus/h2/DIFFERENCES.md), or a failure.
+ * follows from it. A difference is either one of those that may be (h2_difference.h), or a failure.
  *
  * The oracle sends what the conn sends: window updates and DATA are mirrored frame by frame, so
  * that both have the same windows; nghttp2 gives no credit of its own.
@@ -30,8 +29,5 @@ weir_h2_watch weir_h2_oracle_watch(weir_h2_oracle *oracle);
 const char *weir_h2_oracle_difference(const weir_h2_oracle *oracle);
 /* What differs and may not; "" when nothing does. */
 const char *weir_h2_oracle_report(const weir_h2_oracle *oracle);
-
-/* The i-th allowed difference; false past the end. */
-bool weir_h2_oracle_difference_at(size_t i, const char **name, const char **clause);
 
 #endif
