@@ -64,6 +64,12 @@ typedef struct weir_front {
     weir_status (*finish)(weir_exchange *exchange, const weir_fields *trailers);
     void (*resume)(weir_exchange *exchange);
     void (*kick)(weir_exchange *exchange); /* cancel_wanted was set; any thread, never blocks */
+    /*
+     * The same for who holds a lock, where kick() may call a hook (NULL: it does not): what it answers, unless that is NULL, must be
+     * given to rouse() once the lock was let go.
+     */
+    void *(*kick_quietly)(weir_exchange *exchange);
+    void (*rouse)(void *sleeper);
     void (*leave)(weir_exchange *exchange); /* about to be freed: give everything back */
 } weir_front;
 

@@ -118,6 +118,8 @@ typedef struct weir_mutex {
 typedef struct weir_condition {
     _Alignas(16) unsigned char room[64];
 } weir_condition;
+/* Lets other threads run. */
+void weir_os_yield(void);
 bool weir_mutex_init(weir_mutex *mutex);
 void weir_mutex_clear(weir_mutex *mutex);
 void weir_mutex_lock(weir_mutex *mutex);

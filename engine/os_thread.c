@@ -5,6 +5,7 @@
 #include "engine/os.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,6 +19,11 @@ struct weir_fork_mark {
 
 static pthread_mutex_t *mutex_of(weir_mutex *mutex);
 static pthread_cond_t *condition_of(weir_condition *condition);
+
+void weir_os_yield(void)
+{
+    (void)sched_yield();
+}
 
 bool weir_mutex_init(weir_mutex *mutex)
 {

@@ -41,6 +41,9 @@ weir_seat *weir_seat_new(const weir_allocator *allocator, const weir_wait_hooks 
 void weir_seat_free(weir_seat *seat, const weir_allocator *allocator)
 {
     WEIR_ASSERT(seat->state == WEIR_SEAT_AWAY);
+    while (atomic_load(&seat->rousing) > 0) {
+        weir_os_yield(); /* a cancel that came late: its hook is about to return */
+    }
     if (seat->signal >= 0) {
         weir_os_close(seat->signal);
     }
@@ -155,6 +158,13 @@ void weir_seat_wake(weir_seat *seat)
 
 void weir_seat_kick(weir_seat *seat, const weir_exchange *exchange)
 {
+    if (weir_seat_kick_quietly(seat, exchange)) {
+        weir_seat_rouse(seat);
+    }
+}
+
+bool weir_seat_kick_quietly(weir_seat *seat, const weir_exchange *exchange)
+{
     bool by_hook = false;
 
     weir_mutex_lock(&seat->lock);
@@ -165,10 +175,17 @@ void weir_seat_kick(weir_seat *seat, const weir_exchange *exchange)
             weir_os_shutdown_read(seat->fd);
         }
     }
-    weir_mutex_unlock(&seat->lock);
     if (by_hook) {
-        seat->hooks->wake(&seat->parked, seat->hooks->user);
+        atomic_fetch_add(&seat->rousing, 1);
     }
+    weir_mutex_unlock(&seat->lock);
+    return by_hook;
+}
+
+void weir_seat_rouse(weir_seat *seat)
+{
+    seat->hooks->wake(&seat->parked, seat->hooks->user);
+    atomic_fetch_sub(&seat->rousing, 1);
 }
 
 /* False: it was woken already and need not wait. */

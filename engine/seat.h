@@ -45,6 +45,7 @@ typedef struct weir_seat {
     int fd;                     /* while RECEIVING */
     int signal;                 /* eventfd for POLLING; -1: made at the first poll */
     void *parked;               /* the wait hooks' */
+    atomic_uint rousing;        /* threads that are about to call the wake hook */
     weir_list dials;            /* lines that were given to this thread to dial; guarded by the core's lock */
     bool is_dialing;            /* it runs one now; guarded by the core's lock */
     uint8_t *receive;
@@ -66,5 +67,8 @@ weir_io weir_seat_receive(weir_seat *seat, int fd, size_t room);
 void weir_seat_wake(weir_seat *seat);
 /* Any thread: wakes the exchange if it still sits here, in every way that it may wait. */
 void weir_seat_kick(weir_seat *seat, const weir_exchange *exchange);
+/* The same without the hook. True: weir_seat_rouse() must follow, with no lock held; until then the seat is not freed. */
+bool weir_seat_kick_quietly(weir_seat *seat, const weir_exchange *exchange);
+void weir_seat_rouse(weir_seat *seat);
 
 #endif

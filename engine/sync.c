@@ -20,6 +20,8 @@ static weir_status sync_write(weir_exchange *ex, weir_span octets, size_t *taken
 static weir_status sync_finish(weir_exchange *ex, const weir_fields *trailers);
 static void sync_resume(weir_exchange *ex);
 static void sync_kick(weir_exchange *ex);
+static void *sync_kick_quietly(weir_exchange *ex);
+static void sync_rouse(void *seat);
 static void sync_leave(weir_exchange *ex);
 static weir_status begin(weir_client *client, const weir_client_options *options, weir_shared *shared);
 static void close_everything(weir_client *client);
@@ -41,6 +43,8 @@ static const weir_front front = {
     .finish = sync_finish,
     .resume = sync_resume,
     .kick = sync_kick,
+    .kick_quietly = sync_kick_quietly,
+    .rouse = sync_rouse,
     .leave = sync_leave,
 };
 
@@ -383,6 +387,18 @@ static void sync_kick(weir_exchange *ex)
     if (seat != NULL) {
         weir_seat_kick(seat, ex);
     }
+}
+
+static void *sync_kick_quietly(weir_exchange *ex)
+{
+    weir_seat *seat = atomic_load(&ex->sits);
+
+    return seat != NULL && weir_seat_kick_quietly(seat, ex) ? seat : NULL;
+}
+
+static void sync_rouse(void *seat)
+{
+    weir_seat_rouse(seat);
 }
 
 static void sync_leave(weir_exchange *ex)

@@ -7,6 +7,8 @@
 #include "engine/exchange.h"
 #include "engine/os.h"
 
+#define SLEEPERS 32
+
 struct weir_token {
     const weir_allocator *allocator;
     weir_mutex lock;
@@ -15,6 +17,13 @@ struct weir_token {
     atomic_bool cancelled;
 };
 
+/* Who sleeps in a wait hook, to be woken once the token's lock was let go: a hook may run anything. */
+typedef struct sleeper {
+    void (*rouse)(void *at);
+    void *at;
+} sleeper;
+
+static size_t kick_all(weir_token *token, sleeper *asleep);
 static void release(weir_token *token);
 
 weir_token *weir_token_new(const weir_allocator *allocator)
@@ -37,12 +46,19 @@ weir_token *weir_token_new(const weir_allocator *allocator)
 
 void weir_token_cancel(weir_token *token)
 {
-    weir_mutex_lock(&token->lock);
-    atomic_store(&token->cancelled, true);
-    for (weir_list *at = token->exchanges.next; at != &token->exchanges; at = at->next) {
-        weir_cancel(WEIR_CONTAINER_OF(at, weir_exchange, token_place));
+    sleeper asleep[SLEEPERS];
+    bool more = true;
+
+    while (more) {
+        weir_mutex_lock(&token->lock);
+        atomic_store(&token->cancelled, true);
+        const size_t count = kick_all(token, asleep);
+        more = count == SLEEPERS;
+        weir_mutex_unlock(&token->lock);
+        for (size_t i = 0; i < count; i++) {
+            asleep[i].rouse(asleep[i].at);
+        }
     }
-    weir_mutex_unlock(&token->lock);
 }
 
 bool weir_token_is_cancelled(const weir_token *token)
@@ -77,6 +93,25 @@ void weir_token_remove(weir_token *token, weir_exchange *exchange)
     exchange->token = NULL;
     weir_mutex_unlock(&token->lock);
     release(token);
+}
+
+/* Kicks whoever was not yet; those who sleep in a hook are left to be roused, as many as there is room for. */
+static size_t kick_all(weir_token *token, sleeper *asleep)
+{
+    size_t count = 0;
+
+    for (weir_list *at = token->exchanges.next; at != &token->exchanges && count < SLEEPERS; at = at->next) {
+        weir_exchange *ex = WEIR_CONTAINER_OF(at, weir_exchange, token_place);
+        if (ex->front->kick_quietly == NULL) {
+            weir_cancel(ex);
+        } else if (!atomic_exchange(&ex->cancel_wanted, true)) {
+            void *who = ex->front->kick_quietly(ex);
+            if (who != NULL) {
+                asleep[count++] = (sleeper){ex->front->rouse, who};
+            }
+        }
+    }
+    return count;
 }
 
 static void release(weir_token *token)
