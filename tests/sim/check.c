@@ -568,6 +568,10 @@ void sim_check_end(sim_world *world)
 
     SIM_MUST(world, memcmp(&driver->closed_exchanges, &client->tally, sizeof(client->tally)) == 0,
              "the tallies of all exchanges are not those of all connections");
+    SIM_MUST(world,
+             driver->closes_told == driver->links_closed || world->faults[SIM_FAULT_NOMEM] > 0,
+             "%llu connections were closed, %llu were told",
+             (unsigned long long)driver->links_closed, (unsigned long long)driver->closes_told);
     SIM_MUST(world, world->net->open == 0, "%zu descriptors were not closed", world->net->open);
     SIM_MUST(world, world->memory.live == 0, "%llu blocks of %llu octets were not given back",
              (unsigned long long)world->memory.live, (unsigned long long)world->memory.live_octets);

@@ -125,7 +125,10 @@ void sim_client_leaves(sim_world *world, weir_exchange *ex)
 {
     const weir_tally tally = weir_exchange_tally(ex);
 
+    sim_call *call = weir_exchange_user(ex);
+
     weir_tally_add(&world->client->tally, &tally);
+    call->attempts = weir_exchange_attempt_count(ex);
 }
 
 sim_call *sim_call_of(sim_world *world, uint64_t number)
@@ -166,6 +169,7 @@ static void plan_call(sim_world *world, sim_call *call)
     call->method = methods[pick].name;
     call->idempotent = methods[pick].idempotent;
     call->origin = sim_below(dice, world->plan.origins);
+    call->numeric = world->plan.numeric && sim_below(dice, 2) == 0;
     call->options = (weir_call)WEIR_CALL_INIT;
     call->options.pin =
         world->plan.kinds[call->origin] == SIM_ORIGIN_H2 ? WEIR_H2 : WEIR_PROTOCOL_ANY;
@@ -175,6 +179,11 @@ static void plan_call(sim_world *world, sim_call *call)
     }
     call->options.hint = (weir_hint)sim_below(dice, WEIR_HINT_DUPLEX + 1);
     plan_pin(world, call);
+    call->is_watched = sim_below(dice, 3) == 0;
+    if (call->is_watched) {
+        sim_watch_open(&call->watch, call);
+        call->options.observer = &call->watch.observer;
+    }
     call->options.replay = (weir_replay_policy)(sim_below(dice, 2) == 0 ? 0 : sim_below(dice, 3));
     call->options.attempts = (uint32_t)sim_below(dice, WEIR_ATTEMPTS_LIMIT + 1);
     if (methods[pick].content) {
@@ -290,8 +299,9 @@ static weir_status submit_now(sim_call *call, weir_exchange **exchange)
     if (status != WEIR_OK) {
         return status;
     }
-    (void)snprintf(url, sizeof(url), "http%s://o%zu.sim/c/%llu", tls ? "s" : "", call->origin,
-                   (unsigned long long)call->number);
+    (void)snprintf(url, sizeof(url),
+                   call->numeric ? "http%s://10.%zu.0.1/c/%llu" : "http%s://o%zu.sim/c/%llu",
+                   tls ? "s" : "", call->origin, (unsigned long long)call->number);
     request.method = weir_span_of(call->method);
     request.url = weir_span_of(url);
     request.fields = &field;
@@ -579,6 +589,8 @@ static void done(sim_call *call, weir_status status)
     sim_world *world = call->world;
 
     call->state = SIM_CALL_DONE;
+    SIM_MUST(world, !call->is_watched || call->watch.done || world->faults[SIM_FAULT_NOMEM] > 0,
+             "call %llu is told DONE before its observer", (unsigned long long)call->number);
     call->status = status;
     call->processed = weir_exchange_failure(call->exchange).processed;
     call->done_ns = world->now_ns;

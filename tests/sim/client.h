@@ -14,6 +14,7 @@
 
 #include "engine/turn.h"
 #include "peer.h"
+#include "watch.h"
 
 typedef enum sim_call_state {
     SIM_CALL_WAITING = 0,
@@ -28,12 +29,15 @@ typedef struct sim_call {
     sim_call_state state;
     bool calm; /* submitted after the storm: must succeed */
     size_t origin;
+    bool numeric; /* its host is an address */
     const char *method;
     bool idempotent;
     bool reads_slowly;
     bool cancelled;
     weir_call options;
     weir_token *token;
+    sim_watch watch;
+    bool is_watched;
     weir_exchange *exchange;
     uint64_t id;
 
@@ -60,6 +64,7 @@ typedef struct sim_call {
     weir_time unblocked_ns;      /* when a full inbox was last read */
     bool ended;                  /* weir_read() answered END */
 
+    size_t attempts; /* when it was freed */
     weir_status status;
     weir_processed processed; /* what was said about it at DONE */
     weir_time submitted_ns;

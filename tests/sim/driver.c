@@ -6,6 +6,7 @@
 
 #include "check.h"
 #include "client.h"
+#include "peer.h"
 
 #define ROUNDS_LIMIT    64
 #define IDLE_TURNS_MOST 5
@@ -89,6 +90,7 @@ bool sim_driver_open(sim_world *world)
         .size = sizeof(shared),
         .allocator = &world->memory.allocator,
     };
+    sim_watch_connections(world, &driver->observer);
     driver->shared = weir_shared_new(&shared, &status);
     if (driver->shared == NULL) {
         return false;
@@ -96,6 +98,7 @@ bool sim_driver_open(sim_world *world)
     const weir_core_options core = {
         .allocator = &world->memory.allocator,
         .shared = driver->shared,
+        .observer = &driver->observer,
         .limits = &world->plan.limits,
         .seed = world->seed,
     };
@@ -126,6 +129,8 @@ void sim_driver_close(sim_world *world)
         close_port(world, WEIR_CONTAINER_OF(turn->ports.next, weir_port, place));
         weir_turn_decide(turn);
     }
+    weir_events_tell(&turn->core.events);
+    driver->counts = weir_pool_count(turn->core.pool);
     weir_turn_clear(turn);
     weir_shared_release(driver->shared);
     driver->is_open = false;
@@ -548,8 +553,11 @@ static void receive(sim_world *world, weir_port *port)
 
 void sim_driver_race(sim_world *world, weir_port *port)
 {
-    if (port->fd >= 0 && sim_net_is_readable(sim_driver_socket(port)) &&
-        sim_fault(world, SIM_FAULT_FACTS_RACE, &world->for_driver)) {
+    sim_socket *socket = sim_driver_socket(port);
+
+    if (socket != NULL && sim_fault(world, SIM_FAULT_FACTS_RACE, &world->for_driver)) {
+        sim_peer_meddle(socket);
+        sim_net_hurry(socket);
         port->readable = true;
         receive(world, port);
     }

@@ -29,6 +29,9 @@ typedef struct sim_driver {
     weir_list cancelled;
     weir_list sent; /* of sim_sending: complete, not told */
     uint64_t next_lookup;
+    weir_observer observer; /* of connections */
+    uint64_t closes_told;
+    weir_pool_counts counts; /* when it was closed */
     uint64_t links_closed;
     uint64_t links_agreed;
     weir_tally closed_exchanges; /* the sum over all accounts */

@@ -19,6 +19,7 @@ static void put_head(sim_peer *peer, sim_script *script, sim_request *request);
 static void put_fields(sim_peer *peer, sim_script *script, uint64_t *row, const sim_field *fields,
                        size_t count);
 static void put_malformed(sim_peer *peer, sim_script *script, sim_request *request);
+static void put_too_much(sim_peer *peer, sim_script *script, sim_request *request);
 static void cut(sim_peer *peer, sim_script *script);
 
 typedef enum framing { FRAMING_NONE = 0, FRAMING_COUNTED, FRAMING_CHUNKED, FRAMING_CLOSE } framing;
@@ -89,6 +90,11 @@ static void put_head(sim_peer *peer, sim_script *script, sim_request *request)
     }
     if (closes) {
         put(peer, script, row, "connection: close\r\n");
+    }
+    if (sim_below(dice, 6) == 0) {
+        script->keeps_ns = sim_between(dice, 1, 5) * WEIR_NS_PER_SECOND;
+        put(peer, script, row, "keep-alive: timeout=%u\r\n",
+            (unsigned)(script->keeps_ns / WEIR_NS_PER_SECOND));
     }
     put(peer, script, row, "\r\n");
     script->head_end = script->length;
@@ -172,6 +178,10 @@ static void put_malformed(sim_peer *peer, sim_script *script, sim_request *reque
     uint64_t *row = &response->rows.head;
 
     response->valid = false;
+    if (sim_below(dice, 4) == 0) {
+        put_too_much(peer, script, request);
+        return;
+    }
     if (request->is_head_method || sim_below(dice, 2) == 0) {
         put(peer, script, row, "%s", heads[sim_below(dice, WEIR_COUNT_OF(heads))]);
         return;
@@ -188,6 +198,25 @@ static void put_malformed(sim_peer *peer, sim_script *script, sim_request *reque
         return;
     }
     put(peer, script, row, "%s", chunks[sim_below(dice, WEIR_COUNT_OF(chunks))]);
+}
+
+/* More than a client should bear (threats.md, rows 12 to 15). */
+static void put_too_much(sim_peer *peer, sim_script *script, sim_request *request)
+{
+    uint64_t *row = &request->response.rows.head;
+    const uint64_t kind = sim_below(&peer->world->for_peers, 3);
+
+    if (kind == 0) {
+        for (int i = 0; i < 40; i++) {
+            put(peer, script, row, "HTTP/1.1 103 Early Hints\r\n\r\n");
+        }
+        return;
+    }
+    put(peer, script, row, "HTTP/1.1 200 OK\r\n");
+    for (int i = 0; i < (kind == 1 ? 300 : 200); i++) {
+        put(peer, script, row, "x-a: %*s\r\n", kind == 1 ? 1 : 400, "a");
+    }
+    put(peer, script, row, "\r\n");
 }
 
 /* The peer ends or resets at any octet of it. */

@@ -226,6 +226,14 @@ void sim_net_ready_again(sim_socket *socket)
     put_ready(socket, true, false, false);
 }
 
+void sim_net_hurry(sim_socket *socket)
+{
+    if (socket->state == SIM_SOCKET_CONNECTED && !socket->reset) {
+        socket->down.arrived = socket->down.end;
+        socket->down.end_arrived = socket->down.ended;
+    }
+}
+
 bool sim_net_is_readable(const sim_socket *socket)
 {
     return socket->down.arrived > socket->down.first || (socket->reset && !socket->reset_told) ||

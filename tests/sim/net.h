@@ -102,6 +102,8 @@ void sim_net_close(sim_socket *socket);
 void sim_net_take_ready(sim_world *world, weir_list *ready);
 /* The driver did not come to it: it is ready again in the next turn. */
 void sim_net_ready_again(sim_socket *socket);
+/* What is on its way to the client arrives now. */
+void sim_net_hurry(sim_socket *socket);
 /* Octets, an end or a reset lie there and could be received. */
 bool sim_net_is_readable(const sim_socket *socket);
 

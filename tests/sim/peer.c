@@ -75,6 +75,15 @@ void sim_peer_calm(sim_socket *socket)
     }
 }
 
+void sim_peer_meddle(sim_socket *socket)
+{
+    sim_peer *peer = socket->peer;
+
+    if (peer != NULL && !peer->over && peer->kind != NULL) {
+        peer->kind->meddle(peer);
+    }
+}
+
 void sim_peer_send(sim_peer *peer, weir_span octets)
 {
     peer->sent_octets += octets.length;

@@ -67,7 +67,8 @@ typedef struct sim_peer_kind {
     void (*connected)(struct sim_peer *peer);
     void (*got)(struct sim_peer *peer, weir_span octets);
     void (*saw_end)(struct sim_peer *peer, bool reset);
-    void (*calm)(struct sim_peer *peer); /* the faults are off: what it kept back it does now */
+    void (*meddle)(struct sim_peer *peer); /* now is a bad time to change its mind: it does */
+    void (*calm)(struct sim_peer *peer);   /* the faults are off: what it kept back it does now */
 } sim_peer_kind;
 
 typedef struct sim_peer {
@@ -89,6 +90,7 @@ void sim_peer_connected(sim_socket *socket);
 void sim_peer_arrived(sim_socket *socket);
 void sim_peer_saw_end(sim_socket *socket, bool reset);
 void sim_peer_calm(sim_socket *socket);
+void sim_peer_meddle(sim_socket *socket);
 
 /* What a kind of peer does. */
 void sim_peer_send(sim_peer *peer, weir_span octets);

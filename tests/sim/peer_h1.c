@@ -39,6 +39,7 @@ typedef struct h1_peer {
 static void connected(sim_peer *peer);
 static void got(sim_peer *peer, weir_span octets);
 static void saw_end(sim_peer *peer, bool reset);
+static void meddle(sim_peer *peer);
 static void calm(sim_peer *peer);
 static size_t take_text(h1_peer *h1, weir_span octets, const char *end);
 static size_t take_body(h1_peer *h1, weir_span octets);
@@ -55,7 +56,7 @@ static void script_sent(h1_peer *h1);
 static void idle_time_out(sim_world *world, void *what, uint64_t turn);
 static void unasked(sim_world *world, void *what, uint64_t turn);
 
-const sim_peer_kind sim_peer_h1 = {connected, got, saw_end, calm};
+const sim_peer_kind sim_peer_h1 = {connected, got, saw_end, meddle, calm};
 
 static void connected(sim_peer *peer)
 {
@@ -104,6 +105,15 @@ static void saw_end(sim_peer *peer, bool reset)
 {
     if (!reset) {
         (void)sim_peer_end(peer, true);
+    }
+}
+
+static void meddle(sim_peer *peer)
+{
+    h1_peer *h1 = peer->own;
+
+    if (h1->answering == NULL && h1->request == NULL && h1->length == 0) {
+        idle_time_out(peer->world, h1, h1->idle_turn);
     }
 }
 
@@ -397,6 +407,9 @@ static void script_sent(h1_peer *h1)
         request->response.complete = whole && (orderly || !script->closes_content);
         h1->silent = true;
         return;
+    }
+    if (script->keeps_ns > 0) {
+        sim_at(world, world->now_ns + script->keeps_ns, idle_time_out, h1, h1->idle_turn);
     }
     if (sim_fault(world, SIM_FAULT_IDLE_CLOSE, &world->for_peers)) {
         sim_at(world, world->now_ns + sim_spread(&world->for_peers, 30 * WEIR_NS_PER_SECOND),

@@ -21,6 +21,7 @@ typedef struct sim_script {
     size_t head_end;
     size_t cut;          /* only so many are sent, then the peer ends or resets */
     size_t valid_end;    /* where the response ends; what follows is surplus */
+    weir_time keeps_ns;  /* Keep-Alive: timeout=, 0: not said */
     bool resets;         /* at the cut */
     bool closes;         /* after it: the connection is not kept */
     bool closes_content; /* its end is that of the content */

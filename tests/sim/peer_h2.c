@@ -69,6 +69,7 @@ typedef struct h2_peer {
 static void connected(sim_peer *peer);
 static void got(sim_peer *peer, weir_span octets);
 static void saw_end(sim_peer *peer, bool reset);
+static void meddle(sim_peer *peer);
 static void calm(sim_peer *peer);
 static void begin_settings(h2_peer *h2);
 static void take_frame(h2_peer *h2, const sim_h2_frame *frame, weir_span octets);
@@ -122,7 +123,7 @@ static void session_release(void *at, void *user);
 static void *session_zeroed(size_t count, size_t octets, void *user);
 static void *session_resize(void *at, size_t octets, void *user);
 
-const sim_peer_kind sim_peer_h2 = {connected, got, saw_end, calm};
+const sim_peer_kind sim_peer_h2 = {connected, got, saw_end, meddle, calm};
 
 static void connected(sim_peer *peer)
 {
@@ -206,6 +207,21 @@ static void saw_end(sim_peer *peer, bool reset)
     if (!reset) {
         (void)sim_peer_end(peer, true);
     }
+}
+
+static void meddle(sim_peer *peer)
+{
+    h2_peer *h2 = peer->own;
+
+    if (h2->preface_left > 0) {
+        return;
+    }
+    if (sim_below(&peer->world->for_peers, 2) == 0 && h2->streams != NULL) {
+        go_away(h2);
+    } else {
+        change_settings(h2);
+    }
+    pump(h2);
 }
 
 static void calm(sim_peer *peer)

@@ -38,6 +38,7 @@ void sim_plan_draw(sim_plan *plan, uint64_t seed)
     for (size_t i = 0; i < plan->origins; i++) {
         plan->kinds[i] = (sim_origin_kind)sim_below(&dice, SIM_ORIGIN_KINDS);
     }
+    plan->numeric = sim_below(&dice, 4) == 0;
     plan->storm_calls = sim_between(&dice, 1, 10);
     plan->calm_calls = sim_between(&dice, 1, 3);
     plan->storm_ns = sim_below(&dice, 3) == 0 ? sim_between(&dice, 1, 200 * SECOND)

@@ -143,6 +143,10 @@ static void add_up(const sim_world *world, sim_totals *totals)
         totals->turns += world->driver->turns;
         totals->links += world->driver->links_closed;
         totals->links_agreed += world->driver->links_agreed;
+        totals->reuses += world->driver->counts.reuses;
+        totals->bounces += world->driver->counts.bounces;
+        totals->evictions += world->driver->counts.evictions;
+        totals->closed_idle += world->driver->counts.closed_idle;
     }
     if (world->net != NULL) {
         totals->sockets += world->net->count;
@@ -160,6 +164,7 @@ static void add_up(const sim_world *world, sim_totals *totals)
         const sim_call *call = &world->client->calls[i];
         totals->calls++;
         totals->calm_calls += call->calm;
+        totals->replays += call->attempts > 1 ? call->attempts - 1 : 0;
         totals->freed_early += call->done_ns == 0 && call->status == WEIR_OK;
     }
 }

@@ -18,6 +18,11 @@ typedef struct sim_totals {
     uint64_t sockets;
     uint64_t links;
     uint64_t links_agreed;
+    uint64_t reuses;
+    uint64_t bounces;
+    uint64_t evictions;
+    uint64_t closed_idle;
+    uint64_t replays;
     uint64_t turns;
     uint64_t events;
     uint64_t octets;

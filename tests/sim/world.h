@@ -40,6 +40,7 @@
     X(SUBMIT, "call %llu submitted to origin %llu, body kind %llu")                                \
     X(REFUSED, "call %llu refused with %lld")                                                      \
     X(CANCEL, "call %llu cancelled")                                                               \
+    X(OBSERVED, "call %llu observes event %llu of link %llu")                                      \
     X(FREE, "call %llu freed, done %llu")                                                          \
     X(TOLD, "call %llu told %llu, status %lld")                                                    \
     X(READ, "call %llu read %llu octets, status %lld")                                             \
