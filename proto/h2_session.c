@@ -51,7 +51,6 @@ weir_conn *weir_h2_new(const weir_conn_options *options, weir_time now_ns)
     weir_window_init(&session->window, WEIR_WINDOW_DEFAULT_OCTETS);
     weir_h2_budget_init(&session->budget, conn->limits.unproductive_frames, now_ns);
     session->peer = (weir_h2_peer){
-        .header_table_octets = WEIR_H2_TABLE_OCTETS,
         .streams = 100, /* until the peer says: RFC 9113 s6.5.2 recommends it not be less */
         .initial_window_octets = WEIR_WINDOW_DEFAULT_OCTETS,
         .max_frame_octets = WEIR_H2_MIN_FRAME_OCTETS,

@@ -34,7 +34,6 @@
 
 /* The peer's SETTINGS (RFC 9113 s6.5.2). */
 typedef struct weir_h2_peer {
-    uint32_t header_table_octets;
     uint32_t streams;
     uint32_t initial_window_octets;
     uint32_t max_frame_octets;

@@ -73,7 +73,6 @@ void weir_h2_settings_take(weir_h2_session *session, const uint8_t *at)
     switch (id) {
     case HEADER_TABLE_SIZE:
         /* Each value counts, not only the last: the smallest must be announced (RFC 7541 s4.2). */
-        next->header_table_octets = value;
         if (!weir_h2_hpack_limit_encoder(session->hpack, value)) {
             weir_h2_session_fail_nomem(session);
         }

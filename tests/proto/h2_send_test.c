@@ -538,6 +538,21 @@ static void send__what_was_sent_can_be_decoded_whichever_allocation_failed(void 
     assert_true(weir_failalloc_every(requests_without_memory, NULL) > 20);
 }
 
+/* An answer that cannot be queued is owed for ever: the connection cannot go on. */
+static void send__an_answer_that_cannot_be_queued_fails_the_connection(void **state)
+{
+    fixture *f = *state;
+    begin(f);
+    says(f, "hello", "");
+    open_request(f, "GET", WEIR_FRAMING_NONE);
+    weir_bin_clear(&f->player.bin);
+    f->failalloc.fail_at = atomic_load(&f->failalloc.calls) + 1;
+    says(f, "ping", "");
+    assert_int_equal(weir_conn_failure(f->player.conn).status, WEIR_E_NOMEM);
+    assert_int_equal(f->player.played[0].failure.status, WEIR_E_NOMEM);
+    assert_false(weir_conn_facts(f->player.conn).reusable);
+}
+
 /*
  * The bound of the design: the tables of both sides plus 4 KiB. The two coders of nghttp2 with
  * empty tables are taken for the tables' fixed part: nghttp2 keeps their index in them. An entry
@@ -685,6 +700,7 @@ int main(void)
         TEST(send__does_not_announce_more_than_all_inboxes_may_hold),
         TEST(send__a_request_that_is_not_accepted_leaves_the_encoder_as_it_was),
         cmocka_unit_test(send__what_was_sent_can_be_decoded_whichever_allocation_failed),
+        TEST(send__an_answer_that_cannot_be_queued_fails_the_connection),
         TEST(send__an_idle_connection_holds_its_tables_and_little_more),
         TEST(send__facts_have_a_new_version_only_when_they_change),
         TEST(send__a_peer_without_a_limit_has_ours),
