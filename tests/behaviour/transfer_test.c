@@ -350,7 +350,7 @@ static void continue_final_instead(weir_world *world)
     }
 }
 
-/* The octets of 1,000 small answers one after the other are each whole: reuse does not mix them. */
+/* Answers one after the other are each whole: reuse does not mix them. */
 static void many_in_a_row(weir_world *world)
 {
     for (unsigned i = 0; i < 60; i++) {
@@ -364,6 +364,76 @@ static void many_in_a_row(weir_world *world)
     weir_user_counts(weir_world_user(world), &counts);
     assert_int_equal(counts.dials, 1);
     assert_int_equal(counts.reuses, 59);
+}
+
+/* A source that has nothing now says so, and is asked again when it is resumed: in the middle, at
+ * its begin, at its end. */
+typedef struct halting {
+    uint64_t halts_at;
+    bool halted;
+    bool resumed;
+} halting;
+
+static weir_status read_halting(void *to, size_t room, uint64_t offset, size_t *octets, void *user)
+{
+    halting *h = user;
+    const uint64_t total = 50000;
+
+    if (offset >= h->halts_at && !h->resumed) {
+        h->halted = true;
+        return WEIR_AGAIN;
+    }
+    const uint64_t until = h->resumed || h->halts_at == 0 ? total : h->halts_at;
+    *octets = until - offset < room ? (size_t)(until - offset) : room;
+    weir_pattern_fill(to, offset, *octets);
+    return offset + *octets == total && *octets == 0 ? WEIR_END
+           : *octets == 0                            ? WEIR_AGAIN
+                                                     : WEIR_OK;
+}
+
+static void source_resumed(weir_world *world)
+{
+    static const uint64_t places[] = {0, 1, 16384, 30000, 50000};
+
+    for (size_t i = 0; i < COUNT_OF(places); i++) {
+        weir_loop *loop = weir_user_loop(weir_world_user(world));
+        halting h = {.halts_at = places[i]};
+        const weir_source source = {sizeof(source), &h, read_halting, NULL};
+        weir_ask ask = weir_world_ask(world, "/sink");
+        weir_exchange *exchange = NULL;
+        weir_loop_event events[4];
+        ask.call.observer = NULL;
+        ask.request.method = WEIR_SPAN("POST");
+        ask.request.body =
+            (weir_body){.kind = WEIR_BODY_SOURCE, .source = &source, .length_octets = WEIR_UNKNOWN};
+        assert_int_equal(weir_loop_submit(loop, &ask.request, &ask.call, NULL, &exchange), WEIR_OK);
+        while (!weir_exchange_is_done(exchange)) {
+            weir_loop_wait(loop, weir_now() + 10 * WEIR_NS_PER_SECOND);
+            (void)weir_loop_turn(loop, events, 4);
+            if (h.halted && !h.resumed) {
+                h.resumed = true;
+                weir_resume(exchange);
+            }
+        }
+        assert_true(h.resumed);
+        weir_fetched fetched = {.called = WEIR_OK};
+        weir_world_drain(world, exchange, &fetched);
+        assert_sunk(&fetched, 50000);
+        weir_exchange_free(exchange);
+    }
+}
+
+/* A blocking source waits inside its own read: AGAIN is a mistake there. */
+static void blocking_source_halts(weir_world *world)
+{
+    halting h = {.halts_at = 10};
+    const weir_source source = {sizeof(source), &h, read_halting, NULL};
+    weir_ask ask = weir_world_ask(world, "/sink");
+
+    ask.request.method = WEIR_SPAN("POST");
+    ask.request.body =
+        (weir_body){.kind = WEIR_BODY_SOURCE, .source = &source, .length_octets = WEIR_UNKNOWN};
+    assert_int_equal(weir_world_fetch(world, &ask).called, WEIR_E_BODY_SOURCE);
 }
 
 static const weir_behaviour behaviours[] = {
@@ -389,6 +459,8 @@ static const weir_behaviour behaviours[] = {
     {"the content follows when 100 does not come in time", continue_not_answered, 0, NULL},
     {"417 keeps the content back", continue_refused, 0, NULL},
     {"a final answer instead of 100 is read", continue_final_instead, 0, NULL},
+    {"a source that halts is resumed", source_resumed, WEIR_ONLY_LOOP, NULL},
+    {"a source that halts fails a blocking call", blocking_source_halts, WEIR_ONLY_BLOCKING, NULL},
     {"60 answers in a row use one connection", many_in_a_row, 0, NULL},
 };
 
