@@ -175,6 +175,7 @@ static void plan_call(sim_world *world, sim_call *call)
         world->plan.kinds[call->origin] == SIM_ORIGIN_H2 ? WEIR_H2 : WEIR_PROTOCOL_ANY;
     if (call->calm) {
         call->options.attempts = WEIR_ATTEMPTS_LIMIT;
+        call->options.queue_ns = WEIR_NEVER; /* behind a body that trickles through a small window */
         return;
     }
     call->options.hint = (weir_hint)sim_below(dice, WEIR_HINT_DUPLEX + 1);

@@ -38,6 +38,10 @@ void sim_net_calm(sim_world *world)
 {
     for (size_t i = 0; i < world->net->count; i++) {
         sim_socket *socket = world->net->sockets[i];
+        if (socket->state == SIM_SOCKET_CONNECTING) {
+            /* A SYN that is sent again finds its way now. */
+            sim_at(world, world->now_ns + WEIR_NS_PER_SECOND, connect_done, socket, 0);
+        }
         if (socket->state != SIM_SOCKET_CONNECTED || socket->reset) {
             continue;
         }
