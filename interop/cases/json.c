@@ -69,7 +69,10 @@ static void write_row(FILE *to, const row *w)
     fprintf(to, ", ");
     write_member(to, "outcome", words[w->outcome]);
     fprintf(to, ", \"kernel_agrees\": %s, \"milliseconds\": %" PRIu64,
-            w->kernel_agrees ? "true" : "false", w->milliseconds);
+            w->outcome == OUTCOME_UNREACHABLE ? "null"
+            : w->kernel_agrees                ? "true"
+                                              : "false",
+            w->milliseconds);
     write_totals(to, w);
     fprintf(to, ",\n   \"problems\": [");
     for (size_t i = 0; i < w->problem_count; i++) {

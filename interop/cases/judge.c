@@ -228,7 +228,8 @@ static void judge_ledger(row *r, const connection *c)
 static void judge_origin(row *r, verdicts *v, const connection *c)
 {
     /* Octets that arrived and were not read are the origin's to count and not the ledger's. */
-    weir_octets ours = {.sent = c->ledger.sent, .received = c->arrived};
+    uint64_t unread = c->arrived - c->witness.received;
+    weir_octets ours = {.sent = c->ledger.sent, .received = c->ledger.received + unread};
     bool sent = c->sent_applies ? c->origin.sent == ours.sent : c->origin.sent <= ours.sent;
     bool received = c->received_applies ? c->origin.received == ours.received
                                         : c->origin.received >= ours.received;

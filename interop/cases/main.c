@@ -3,6 +3,7 @@
  * weir-interop: plays the cases of the interop suite against a server, over weir's public interface
  * and nothing else, and judges what came of it. interop/run is how a person uses it.
  */
+#include "public.h"
 #include "report.h"
 #include "run.h"
 #include "text.h"
@@ -22,11 +23,13 @@ static const char usage[] =
     "       weir-interop report --servers FILE --capabilities FILE [--expected FILE] [--case "
     "NAME]...\n"
     "                           [--json FILE] [--all-rows]\n"
+    "       weir-interop public --list FILE --reachable FILE --rows FILE\n"
     "       weir-interop expected --capabilities FILE\n"
     "       weir-interop cases\n";
 
 static int run(arguments *a);
 static int report_command(arguments *a);
+static int public_command(arguments *a);
 static int expected(arguments *a);
 static int list(void);
 static const char *value(arguments *a);
@@ -41,6 +44,9 @@ int main(int count, char **words)
     }
     if (strcmp(command, "report") == 0) {
         return report_command(&a);
+    }
+    if (strcmp(command, "public") == 0) {
+        return public_command(&a);
     }
     if (strcmp(command, "expected") == 0) {
         return expected(&a);
@@ -105,6 +111,28 @@ static int report_command(arguments *a)
         die("report needs --servers and --capabilities");
     }
     return report_make(&o);
+}
+
+static int public_command(arguments *a)
+{
+    public_options o = {.list_file = NULL};
+    for (; a->at < a->count; a->at++) {
+        const char *word = a->words[a->at];
+        if (strcmp(word, "--list") == 0) {
+            o.list_file = value(a);
+        } else if (strcmp(word, "--reachable") == 0) {
+            o.reachable_file = value(a);
+        } else if (strcmp(word, "--rows") == 0) {
+            o.rows_file = value(a);
+        } else {
+            die("%s is not understood", word);
+        }
+    }
+    if (o.list_file == NULL || o.reachable_file == NULL || o.rows_file == NULL) {
+        die("public needs --list, --reachable and --rows");
+    }
+    public_run(&o);
+    return 0;
 }
 
 static int expected(arguments *a)

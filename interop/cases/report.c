@@ -47,17 +47,21 @@ static void load_servers(report *r)
     while ((line = next_line(file)) != NULL) {
         char *p[5];
         size_t count = cut(line, p, 5);
-        if (count != 5 && !(count >= 2 && strcmp(p[1], "-") == 0)) {
+        bool ran = count == 5;
+        if (!ran && !(count >= 2 && strcmp(p[1], "-") == 0)) {
             die("%s: a line without its five columns", r->options->servers_file);
         }
         r->servers = must_grow(r->servers, r->server_count, &r->server_room, sizeof r->servers[0]);
         report_server *s = &r->servers[r->server_count++];
         *s = (report_server){.name = must_copy(p[0])};
-        if (strcmp(p[1], "-") != 0) {
+        if (ran) {
             s->version = must_copy(p[1]);
             s->rows_file = must_copy(p[2]);
             s->witness_file = must_copy(p[3]);
             s->server_file = must_copy(p[4]);
+        } else if (count == 3) {
+            s->problem = must_copy(p[2]);
+            verdicts_add_problem(&r->verdicts, "%s %s", s->name, s->problem);
         } else {
             r->skipped++;
         }

@@ -5,8 +5,9 @@
  *
  * The servers file has a line for each server that was asked for:
  *
- *     NAME VERSION ROWS WITNESS SERVER     files; VERSION `-`: it is not installed, and has no
- * files
+ *     NAME VERSION ROWS WITNESS SERVER     three files
+ *     NAME - [PROBLEM]                     it did not run: it is not installed, or there is a
+ *                                          problem, which is a failure
  */
 #ifndef INTEROP_REPORT_H
 #define INTEROP_REPORT_H
@@ -16,7 +17,8 @@
 
 typedef struct report_server {
     char *name;
-    char *version; /* NULL: not installed */
+    char *version; /* NULL: it did not run */
+    char *problem; /* why, where that is a failure */
     char *rows_file;
     char *witness_file;
     char *server_file;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading rows; run.h has the format. */
+/* Reading rows; record.h has the format. */
 #include "rows.h"
 
 #include "text.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rows as they were written down by run.c, read back to be judged. Everything here is what
+ * The rows as they were written down by record.c, read back to be judged. Everything here is what
  * somebody said; whether they agree is judge.h's.
  */
 #ifndef INTEROP_ROWS_H

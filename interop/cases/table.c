@@ -24,6 +24,7 @@ static void print_line(const report *r, const char *who, way w);
 static line sum_of(const report *r, const char *who, way w);
 static bool is_on_way(const row *w, const char *who, way on);
 static void print_source(const line *l, source s);
+static void print_public(const row *w);
 static void print_rows(const report *r);
 static void print_row(const row *w);
 static void print_connection(const connection *c);
@@ -32,13 +33,22 @@ static void print_end(const report *r);
 
 void table_print(const report *r)
 {
+    if (r->options->is_public) {
+        for (size_t i = 0; i < r->rows.count; i++) {
+            print_public(&r->rows.at[i]);
+        }
+        print_rows(r);
+        print_end(r);
+        return;
+    }
     printf("\n%-9s %-8s %-5s %-8s %6s %6s %5s  %21s %21s %21s %21s  %s\n", "server", "protocol",
            "tls", "front", "passed", "failed", "conns", "ledger sent/received", "self-check",
            "witness", "origin", "connection_acquired(host, port, protocol)");
     for (size_t i = 0; i < r->server_count; i++) {
         const report_server *s = &r->servers[i];
         if (s->version == NULL) {
-            printf("%-9s not installed\n", s->name);
+            printf("%-9s %s\n", s->name,
+                   s->problem != NULL ? s->problem : "is not installed: skipped");
             continue;
         }
         for (size_t k = 0; k < WAYS; k++) {
@@ -122,6 +132,19 @@ static void print_source(const line *l, source s)
     printf(" %21s", text);
 }
 
+static void print_public(const row *w)
+{
+    static const char *const words[] = {"FAILED", "passed", "unreachable"};
+    printf("%-11s %-8s %-8s %-60s", words[w->outcome], w->protocol, w->front, w->name);
+    for (size_t i = 0; i < w->connection_count; i++) {
+        const connection *c = &w->connections[i];
+        for (source s = SOURCE_LEDGER; s < SOURCE_ORIGIN; s++) {
+            print_octets(c, s);
+        }
+    }
+    printf("\n");
+}
+
 static void print_rows(const report *r)
 {
     for (size_t i = 0; i < r->rows.count; i++) {
@@ -183,11 +206,13 @@ static void print_octets(const connection *c, source s)
 static void print_end(const report *r)
 {
     size_t agreeing = 0;
+    size_t ran = r->rows.count - r->unreachable;
     for (size_t i = 0; i < r->rows.count; i++) {
-        agreeing += r->rows.at[i].kernel_agrees ? 1 : 0;
+        const row *w = &r->rows.at[i];
+        agreeing += w->outcome != OUTCOME_UNREACHABLE && w->kernel_agrees ? 1 : 0;
     }
     printf("\n%zu connections; ledger, self-check and witness agree in %zu of %zu rows.\n",
-           r->verdicts.connections, agreeing, r->rows.count);
+           r->verdicts.connections, agreeing, ran);
     const verdicts *v = &r->verdicts;
     if (v->origin_equal + v->origin_on_way + v->origin_forced > 0) {
         printf("The embedded origin counted %zu the same; of %zu it had more on the way when weir "

@@ -95,10 +95,14 @@ void trial_run_all(trial *t, transfer *xs, size_t count)
 bool trial_check(trial *t, bool fact, const char *format, ...)
 {
     if (!fact && t->problem_count < PROBLEMS) {
+        char *text = t->problems[t->problem_count];
         va_list arguments;
         va_start(arguments, format);
-        (void)vsnprintf(t->problems[t->problem_count], PROBLEM_OCTETS, format, arguments);
+        (void)vsnprintf(text, PROBLEM_OCTETS, format, arguments);
         va_end(arguments);
+        for (; *text != '\0'; text++) { /* it becomes part of a line */
+            *text = (unsigned char)*text < ' ' ? ' ' : *text;
+        }
     }
     t->problem_count += fact ? 0 : 1;
     return fact;
