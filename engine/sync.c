@@ -569,7 +569,7 @@ static void close_line(weir_client *client, const weir_action *action)
     weir_line_close(line, weir_now());
     weir_mutex_lock(&client->core_lock);
     weir_pool_gone(client->core.pool, slot, weir_now());
-    if (action->reason == WEIR_REASON_UNFIT) {
+    if (action->unfit) {
         weir_client_wake_queued(client);
     }
 }

@@ -263,7 +263,7 @@ void weir_turn_acted(weir_turn *turn, weir_port *port)
         /* A lease that was granted and not used yet finds the port once more, and is bounced; then the pool wants it closed. */
         if (port->link->state == WEIR_LINK_CLOSED && weir_slot_leases(port->slot) == 0 &&
             weir_conn_open_streams(port->link->conn) == 0) {
-            begin_close(turn, port, WEIR_REASON_UNFIT);
+            begin_close(turn, port, WEIR_REASON_FAILED);
         }
     }
 }

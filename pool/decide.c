@@ -98,29 +98,3 @@ static weir_reason why_no_room(const weir_situation *s)
     }
     return s->dialing > 0 ? WEIR_REASON_ORIGIN_LIMIT : WEIR_REASON_DRAINING;
 }
-
-const char *weir_reason_name(weir_reason reason)
-{
-    static const char *const names[] = {
-        [WEIR_REASON_NONE] = "none",
-        [WEIR_REASON_REUSED] = "reused",
-        [WEIR_REASON_DIALED] = "dialed",
-        [WEIR_REASON_BUSY] = "busy",
-        [WEIR_REASON_AT_MAX_STREAMS] = "at_max_streams",
-        [WEIR_REASON_ORIGIN_LIMIT] = "origin_limit",
-        [WEIR_REASON_TOTAL_LIMIT] = "total_limit",
-        [WEIR_REASON_ALPN_UNKNOWN] = "alpn_unknown",
-        [WEIR_REASON_DIALING] = "dialing",
-        [WEIR_REASON_BEHIND_OTHERS] = "behind_others",
-        [WEIR_REASON_DRAINING] = "draining",
-        [WEIR_REASON_EXPIRED_IDLE] = "expired_idle",
-        [WEIR_REASON_EXPIRED_LIFETIME] = "expired_lifetime",
-        [WEIR_REASON_EXPIRED_KEEP_ALIVE] = "expired_keep_alive",
-        [WEIR_REASON_UNFIT] = "unfit",
-        [WEIR_REASON_EVICTED] = "evicted",
-        [WEIR_REASON_BACK_OFF] = "back_off",
-        [WEIR_REASON_SHUTDOWN] = "shutdown",
-    };
-    _Static_assert(WEIR_COUNT_OF(names) == WEIR_REASON_COUNT, "every reason has a name");
-    return (unsigned)reason < WEIR_REASON_COUNT ? names[reason] : "?";
-}

@@ -230,7 +230,8 @@ bool weir_pool_next_action(weir_pool *pool, weir_action *action)
     if (!weir_list_is_empty(&pool->orders)) {
         weir_slot *slot = WEIR_CONTAINER_OF(pool->orders.next, weir_slot, orders);
         weir_list_remove(&slot->orders);
-        *action = (weir_action){slot->order_kind, slot->ticket, slot, slot->order_reason};
+        *action = (weir_action){slot->order_kind, slot->ticket, slot, slot->order_reason,
+                                slot->order_unfit};
         pool->counts.dials += slot->order_kind == WEIR_ACTION_DIAL;
         slot->order_kind = WEIR_ACTION_NONE;
         return true;

@@ -26,34 +26,11 @@
 #include "proto/clock.h"
 #include "proto/conn.h"
 #include "proto/list.h"
+#include "weir/reason.h"
 
 typedef struct weir_pool weir_pool;
 typedef struct weir_origin weir_origin;
 typedef struct weir_slot weir_slot;
-
-/* Why a call was placed as it was, or is still waiting; and why a slot was passed over. */
-typedef enum weir_reason {
-    WEIR_REASON_NONE = 0,
-    WEIR_REASON_REUSED,            /* leased an idle or shared connection */
-    WEIR_REASON_DIALED,            /* leased the connection that was dialled for it */
-    WEIR_REASON_BUSY,              /* every connection is leased, the origin's limit is reached */
-    WEIR_REASON_AT_MAX_STREAMS,
-    WEIR_REASON_ORIGIN_LIMIT,
-    WEIR_REASON_TOTAL_LIMIT,
-    WEIR_REASON_ALPN_UNKNOWN,      /* one probe is dialling; its protocol decides */
-    WEIR_REASON_DIALING,           /* a connection for it is being dialled */
-    WEIR_REASON_BEHIND_OTHERS,     /* earlier tickets go first */
-    WEIR_REASON_DRAINING,
-    WEIR_REASON_EXPIRED_IDLE,
-    WEIR_REASON_EXPIRED_LIFETIME,
-    WEIR_REASON_EXPIRED_KEEP_ALIVE,
-    WEIR_REASON_UNFIT,             /* facts say so: see weir_unfit */
-    WEIR_REASON_EVICTED,           /* idle, and another origin needed its place */
-    WEIR_REASON_BACK_OFF,          /* dials of this origin failed lately */
-    WEIR_REASON_SHUTDOWN,
-    WEIR_REASON_COUNT
-} weir_reason;
-const char *weir_reason_name(weir_reason reason);
 
 typedef enum weir_ticket_state {
     WEIR_TICKET_IDLE = 0,
@@ -107,6 +84,7 @@ typedef struct weir_action {
     weir_ticket *ticket; /* GRANT, REFUSE; for DIAL the ticket that caused it */
     weir_slot *slot;     /* DIAL, CLOSE */
     weir_reason reason;  /* of a CLOSE */
+    bool unfit;          /* of a CLOSE: the connection ended by itself; its origin may pause */
 } weir_action;
 
 weir_pool *weir_pool_new(const weir_pool_options *options, weir_status *status);

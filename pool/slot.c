@@ -19,6 +19,8 @@
 #define KEEP_ALIVE_MARGIN_NS WEIR_NS_PER_SECOND
 
 static weir_slot_state standing(const weir_slot *slot);
+static bool is_unfit(const weir_slot *slot);
+static weir_reason reason_of(weir_unfit unfit);
 static void enter(weir_pool *pool, weir_slot *slot, weir_slot_state state);
 static void relist(weir_pool *pool, weir_slot *slot);
 static void relist_idle(weir_pool *pool, weir_slot *slot);
@@ -135,7 +137,7 @@ void weir_slot_refresh(weir_pool *pool, weir_slot *slot)
     }
     const weir_slot_state state = standing(slot);
     if (state == WEIR_SLOT_CLOSING) {
-        weir_slot_close(pool, slot, slot->retired ? slot->retired : WEIR_REASON_UNFIT);
+        weir_slot_close(pool, slot, weir_slot_end_reason(slot));
         return;
     }
     enter(pool, slot, state);
@@ -160,7 +162,8 @@ void weir_slot_close(weir_pool *pool, weir_slot *slot, weir_reason reason)
         weir_slot_bury(pool, slot);
         return;
     }
-    if (reason == WEIR_REASON_UNFIT && slot->served == 0) {
+    slot->order_unfit = is_unfit(slot);
+    if (slot->order_unfit && slot->served == 0) {
         weir_record_failed(pool, slot->origin, slot->order);
     }
     pool->counts.evictions += reason == WEIR_REASON_EVICTED;
@@ -213,6 +216,17 @@ const weir_origin_key *weir_slot_key(const weir_slot *slot)
     return &slot->origin->key;
 }
 
+weir_reason weir_slot_end_reason(const weir_slot *slot)
+{
+    if (slot->retired != WEIR_REASON_NONE) {
+        return slot->retired;
+    }
+    if (!slot->facts.accepting || !slot->facts.reusable) {
+        return reason_of(slot->facts.unfit);
+    }
+    return slot->refusing ? WEIR_REASON_REFUSING : WEIR_REASON_NONE;
+}
+
 uint32_t weir_slot_leases(const weir_slot *slot)
 {
     return slot->leases;
@@ -233,6 +247,30 @@ static weir_slot_state standing(const weir_slot *slot)
     }
     /* One that refuses without saying why, with no exchange to wait for, would refuse for ever. */
     return ends || slot->refusing ? WEIR_SLOT_CLOSING : WEIR_SLOT_READY;
+}
+
+/* It ends by itself, and not because the pool will have it so. */
+static bool is_unfit(const weir_slot *slot)
+{
+    return slot->facts.version > 0 && slot->retired == WEIR_REASON_NONE &&
+           (!slot->facts.accepting || !slot->facts.reusable || slot->refusing);
+}
+
+static weir_reason reason_of(weir_unfit unfit)
+{
+    static const weir_reason reasons[] = {
+        [WEIR_FIT] = WEIR_REASON_UNFIT,
+        [WEIR_UNFIT_CLOSE] = WEIR_REASON_CONNECTION_CLOSE,
+        [WEIR_UNFIT_GOAWAY] = WEIR_REASON_DRAINING_GOAWAY,
+        [WEIR_UNFIT_LEFT_OVER] = WEIR_REASON_OCTETS_LEFT_OVER,
+        [WEIR_UNFIT_UNFINISHED] = WEIR_REASON_UNFINISHED,
+        [WEIR_UNFIT_UNTIL_CLOSE] = WEIR_REASON_UNTIL_CLOSE,
+        [WEIR_UNFIT_FAILED] = WEIR_REASON_FAILED,
+        [WEIR_UNFIT_ENDED] = WEIR_REASON_PEER_CLOSED,
+        [WEIR_UNFIT_IDS] = WEIR_REASON_STREAM_IDS,
+        [WEIR_UNFIT_SHUTDOWN] = WEIR_REASON_SHUTDOWN,
+    };
+    return (size_t)unfit < WEIR_COUNT_OF(reasons) ? reasons[unfit] : WEIR_REASON_UNFIT;
 }
 
 /* The one place where a state changes, and the numbers with it. */

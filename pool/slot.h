@@ -48,6 +48,7 @@ struct weir_slot {
     bool is_idle;      /* READY without leases: in the pool's list of idle ones */
     weir_action_kind order_kind; /* DIAL or CLOSE while that action waits to be pulled, else NONE */
     weir_reason order_reason;
+    bool order_unfit; /* of a CLOSE: it ended by itself */
     weir_time idle_since_ns;
     weir_time lifetime_at_ns; /* when it is too old; WEIR_NEVER */
     weir_ticket *ticket; /* while DIALING: the one that it is dialled for; NULL when that left */
@@ -63,6 +64,8 @@ struct weir_slot {
 /* A new slot, DIALING, with its DIAL action queued; NULL: no memory. */
 weir_slot *weir_slot_new(weir_pool *pool, weir_origin *origin, weir_ticket *ticket);
 
+/* Why it takes no more exchanges; NONE: it does, as far as it has room. */
+weir_reason weir_slot_end_reason(const weir_slot *slot);
 /* How many more exchanges it takes now. */
 uint32_t weir_slot_room(const weir_slot *slot);
 /* Closes it, or lets it drain, if it is too old now; else makes sure that it is looked at in time.

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The few functions that the public value types have: base.h and ledger.h. All are pure and none
- * can fail.
+ * The few functions that the public value types have: base.h, ledger.h and reason.h. All are pure and
+ * none can fail.
  */
 #include "proto/base.h"
 #include "weir/ledger.h"
+#include "weir/reason.h"
 
 #include <string.h>
 
@@ -50,6 +51,26 @@ const char *weir_conn_row_name(weir_conn_row row)
     };
     _Static_assert(WEIR_COUNT_OF(names) == WEIR_CONN_ROWS, "each row has a name");
     return (size_t)row < WEIR_CONN_ROWS ? names[row] : "unknown";
+}
+
+const char *weir_reason_name(weir_reason reason)
+{
+    static const char *const words[] = {
+#define WORD(name, word, sentence) word,
+        WEIR_REASON_MAP(WORD)
+#undef WORD
+    };
+    return (size_t)reason < WEIR_REASON_COUNT ? words[reason] : "unknown";
+}
+
+const char *weir_reason_sentence(weir_reason reason)
+{
+    static const char *const sentences[] = {
+#define SENTENCE(name, word, sentence) sentence,
+        WEIR_REASON_MAP(SENTENCE)
+#undef SENTENCE
+    };
+    return (size_t)reason < WEIR_REASON_COUNT ? sentences[reason] : "a number that is no reason";
 }
 
 weir_octets weir_tally_plain(const weir_tally *tally)

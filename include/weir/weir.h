@@ -7,6 +7,7 @@
  *   failure.h  why, in full
  *   ledger.h   where every octet went
  *   tls.h      TLS settings
+ *   reason.h   why the pool did what it did
  *   observe.h  what happened
  *   request.h  the request and the options of a call
  *   exchange.h one request with its response
@@ -24,6 +25,7 @@
 #include "weir/ledger.h"
 #include "weir/loop.h"
 #include "weir/observe.h"
+#include "weir/reason.h"
 #include "weir/request.h"
 #include "weir/shared.h"
 #include "weir/status.h"

@@ -317,7 +317,7 @@ static void decide__has_a_name_for_every_reason(void **state)
                                     weir_reason_name((weir_reason)k));
         }
     }
-    assert_string_equal(weir_reason_name(WEIR_REASON_COUNT), "?");
+    assert_string_equal(weir_reason_name(WEIR_REASON_COUNT), "unknown");
 }
 
 int main(void)

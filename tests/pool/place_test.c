@@ -111,11 +111,12 @@ static void place__a_bounce_can_be_leased_elsewhere_at_once(void **state)
     weir_facts dead = rig_facts(&r, WEIR_H1, 1);
     dead.accepting = false;
     dead.reusable = false;
+    dead.unfit = WEIR_UNFIT_ENDED;
     weir_pool_bounce(r.pool, rig_ticket(&r, 'a'), &dead, r.now_ns);
     /* LEASED, so no action tells of it. */
     assert_int_equal(rig_ticket(&r, 'a')->state, WEIR_TICKET_LEASED);
     assert_int_equal(weir_slot_id(rig_ticket(&r, 'a')->slot), 2);
-    assert_string_equal(rig_actions(&r), "close 1 unfit");
+    assert_string_equal(rig_actions(&r), "close 1 peer_closed");
     assert_int_equal(weir_pool_count(r.pool).reuses, reuses + 1);
     rig_close(&r);
 }
@@ -143,7 +144,7 @@ static void place__facts_that_refused_a_ticket_are_not_tried_again(void **state)
     weir_pool_bounce(r.pool, rig_ticket(&r, 'b'), NULL, r.now_ns);
     rig_release(&r, 'c');
     rig_release(&r, 'a');
-    assert_string_equal(rig_actions(&r), "close 1 unfit");
+    assert_string_equal(rig_actions(&r), "close 1 refusing");
     rig_gone(&r, 1);
     assert_string_equal(rig_actions(&r), "dial 2 for b");
     rig_close(&r);
@@ -174,7 +175,7 @@ static void place__a_connection_that_contradicts_itself_is_a_defect(void **state
         weir_pool_bounce(r.pool, rig_ticket(&r, 'b'), NULL, r.now_ns);
         assert_int_equal(rig_ticket(&r, 'b')->state, WEIR_TICKET_WAITING);
         rig_release(&r, 'c');
-        assert_string_equal(rig_actions(&r), "close 1 unfit");
+        assert_string_equal(rig_actions(&r), "close 1 refusing");
     }
     rig_close(&r);
 }

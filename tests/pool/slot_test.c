@@ -89,7 +89,7 @@ static void slot__drains_when_it_accepts_no_more(void **state)
     rig_release(&r, 'a');
     assert_string_equal(rig_actions(&r), "");
     rig_release(&r, 'b');
-    assert_string_equal(rig_actions(&r), "close 1 unfit");
+    assert_string_equal(rig_actions(&r), "close 1 draining_goaway");
     rig_close(&r);
 }
 
@@ -101,7 +101,7 @@ static void slot__is_closed_when_an_idle_one_accepts_no_more(void **state)
     lease_h2(&r, "a", 10);
     rig_release(&r, 'a');
     rig_tell(&r, 1, 0);
-    assert_string_equal(rig_actions(&r), "close 1 unfit");
+    assert_string_equal(rig_actions(&r), "close 1 draining_goaway");
     rig_tell(&r, 1, 5); /* too late */
     rig_ask_all(&r, "b", "h2.one");
     assert_string_equal(rig_actions(&r), "dial 2 for b");
@@ -118,7 +118,7 @@ static void slot__is_closed_when_the_last_release_says_unfit(void **state)
     facts.reusable = false;
     facts.unfit = WEIR_UNFIT_LEFT_OVER;
     weir_pool_release(r.pool, rig_ticket(&r, 'a'), &facts, r.now_ns);
-    assert_string_equal(rig_actions(&r), "close 1 unfit");
+    assert_string_equal(rig_actions(&r), "close 1 octets_left_over");
     rig_close(&r);
 }
 
