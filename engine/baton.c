@@ -65,7 +65,7 @@ void weir_baton_drive(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_
             continue;
         }
         weir_link_want(line->link, &want);
-        if (line->link->state == WEIR_LINK_CLOSED) {
+        if (weir_link_is_closing(line->link)) {
             weir_line_deliver(line, ex); /* asking was what failed it */
             weir_exchange_collect(ex, now_ns);
             if (weir_exchange_is_over(ex)) {

@@ -151,7 +151,7 @@ weir_dialing_outcome weir_dialing_outcome_of(weir_dialing *dialing, weir_time no
         }
         return WEIR_DIALING_READY;
     }
-    if (dialing->link->state == WEIR_LINK_CLOSED) {
+    if (weir_link_is_closing(dialing->link)) {
         dialing->failure = dialing->link->failure;
         dialing->failure.phase = WEIR_PHASE_TLS;
         if (dialing->failure.status == WEIR_OK) {

@@ -14,11 +14,16 @@
 /* What a clear link takes at once when nothing limits it: more than one receive buffer is never offered. */
 #define IN_OCTETS_LIMIT ((size_t)1 << 20)
 #define RECORD_PLAIN_OCTETS ((size_t)16384)
+/* How long a peer that broke TLS has to take the alert that says so. */
+#define ALERT_NS            (WEIR_NS_PER_SECOND)
 
 static weir_tls *new_filter(weir_link *link, const weir_link_options *options, weir_status *status);
 static void settle(weir_link *link, weir_ledger *ledger);
 static void enter(weir_link *link, weir_link_state state);
+static bool has_failed(const weir_link *link);
 static void fail(weir_link *link, const weir_failure *failure);
+static void end_conn(weir_link *link, const weir_failure *failure);
+static bool says_alert(weir_link *link);
 static void fail_with(weir_link *link, weir_status status, int sys_errno, const char *what);
 static void open_conn(weir_link *link, weir_protocol protocol);
 static void follow_tls(weir_link *link);
@@ -242,12 +247,19 @@ void weir_link_close(weir_link *link, weir_time closing_ns, weir_time now_ns)
 void weir_link_abort(weir_link *link, weir_status status, weir_time now_ns)
 {
     link->now_ns = now_ns;
-    fail_with(link, status, 0, NULL);
+    if (link->state != WEIR_LINK_CLOSING) { /* what is on its way to the peer goes on its way */
+        fail_with(link, status, 0, NULL);
+    }
 }
 
 bool weir_link_is_open(const weir_link *link)
 {
     return link->state == WEIR_LINK_OPEN;
+}
+
+bool weir_link_is_closing(const weir_link *link)
+{
+    return link->state >= WEIR_LINK_CLOSING;
 }
 
 bool weir_link_is_over(const weir_link *link)
@@ -272,7 +284,7 @@ weir_facts weir_link_facts(const weir_link *link)
         facts.version++;
         facts.accepting = false;
         facts.reusable = false;
-        facts.unfit = link->state == WEIR_LINK_CLOSED ? WEIR_UNFIT_FAILED : WEIR_UNFIT_SHUTDOWN;
+        facts.unfit = has_failed(link) ? WEIR_UNFIT_FAILED : WEIR_UNFIT_SHUTDOWN;
     }
     return facts;
 }
@@ -376,7 +388,21 @@ static void enter(weir_link *link, weir_link_state state)
     link->state = state;
 }
 
+static bool has_failed(const weir_link *link)
+{
+    return link->state == WEIR_LINK_CLOSED || link->failure.status != WEIR_OK;
+}
+
 static void fail(weir_link *link, const weir_failure *failure)
+{
+    end_conn(link, failure);
+    if (link->state != WEIR_LINK_CLOSED) {
+        enter(link, WEIR_LINK_CLOSED);
+    }
+}
+
+/* Whoever waits is told now, whatever the link still says to the peer. */
+static void end_conn(weir_link *link, const weir_failure *failure)
 {
     if (link->failure.status == WEIR_OK) {
         link->failure = *failure;
@@ -384,9 +410,19 @@ static void fail(weir_link *link, const weir_failure *failure)
     if (link->conn != NULL) {
         weir_conn_end(link->conn, failure, link->now_ns);
     }
-    if (link->state != WEIR_LINK_CLOSED) {
-        enter(link, WEIR_LINK_CLOSED);
+}
+
+/* RFC 8446 s6.2: the peer is told why before the connection is closed. True: the goodbye goes on, or has begun. */
+static bool says_alert(weir_link *link)
+{
+    if (link->state == WEIR_LINK_CLOSED || !link->over_tls || !weir_tls_owes_alert(link->tls)) {
+        return false;
     }
+    if (link->state != WEIR_LINK_CLOSING) {
+        link->closing_until_ns = weir_time_add(link->now_ns, ALERT_NS);
+        enter(link, WEIR_LINK_CLOSING);
+    }
+    return true;
 }
 
 static void fail_with(weir_link *link, weir_status status, int sys_errno, const char *what)
@@ -436,7 +472,11 @@ static void follow_tls(weir_link *link)
 
     if (state == WEIR_TLS_FAILED) {
         weir_failure failure = weir_tls_failure(link->tls);
-        fail(link, &failure);
+        if (says_alert(link)) {
+            end_conn(link, &failure);
+        } else {
+            fail(link, &failure);
+        }
         return;
     }
     if (link->state == WEIR_LINK_HANDSHAKE && state == WEIR_TLS_OPEN) {

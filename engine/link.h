@@ -4,7 +4,9 @@
  * can, and tells it what it did.
  *
  *   NEW -connected-> HANDSHAKE (TLS only) -> OPEN -close-> CLOSING -flushed, failed, tick-> CLOSED
- *                         \------------------- failed, ended ----------------------------/
+ *                         \                    \            /                            /
+ *                          \--------------------\- TLS broken: its alert                /
+ *                           \-------------------- failed, ended ------------------------/
  *
  * The one rule that makes all drivers equal: octets named by a want are pinned until the matching did. A thread may drop
  * the link's lock around a system call; more may be queued meanwhile, nothing moves.
@@ -34,7 +36,7 @@ typedef enum weir_link_state {
     WEIR_LINK_NEW = 0,
     WEIR_LINK_HANDSHAKE,
     WEIR_LINK_OPEN,
-    WEIR_LINK_CLOSING, /* saying goodbye; nothing is read any more */
+    WEIR_LINK_CLOSING, /* saying goodbye, or the alert of a failure that is told already; nothing is read any more */
     WEIR_LINK_CLOSED
 } weir_link_state;
 
@@ -105,10 +107,12 @@ void weir_link_resume(weir_link *link, weir_time now_ns);
 
 /* Begins an orderly close: GOAWAY and close_notify where there are such, flushed until at most closing_ns later. */
 void weir_link_close(weir_link *link, weir_time closing_ns, weir_time now_ns);
-/* Ends it with a failure of our own making (a deadline of the handshake, a cancelled dial). */
+/* Ends it with a failure of our own making (a deadline of the handshake, a cancelled dial); a goodbye under way goes on. */
 void weir_link_abort(weir_link *link, weir_status status, weir_time now_ns);
 
 bool weir_link_is_open(const weir_link *link);
+/* CLOSING or CLOSED: whatever happened on it was told. */
+bool weir_link_is_closing(const weir_link *link);
 /* Nothing more will happen on it: the driver closes the socket (and samples the kernel first). */
 bool weir_link_is_over(const weir_link *link);
 weir_facts weir_link_facts(const weir_link *link);

@@ -62,6 +62,7 @@ struct weir_tls {
     bool started;
     bool established; /* the handshake ended well */
     bool said_goodbye;
+    bool said_alert; /* a fatal one: the last that was queued */
     weir_failure failure;
     weir_tls_in in;
     weir_buf plain;          /* plaintext of the last record, if it fits a chunk */
@@ -290,6 +291,11 @@ const char *weir_tls_state_name(weir_tls_state state)
     return (size_t)state < WEIR_TLS_STATES ? state_names[state] : "unknown";
 }
 
+bool weir_tls_owes_alert(const weir_tls *tls)
+{
+    return tls->said_alert && weir_tls_pending_octets(tls) > 0;
+}
+
 weir_failure weir_tls_failure(const weir_tls *tls)
 {
     return tls->failure;
@@ -418,6 +424,11 @@ static void fail_as_wolfssl(weir_tls *tls, int result)
     if (tls->verify.verdict.status != WEIR_OK) {
         tls->failure.status = tls->verify.verdict.status;
         tls->failure.what = tls->verify.verdict.what;
+    }
+    if (alerts.last_tx.level == alert_fatal && tls->out.count > 0 &&
+        weir_tls_out_is_whole(&tls->out)) {
+        tls->said_alert = true;
+        weir_tls_out_set_control(&tls->out);
     }
 }
 

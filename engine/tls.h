@@ -139,6 +139,8 @@ bool weir_tls_wants_pause(const weir_tls *tls);
 
 weir_tls_state weir_tls_state_of(const weir_tls *tls);
 const char *weir_tls_state_name(weir_tls_state state);
+/* FAILED, and the fatal alert that tells the peer is queued and was not taken whole. */
+bool weir_tls_owes_alert(const weir_tls *tls);
 /* Valid when FAILED. `phase` is left to the caller. */
 weir_failure weir_tls_failure(const weir_tls *tls);
 /* When OPEN: what ALPN chose; ANY: the peer answered none. */

@@ -63,6 +63,14 @@ void weir_tls_out_set_plain(weir_tls_out *out, size_t plain_octets)
     last->plain_octets = (uint16_t)plain_octets;
 }
 
+void weir_tls_out_set_control(weir_tls_out *out)
+{
+    WEIR_ASSERT(out->count > 0);
+    weir_tls_sealed *last = at(out, out->count - 1);
+    WEIR_ASSERT(last->plain_octets == 0);
+    last->kind = WEIR_TLS_CONTROL;
+}
+
 void weir_tls_out_sent(weir_tls_out *out, size_t octets)
 {
     weir_buf_consume(&out->octets, octets);

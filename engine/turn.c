@@ -261,7 +261,7 @@ void weir_turn_acted(weir_turn *turn, weir_port *port)
             weir_pool_facts(turn->core.pool, port->slot, &facts, turn->now_ns);
         }
         /* A lease that was granted and not used yet finds the port once more, and is bounced; then the pool wants it closed. */
-        if (port->link->state == WEIR_LINK_CLOSED && weir_slot_leases(port->slot) == 0 &&
+        if (weir_link_is_closing(port->link) && weir_slot_leases(port->slot) == 0 &&
             weir_conn_open_streams(port->link->conn) == 0) {
             begin_close(turn, port, WEIR_REASON_FAILED);
         }

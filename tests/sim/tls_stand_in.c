@@ -40,6 +40,7 @@ struct weir_tls {
     weir_protocol chosen;
     bool established;
     bool said_goodbye;
+    bool said_alert; /* a fatal one: the last that was queued */
     bool resumed;
     uint64_t client;
     sim_tls_key to_server;
@@ -295,6 +296,11 @@ const char *weir_tls_state_name(weir_tls_state state)
     return names[state];
 }
 
+bool weir_tls_owes_alert(const weir_tls *tls)
+{
+    return tls->said_alert && weir_tls_pending_octets(tls) > 0;
+}
+
 weir_failure weir_tls_failure(const weir_tls *tls)
 {
     return tls->failure;
@@ -364,6 +370,7 @@ static void take_record(weir_tls *tls, weir_tls_record *record)
     if (!tls->has_keys) {
         fail(tls, WEIR_E_TLS_PROTOCOL, -1);
     } else if (!sim_tls_open(&tls->from_server, tls->body, length, &type, &content)) {
+        say_alert(tls, SIM_TLS_BAD_RECORD_MAC);
         fail(tls, WEIR_E_TLS_RECORD, -1);
     } else {
         take_protected(tls, record, type, content);
@@ -532,6 +539,10 @@ static void say_alert(weir_tls *tls, uint8_t alert)
     const uint8_t content[] = {(uint8_t)(alert == SIM_TLS_CLOSE_NOTIFY ? 1 : 2), alert};
 
     say(tls, SIM_TLS_ALERT, (weir_span){content, sizeof(content)});
+    if (alert != SIM_TLS_CLOSE_NOTIFY && tls->state != WEIR_TLS_FAILED) {
+        tls->said_alert = true;
+        weir_tls_out_set_control(&tls->out);
+    }
 }
 
 static void queue(weir_tls *tls, weir_tls_record_kind kind, weir_span octets)
