@@ -17,6 +17,7 @@ static void follow_dial(weir_dialing *dialing, weir_time now_ns);
 static void fail_with(weir_dialing *dialing, weir_status status);
 static void tell(weir_dialing *dialing, weir_event *event, weir_time now_ns);
 static weir_time limit_of(const weir_dialing *dialing);
+static void take_limits(weir_dialing *dialing, const weir_exchange *exchange);
 static void give_answer(weir_dialing *dialing, uint8_t family, weir_status status,
                         const weir_address *addresses, size_t count, weir_time now_ns);
 
@@ -39,9 +40,7 @@ weir_dialing *weir_dialing_new(weir_core *core, weir_link *link, weir_exchange *
         dialing->host_length = host.length;
     }
     dialing->port = key->address_port != 0 ? key->address_port : key->port;
-    dialing->dns_ns = cause != NULL ? cause->call.dns_ns : WEIR_NEVER;
-    dialing->connect_ns = cause != NULL ? cause->call.connect_ns : WEIR_NEVER;
-    dialing->tls_ns = cause != NULL ? cause->call.tls_ns : WEIR_NEVER;
+    take_limits(dialing, cause);
     dialing->failure.tls_alert = -1;
     weir_dial_begin(&dialing->dial, dialing->port, 0, 0, now_ns);
     enter(dialing, WEIR_PHASE_DNS, now_ns);
@@ -80,11 +79,13 @@ weir_span weir_dialing_host(const weir_dialing *dialing)
 void weir_dialing_orphan(weir_dialing *dialing)
 {
     dialing->exchange = NULL;
+    take_limits(dialing, NULL);
 }
 
 void weir_dialing_adopt(weir_dialing *dialing, weir_exchange *exchange)
 {
     dialing->exchange = exchange;
+    take_limits(dialing, exchange);
     weir_exchange_set_phase(exchange, dialing->phase,
                             dialing->phase_since_ns > exchange->phase_since_ns
                                 ? dialing->phase_since_ns
@@ -347,4 +348,11 @@ static weir_time limit_of(const weir_dialing *dialing)
                             : dialing->phase == WEIR_PHASE_CONNECT ? dialing->connect_ns
                                                                    : dialing->tls_ns;
     return weir_time_add(dialing->phase_since_ns, limit);
+}
+
+static void take_limits(weir_dialing *dialing, const weir_exchange *ex)
+{
+    dialing->dns_ns = ex != NULL ? ex->call.dns_ns : WEIR_DNS_DEFAULT_NS;
+    dialing->connect_ns = ex != NULL ? ex->call.connect_ns : WEIR_CONNECT_DEFAULT_NS;
+    dialing->tls_ns = ex != NULL ? ex->call.tls_ns : WEIR_TLS_DEFAULT_NS;
 }

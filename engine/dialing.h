@@ -6,8 +6,9 @@
  *   DNS -answers-> CONNECT -attempt won-> TLS -handshake over-> READY
  *    \--------------- limit, failure, given up ---------------> FAILED
  *
- * The limits are those of the call that caused the dial. Its octets before it failed are in the
- * link's ledger.
+ * The limits are those of the call that it goes on for, measured from the begin of the phase: at
+ * first the call that caused it, then whoever adopts it, and the defaults while it is nobody's. Its
+ * octets before it failed are in the link's ledger.
  */
 #ifndef WEIR_ENGINE_DIALING_H
 #define WEIR_ENGINE_DIALING_H
@@ -48,8 +49,10 @@ void weir_dialing_free(weir_dialing *dialing);
 /* Must the driver look `host` up? */
 bool weir_dialing_needs_lookup(const weir_dialing *dialing);
 weir_span weir_dialing_host(const weir_dialing *dialing);
-/* The call that caused it goes away; the dial may go on for others. */
+/* The call that caused it goes away; the dial may go on for others, until then with the default
+ * limits. */
 void weir_dialing_orphan(weir_dialing *dialing);
+/* It goes on for this call, which waits for a place too: with its limits, and it is told. */
 void weir_dialing_adopt(weir_dialing *dialing, weir_exchange *exchange);
 
 /* What the driver did. */

@@ -252,9 +252,9 @@ static void fill_call(weir_call *to, const weir_call *from)
     }
     to->deadline_ns = or_default(to->deadline_ns, WEIR_NEVER);
     to->queue_ns = or_default(to->queue_ns, SECONDS(30));
-    to->dns_ns = or_default(to->dns_ns, SECONDS(10));
-    to->connect_ns = or_default(to->connect_ns, SECONDS(10));
-    to->tls_ns = or_default(to->tls_ns, SECONDS(10));
+    to->dns_ns = or_default(to->dns_ns, WEIR_DNS_DEFAULT_NS);
+    to->connect_ns = or_default(to->connect_ns, WEIR_CONNECT_DEFAULT_NS);
+    to->tls_ns = or_default(to->tls_ns, WEIR_TLS_DEFAULT_NS);
     to->write_ns = or_default(to->write_ns, SECONDS(60));
     to->first_octet_ns = or_default(to->first_octet_ns, first_octet);
     to->idle_ns = or_default(to->idle_ns, idle);

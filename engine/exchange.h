@@ -57,6 +57,11 @@ enum {
 };
 
 /* What differs between the front ends; two implementations. */
+/* The limits of a dial, unless a call says otherwise; also of one that no call owns. */
+#define WEIR_DNS_DEFAULT_NS     (10 * WEIR_NS_PER_SECOND)
+#define WEIR_CONNECT_DEFAULT_NS (10 * WEIR_NS_PER_SECOND)
+#define WEIR_TLS_DEFAULT_NS     (10 * WEIR_NS_PER_SECOND)
+
 typedef struct weir_front {
     weir_status (*response)(weir_exchange *exchange);
     weir_status (*read)(weir_exchange *exchange, uint8_t *to, size_t room, size_t *octets);

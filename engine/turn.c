@@ -29,7 +29,8 @@ static void begin_close(weir_turn *turn, weir_port *port, weir_reason reason);
 static void dialing_moved(weir_turn *turn, weir_port *port);
 static void octets_moved(weir_turn *turn, const weir_port *port);
 static void conclude(weir_turn *turn, weir_exchange *ex);
-static void orphan(weir_exchange *ex);
+static void orphan(weir_turn *turn, weir_exchange *ex);
+static weir_exchange *find_heir(const weir_slot *slot, const weir_exchange *but);
 static weir_exchange *part(weir_port *port);
 static void back_to_queue(weir_turn *turn, weir_exchange *ex);
 static weir_port *port_of(const weir_slot *slot);
@@ -116,7 +117,7 @@ void weir_turn_abandon(weir_turn *turn, weir_exchange *ex)
             weir_turn_touch(turn, ex->link->driver);
             weir_exchange_detach(ex, turn->now_ns);
         }
-        orphan(ex);
+        orphan(turn, ex);
         weir_core_leave(&turn->core, ex, turn->now_ns);
         turn->pool_moved = true;
         ex->state = WEIR_EXCHANGE_DONE;
@@ -411,7 +412,7 @@ static void leave(weir_turn *turn, weir_exchange *ex)
         weir_turn_touch(turn, ex->link->driver);
         weir_exchange_detach(ex, turn->now_ns);
     }
-    orphan(ex);
+    orphan(turn, ex);
     weir_core_leave(&turn->core, ex, turn->now_ns);
     ex->state = WEIR_EXCHANGE_ENDED;
     conclude(turn, ex);
@@ -446,12 +447,36 @@ static void arm(weir_turn *turn, weir_exchange *ex)
     weir_timers_set(&turn->timers, &ex->timer, weir_exchange_deadline(ex, &why));
 }
 
-/* The call that caused a dial leaves, or has a place elsewhere; the dial stays for others. */
-static void orphan(weir_exchange *ex)
+/* The call that caused a dial leaves, or has a place elsewhere; the dial goes on for the next that waits, with the limits of that. */
+static void orphan(weir_turn *turn, weir_exchange *ex)
 {
-    if (seat_of(ex)->dial != NULL) {
-        (void)part(seat_of(ex)->dial);
+    weir_port *port = seat_of(ex)->dial;
+
+    if (port == NULL) {
+        return;
     }
+    (void)part(port);
+    weir_turn_touch(turn, port); /* its limits are others now */
+    weir_exchange *heir = find_heir(port->slot, ex);
+    if (heir != NULL) {
+        weir_dialing_adopt(port->dialing, heir);
+        seat_of(heir)->dial = port;
+        arm(turn, heir);
+    }
+}
+
+/* The first that waits at the slot's origin and is not tied to a dial. */
+static weir_exchange *find_heir(const weir_slot *slot, const weir_exchange *but)
+{
+    for (weir_ticket *ticket = weir_pool_next_waiting(slot, NULL); ticket != NULL;
+         ticket = weir_pool_next_waiting(slot, ticket)) {
+        weir_exchange *ex = of_ticket(ticket);
+        if (ex != but && ex->state == WEIR_EXCHANGE_QUEUED && !weir_exchange_is_over(ex) && ticket->dial == NULL &&
+            seat_of(ex)->dial == NULL) {
+            return ex;
+        }
+    }
+    return NULL;
 }
 
 /* A dial and the call that caused it know each other no longer; whose call it was, or NULL. */
@@ -489,7 +514,7 @@ static bool act_on_pool(weir_turn *turn)
         case WEIR_ACTION_GRANT:
         case WEIR_ACTION_REFUSE: {
             weir_exchange *ex = of_ticket(action.ticket);
-            orphan(ex);
+            orphan(turn, ex);
             weir_core_granted(&turn->core, ex, turn->now_ns);
             if (weir_list_is_empty(&ex->news_place)) {
                 weir_list_push_back(&turn->news, &ex->news_place);
@@ -515,6 +540,9 @@ static void dial(weir_turn *turn, weir_action *action)
     weir_failure failure = {.status = WEIR_E_NOMEM, .tls_alert = -1, .offset = WEIR_UNKNOWN};
     weir_port *port = weir_alloc_zeroed(turn->core.allocator, sizeof(*port));
 
+    if (cause != NULL) {
+        orphan(turn, cause); /* it has one of its own now */
+    }
     if (port == NULL || !weir_timers_reserve(&turn->timers)) {
         weir_release(turn->core.allocator, port);
         weir_pool_dial_failed(turn->core.pool, action->slot, &failure, turn->now_ns);

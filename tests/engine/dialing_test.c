@@ -409,6 +409,50 @@ static void dialing__goes_on_without_the_call_that_caused_it(void **state)
     assert_stands(bench, WEIR_DIALING_READY, WEIR_PHASE_TLS);
 }
 
+static void assert_limit(dialing_bench *bench, weir_time wanted_ns)
+{
+    weir_why why = WEIR_WHY_NONE;
+
+    assert_int_equal(weir_dialing_deadline(bench->dialing, &why), wanted_ns);
+}
+
+static void dialing__has_the_limits_of_who_it_goes_on_for(void **state)
+{
+    dialing_bench *bench = *state;
+    const weir_time begun_ns = bench->now_ns;
+
+    bench->call.dns_ns = 3 * MS;
+    bench->call.connect_ns = 4 * MS;
+    dial(bench, "http://name.test/");
+    assert_limit(bench, begun_ns + 3 * MS);
+    bench->now_ns += MS;
+    weir_dialing_orphan(bench->dialing);
+    assert_limit(bench, begun_ns + WEIR_DNS_DEFAULT_NS);
+    weir_dialing_adopt(bench->dialing, bench->exchange);
+    assert_limit(bench, begun_ns + 3 * MS);
+    bench->now_ns += MS;
+    answer(bench, 4, 0);
+    answer(bench, 6, 1);
+    (void)starts(bench);
+    assert_limit(bench, begun_ns + 6 * MS);
+    weir_dialing_orphan(bench->dialing);
+    assert_limit(bench, begun_ns + 2 * MS + WEIR_CONNECT_DEFAULT_NS);
+}
+
+/* A connection that is made before anybody asked for it. */
+static void dialing__of_nobody_has_the_default_limits(void **state)
+{
+    dialing_bench *bench = *state;
+    const weir_time begun_ns = bench->now_ns;
+
+    bench->call.dns_ns = WEIR_NEVER;
+    dial(bench, "http://name.test/");
+    weir_dialing_free(bench->dialing);
+    bench->dialing = weir_dialing_new(&bench->core, bench->link, NULL, bench->now_ns);
+    assert_non_null(bench->dialing);
+    assert_limit(bench, begun_ns + WEIR_DNS_DEFAULT_NS);
+}
+
 #define BENCHED(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -427,6 +471,8 @@ int main(void)
         BENCHED(dialing__starts_nothing_after_it_failed),
         BENCHED(dialing__tells_each_step_and_each_address),
         BENCHED(dialing__goes_on_without_the_call_that_caused_it),
+        BENCHED(dialing__has_the_limits_of_who_it_goes_on_for),
+        BENCHED(dialing__of_nobody_has_the_default_limits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

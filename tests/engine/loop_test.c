@@ -179,6 +179,69 @@ static void loop__reads_on_after_a_spent_budget(void **state)
     weir_peer_stop(peer);
 }
 
+static void ask_nobody(weir_lookup *lookup, weir_span host, void *user)
+{
+    (void)lookup;
+    (void)host;
+    ++*(size_t *)user;
+}
+
+static void forget_nobody(weir_lookup *lookup, void *user)
+{
+    (void)lookup;
+    (void)user;
+}
+
+/* The call that caused a dial leaves; the next that waits goes on with it, and had set narrower
+ * limits. They end it, and as it asked later than that dial began, it gets one of its own. */
+static void loop__keeps_the_limits_of_who_goes_on_with_a_dial(void **state)
+{
+    size_t asked = 0;
+    const weir_resolver resolver = {
+        .size = sizeof(resolver), .user = &asked, .start = ask_nobody, .cancel = forget_nobody};
+    weir_pool_limits limits = WEIR_POOL_LIMITS_INIT;
+    weir_loop_options options = WEIR_LOOP_OPTIONS_INIT;
+    weir_request request = WEIR_REQUEST_INIT;
+    weir_call call = WEIR_CALL_INIT;
+    weir_loop_event events[8];
+    weir_exchange *exchanges[3];
+    weir_status statuses[3];
+    size_t dones = 0;
+
+    (void)state;
+    limits.connections_per_origin = 1;
+    options.limits = &limits;
+    options.resolver = &resolver;
+    weir_loop *loop = weir_loop_new(&options, NULL);
+    request.url = WEIR_SPAN("http://name.test/");
+    for (size_t i = 0; i < 3; i++) {
+        call.dns_ns = i == 2 ? 50 * WEIR_NS_PER_MS : WEIR_NEVER;
+        call.deadline_ns = weir_now() + 20 * WEIR_NS_PER_SECOND;
+        assert_int_equal(weir_loop_submit(loop, &request, &call, &statuses[i], &exchanges[i]),
+                         WEIR_OK);
+        assert_int_equal(weir_loop_turn(loop, events, 8), 0);
+    }
+    assert_int_equal(weir_exchange_phase(exchanges[0]), WEIR_PHASE_DNS);
+    assert_int_equal(weir_exchange_phase(exchanges[2]), WEIR_PHASE_QUEUE);
+    weir_cancel(exchanges[0]);
+    weir_exchange_free(exchanges[1]);
+    while (dones < 2) {
+        weir_loop_wait(loop, WEIR_NEVER);
+        const size_t count = weir_loop_turn(loop, events, 8);
+        for (size_t i = 0; i < count; i++) {
+            assert_int_equal(events[i].told, WEIR_TOLD_DONE);
+            *(weir_status *)events[i].user = events[i].status;
+            dones++;
+        }
+    }
+    assert_int_equal(statuses[0], WEIR_E_CANCELLED);
+    assert_int_equal(statuses[2], WEIR_E_DEADLINE_DNS);
+    assert_int_equal(asked, 2);
+    weir_exchange_free(exchanges[0]);
+    weir_exchange_free(exchanges[2]);
+    weir_loop_free(loop);
+}
+
 static void note_last(const weir_event *event, void *user)
 {
     size_t *lasts = user;
@@ -227,6 +290,7 @@ int main(void)
         cmocka_unit_test(loop__without_work_has_no_deadline),
         cmocka_unit_test(loop__fills_no_more_of_a_record_than_there_is),
         cmocka_unit_test(loop__reads_on_after_a_spent_budget),
+        cmocka_unit_test(loop__keeps_the_limits_of_who_goes_on_with_a_dial),
         cmocka_unit_test(client__tells_the_last_of_a_response_that_the_close_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -135,6 +135,38 @@ static weir_lookup *first_of(names *self)
     return first;
 }
 
+/* The thread that ran a dial leaves; who goes on with it had set narrower limits. They end it, and
+ * as it asked later than that dial began, it gets one of its own. */
+static void sync__a_dial_keeps_the_limits_of_who_goes_on_with_it(void **state)
+{
+    names asked = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    const weir_resolver resolver = {
+        .size = sizeof(resolver), .user = &asked, .start = names_start, .cancel = names_cancel};
+    weir_pool_limits limits = WEIR_POOL_LIMITS_INIT;
+    weir_client_options options = WEIR_CLIENT_OPTIONS_INIT;
+    caller leaver = {.call = {.dns_ns = WEIR_NEVER, .token = weir_token_new(NULL)}};
+    caller stayer = {.call = {.dns_ns = 50 * WEIR_NS_PER_MS,
+                              .deadline_ns = weir_now() + 20 * WEIR_NS_PER_SECOND}};
+
+    (void)state;
+    limits.connections_per_origin = 1;
+    options.limits = &limits;
+    options.resolver = &resolver;
+    weir_client *client = weir_client_new(&options, NULL);
+    begin(&leaver, client, "http://name.test/");
+    await_waiting(client, 1);
+    begin(&stayer, client, "http://name.test/");
+    await_waiting(client, 2);
+    weir_token_cancel(leaver.call.token);
+    (void)pthread_join(leaver.thread, NULL);
+    (void)pthread_join(stayer.thread, NULL);
+    assert_int_equal(leaver.status, WEIR_E_CANCELLED);
+    assert_int_equal(stayer.status, WEIR_E_DNS_FAILED);
+    assert_int_equal(asked.asked, 2);
+    weir_client_free(client);
+    weir_token_free(leaver.call.token);
+}
+
 /* After a dial failed the pool pauses; whoever still waits must see the pause end. */
 static void sync__who_waits_dials_again_after_the_pause(void **state)
 {
@@ -282,6 +314,7 @@ static void sync__a_source_may_wait_for_what_it_gave(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sync__a_dial_keeps_the_limits_of_who_goes_on_with_it),
         cmocka_unit_test(sync__a_dial_is_given_up_for_another_origin),
         cmocka_unit_test(sync__who_waits_dials_again_after_the_pause),
         cmocka_unit_test(sync__the_peer_is_not_blamed_for_time_between_calls),
