@@ -150,6 +150,26 @@ void weir_pool_facts(weir_pool *pool, weir_slot *slot, const weir_facts *facts, 
     finish(pool, origin);
 }
 
+void weir_pool_retire(weir_pool *pool, weir_slot *slot, weir_reason reason, weir_time within_ns,
+                      weir_time now_ns)
+{
+    WEIR_ASSERT(reason != WEIR_REASON_NONE);
+    begin(pool, now_ns);
+    if (slot->state != WEIR_SLOT_READY || slot->retired != WEIR_REASON_NONE) {
+        return;
+    }
+    const weir_time later_ns = within_ns > 0 ? weir_pool_random(pool) % within_ns : 0;
+    const weir_time at_ns = weir_time_add(pool->now_ns, later_ns);
+    if (at_ns >= slot->ends_at_ns) {
+        return;
+    }
+    weir_origin *origin = slot->origin;
+    slot->ends_at_ns = at_ns;
+    slot->ends_for = reason;
+    (void)weir_slot_expire(pool, slot);
+    finish(pool, origin);
+}
+
 void weir_pool_ready(weir_pool *pool, weir_slot *slot, const weir_facts *facts, weir_time now_ns)
 {
     begin(pool, now_ns);
@@ -163,8 +183,9 @@ void weir_pool_ready(weir_pool *pool, weir_slot *slot, const weir_facts *facts, 
     weir_record_learn(origin, facts);
     origin->retry_at_ns = 0;
     if (pool->options.lifetime_ns > 0) {
-        slot->lifetime_at_ns =
+        slot->ends_at_ns =
             weir_time_add(pool->now_ns, weir_pool_jitter(pool, pool->options.lifetime_ns));
+        slot->ends_for = WEIR_REASON_EXPIRED_LIFETIME;
     }
     weir_slot_refresh(pool, slot);
     finish(pool, origin);

@@ -113,6 +113,13 @@ void weir_pool_release(weir_pool *pool, weir_ticket *ticket, const weir_facts *f
 /* A connection's newer facts (an older version is ignored). */
 void weir_pool_facts(weir_pool *pool, weir_slot *slot, const weir_facts *facts, weir_time now_ns);
 
+/*
+ * A reason of the engine's why a connection should take no more: it drains at a random moment of the next within_ns (0: now), so that
+ * many that have the same reason do not reconnect at once, and until then is used as before. It has no effect on a dial, nor on a
+ * connection that ends sooner anyway.
+ */
+void weir_pool_retire(weir_pool *pool, weir_slot *slot, weir_reason reason, weir_time within_ns, weir_time now_ns);
+
 /* The dial of a slot succeeded. */
 void weir_pool_ready(weir_pool *pool, weir_slot *slot, const weir_facts *facts, weir_time now_ns);
 /* It failed: refuses with this failure every ticket that has been waiting on this dial (asked before it began and has no

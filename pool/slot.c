@@ -40,7 +40,7 @@ weir_slot *weir_slot_new(weir_pool *pool, weir_origin *origin, weir_ticket *tick
     slot->origin = origin;
     slot->id = ++pool->slot_ids;
     slot->order = ++pool->order;
-    slot->lifetime_at_ns = WEIR_NEVER;
+    slot->ends_at_ns = WEIR_NEVER;
     weir_list *const nodes[] = {&slot->leased,    &slot->link, &slot->sibling,
                                 &slot->available, &slot->idle, &slot->orders};
     for (size_t i = 0; i < WEIR_COUNT_OF(nodes); i++) {
@@ -353,8 +353,8 @@ static void order_action(weir_pool *pool, weir_slot *slot, weir_action_kind kind
 /* Why it is too old to be leased now, NONE: it is not. */
 static weir_reason expiry(const weir_pool *pool, const weir_slot *slot)
 {
-    if (pool->now_ns >= slot->lifetime_at_ns) {
-        return WEIR_REASON_EXPIRED_LIFETIME;
+    if (pool->now_ns >= slot->ends_at_ns) {
+        return slot->ends_for;
     }
     if (!slot->is_idle) {
         return WEIR_REASON_NONE;
@@ -382,7 +382,7 @@ static weir_time keep_alive_at(const weir_slot *slot)
 /* Makes sure that the slot is looked at no later than its next own deadline. */
 static void schedule(weir_pool *pool, weir_slot *slot)
 {
-    const weir_time lifetime = slot->retired ? WEIR_NEVER : slot->lifetime_at_ns;
+    const weir_time lifetime = slot->retired ? WEIR_NEVER : slot->ends_at_ns;
     const weir_time keep_alive = slot->is_idle ? keep_alive_at(slot) : WEIR_NEVER;
     const weir_time at = weir_time_earlier(lifetime, keep_alive);
     if (at == WEIR_NEVER || (slot->due.entered && slot->due.at_ns <= at)) {

@@ -42,6 +42,7 @@ struct weir_slot {
     uint64_t served; /* leases that ended in a release */
     weir_facts facts;
     weir_reason retired; /* the pool takes no more of it, and why; NONE: it does */
+    weir_reason ends_for; /* why it takes no more from ends_at_ns on */
     bool refusing;     /* it refused a lease under the facts that it told; until it tells others */
     bool yields;       /* it drains to make room for another origin */
     bool is_available; /* it has room, and is in one of the origin's two lists for that */
@@ -50,7 +51,7 @@ struct weir_slot {
     weir_reason order_reason;
     bool order_unfit; /* of a CLOSE: it ended by itself */
     weir_time idle_since_ns;
-    weir_time lifetime_at_ns; /* when it is too old; WEIR_NEVER */
+    weir_time ends_at_ns; /* from when on it takes no more: too old, or told to retire; WEIR_NEVER */
     weir_ticket *ticket; /* while DIALING: the one that it is dialled for; NULL when that left */
     weir_list leased;    /* its tickets */
     weir_list link;      /* the pool's slots in order of creation; GONE: its ghosts */

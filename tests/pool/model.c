@@ -368,6 +368,15 @@ static void step_drain(world *w)
     weir_pool_drain(w->pool, all ? NULL : &key, w->now_ns);
 }
 
+static void step_retire(world *w)
+{
+    model_link *at = pick_link(w, LINK_OPEN);
+    if (at) {
+        weir_pool_retire(w->pool, at->slot, WEIR_REASON_ADDRESS_LEFT_DNS,
+                         choose(w, 3) * 500 * WEIR_NS_PER_MS, w->now_ns);
+    }
+}
+
 static void one_step(world *w)
 {
     switch (choose(w, 32)) {
@@ -422,6 +431,8 @@ static void one_step(world *w)
     case 28:
         if (chance(w, 10)) {
             step_drain(w);
+        } else if (chance(w, 30)) {
+            step_retire(w);
         }
         break;
     default:

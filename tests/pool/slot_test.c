@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -289,6 +290,75 @@ static void slot__drains_when_its_lifetime_ends_in_use(void **state)
     rig_close(&r);
 }
 
+/* For what the engine knows: its address left DNS, its TLS settings were replaced. */
+static void slot__retires_at_a_random_moment_of_the_span(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 20, .idle_ns = WEIR_NEVER});
+    rig_ask_all(&r, "abcdefghijklmnop", "one");
+    rig_actions(&r);
+    for (uint64_t id = 1; id <= 16; id++) {
+        rig_ready(&r, id, WEIR_H1, 1);
+    }
+    rig_actions(&r);
+    for (char letter = 'a'; letter <= 'p'; letter++) {
+        rig_release(&r, letter);
+    }
+    for (uint64_t id = 1; id <= 16; id++) {
+        weir_pool_retire(r.pool, rig_slot(&r, id), WEIR_REASON_ADDRESS_LEFT_DNS, 10 * second,
+                         r.now_ns);
+    }
+    rig_tick(&r, 5 * second);
+    assert_in_range(weir_pool_count(r.pool).slots_idle, 3, 13);
+    assert_non_null(strstr(rig_actions(&r), "address_left_dns"));
+    rig_tick(&r, 5 * second);
+    assert_int_equal(weir_pool_count(r.pool).slots_idle, 0);
+    rig_close(&r);
+}
+
+static void slot__drains_when_it_retires_in_use(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.idle_ns = WEIR_NEVER});
+    lease_h2(&r, "ab", 10);
+    weir_pool_retire(r.pool, rig_slot(&r, 1), WEIR_REASON_ADDRESS_LEFT_DNS, second, r.now_ns);
+    rig_ask_all(&r, "c", "h2.one"); /* until then it is used */
+    assert_int_equal(rig_ticket(&r, 'c')->state, WEIR_TICKET_LEASED);
+    r.now_ns += second;
+    rig_ask_all(&r, "d", "h2.one"); /* no tick came: it is passed over */
+    assert_string_equal(rig_actions(&r), "dial 2 for d");
+    rig_ready(&r, 2, WEIR_H2, 10);
+    assert_string_equal(rig_actions(&r), "grant d 2 dialed");
+    rig_release(&r, 'a');
+    rig_release(&r, 'b');
+    assert_string_equal(rig_actions(&r), "");
+    rig_release(&r, 'c');
+    assert_string_equal(rig_actions(&r), "close 1 address_left_dns");
+    rig_close(&r);
+}
+
+static void slot__retires_no_later_than_it_would_have_ended(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.lifetime_ns = 100 * second, .idle_ns = WEIR_NEVER});
+    lease_h1(&r, 'a', "one", 1);
+    lease_h1(&r, 'b', "two", 2);
+    rig_release(&r, 'a');
+    rig_release(&r, 'b');
+    r.now_ns += 89 * second;
+    weir_pool_retire(r.pool, rig_slot(&r, 1), WEIR_REASON_ADDRESS_LEFT_DNS, 0, r.now_ns);
+    assert_string_equal(rig_actions(&r), "close 1 address_left_dns");
+    weir_pool_retire(r.pool, rig_slot(&r, 1), WEIR_REASON_ADDRESS_LEFT_DNS, 0, r.now_ns);
+    assert_string_equal(rig_actions(&r), ""); /* it is on its way already */
+    weir_pool_retire(r.pool, rig_slot(&r, 2), WEIR_REASON_ADDRESS_LEFT_DNS, WEIR_NEVER, r.now_ns);
+    rig_tick(&r, 21 * second);
+    assert_string_equal(rig_actions(&r), "close 2 expired_lifetime");
+    rig_close(&r);
+}
+
 static void slot__does_not_mind_time_that_goes_back(void **state)
 {
     (void)state;
@@ -341,6 +411,9 @@ int main(void)
         cmocka_unit_test(slot__heeds_a_hint_that_got_shorter),
         cmocka_unit_test(slot__lives_no_longer_than_its_lifetime_give_or_take_a_tenth),
         cmocka_unit_test(slot__drains_when_its_lifetime_ends_in_use),
+        cmocka_unit_test(slot__retires_at_a_random_moment_of_the_span),
+        cmocka_unit_test(slot__drains_when_it_retires_in_use),
+        cmocka_unit_test(slot__retires_no_later_than_it_would_have_ended),
         cmocka_unit_test(slot__does_not_mind_time_that_goes_back),
         cmocka_unit_test(slot__that_is_unfit_at_birth_serves_nobody),
     };
