@@ -276,11 +276,12 @@ static void begin(weir_hostile *server, int fd)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     must(pthread_attr_init(&small) == 0, "attribute");
     must(pthread_attr_setstacksize(&small, STACK_OCTETS) == 0, "stack");
-    must(pthread_create(&at->thread, &small, play_one, at) == 0, "thread");
-    (void)pthread_attr_destroy(&small);
+    /* Counted before it is played: who was answered may ask at once how many there are. */
     (void)pthread_mutex_lock(&server->lock);
+    must(pthread_create(&at->thread, &small, play_one, at) == 0, "thread");
     server->count++;
     (void)pthread_mutex_unlock(&server->lock);
+    (void)pthread_attr_destroy(&small);
 }
 
 static void *play_one(void *user)
