@@ -18,6 +18,7 @@
 #define ALERT_NS            (WEIR_NS_PER_SECOND)
 
 static weir_tls *new_filter(weir_link *link, const weir_link_options *options, weir_status *status);
+static void charge_drained(weir_link *link, weir_ledger *ledger);
 static void settle(weir_link *link, weir_ledger *ledger);
 static void enter(weir_link *link, weir_link_state state);
 static bool has_failed(const weir_link *link);
@@ -319,18 +320,40 @@ bool weir_link_may_send_of(const weir_link *link, const weir_stream *stream)
 
 void weir_link_account(weir_link *link, int fd, weir_account *account)
 {
+    weir_octets kernel = {0, 0};
+    weir_ledger none;
     weir_ledger *ledger = weir_link_ledger(link);
 
     *account = (weir_account){.size = sizeof(*account)};
-    if (ledger != NULL) {
-        settle(link, ledger);
-        weir_ledger_account(ledger, account);
+    const bool available = fd >= 0 && weir_os_kernel_octets(fd, &link->watch, &kernel);
+    if (ledger == NULL) {
+        /* Nothing was moved (clear, and not connected, or there was no memory for a conn). */
+        weir_ledger_init(&none, link->over_tls);
+        ledger = &none;
     }
-    /* Without a ledger nothing was moved (clear, and not connected, or there was no memory for a conn): that can be true or not. */
-    if (fd >= 0 && weir_os_kernel_octets(fd, &link->watch, &account->verdict.kernel)) {
-        const bool sums = same_octets(&account->verdict.ledger, &account->verdict.kernel);
-        const bool wire = same_octets(&account->wire, &account->verdict.kernel);
+    charge_drained(link, ledger);
+    settle(link, ledger);
+    weir_ledger_account(ledger, account);
+    if (available) {
+        const bool sums = same_octets(&account->verdict.ledger, &kernel);
+        const bool wire = same_octets(&account->wire, &kernel);
+        account->verdict.kernel = kernel;
         account->verdict.agreement = sums && wire ? WEIR_AGREE : WEIR_DIFFER;
+    }
+}
+
+/* What was taken from the kernel to learn of a FIN behind a reset was received, though nobody looked at it. */
+static void charge_drained(weir_link *link, weir_ledger *ledger)
+{
+    const size_t octets = link->watch.drained_octets;
+
+    link->watch.drained_octets = 0;
+    weir_ledger_wire(ledger, WEIR_RECEIVED, octets);
+    if (link->over_tls) {
+        weir_ledger_charge(ledger, NULL, weir_row_of_conn(WEIR_ROW_TLS_CONTROL), WEIR_RECEIVED, octets);
+    } else {
+        weir_ledger_plain(ledger, WEIR_RECEIVED, octets);
+        weir_ledger_charge(ledger, NULL, weir_row_of_conn(WEIR_ROW_UNREAD), WEIR_RECEIVED, octets);
     }
 }
 

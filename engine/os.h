@@ -55,15 +55,16 @@ uint16_t weir_os_local_port(int fd);
 
 /*
  * What the kernel says that a connected TCP socket moved, by the laws of docs/ledger.md: samples TCP_INFO, SIOCINQ, SIOCOUTQ,
- * TCP_INFO until both agree. To be called once, right before the close: in the state CLOSE it drains the socket to
- * learn whether a FIN came before the reset. `fin_seen` and `shut_write` are what the caller observed, False: unavailable.
+ * TCP_INFO until both agree. To be called right before the close: in the state CLOSE it takes what lies unread, to
+ * learn whether a FIN came before the reset, and counts it as received; the caller has to. False: unavailable, and nothing was taken.
  */
 typedef struct weir_os_watch {
     bool fin_seen;   /* recv answered 0 and we had not shut down reading, or EPIPE before we shut down writing */
     bool shut_write;
     bool failed;     /* an error was consumed: the socket tells no more whether a FIN came before it */
+    size_t drained_octets; /* out: taken from the kernel on the way to what lies behind them */
 } weir_os_watch;
-bool weir_os_kernel_octets(int fd, const weir_os_watch *watch, weir_octets *octets);
+bool weir_os_kernel_octets(int fd, weir_os_watch *watch, weir_octets *octets);
 
 /* Does this errno of send(2) say that the peer's FIN came, while we had not shut down writing? */
 bool weir_os_says_fin(int sys_errno);

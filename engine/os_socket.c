@@ -41,16 +41,23 @@ enum {
 _Static_assert(WEIR_POLL_IN == POLLIN && WEIR_POLL_OUT == POLLOUT && WEIR_OS_NOMEM == ENOMEM,
                "the numbers of os.h are the system's");
 
+typedef struct kernel_sample {
+    struct tcp_info info;
+    int in_queue;
+    int out_queue;
+} kernel_sample;
+
 static weir_io failed(int sys_errno);
 static weir_io from_result(ssize_t result);
 static bool is_connected_to_itself(int fd);
 static uint32_t number_of(const char *text);
 static socklen_t to_sockaddr(const weir_address *address, uint16_t port,
                              struct sockaddr_storage *storage);
-static bool sample(int fd, struct tcp_info *info, int *in_queue, int *out_queue);
+static bool settled_sample(int fd, kernel_sample *at);
+static bool sample(int fd, kernel_sample *at);
 static bool same_counts(const struct tcp_info *a, const struct tcp_info *b);
-static bool peer_finished(int fd, const struct tcp_info *info, const weir_os_watch *watch);
-static bool drain_to_fin(int fd);
+static bool peer_finished(const struct tcp_info *info, const weir_os_watch *watch);
+static void drain_to_fin(int fd, weir_os_watch *watch);
 
 weir_io weir_os_connect(const weir_address *address, uint16_t port, int *fd)
 {
@@ -231,32 +238,23 @@ uint16_t weir_os_local_port(int fd)
     return 0;
 }
 
-bool weir_os_kernel_octets(int fd, const weir_os_watch *watch, weir_octets *octets)
+bool weir_os_kernel_octets(int fd, weir_os_watch *watch, weir_octets *octets)
 {
-    struct tcp_info before;
-    struct tcp_info after;
-    int in_queue = 0;
-    int out_queue = 0;
+    kernel_sample at;
 
-    if (!sample(fd, &after, &in_queue, &out_queue)) {
+    if (!settled_sample(fd, &at)) {
         return false;
     }
-    for (int i = 0; i < SAMPLES_LIMIT; i++) {
-        before = after;
-        if (!sample(fd, &after, &in_queue, &out_queue)) {
+    if (at.info.tcpi_state == STATE_CLOSE && !watch->fin_seen && !watch->failed) {
+        drain_to_fin(fd, watch);
+        if (!settled_sample(fd, &at)) {
             return false;
         }
-        if (same_counts(&before, &after)) {
-            break;
-        }
     }
-    /* A connection that was never established has acknowledged nothing, not even our SYN. */
-    if (after.tcpi_bytes_acked == 0) {
-        return false;
-    }
-    octets->sent = after.tcpi_bytes_acked - 1 - (watch->shut_write ? 1U : 0U) + (unsigned)out_queue;
-    octets->received = after.tcpi_bytes_received - (peer_finished(fd, &after, watch) ? 1U : 0U) -
-                       (unsigned)in_queue;
+    octets->sent =
+        at.info.tcpi_bytes_acked - 1 - (watch->shut_write ? 1U : 0U) + (unsigned)at.out_queue;
+    octets->received = at.info.tcpi_bytes_received - (peer_finished(&at.info, watch) ? 1U : 0U) -
+                       (unsigned)at.in_queue;
     return true;
 }
 
@@ -425,20 +423,41 @@ static socklen_t to_sockaddr(const weir_address *address, uint16_t port,
     return sizeof(*in6);
 }
 
-static bool sample(int fd, struct tcp_info *info, int *in_queue, int *out_queue)
+/* Counters move while they are read: until nothing moved between. False: unavailable. */
+static bool settled_sample(int fd, kernel_sample *at)
 {
-    socklen_t length = sizeof(*info);
+    struct tcp_info before;
 
-    memset(info, 0, sizeof(*info));
-    if (ioctl(fd, SIOCINQ, in_queue) != 0 || ioctl(fd, SIOCOUTQ, out_queue) != 0) {
+    if (!sample(fd, at)) {
         return false;
     }
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &length) != 0) {
+    for (int i = 0; i < SAMPLES_LIMIT; i++) {
+        before = at->info;
+        if (!sample(fd, at)) {
+            return false;
+        }
+        if (same_counts(&before, &at->info)) {
+            break;
+        }
+    }
+    /* A connection that was never established has acknowledged nothing, not even our SYN. */
+    return at->info.tcpi_bytes_acked != 0;
+}
+
+static bool sample(int fd, kernel_sample *at)
+{
+    socklen_t length = sizeof(at->info);
+
+    memset(at, 0, sizeof(*at));
+    if (ioctl(fd, SIOCINQ, &at->in_queue) != 0 || ioctl(fd, SIOCOUTQ, &at->out_queue) != 0) {
         return false;
     }
-    return length >=
-               offsetof(struct tcp_info, tcpi_bytes_received) + sizeof(info->tcpi_bytes_received) &&
-           info->tcpi_state != STATE_SYN_SENT;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &at->info, &length) != 0) {
+        return false;
+    }
+    return length >= offsetof(struct tcp_info, tcpi_bytes_received) +
+                         sizeof(at->info.tcpi_bytes_received) &&
+           at->info.tcpi_state != STATE_SYN_SENT;
 }
 
 static bool same_counts(const struct tcp_info *a, const struct tcp_info *b)
@@ -447,28 +466,28 @@ static bool same_counts(const struct tcp_info *a, const struct tcp_info *b)
            a->tcpi_bytes_received == b->tcpi_bytes_received && a->tcpi_state == b->tcpi_state;
 }
 
-/*
- * The kernel counts a FIN among the octets received. In CLOSE the state has forgotten whether one
- * came: then what recv says behind the last octet tells it, 0 for a FIN, as long as no error was
- * consumed before.
- */
-static bool peer_finished(int fd, const struct tcp_info *info, const weir_os_watch *watch)
+/* The kernel counts a FIN among the octets received. */
+static bool peer_finished(const struct tcp_info *info, const weir_os_watch *watch)
 {
-    if (watch->fin_seen || info->tcpi_state == STATE_CLOSE_WAIT ||
-        info->tcpi_state == STATE_LAST_ACK || info->tcpi_state == STATE_CLOSING ||
-        info->tcpi_state == STATE_TIME_WAIT) {
-        return true;
-    }
-    return info->tcpi_state == STATE_CLOSE && !watch->failed && drain_to_fin(fd);
+    return watch->fin_seen || info->tcpi_state == STATE_CLOSE_WAIT ||
+           info->tcpi_state == STATE_LAST_ACK || info->tcpi_state == STATE_CLOSING ||
+           info->tcpi_state == STATE_TIME_WAIT;
 }
 
-static bool drain_to_fin(int fd)
+/*
+ * CLOSE has forgotten whether a FIN came before the reset: what recv says behind the last octet
+ * tells it, 0 for a FIN, as long as no error was consumed before. The octets are taken from the
+ * kernel by it, and the ledger is told.
+ */
+static void drain_to_fin(int fd, weir_os_watch *watch)
 {
     uint8_t room[4096];
     ssize_t result = 0;
 
     do {
         result = recv(fd, room, sizeof(room), MSG_DONTWAIT);
+        watch->drained_octets += result > 0 ? (size_t)result : 0;
     } while (result > 0 || (result < 0 && errno == EINTR));
-    return result == 0;
+    watch->fin_seen = result == 0;
+    watch->failed = result < 0;
 }

@@ -203,6 +203,8 @@ static void assert_kernel_agrees(socket_bench *bench)
     weir_octets kernel = {0, 0};
 
     assert_true(weir_os_kernel_octets(bench->fd, &bench->watch, &kernel));
+    bench->ledger.received += bench->watch.drained_octets;
+    bench->watch.drained_octets = 0;
     assert_int_equal(kernel.sent, bench->ledger.sent);
     assert_int_equal(kernel.received, bench->ledger.received);
 }
@@ -268,6 +270,11 @@ static void kernel__agrees_after_a_reset_that_nobody_saw(void **state)
     peer_resets(bench);
     await_state(bench->fd, TCP_CLOSE);
     assert_kernel_agrees(bench);
+    /* To look for a FIN was to take what lay before it: all of it was received, and nothing lies there now. */
+    assert_int_equal(bench->ledger.received, 200);
+    assert_true(bench->watch.failed);
+    await_unread(bench, 0);
+    assert_kernel_agrees(bench);
 }
 
 static void kernel__agrees_when_sending_met_the_reset(void **state)
@@ -296,6 +303,8 @@ static void kernel__agrees_after_an_end_and_then_a_reset(void **state)
     peer_resets(bench);
     await_state(bench->fd, TCP_CLOSE);
     assert_kernel_agrees(bench);
+    assert_int_equal(bench->ledger.received, 200);
+    assert_true(bench->watch.fin_seen);
 }
 
 static void kernel__agrees_when_an_end_and_a_reset_came_as_epipe(void **state)

@@ -18,7 +18,7 @@ const weir_allocator *weir_os_allocator(void)
     return &sim_current->memory.allocator;
 }
 
-bool weir_os_kernel_octets(int fd, const weir_os_watch *watch, weir_octets *octets)
+bool weir_os_kernel_octets(int fd, weir_os_watch *watch, weir_octets *octets)
 {
     const sim_net *net = sim_current->net;
     const size_t index = (size_t)(fd - SIM_FD_FIRST);

@@ -4,11 +4,15 @@
 #include "support/origin_process.h"
 
 #include <arpa/inet.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -30,6 +34,7 @@ struct weir_scold {
 static void make_context(weir_scold *server);
 static void *serve(void *user);
 static void serve_one(weir_scold *server, int fd);
+static uint64_t reset(int fd);
 static void hear(int write_p, int version, int content_type, const void *octets, size_t count,
                  SSL *ssl, void *user);
 static int choose(SSL *ssl, const unsigned char **out, unsigned char *out_octets,
@@ -163,6 +168,10 @@ static void serve_one(weir_scold *server, int fd)
     if (is_open && server->options.play != NULL) {
         server->options.play(&line, server->options.user);
     }
+    if (line.resets) {
+        server->hearing.given = reset(fd);
+        is_open = false;
+    }
     for (size_t got = is_open ? weir_scold_read(&line, room, sizeof(room)) : 0; got > 0;
          got = weir_scold_read(&line, room, sizeof(room))) {
         weir_scold_heard *hearing = &server->hearing;
@@ -171,11 +180,28 @@ static void serve_one(weir_scold *server, int fd)
         }
         hearing->octets += got;
     }
-    while (recv(fd, room, sizeof(room), 0) > 0) {
+    while (!line.resets && recv(fd, room, sizeof(room), 0) > 0) {
     }
     ERR_clear_error();
     SSL_free(line.ssl);
     (void)close(fd);
+}
+
+/* The close that follows resets. */
+static uint64_t reset(int fd)
+{
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    struct tcp_info info;
+    socklen_t octets = sizeof(info);
+    int queued = 1;
+
+    while (queued > 0) {
+        must(ioctl(fd, SIOCOUTQ, &queued) == 0, "SIOCOUTQ");
+        (void)sched_yield();
+    }
+    must(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &octets) == 0, "TCP_INFO");
+    must(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)) == 0, "SO_LINGER");
+    return info.tcpi_bytes_acked; /* of one who accepted: without the SYN */
 }
 
 static void hear(int write_p, int version, int content_type, const void *octets, size_t count,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A server over real sockets that remembers how it was scolded: the TLS alert that a client sent
- * before it closed. In the clear, or OpenSSL, which shares no code with the library under test.
+ * before it closed. In the clear, or OpenSSL, which shares no code with the library under test. It
+ * can break off, too, and knows how much the client's kernel had by then.
  *
  * Connections are served one after the other on a thread of its own: handshake, the script, then
  * everything that the client still sends, until it closes.
@@ -21,7 +22,9 @@ typedef struct weir_scold weir_scold;
 typedef struct weir_scold_line {
     weir_scold *server;
     int fd;
-    SSL *ssl; /* NULL: clear */
+    SSL *ssl;    /* NULL: clear */
+    bool resets; /* set by the script: reset behind it, once the client's kernel has all that was
+                    said */
 } weir_scold_line;
 
 /* How many octets came, at most `room`; 0: the client is gone. */
@@ -43,6 +46,7 @@ typedef struct weir_scold_heard {
     int alert_level; /* 2: fatal */
     int alert;       /* the first; -1: none */
     size_t octets;   /* plaintext that came after the script */
+    uint64_t given;  /* `resets`: octets on the wire that the client's kernel acknowledged */
     uint8_t first[4096];
 } weir_scold_heard;
 
