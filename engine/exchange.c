@@ -358,6 +358,14 @@ weir_time weir_exchange_phase_ns(const weir_exchange *ex, weir_phase phase)
     return (unsigned)phase < WEIR_PHASE_COUNT ? ex->phase_ns[phase] : 0;
 }
 
+void weir_exchange_waits(const weir_exchange *ex, weir_waits *waits)
+{
+    weir_waits all;
+
+    weir_pool_waited(&ex->ticket, 0, &all);
+    weir_record_write(waits, &all, sizeof(all));
+}
+
 void *weir_exchange_user(const weir_exchange *ex)
 {
     return ex->user;

@@ -154,6 +154,7 @@ struct weir_exchange {
     weir_events events;
     weir_octets told_plain;
     weir_octets told_tls;
+    weir_reason waiting_told;     /* what it waits for, as told since it was queued */
     bool head_sent_told;
     bool request_sent_told;
     bool response_received_told; /* ... with its last octet */
@@ -200,6 +201,8 @@ void weir_exchange_submitted(weir_exchange *exchange, weir_time now_ns);
 void weir_exchange_set_phase(weir_exchange *exchange, weir_phase phase, weir_time now_ns);
 /* The ticket waits, or was granted (PLACED, tells CONNECTION_ACQUIRED at attach). */
 void weir_exchange_queued(weir_exchange *exchange, weir_time now_ns);
+/* Its ticket may wait for something else now: tells WAITING if so. */
+void weir_exchange_tell_waiting(weir_exchange *exchange, weir_time now_ns);
 /* Opens the stream. WEIR_OK: ATTACHED. WEIR_E_NOT_ACCEPTING: bounce it. Otherwise failed (ENDED). */
 weir_status weir_exchange_attach(weir_exchange *exchange, weir_link *link, weir_time now_ns);
 /* An event of its stream: records it and sets news. Takes the message. */

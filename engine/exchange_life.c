@@ -47,13 +47,23 @@ void weir_exchange_set_phase(weir_exchange *ex, weir_phase phase, weir_time now_
 
 void weir_exchange_queued(weir_exchange *ex, weir_time now_ns)
 {
-    weir_event event = {.kind = WEIR_EVENT_WAITING, .why = weir_reason_name(ex->ticket.reason)};
-
+    if (ex->state != WEIR_EXCHANGE_QUEUED) {
+        ex->waiting_told = WEIR_REASON_NONE;
+    }
     ex->state = WEIR_EXCHANGE_QUEUED;
     if (ex->phase != WEIR_PHASE_QUEUE) {
         weir_exchange_set_phase(ex, WEIR_PHASE_QUEUE, now_ns);
     }
-    if (ex->ticket.state == WEIR_TICKET_WAITING) {
+    weir_exchange_tell_waiting(ex, now_ns);
+}
+
+void weir_exchange_tell_waiting(weir_exchange *ex, weir_time now_ns)
+{
+    const weir_reason reason = weir_pool_waits_for(&ex->ticket);
+    weir_event event = {.kind = WEIR_EVENT_WAITING, .why = weir_reason_name(reason)};
+
+    if (ex->state == WEIR_EXCHANGE_QUEUED && reason != WEIR_REASON_NONE && reason != ex->waiting_told) {
+        ex->waiting_told = reason;
         tell(ex, &event, now_ns);
     }
 }

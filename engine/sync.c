@@ -216,6 +216,15 @@ void weir_client_settle(weir_client *client)
             }
             break;
         }
+        case WEIR_ACTION_TELL: {
+            /* Its own thread looks for it when it wakes (weir_client_place): woken only for an observer. */
+            weir_exchange *ex = WEIR_CONTAINER_OF(action.ticket, weir_exchange, ticket);
+            weir_seat *seat = atomic_load(&ex->sits);
+            if (seat != NULL && weir_events_are_wanted(&ex->events)) {
+                weir_client_wake_later(client, seat);
+            }
+            break;
+        }
         case WEIR_ACTION_DIAL:
             weir_client_dial(client, &action);
             break;

@@ -537,6 +537,7 @@ static bool has_left(weir_client *client, weir_exchange *ex, weir_time now_ns, w
     }
     if (ex->state == WEIR_EXCHANGE_QUEUED) {
         weir_core_granted(&client->core, ex, now_ns);
+        weir_exchange_tell_waiting(ex, now_ns);
     }
     if (ex->state == WEIR_EXCHANGE_QUEUED && !weir_exchange_is_over(ex)) {
         if (atomic_load(&ex->cancel_wanted)) {

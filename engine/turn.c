@@ -521,6 +521,10 @@ static bool act_on_pool(weir_turn *turn)
             }
             break;
         }
+        case WEIR_ACTION_TELL:
+            weir_exchange_tell_waiting(of_ticket(action.ticket), turn->now_ns);
+            note(turn, of_ticket(action.ticket));
+            break;
         case WEIR_ACTION_DIAL:
             dial(turn, &action);
             break;

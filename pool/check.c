@@ -123,7 +123,7 @@ static void check_actions(const weir_pool *pool)
 {
     for (const weir_list *at = pool->told.next; at != &pool->told; at = at->next) {
         const weir_ticket *ticket = WEIR_CONST_CONTAINER_OF(at, weir_ticket, granted);
-        WEIR_ASSERT(ticket->state == WEIR_TICKET_LEASED || ticket->state == WEIR_TICKET_REFUSED);
+        WEIR_ASSERT(ticket->state != WEIR_TICKET_IDLE);
     }
     for (const weir_list *at = pool->orders.next; at != &pool->orders; at = at->next) {
         const weir_slot *slot = WEIR_CONST_CONTAINER_OF(at, weir_slot, orders);

@@ -21,6 +21,7 @@ static void grant(weir_pool *pool, weir_origin *origin);
 static bool dial(weir_pool *pool, weir_origin *origin);
 static void evict(weir_pool *pool);
 static void wait_for(weir_pool *pool, weir_origin *origin, uint32_t wanted, weir_reason reason);
+static void tell_reason(weir_pool *pool, weir_ticket *ticket, weir_reason reason);
 static void stand_in_line(weir_pool *pool, weir_origin *origin, uint32_t wanted);
 static void note_unawaited(weir_pool *pool, weir_origin *origin);
 static bool has_hope(const weir_origin *origin);
@@ -64,12 +65,14 @@ void weir_place_leave(weir_pool *pool, weir_ticket *ticket)
     weir_origin *origin = ticket->origin;
     WEIR_ASSERT(ticket->state == WEIR_TICKET_WAITING);
     WEIR_ASSERT(origin->tickets > 0);
+    weir_wait_end(pool, ticket);
     weir_slot *slot = ticket->dial;
     ticket->dial = NULL;
     if (origin->undialed == ticket) {
         origin->undialed = next_undialed(origin, ticket);
     }
     weir_list_remove(&ticket->link);
+    weir_list_remove(&ticket->granted); /* why it waited need not be told any more */
     ticket->state = WEIR_TICKET_IDLE;
     origin->tickets--;
     pool->tickets--;
@@ -98,8 +101,8 @@ weir_reason weir_place_settle(weir_pool *pool, weir_origin *origin)
         case WEIR_DECIDE_DIAL:
             if (!dial(pool, origin)) {
                 origin->out_of_memory = true;
-                wait_for(pool, origin, 0, WEIR_REASON_BUSY);
-                return WEIR_REASON_BUSY;
+                wait_for(pool, origin, 0, WEIR_REASON_NO_MEMORY);
+                return WEIR_REASON_NO_MEMORY;
             }
             break;
         case WEIR_DECIDE_EVICT:
@@ -138,6 +141,7 @@ void weir_place_refuse(weir_pool *pool, weir_ticket *ticket, const weir_failure 
     ticket->origin = NULL;
     ticket->failure = *failure;
     ticket->waited_ns = weir_time_since(pool->now_ns, ticket->since_ns);
+    weir_wait_check_sum(ticket);
     weir_list_push_back(&pool->told, &ticket->granted);
     pool->counts.refusals++;
 }
@@ -190,6 +194,12 @@ void weir_place_check(const weir_pool *pool, const weir_origin *origin)
         WEIR_ASSERT(decision.kind == WEIR_DECIDE_WAIT);
         WEIR_ASSERT(origin->wanted == weir_decide_dials(&situation));
     }
+    if (origin->undialed && !origin->out_of_memory && !origin->retry.entered &&
+        decision.reason < WEIR_REASON_BEHIND_OTHERS &&
+        decision.reason != WEIR_REASON_TOTAL_LIMIT) {
+        /* What hangs on others or on time changes without a call that is about this origin. */
+        WEIR_ASSERT(weir_wait_reason(origin) == decision.reason);
+    }
     WEIR_ASSERT(origin->retry.entered == (decision.reason == WEIR_REASON_BACK_OFF) ||
                 pool->now_ns >= origin->retry_at_ns);
     WEIR_ASSERT(origin->unawaited_dials ==
@@ -238,6 +248,7 @@ static void grant(weir_pool *pool, weir_origin *origin)
     weir_ticket *ticket = ticket_at(origin->waiting.next);
     weir_place_leave(pool, ticket);
     ticket->waited_ns = weir_time_since(pool->now_ns, ticket->since_ns);
+    weir_wait_check_sum(ticket);
     ticket->reason = slot->uses > 0 ? WEIR_REASON_REUSED : WEIR_REASON_DIALED;
     weir_slot_lease(pool, slot, ticket);
     weir_list_push_back(&pool->told, &ticket->granted);
@@ -250,7 +261,8 @@ static bool dial(weir_pool *pool, weir_origin *origin)
     WEIR_ASSERT(ticket != NULL);
     if (weir_slot_new(pool, origin, ticket)) {
         origin->undialed = next_undialed(origin, ticket);
-        ticket->reason = WEIR_REASON_DIALING;
+        weir_wait_dialed(pool, ticket);
+        tell_reason(pool, ticket, WEIR_REASON_DIALING);
         stand_in_line(pool, origin, 0); /* it has had its turn */
         return true;
     }
@@ -295,7 +307,20 @@ static void wait_for(weir_pool *pool, weir_origin *origin, uint32_t wanted, weir
                           WEIR_WHY_ATTEMPT_DELAY);
     }
     if (origin->undialed) {
-        origin->undialed->reason = reason;
+        weir_wait_set_reason(pool, origin, reason);
+        tell_reason(pool, origin->undialed, reason);
+    }
+}
+
+/* It waits for something else than it was told last. */
+static void tell_reason(weir_pool *pool, weir_ticket *ticket, weir_reason reason)
+{
+    if (ticket->reason == reason) {
+        return;
+    }
+    ticket->reason = reason;
+    if (weir_list_is_empty(&ticket->granted)) {
+        weir_list_push_back(&pool->told, &ticket->granted);
     }
 }
 

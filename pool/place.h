@@ -7,7 +7,7 @@
 #define WEIR_POOL_PLACE_H
 
 #include "pool/decide.h"
-#include "pool/pool_common.h"
+#include "pool/wait.h"
 
 /* Into the queue, at the place that its order gives it; the ticket is WAITING. */
 void weir_place_enter(weir_pool *pool, weir_origin *origin, weir_ticket *ticket);

@@ -91,6 +91,8 @@ void weir_pool_abandon(weir_pool *pool, weir_ticket *ticket, weir_time now_ns)
         return;
     case WEIR_TICKET_WAITING:
         weir_place_leave(pool, ticket);
+        ticket->waited_ns = weir_time_since(pool->now_ns, ticket->since_ns);
+        weir_wait_check_sum(ticket);
         break;
     case WEIR_TICKET_LEASED:
         /* A grant that was not pulled was never used. */
@@ -112,6 +114,7 @@ void weir_pool_bounce(weir_pool *pool, weir_ticket *ticket, const weir_facts *fa
         weir_slot_tell(slot, facts);
     }
     note_bounce(slot, ticket);
+    weir_wait_bounced(pool, ticket);
     pool->counts.bounces++;
     end_lease(pool, ticket, NULL, false);
     weir_place_enter(pool, origin, ticket);
@@ -123,6 +126,8 @@ void weir_pool_bounce(weir_pool *pool, weir_ticket *ticket, const weir_facts *fa
     weir_place_balance(pool, origin);
     if (ticket->state == WEIR_TICKET_LEASED) {
         take_directly(ticket);
+    } else if (ticket->state == WEIR_TICKET_WAITING) {
+        weir_wait_begin(pool, ticket);
     }
     leave(pool, origin);
 }
@@ -239,10 +244,14 @@ bool weir_pool_next_action(weir_pool *pool, weir_action *action)
     if (!weir_list_is_empty(&pool->told)) {
         weir_ticket *ticket = WEIR_CONTAINER_OF(pool->told.next, weir_ticket, granted);
         weir_list_remove(&ticket->granted);
-        const bool is_grant = ticket->state == WEIR_TICKET_LEASED;
-        WEIR_ASSERT(is_grant || ticket->state == WEIR_TICKET_REFUSED);
+        WEIR_ASSERT(ticket->state != WEIR_TICKET_IDLE);
+        if (ticket->state == WEIR_TICKET_WAITING) {
+            ticket->reason = weir_pool_waits_for(ticket); /* it may have changed more than once */
+        }
         *action = (weir_action){
-            .kind = is_grant ? WEIR_ACTION_GRANT : WEIR_ACTION_REFUSE,
+            .kind = ticket->state == WEIR_TICKET_LEASED    ? WEIR_ACTION_GRANT
+                    : ticket->state == WEIR_TICKET_REFUSED ? WEIR_ACTION_REFUSE
+                                                           : WEIR_ACTION_TELL,
             .ticket = ticket,
             .reason = ticket->reason,
         };
@@ -420,11 +429,13 @@ static weir_status admit(weir_pool *pool, weir_origin *origin, weir_ticket *tick
     if (origin->available == 0 && queue_is_full(pool, origin)) {
         return WEIR_E_QUEUE_FULL;
     }
-    *ticket = (weir_ticket){.order = ++pool->order, .since_ns = pool->now_ns};
+    memset(ticket, 0, offsetof(weir_ticket, waited));
+    ticket->order = ++pool->order;
+    ticket->since_ns = pool->now_ns;
     weir_list_init(&ticket->link);
     weir_list_init(&ticket->granted);
     weir_place_enter(pool, origin, ticket);
-    const weir_reason reason = weir_place_settle(pool, origin);
+    weir_place_settle(pool, origin);
     weir_place_balance(pool, origin);
     if (ticket->state == WEIR_TICKET_REFUSED) {
         take_directly(ticket);
@@ -437,9 +448,9 @@ static weir_status admit(weir_pool *pool, weir_origin *origin, weir_ticket *tick
         take_directly(ticket);
         return WEIR_OK;
     }
-    if (!ticket->dial) {
-        ticket->reason = reason;
-    }
+    weir_wait_begin(pool, ticket);
+    take_directly(ticket);
+    ticket->reason = weir_pool_waits_for(ticket);
     return WEIR_AGAIN;
 }
 

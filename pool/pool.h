@@ -26,7 +26,7 @@
 #include "proto/clock.h"
 #include "proto/conn.h"
 #include "proto/list.h"
-#include "weir/reason.h"
+#include "weir/why.h"
 
 typedef struct weir_pool weir_pool;
 typedef struct weir_origin weir_origin;
@@ -39,6 +39,23 @@ typedef enum weir_ticket_state {
     WEIR_TICKET_REFUSED
 } weir_ticket_state;
 
+enum { WEIR_WAITS = 12 }; /* reasons that a ticket can wait for: wait.c lists them */
+
+/* Whose clock the waiting of a ticket is measured with. */
+typedef enum weir_clock {
+    WEIR_CLOCK_NONE = 0, /* it does not wait, or only begins to */
+    WEIR_CLOCK_ORIGIN,   /* its origin's */
+    WEIR_CLOCK_DIAL      /* its own: its dial is in flight */
+} weir_clock;
+
+/* How long a ticket waited, over all of its requests. */
+typedef struct weir_waited {
+    weir_time ns[WEIR_WAITS];
+    weir_time before_ns;     /* the sum of them before the present request */
+    weir_time dial_since_ns; /* on the dial's clock: since when */
+    uint64_t bounces;
+} weir_waited;
+
 /* A request's wish for a place. Zero-initialise once; all members are the pool's. */
 typedef struct weir_ticket {
     weir_ticket_state state;
@@ -46,16 +63,19 @@ typedef struct weir_ticket {
     weir_slot *slot;           /* while LEASED */
     weir_slot *dial;           /* while WAITING: the dial that was started for it, or NULL */
     weir_list link;            /* the origin's queue, or the slot's leases */
-    weir_list granted;         /* the pool's list of grants that were not pulled yet */
+    weir_list granted;         /* the pool's list of what tickets are to be told and was not pulled yet */
     weir_time since_ns;        /* of the first request; survives bounces */
     weir_time waited_ns;       /* when granted: how long it waited in all */
-    weir_reason reason;        /* why it waits, or why it got this slot */
+    weir_reason reason;        /* what was told last: why it waits, or why it got this slot */
+    weir_clock clock;
+    bool has_waited;           /* this request: `waited` knows of it */
     bool reused;               /* the slot served an exchange before */
     uint32_t bounces;
     uint64_t bounced_version;  /* a facts version bounces a ticket at most once */
     uint64_t bounced_slot;     /* ... of this connection: versions are each connection's own */
     uint64_t order;            /* of the first request, among all tickets and dials of the pool */
     weir_failure failure;      /* when REFUSED */
+    weir_waited waited;        /* stays the last member: a request leaves it as it is */
 } weir_ticket;
 
 typedef struct weir_pool_options {
@@ -75,15 +95,16 @@ typedef enum weir_action_kind {
     WEIR_ACTION_NONE = 0,
     WEIR_ACTION_GRANT,  /* `ticket`, which was WAITING, is LEASED on ticket->slot */
     WEIR_ACTION_REFUSE, /* `ticket`, which was WAITING, is REFUSED with ticket->failure */
+    WEIR_ACTION_TELL,   /* `ticket`, which is WAITING, waits for another reason than it was told last: `reason` */
     WEIR_ACTION_DIAL,   /* dial a connection for `slot`; ends in weir_pool_ready() or weir_pool_dial_failed() */
     WEIR_ACTION_CLOSE   /* close `slot`, which is idle or a dial that nobody waits for; ends in weir_pool_gone() */
 } weir_action_kind;
 
 typedef struct weir_action {
     weir_action_kind kind;
-    weir_ticket *ticket; /* GRANT, REFUSE; for DIAL the ticket that caused it */
+    weir_ticket *ticket; /* GRANT, REFUSE, TELL; for DIAL the ticket that caused it */
     weir_slot *slot;     /* DIAL, CLOSE */
-    weir_reason reason;  /* of a CLOSE */
+    weir_reason reason;  /* of a CLOSE, a GRANT, a TELL */
     bool unfit;          /* of a CLOSE: the connection ended by itself; its origin may pause */
 } weir_action;
 
@@ -131,6 +152,14 @@ void weir_pool_gone(weir_pool *pool, weir_slot *slot, weir_time now_ns);
 
 /* Does any ticket wait for this dial? A dial that nobody waits for may be given up or finished. */
 bool weir_pool_is_awaited(const weir_pool *pool, const weir_slot *slot);
+
+/*
+ * What a ticket waits for now; NONE: it does not. This is so for every ticket, also those deep in a queue, of which TELL says nothing:
+ * of each origin only the first without a dial is told when its reason changes, so that a long queue costs nothing.
+ */
+weir_reason weir_pool_waits_for(const weir_ticket *ticket);
+/* How long the ticket has waited for what until `now_ns` (0: without the time under the present reason), all its requests together. O(1). */
+void weir_pool_waited(const weir_ticket *ticket, weir_time now_ns, weir_waits *waits);
 
 /* The tickets that wait in the queue of a slot's origin, in order: the one after `after`, NULL: the first. */
 weir_ticket *weir_pool_next_waiting(const weir_slot *slot, const weir_ticket *after);

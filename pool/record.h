@@ -46,6 +46,10 @@ struct weir_origin {
     uint32_t unawaited_dials; /* that nobody waits for, as counted in the pool's */
     bool out_of_memory;       /* a dial would be worth while, but there is no memory for its slot */
     uint32_t wanted;          /* dials that it waits for, while hungry */
+    /* the clock of those that wait without a dial: wait.h */
+    uint8_t waits_for; /* index of the reason */
+    weir_time waits_since_ns;
+    weir_time waited_ns[WEIR_WAITS]; /* before that, under each reason */
     /* what is remembered */
     weir_protocol protocol; /* spoken last; ANY: not known */
     uint32_t streams;       /* HTTP/2: the peer's limit; 0: not known */

@@ -12,7 +12,7 @@
  * agenda. Leasing and releasing push them away and never nearer, except where a hint gets shorter:
  * the entry stays where it is and is looked at when its old time comes, once for many exchanges.
  */
-#include "pool/pool_common.h"
+#include "pool/wait.h"
 
 /* A server closes *about* when it says. We stop this much earlier, or at half the time if that is
  * less. */
@@ -29,7 +29,7 @@ static void order_action(weir_pool *pool, weir_slot *slot, weir_action_kind kind
 static weir_reason expiry(const weir_pool *pool, const weir_slot *slot);
 static weir_time keep_alive_at(const weir_slot *slot);
 static void schedule(weir_pool *pool, weir_slot *slot);
-static void detach_ticket(weir_slot *slot);
+static void detach_ticket(const weir_pool *pool, weir_slot *slot);
 
 weir_slot *weir_slot_new(weir_pool *pool, weir_origin *origin, weir_ticket *ticket)
 {
@@ -292,7 +292,7 @@ static void enter(weir_pool *pool, weir_slot *slot, weir_slot_state state)
     }
     WEIR_ASSERT(edges[slot->state] >> state & 1);
     if (slot->state == WEIR_SLOT_DIALING) {
-        detach_ticket(slot);
+        detach_ticket(pool, slot);
     }
     pool->slots_in[slot->state]--;
     slot->origin->slots_in[slot->state]--;
@@ -393,7 +393,7 @@ static void schedule(weir_pool *pool, weir_slot *slot)
 }
 
 /* The dial is over: its ticket, if it still waits, is without one again. */
-static void detach_ticket(weir_slot *slot)
+static void detach_ticket(const weir_pool *pool, weir_slot *slot)
 {
     weir_ticket *ticket = slot->ticket;
     if (!ticket) {
@@ -401,6 +401,7 @@ static void detach_ticket(weir_slot *slot)
     }
     slot->ticket = NULL;
     ticket->dial = NULL;
+    weir_wait_undialed(pool, ticket);
     weir_ticket *first = slot->origin->undialed;
     if (!first || ticket->order < first->order) {
         slot->origin->undialed = ticket;

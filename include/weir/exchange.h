@@ -16,6 +16,7 @@
 
 #include "weir/ledger.h"
 #include "weir/request.h"
+#include "weir/why.h"
 
 #ifdef __cplusplus
 extern "C" {

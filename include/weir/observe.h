@@ -24,7 +24,7 @@ typedef struct weir_exchange weir_exchange;
 typedef enum weir_event_kind {
     WEIR_EVENT_NONE = 0,
     WEIR_EVENT_SUBMITTED,
-    WEIR_EVENT_WAITING,             /* no place yet: `why` */
+    WEIR_EVENT_WAITING,             /* no place yet: `why`; again when the call waits for something else */
     WEIR_EVENT_DNS_STARTED,
     WEIR_EVENT_DNS_DONE,            /* count addresses; failure */
     WEIR_EVENT_CONNECT_STARTED,     /* one address: `address` */

@@ -8,6 +8,7 @@
  *   ledger.h   where every octet went
  *   tls.h      TLS settings
  *   reason.h   why the pool did what it did
+ *   why.h      why a call waited
  *   observe.h  what happened
  *   request.h  the request and the options of a call
  *   exchange.h one request with its response
@@ -30,5 +31,6 @@
 #include "weir/shared.h"
 #include "weir/status.h"
 #include "weir/tls.h"
+#include "weir/why.h"
 
 #endif

@@ -473,6 +473,10 @@ static void pull(world *w, bool in_order)
             weir_pool_abandon(w->pool, action.ticket, w->now_ns);
             MODEL_ASSERT(action.ticket->state == WEIR_TICKET_IDLE);
             break;
+        case WEIR_ACTION_TELL:
+            MODEL_ASSERT(action.ticket->state == WEIR_TICKET_WAITING);
+            MODEL_ASSERT(action.reason == weir_pool_waits_for(action.ticket));
+            break;
         case WEIR_ACTION_DIAL:
             MODEL_ASSERT(action.ticket->state == WEIR_TICKET_WAITING);
             MODEL_ASSERT(action.ticket->dial == action.slot);

@@ -41,7 +41,7 @@ void rig_close(rig *r)
     weir_pool_shutdown(r->pool, r->now_ns);
     weir_action action;
     while (weir_pool_next_action(r->pool, &action)) {
-        assert_int_equal(action.kind, WEIR_ACTION_CLOSE);
+        assert_true(action.kind == WEIR_ACTION_CLOSE || action.kind == WEIR_ACTION_TELL);
     }
     weir_slot *slot = weir_pool_next_slot(r->pool, NULL);
     while (slot) {
@@ -165,16 +165,28 @@ void rig_tick(rig *r, weir_time span_ns)
     weir_pool_check(r->pool);
 }
 
-const char *rig_actions(rig *r)
+static const char *pull(rig *r, bool told)
 {
     weir_action action;
     r->text_length = 0;
     r->text[0] = '\0';
     while (weir_pool_next_action(r->pool, &action)) {
-        say_action(r, &action);
+        if (told || action.kind != WEIR_ACTION_TELL) {
+            say_action(r, &action);
+        }
         weir_pool_check(r->pool);
     }
     return r->text;
+}
+
+const char *rig_actions(rig *r)
+{
+    return pull(r, false);
+}
+
+const char *rig_told(rig *r)
+{
+    return pull(r, true);
 }
 
 static char letter_of(const rig *r, const weir_ticket *ticket)
@@ -208,6 +220,9 @@ static void say_action(rig *r, const weir_action *action)
         assert_int_equal(action->ticket->state, WEIR_TICKET_REFUSED);
         say(r, "refuse %c %s", letter_of(r, action->ticket),
             weir_status_name(action->ticket->failure.status));
+        break;
+    case WEIR_ACTION_TELL:
+        say(r, "%c waits: %s", letter_of(r, action->ticket), weir_reason_name(action->reason));
         break;
     case WEIR_ACTION_DIAL:
         say(r, "dial %d for %c", (int)weir_slot_id(action->slot), letter_of(r, action->ticket));

@@ -57,5 +57,7 @@ void rig_tick(rig *r, weir_time span_ns);
 /* What the pool wanted since the last time: "dial 1 for a, grant b 2 reused, close 3 evicted,
  * refuse c NAME". */
 const char *rig_actions(rig *r);
+/* The same, with "a waits: busy" where a ticket is to be told that its reason changed. */
+const char *rig_told(rig *r);
 
 #endif

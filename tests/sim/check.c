@@ -17,6 +17,7 @@ static void check_port(sim_world *world, weir_port *port);
 static void check_progress(sim_world *world, weir_port *port, sim_socket *socket);
 static void check_leases(sim_world *world, const weir_port *port);
 static void check_call(sim_world *world, const sim_call *call);
+static void check_waits(sim_world *world, const sim_call *call);
 static const sim_request *find_response(sim_call *call, uint64_t serial);
 static uint64_t serial_of(const sim_call *call);
 static const sim_socket *last_socket(const sim_call *call);
@@ -41,6 +42,7 @@ void sim_check_turn(sim_world *world)
         const sim_call *call = &world->client->calls[i];
         if (call->exchange != NULL) {
             check_call(world, call);
+            check_waits(world, call);
         }
     }
 }
@@ -188,6 +190,33 @@ static void check_call(sim_world *world, const sim_call *call)
         "call %llu: the timer (%d) for its deadline comes too late: armed %llu at %llu, not %llu",
         NUMBER(call), (int)why, (unsigned long long)ex->timer.place,
         (unsigned long long)ex->timer.at_ns, (unsigned long long)deadline_ns);
+}
+
+/* What it waited for adds up to how long it waited: never more than it lives, and while it waits up to this moment. */
+static void check_waits(sim_world *world, const sim_call *call)
+{
+    const weir_exchange *ex = call->exchange;
+    const weir_ticket *ticket = &ex->ticket;
+    const weir_time now_ns = world->driver->turn.now_ns;
+    weir_waits waits;
+    weir_time sum_ns = 0;
+
+    weir_pool_waited(ticket, now_ns, &waits);
+    for (int i = 0; i < WEIR_REASON_COUNT; i++) {
+        sum_ns += waits.ns[i];
+    }
+    SIM_MUST(world, sum_ns == waits.total_ns, "call %llu: its waits do not add up", NUMBER(call));
+    SIM_MUST(world, sum_ns <= weir_time_since(now_ns, ex->submitted_ns),
+             "call %llu waited for longer than it lives", NUMBER(call));
+    if (ex->attempt_count > 1 || ticket->order == 0) {
+        return; /* several requests in one sum */
+    }
+    const weir_time waited_ns = ticket->state == WEIR_TICKET_WAITING
+                                    ? weir_time_since(now_ns, ticket->since_ns)
+                                    : ticket->waited_ns;
+    SIM_MUST(world, ex->attempt_count == 1 || waits.total_ns >= waited_ns,
+             "call %llu waited %llu ns, its reasons say %llu", NUMBER(call),
+             (unsigned long long)waited_ns, (unsigned long long)waits.total_ns);
 }
 
 void sim_check_informational(sim_call *call)
