@@ -72,6 +72,11 @@ void weir_baton_drive(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_
                 continue;
             }
         }
+        if (want.wake_ns <= now_ns && !line->reading && line->used_ns != now_ns) {
+            /* Nobody may have read for a while: an answer that came in time is not overdue. */
+            weir_baton_probe(line, seat->receive, WEIR_SEAT_RECEIVE_OCTETS, now_ns);
+            continue;
+        }
         if (want.wake_ns <= now_ns) {
             weir_link_tick(line->link, now_ns);
             weir_line_deliver(line, ex);

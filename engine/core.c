@@ -118,19 +118,25 @@ weir_link *weir_core_link(weir_core *core, weir_slot *slot, weir_bin *bin, const
     return link;
 }
 
-void weir_core_closed(weir_core *core, const weir_link *link, const weir_account *account, const char *why,
+void weir_core_closed(weir_core *core, const weir_link *link, const weir_account *account, weir_reason reason,
                       weir_time now_ns)
 {
+    const weir_failure failure = weir_link_failure(link);
+    const bool failed = link->failure.status != WEIR_OK || reason == WEIR_REASON_FAILED;
     weir_event event = {
         .kind = WEIR_EVENT_CONNECTION_CLOSED,
         .at_ns = now_ns,
         .conn = link->id,
         .protocol = weir_link_protocol(link),
-        .why = why,
-        .failure = link->failure,
+        .why = weir_reason_name(reason),
+        .failure = failure,
         .account = account,
     };
 
+    /* Octets that answer nothing are told as such, whatever else befell the connection after them. */
+    if (failed && failure.status != WEIR_OK && reason != WEIR_REASON_OCTETS_LEFT_OVER) {
+        event.why = weir_status_name(failure.status);
+    }
     core->verdicts[account->verdict.agreement]++;
     if (weir_events_are_wanted(&core->events)) {
         weir_events_add(&core->events, &event);
@@ -176,6 +182,12 @@ static bool fill_pool_options(weir_core *core, weir_pool_options *to, const weir
     core->limits.head_octets = limits.head_octets;
     core->limits.inbox_octets = limits.inbox_octets;
     core->limits.bare_lf = limits.bare_lf;
+    to->streams_per_connection = limits.streams_per_connection;
+    to->requests_per_connection = limits.requests_per_connection;
+    core->limits.streams = limits.streams_per_connection;
+    core->limits.ping_ns = limits.ping_ns;
+    core->limits.ping_timeout_ns = limits.ping_timeout_ns;
+    core->limits.ping_idle = limits.ping_idle;
     return true;
 }
 

@@ -49,8 +49,8 @@ void weir_core_leave(weir_core *core, weir_exchange *exchange, weir_time now_ns)
 /* A link for a slot that is to be dialled. The slot's user pointer is the driver's. */
 weir_link *weir_core_link(weir_core *core, weir_slot *slot, weir_bin *bin, const weir_exchange *exchange,
                           weir_status *status);
-/* A connection is closed: counts its verdict and tells CONNECTION_CLOSED. */
-void weir_core_closed(weir_core *core, const weir_link *link, const weir_account *account, const char *why,
+/* A connection is closed: counts its verdict and tells CONNECTION_CLOSED, with why: the status that it failed with, or the reason. */
+void weir_core_closed(weir_core *core, const weir_link *link, const weir_account *account, weir_reason reason,
                       weir_time now_ns);
 
 void weir_core_counts(const weir_core *core, weir_counts *counts);

@@ -274,6 +274,13 @@ bool weir_link_is_over(const weir_link *link)
     return weir_conn_pending(link->conn, 0).length == 0;
 }
 
+weir_failure weir_link_failure(const weir_link *link)
+{
+    const bool by_conn = link->failure.status == WEIR_OK && link->conn != NULL;
+
+    return by_conn ? weir_conn_failure(link->conn) : link->failure;
+}
+
 weir_facts weir_link_facts(const weir_link *link)
 {
     weir_facts facts = {.version = 1, .unfit = WEIR_UNFIT_FAILED};

@@ -115,6 +115,8 @@ bool weir_link_is_open(const weir_link *link);
 bool weir_link_is_closing(const weir_link *link);
 /* Nothing more will happen on it: the driver closes the socket (and samples the kernel first). */
 bool weir_link_is_over(const weir_link *link);
+/* Why it ended, be it for itself or for its conn; status WEIR_OK: it lives, or ended in good order. */
+weir_failure weir_link_failure(const weir_link *link);
 weir_facts weir_link_facts(const weir_link *link);
 weir_protocol weir_link_protocol(const weir_link *link);
 /* NULL: clear, and not connected yet. */

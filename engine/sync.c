@@ -157,6 +157,7 @@ weir_time weir_client_maintain(weir_client *client)
     const weir_time now_ns = weir_now();
     uint8_t room[16384];
     weir_why why = WEIR_WHY_NONE;
+    weir_time next_ns = WEIR_NEVER;
 
     weir_mutex_lock(&client->core_lock);
     for (weir_list *at = client->lines.next; at != &client->lines; at = at->next) {
@@ -178,6 +179,8 @@ weir_time weir_client_maintain(weir_client *client)
                 weir_link_failed(line->link, io.sys_errno, now_ns);
             }
         }
+        weir_link_want(line->link, &want);
+        next_ns = weir_time_earlier(next_ns, want.wake_ns);
         const weir_facts facts = weir_link_facts(line->link);
         weir_mutex_unlock(&line->lock);
         if (facts.version != line->facts_version) {
@@ -187,7 +190,7 @@ weir_time weir_client_maintain(weir_client *client)
     }
     weir_pool_tick(client->core.pool, now_ns);
     weir_client_settle(client);
-    const weir_time next_ns = weir_pool_deadline(client->core.pool, &why);
+    next_ns = weir_time_earlier(next_ns, weir_pool_deadline(client->core.pool, &why));
     weir_client_unlock(client);
     tell_connections(client);
     return next_ns;

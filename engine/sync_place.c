@@ -84,8 +84,6 @@ void weir_line_close(weir_line *line, weir_time now_ns)
     weir_client *client = line->client;
     weir_account account;
     weir_want want;
-    const char *why = line->link->failure.status != WEIR_OK ? weir_status_name(line->link->failure.status)
-                                                            : weir_reason_name(line->close_reason);
 
     end_dial(line);
     weir_link_close(line->link, CLOSING_NS, now_ns);
@@ -107,7 +105,7 @@ void weir_line_close(weir_line *line, weir_time now_ns)
         weir_os_close(line->fd);
     }
     weir_mutex_lock(&client->core_lock);
-    weir_core_closed(&client->core, line->link, &account, why, now_ns);
+    weir_core_closed(&client->core, line->link, &account, line->close_reason, now_ns);
     weir_list_remove(&line->place);
     weir_mutex_unlock(&client->core_lock);
     weir_dialing_free(line->dialing);

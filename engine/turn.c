@@ -271,10 +271,7 @@ void weir_turn_acted(weir_turn *turn, weir_port *port)
 
 void weir_turn_closed(weir_turn *turn, weir_port *port, const weir_account *account)
 {
-    const char *why = port->link->failure.status != WEIR_OK ? weir_status_name(port->link->failure.status)
-                                                            : weir_reason_name(port->close_reason);
-
-    weir_core_closed(&turn->core, port->link, account, why, turn->now_ns);
+    weir_core_closed(&turn->core, port->link, account, port->close_reason, turn->now_ns);
     if (port->slot != NULL) {
         weir_slot_set_user(port->slot, NULL);
         weir_pool_gone(turn->core.pool, port->slot, turn->now_ns);

@@ -229,7 +229,7 @@ static weir_situation gather(const weir_pool *pool, const weir_origin *origin)
         .connections = origin->connections,
         .connections_limit = options->connections_per_origin,
         .h2_limit = options->h2_connections,
-        .streams = origin->streams ? origin->streams : WEIR_STREAMS_EXPECTED,
+        .streams = weir_record_streams(pool, origin),
         .backing_off = pool->now_ns < origin->retry_at_ns,
         .total = pool->connections,
         .total_limit = options->connections,

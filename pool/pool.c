@@ -393,6 +393,8 @@ static weir_pool_options with_defaults(const weir_pool_options *options)
     o.tickets_per_origin = o.tickets_per_origin ? o.tickets_per_origin : 1024;
     o.tickets = o.tickets ? o.tickets : 16384;
     o.h2_connections = o.h2_connections ? o.h2_connections : o.connections_per_origin;
+    o.streams_per_connection = o.streams_per_connection ? o.streams_per_connection : UINT32_MAX;
+    o.requests_per_connection = o.requests_per_connection ? o.requests_per_connection : UINT32_MAX;
     o.idle_ns = o.idle_ns ? o.idle_ns : 90 * WEIR_NS_PER_SECOND;
     o.origins_remembered = o.origins_remembered ? o.origins_remembered : 1024;
     return o;
@@ -498,6 +500,9 @@ static void end_lease(weir_pool *pool, weir_ticket *ticket, const weir_facts *fa
     } else {
         slot->uses--;
         pool->counts.reuses -= ticket->reused;
+        if (slot->retired == WEIR_REASON_EXPIRED_REQUESTS) {
+            slot->retired = WEIR_REASON_NONE; /* the last one that it may serve was not served */
+        }
     }
     if (slot->state == WEIR_SLOT_READY && weir_place_must_yield(pool, slot)) {
         slot->retired = WEIR_REASON_EVICTED;

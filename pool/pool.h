@@ -88,6 +88,8 @@ typedef struct weir_pool_options {
     uint32_t h2_connections;         /* HTTP/2 per origin: 0: as connections_per_origin; 1: strict (RFC 9113 s9.1) */
     weir_time idle_ns;               /* idle time-out, 0: 90 s, WEIR_NEVER: none */
     weir_time lifetime_ns;           /* 0: none */
+    uint32_t streams_per_connection; /* our own limit, below the peer's, 0: none */
+    uint32_t requests_per_connection; /* leases of one connection, 0: no limit */
     uint32_t origins_remembered;     /* origins without slots that are remembered (protocol, streams): 0: 1024 */
 } weir_pool_options;
 

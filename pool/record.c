@@ -85,6 +85,14 @@ weir_protocol weir_record_protocol(const weir_origin *origin)
     return origin->key.https ? origin->protocol : WEIR_H1;
 }
 
+uint32_t weir_record_streams(const weir_pool *pool, const weir_origin *origin)
+{
+    const weir_pool_options *options = &pool->options;
+    uint32_t streams = origin->streams ? origin->streams : WEIR_STREAMS_EXPECTED;
+    streams = streams < options->streams_per_connection ? streams : options->streams_per_connection;
+    return streams < options->requests_per_connection ? streams : options->requests_per_connection;
+}
+
 void weir_record_learn(weir_origin *origin, const weir_facts *facts)
 {
     if (facts->protocol != WEIR_PROTOCOL_ANY) {

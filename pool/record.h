@@ -72,6 +72,8 @@ void weir_record_free(weir_pool *pool, weir_origin *origin);
 
 /* Pinned, implied by the scheme, or learned; ANY: only a handshake will tell. */
 weir_protocol weir_record_protocol(const weir_origin *origin);
+/* How many exchanges a further HTTP/2 connection is expected to take; at least 1. */
+uint32_t weir_record_streams(const weir_pool *pool, const weir_origin *origin);
 /* Remembers what a connection said of itself. */
 void weir_record_learn(weir_origin *origin, const weir_facts *facts);
 /* A dial begun at `order` came to nothing. */

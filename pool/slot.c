@@ -96,6 +96,9 @@ void weir_slot_lease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket)
     slot->uses++;
     pool->counts.leases++;
     pool->counts.reuses += ticket->reused;
+    if (slot->uses >= pool->options.requests_per_connection && !slot->retired) {
+        slot->retired = WEIR_REASON_EXPIRED_REQUESTS;
+    }
     weir_slot_refresh(pool, slot);
 }
 

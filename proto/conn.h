@@ -50,6 +50,7 @@ typedef struct weir_conn_limits {
     bool bare_lf;              /* HTTP/1.1: accept a bare LF as line end in heads (RFC 9112 s2.2) */
     uint32_t first_stream; /* HTTP/2: id of the first stream, odd; a test hook for ids that run out.
                               0: 1 */
+    bool ping_idle;        /* ping_ns holds while no stream is open, too */
 } weir_conn_limits;
 
 typedef struct weir_conn_options {

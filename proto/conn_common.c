@@ -49,6 +49,7 @@ weir_conn_limits weir_conn_limits_fill(const weir_conn_limits *limits, weir_prot
         .ping_timeout_ns = or_default_ns(limits->ping_timeout_ns, DEFAULT_PING_TIMEOUT_NS),
         .bare_lf = limits->bare_lf,
         .first_stream = or_default(limits->first_stream, DEFAULT_FIRST_STREAM),
+        .ping_idle = limits->ping_idle,
     };
 }
 

@@ -191,9 +191,8 @@ void weir_h2_tick(weir_conn *conn)
                                                       .code = WEIR_H2_SETTINGS_TIMEOUT});
     } else if (conn->now_ns >= ping_due_ns(session)) {
         if (session->ping_sent_ns != WEIR_NEVER) {
-            weir_h2_session_fail(session, (weir_h2_fault){.status = WEIR_E_NETWORK,
-                                                          .code = WEIR_H2_NO_ERROR,
-                                                          .what = "PING was not answered in time"});
+            weir_h2_session_fail(session, (weir_h2_fault){.status = WEIR_E_H2_PING,
+                                                          .code = WEIR_H2_NO_ERROR});
         } else {
             uint8_t opaque[8] = {'w', 'e', 'i', 'r'};
             weir_h2_put32(opaque + 4, (uint32_t)++session->pings);
@@ -485,7 +484,7 @@ static weir_time ping_due_ns(const weir_h2_session *session)
                                                                           : session->ping_sent_ns;
         return weir_time_add(since_ns, limits->ping_timeout_ns);
     }
-    if (limits->ping_ns == 0 || session->active == 0) {
+    if (limits->ping_ns == 0 || (session->active == 0 && !limits->ping_idle)) {
         return WEIR_NEVER;
     }
     return weir_time_add(session->received_ns, limits->ping_ns);

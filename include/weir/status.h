@@ -148,7 +148,8 @@ typedef enum weir_phase {
     X(E_H2_PREFACE, -188, PEER, IF_UNSENT, ANY, "the peer does not speak HTTP/2")                      \
     X(E_H2_SETTINGS, -189, PEER, IDEMPOTENT, ANY, "the peer did not acknowledge SETTINGS in time")     \
     X(E_H2_LENGTH, -190, PEER, IDEMPOTENT, BODY, "the body does not match its content-length")         \
-    X(E_H2_CLOSED, -191, PEER, IDEMPOTENT, ANY, "the peer ended the connection with an error")
+    X(E_H2_CLOSED, -191, PEER, IDEMPOTENT, ANY, "the peer ended the connection with an error")         \
+    X(E_H2_PING, -192, NETWORK, IDEMPOTENT, ANY, "the peer did not answer PING in time")
 
 typedef enum weir_status {
 #define WEIR_STATUS_X(name, number, blame, replay, phase, sentence) WEIR_##name = (number),

@@ -304,6 +304,25 @@ static void settings_are_not_acknowledged(weir_world *world)
     weir_peer_stop(peer);
 }
 
+/* A peer that went silent is found out sooner than by the call's own limits. */
+static void ping_is_not_answered(weir_world *world)
+{
+    static const weir_peer_turn says[] = {{NULL, WEIR_PEER_HOLD, 1}};
+    const weir_peer_turn *const all[] = {says};
+    weir_peer *peer = weir_peer_start(all, 1);
+    weir_ask ask = ask_of(world, peer);
+
+    world->limits.ping_ns = 20 * WEIR_NS_PER_MS;
+    world->limits.ping_timeout_ns = 20 * WEIR_NS_PER_MS;
+    const weir_fetched fetched = weir_world_fetch(world, &ask);
+    assert_int_equal(fetched.ended, WEIR_E_H2_PING);
+    assert_int_equal(fetched.failure.processed, WEIR_MAYBE_PROCESSED);
+    weir_world_close(world);
+    assert_string_equal(weir_world_event(world, WEIR_EVENT_CONNECTION_CLOSED, 0)->why,
+                        "WEIR_E_H2_PING");
+    weir_peer_stop(peer);
+}
+
 static const weir_behaviour behaviours[] = {
     {"malformed answers end with what is wrong in them", scripts, 0, NULL},
     {"answers that go wrong end with how", paths, 0, NULL},
@@ -319,6 +338,8 @@ static const weir_behaviour behaviours[] = {
     {"a large head within the limits is read", just_within_the_limits, 0, NULL},
     {"a smaller limit of heads is kept", head_limit_is_kept, 0, NULL},
     {"SETTINGS that are not acknowledged end the connection", settings_are_not_acknowledged,
+     WEIR_ONLY_H2 | WEIR_ONLY_CLEAR, NULL},
+    {"PING that is not answered ends the connection", ping_is_not_answered,
      WEIR_ONLY_H2 | WEIR_ONLY_CLEAR, NULL},
 };
 

@@ -147,6 +147,10 @@ weir_conn_limits weir_h2_document_limits(const weir_corpus_document *document)
             limits.ping_ns = value * WEIR_NS_PER_MS;
             known = true;
         }
+        if (strcmp(text, "ping_idle") == 0) {
+            limits.ping_idle = value != 0;
+            known = true;
+        }
         if (!known) {
             fail_msg("%s:%u: no limit is called %s", document->file, step->line, text);
         }

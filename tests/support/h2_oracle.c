@@ -232,7 +232,7 @@ static void fed(weir_h2_player *player, weir_span octets, void *user)
 {
     weir_h2_oracle *oracle = user;
     weir_status status = weir_conn_failure(player->conn).status;
-    if (status == WEIR_E_H2_SETTINGS || status == WEIR_E_NETWORK) {
+    if (status == WEIR_E_H2_SETTINGS || status == WEIR_E_H2_PING) {
         /* A timer of ours ended it, and nghttp2 has none. */
         oracle->is_over = true;
     }

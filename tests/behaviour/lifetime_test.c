@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How long a connection lives, and what ends it between two calls.
+ */
+#include "support/world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+static void get(weir_world *world, const char *path)
+{
+    const weir_ask ask = weir_world_ask(world, path);
+    const weir_fetched fetched = weir_world_fetch(world, &ask);
+    assert_int_equal(fetched.called, WEIR_OK);
+    assert_int_equal(fetched.ended, WEIR_END);
+    assert_int_equal(fetched.code, 200);
+}
+
+static weir_counts counts_of(weir_world *world)
+{
+    weir_counts counts = WEIR_COUNTS_INIT;
+    weir_user_counts(weir_world_user(world), &counts);
+    return counts;
+}
+
+/* Connections told closed with this word. */
+static size_t closed_for(const weir_world *world, const char *why)
+{
+    size_t closed = 0;
+    for (size_t i = 0; i < weir_world_told(world, WEIR_EVENT_CONNECTION_CLOSED); i++) {
+        closed += strcmp(weir_world_event(world, WEIR_EVENT_CONNECTION_CLOSED, i)->why, why) == 0;
+    }
+    return closed;
+}
+
+static void requests_are_limited(weir_world *world)
+{
+    world->limits.requests_per_connection = 3;
+    for (int i = 0; i < 7; i++) {
+        get(world, "/octets/10");
+    }
+    const weir_counts counts = counts_of(world);
+    assert_int_equal(counts.dials, 3);
+    assert_int_equal(counts.reuses, 4);
+    assert_int_equal(closed_for(world, "expired_requests"), 2);
+}
+
+typedef struct many {
+    weir_world *world;
+    weir_status ended[12];
+} many;
+
+static void one_of_many(weir_user *user, size_t index, void *shared)
+{
+    many *all = shared;
+
+    (void)user;
+    const weir_ask ask = weir_world_ask(all->world, "/delay/30");
+    all->ended[index] = weir_world_fetch(all->world, &ask).ended;
+}
+
+/* The origin would take a hundred at once. */
+static void streams_are_limited(weir_world *world)
+{
+    many all = {.world = world};
+
+    world->limits.streams_per_connection = 4;
+    world->limits.h2_connections = 3;
+    weir_user_together(weir_world_user(world), 12, one_of_many, &all);
+    for (size_t i = 0; i < 12; i++) {
+        assert_int_equal(all.ended[i], WEIR_END);
+    }
+    assert_int_equal(counts_of(world).dials, 3);
+}
+
+static const weir_behaviour behaviours[] = {
+    {"a connection serves no more requests than it may", requests_are_limited, 0, NULL},
+    {"streams at once are limited by us too", streams_are_limited, WEIR_ONLY_H2, NULL},
+};
+
+int main(void)
+{
+    return weir_world_run("lifetime", behaviours, COUNT_OF(behaviours), NULL);
+}

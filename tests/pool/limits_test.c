@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What one connection may carry: requests in all, streams at once.
+ */
+#include "rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+static void lease_h1(rig *r, char letter, const char *name, uint64_t id)
+{
+    rig_ask_all(r, (const char[]){letter, '\0'}, name);
+    rig_actions(r);
+    rig_ready(r, id, WEIR_H1, 1);
+    rig_actions(r);
+}
+
+/* One HTTP/2 connection with this capacity, leased by every letter that fits. */
+static void lease_h2(rig *r, const char *letters, uint32_t capacity)
+{
+    rig_ask_all(r, letters, "h2.one");
+    rig_actions(r);
+    rig_ready(r, 1, WEIR_H2, capacity);
+    rig_actions(r);
+}
+
+static void limits__serves_no_more_requests_than_it_may(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.requests_per_connection = 2});
+    lease_h1(&r, 'a', "one", 1);
+    rig_release(&r, 'a');
+    assert_int_equal(rig_ask(&r, 'a', "one"), WEIR_OK); /* the second is its last */
+    rig_ask_all(&r, "b", "one");
+    assert_string_equal(rig_actions(&r), "dial 2 for b");
+    rig_release(&r, 'a');
+    assert_string_equal(rig_actions(&r), "close 1 expired_requests");
+    rig_close(&r);
+}
+
+static void limits__of_streams_drains_at_its_last_request(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.requests_per_connection = 3, .h2_connections = 1});
+    /* Five that wait are two connections' worth, however many streams the peer allows. */
+    lease_h2(&r, "abcde", 100);
+    assert_int_equal(rig_ticket(&r, 'c')->state, WEIR_TICKET_LEASED);
+    assert_int_equal(rig_ticket(&r, 'd')->state, WEIR_TICKET_WAITING);
+    assert_int_equal(weir_pool_count(r.pool).slots_draining, 1);
+    assert_int_equal(weir_pool_count(r.pool).slots_dialing, 1);
+    rig_release(&r, 'a');
+    rig_release(&r, 'b');
+    assert_string_equal(rig_actions(&r), "");
+    rig_release(&r, 'c');
+    assert_string_equal(rig_actions(&r), "close 1 expired_requests");
+    rig_ready(&r, 2, WEIR_H2, 100);
+    assert_string_equal(rig_actions(&r), "grant d 2 dialed, grant e 2 reused");
+    rig_close(&r);
+}
+
+/* A grant that was not used is no request: the connection may serve one more. */
+static void limits__counts_the_requests_that_it_served(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.requests_per_connection = 1});
+    rig_ask_all(&r, "a", "one");
+    rig_actions(&r);
+    rig_ready(&r, 1, WEIR_H1, 1);
+    assert_int_equal(weir_pool_count(r.pool).slots_draining, 1);
+    rig_abandon(&r, 'a');
+    assert_int_equal(weir_pool_count(r.pool).slots_idle, 1);
+    assert_int_equal(rig_ask(&r, 'b', "one"), WEIR_OK);
+    rig_release(&r, 'b');
+    assert_string_equal(rig_actions(&r), "close 1 expired_requests");
+    rig_close(&r);
+}
+
+static void limits__expects_no_more_streams_than_our_own_limit(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.streams_per_connection = 2});
+    rig_ask_all(&r, "abcde", "h2.one");
+    assert_string_equal(rig_actions(&r), "dial 1 for a, dial 2 for b, dial 3 for c");
+    rig_close(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(limits__serves_no_more_requests_than_it_may),
+        cmocka_unit_test(limits__of_streams_drains_at_its_last_request),
+        cmocka_unit_test(limits__counts_the_requests_that_it_served),
+        cmocka_unit_test(limits__expects_no_more_streams_than_our_own_limit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
