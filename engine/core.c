@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/record.h"
+#include "engine/tls_config.h"
 
 static bool fill_pool_options(weir_core *core, weir_pool_options *to, const weir_pool_limits *given);
 static void refused(weir_exchange *ex, const weir_failure *failure);
@@ -105,8 +106,9 @@ weir_link *weir_core_link(weir_core *core, weir_slot *slot, weir_bin *bin, const
     };
 
     if (key->https) {
-        /* The key names the configuration by its identity; the exchange that caused the dial holds it. */
-        options.tls = (weir_tls_config *)(uintptr_t)key->tls;
+        /* The key knows the configuration by its number alone; the exchange that caused the dial holds it. */
+        WEIR_ASSERT(ex != NULL && weir_tls_config_number(ex->tls) == key->tls);
+        options.tls = ex->tls;
     }
     if (ex != NULL && key->kind != WEIR_HOST_NAME) {
         options.host_address = ex->target.address;

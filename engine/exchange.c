@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "engine/record.h"
+#include "engine/tls_config.h"
 
 #define DEFAULT_ATTEMPTS 3
 #define SECONDS(n) ((weir_time)(n)*WEIR_NS_PER_SECOND)
@@ -137,7 +138,7 @@ weir_origin_key weir_exchange_key(const weir_exchange *ex)
     key.port = ex->target.port;
     key.address = ex->connect_to;
     key.address_port = ex->connect_to.length > 0 ? ex->call.connect_port : 0;
-    key.tls = ex->tls;
+    key.tls = ex->tls != NULL ? weir_tls_config_number(ex->tls) : 0;
     key.https = ex->target.https;
     key.kind = (uint8_t)ex->target.kind;
     key.pin = (uint8_t)ex->call.pin;

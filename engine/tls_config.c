@@ -65,9 +65,13 @@ enum { FILE_LIMIT_OCTETS = 16 * 1024 * 1024 };
  */
 static atomic_flag wolfssl_is_counting = ATOMIC_FLAG_INIT;
 
+/* The last number given to a configuration. An address may be had again after a free; a number never. */
+static atomic_uint_fast64_t numbers;
+
 struct weir_tls_config {
     const weir_allocator *allocator;
     atomic_uint references;
+    uint64_t number;
     bool initialised; /* holds a reference to wolfSSL's global state */
     bool insecure;
     WOLFSSL_CTX *context;
@@ -127,6 +131,7 @@ weir_tls_config *weir_tls_config_new(const weir_tls_options *options,
         config->allocator = allocator;
         config->insecure = copy.insecure;
         atomic_init(&config->references, 1);
+        config->number = atomic_fetch_add_explicit(&numbers, 1, memory_order_relaxed) + 1;
         weir_tls_roots_init(&config->roots, allocator);
         weir_tls_threads_init(&config->threads);
         result = set_up(config, &copy);
@@ -175,6 +180,11 @@ void weir_tls_config_release(weir_tls_config *config)
     weir_tls_roots_clear(&config->roots);
     weir_release(config->allocator, config->key_log);
     weir_release(config->allocator, config);
+}
+
+uint64_t weir_tls_config_number(const weir_tls_config *config)
+{
+    return config->number;
 }
 
 WOLFSSL_CTX *weir_tls_config_context(const weir_tls_config *config)

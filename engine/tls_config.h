@@ -13,6 +13,12 @@
 
 struct WOLFSSL_CTX;
 
+/*
+ * Its number: never 0, and never another's in this process, whereas an address may be had again after a free. The
+ * pool's key holds it, so that no connection is ever taken for one of a later configuration.
+ */
+uint64_t weir_tls_config_number(const weir_tls_config *config);
+
 /* The wolfSSL context: suites, groups, versions, roots, our certificate. */
 struct WOLFSSL_CTX *weir_tls_config_context(const weir_tls_config *config);
 

@@ -51,7 +51,7 @@ uint64_t weir_origin_key_hash(const weir_origin_key *key, uint64_t seed)
                  k0 ^ UINT64_C(0x6c7967656e657261), k1 ^ UINT64_C(0x7465646279746573)};
     weir_span spans[SPANS];
     spans_of(key, spans);
-    sip_word(&state, (uint64_t)(uintptr_t)key->tls);
+    sip_word(&state, key->tls);
     sip_word(&state, small_members(key, spans));
     for (size_t i = 0; i < SPANS; i++) {
         if (spans[i].length > 0) {

@@ -15,7 +15,7 @@ typedef struct weir_origin_key {
     weir_span proxy;       /* proxy identity with its credentials; empty: none */
     weir_span socket_path; /* unix socket instead of TCP; empty: none */
     weir_span local;       /* local address or interface to bind; empty: any */
-    const void *tls;       /* the TLS configuration (identity of the object); NULL: clear */
+    uint64_t tls;          /* number of the TLS configuration, which is never reused as an address is; 0: clear */
     uint16_t port;
     uint16_t address_port; /* of `address`; 0: port */
     uint8_t https;
@@ -25,7 +25,7 @@ typedef struct weir_origin_key {
 } weir_origin_key;
 
 /* A new member must be added to the hash and the comparison too. */
-_Static_assert(sizeof(weir_origin_key) == 6 * sizeof(weir_span) + sizeof(void *) + 8,
+_Static_assert(sizeof(weir_origin_key) == 6 * sizeof(weir_span) + sizeof(uint64_t) + 8,
                "a new member of the origin's key must be hashed and compared");
 
 uint64_t weir_origin_key_hash(const weir_origin_key *key, uint64_t seed);

@@ -280,6 +280,63 @@ static void config__survives_the_loss_of_each_allocation(void **state)
     free(key);
 }
 
+/* Memory whose first block is always had at the same address. */
+typedef struct one_address {
+    weir_allocator allocator;
+    bool taken;
+    _Alignas(64) uint8_t block[65536];
+} one_address;
+
+static void *block_alloc(size_t octets, void *user)
+{
+    one_address *memory = user;
+
+    if (memory->taken || octets > sizeof(memory->block)) {
+        return malloc(octets);
+    }
+    memory->taken = true;
+    return memory->block;
+}
+
+static void block_release(void *at, void *user)
+{
+    one_address *memory = user;
+
+    if (at == memory->block) {
+        memory->taken = false;
+    } else {
+        free(at);
+    }
+}
+
+static void *block_resize(void *at, size_t octets, void *user)
+{
+    one_address *memory = user;
+
+    assert_ptr_not_equal(at, memory->block);
+    return at == NULL ? block_alloc(octets, user) : realloc(at, octets);
+}
+
+static void config__at_an_address_that_was_freed_has_another_number(void **state)
+{
+    static one_address memory;
+    weir_tls_options options = WEIR_TLS_OPTIONS_INIT;
+    uint64_t last = 0;
+
+    (void)state;
+    memory.allocator =
+        (weir_allocator){sizeof(weir_allocator), &memory, block_alloc, block_resize, block_release};
+    options.insecure = true;
+    options.only_these_roots = true;
+    for (int i = 0; i < 3; i++) {
+        weir_tls_config *config = weir_tls_config_new(&options, &memory.allocator, NULL, NULL);
+        assert_ptr_equal(config, memory.block);
+        assert_true(weir_tls_config_number(config) > last);
+        last = weir_tls_config_number(config);
+        weir_tls_config_release(config);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,6 +349,7 @@ int main(void)
         WEIR_LIVE(config__reads_no_further_than_the_record_it_was_given),
         WEIR_LIVE(config__that_is_insecure_takes_anybody),
         WEIR_LIVE(config__logs_the_keys_where_wolfssl_tells_them),
+        WEIR_LIVE(config__at_an_address_that_was_freed_has_another_number),
         WEIR_LIVE(config__survives_the_loss_of_each_allocation),
     };
     return cmocka_run_group_tests_name("tls_config", tests, weir_bench_make_certificates,

@@ -11,7 +11,6 @@
 
 #include "weir/status.h"
 
-static const int tls_identity = 0;
 
 static uint64_t choose(world *w, uint64_t below);
 static bool chance(world *w, unsigned percent);
@@ -77,7 +76,7 @@ static weir_origin_key key_of(size_t origin)
         .host = weir_span_of(names[origin]),
         .port = 1,
         .https = origin >= 3,
-        .tls = origin >= 3 ? &tls_identity : NULL,
+        .tls = origin >= 3,
         .pin = origin == 2 ? WEIR_H2 : WEIR_PROTOCOL_ANY,
     };
 }

@@ -12,8 +12,6 @@
 
 #include <cmocka.h>
 
-static const int identities[2];
-
 static weir_origin_key base_key(void)
 {
     return (weir_origin_key){.host = WEIR_SPAN("example.test"),
@@ -22,7 +20,7 @@ static weir_origin_key base_key(void)
                              .proxy = WEIR_SPAN("http://user:secret@proxy.test:3128"),
                              .socket_path = WEIR_SPAN("/run/app.sock"),
                              .local = WEIR_SPAN("192.0.2.7"),
-                             .tls = &identities[0],
+                             .tls = 1,
                              .port = 443,
                              .address_port = 8443,
                              .https = 1,
@@ -53,7 +51,7 @@ static void origin__is_another_when_any_member_differs(void **state)
     others[3].proxy = WEIR_SPAN("http://user:Secret@proxy.test:3128");
     others[4].socket_path = WEIR_SPAN("/run/app.sock2");
     others[5].local = WEIR_SPAN("192.0.2.8");
-    others[6].tls = &identities[1];
+    others[6].tls = 2;
     others[7].port = 444;
     others[8].address_port = 8444;
     others[9].https = 0;

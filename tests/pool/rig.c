@@ -55,13 +55,12 @@ void rig_close(rig *r)
 
 weir_origin_key rig_key(const char *name)
 {
-    static const int identity = 0;
     const bool https = strncmp(name, "tls.", 4) == 0;
     return (weir_origin_key){
         .host = weir_span_of(name),
         .port = https ? 443 : 80,
         .https = https,
-        .tls = https ? &identity : NULL,
+        .tls = https,
         .pin = strncmp(name, "h2.", 3) == 0 ? WEIR_H2 : WEIR_PROTOCOL_ANY,
     };
 }

@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "engine/tls_config.h"
 #include "engine/tls_in.h"
 #include "engine/tls_out.h"
 #include "engine/tls_session.h"
@@ -20,9 +21,12 @@
 #define IDLE_RECORDS_LIMIT 4096
 #define HELLO_OCTETS_MOST  512
 
+static uint64_t numbers;
+
 struct weir_tls_config {
     const weir_allocator *allocator;
     unsigned references;
+    uint64_t number;
 };
 
 /* The name is wolfSSL's, because the library's session store knows it so. */
@@ -85,8 +89,14 @@ weir_tls_config *weir_tls_config_new(const weir_tls_options *options,
     if (config != NULL) {
         config->allocator = allocator;
         config->references = 1;
+        config->number = ++numbers;
     }
     return config;
+}
+
+uint64_t weir_tls_config_number(const weir_tls_config *config)
+{
+    return config->number;
 }
 
 weir_tls_config *weir_tls_config_acquire(weir_tls_config *config)
