@@ -61,6 +61,7 @@ static void check_slots(const weir_pool *pool)
     uint32_t slots_in[WEIR_SLOT_STATES] = {0};
     uint32_t idle = 0;
     uint32_t yielding = 0;
+    uint32_t drained = 0;
     uint64_t id = 0;
     for (const weir_list *at = pool->slots.next; at != &pool->slots; at = at->next) {
         const weir_slot *slot = WEIR_CONST_CONTAINER_OF(at, weir_slot, link);
@@ -68,6 +69,7 @@ static void check_slots(const weir_pool *pool)
         id = slot->id;
         slots_in[slot->state]++;
         yielding += slot->yields;
+        drained += slot->drained;
     }
     for (int i = 0; i < WEIR_SLOT_STATES; i++) {
         WEIR_ASSERT(slots_in[i] == pool->slots_in[i]);
@@ -82,6 +84,7 @@ static void check_slots(const weir_pool *pool)
     }
     WEIR_ASSERT(idle == pool->idle_slots);
     WEIR_ASSERT(yielding == pool->yielding);
+    WEIR_ASSERT(drained == pool->drained);
 }
 
 static void check_ghosts(const weir_pool *pool)

@@ -22,8 +22,6 @@ static void end_lease(weir_pool *pool, weir_ticket *ticket, const weir_facts *fa
 static void note_bounce(weir_slot *slot, weir_ticket *ticket);
 static void fail_dial(weir_pool *pool, weir_slot *slot, const weir_failure *failure);
 static void look_at(weir_pool *pool, weir_agenda_entry *entry);
-static void drain_origin(weir_pool *pool, weir_origin *origin, weir_reason reason);
-static void check_some(const weir_pool *pool);
 
 weir_pool *weir_pool_new(const weir_pool_options *options, weir_status *status)
 {
@@ -303,7 +301,7 @@ void weir_pool_tick(weir_pool *pool, weir_time now_ns)
     }
     weir_place_balance(pool, NULL);
     if (WEIR_CHECKING) {
-        check_some(pool);
+        weir_pool_check_some(pool);
     }
 }
 
@@ -320,37 +318,12 @@ void weir_pool_shutdown(weir_pool *pool, weir_time now_ns)
             weir_place_refuse(pool, WEIR_CONTAINER_OF(origin->waiting.next, weir_ticket, link),
                               &failure);
         }
-        drain_origin(pool, origin, WEIR_REASON_SHUTDOWN);
+        weir_drain_origin(pool, origin, WEIR_REASON_SHUTDOWN);
         weir_place_settle(pool, origin);
         weir_record_settle(pool, origin);
     }
     if (WEIR_CHECKING) {
-        check_some(pool);
-    }
-}
-
-void weir_pool_drain(weir_pool *pool, const weir_origin_key *key, weir_time now_ns)
-{
-    begin(pool, now_ns);
-    if (key) {
-        weir_origin *origin = weir_record_find(pool, key);
-        if (origin) {
-            drain_origin(pool, origin, WEIR_REASON_DRAINING);
-            finish(pool, origin);
-        }
-        return;
-    }
-    weir_list *at = pool->origins.next;
-    while (at != &pool->origins) {
-        weir_origin *origin = WEIR_CONTAINER_OF(at, weir_origin, link);
-        at = at->next;
-        drain_origin(pool, origin, WEIR_REASON_DRAINING);
-        weir_place_settle(pool, origin);
-        weir_record_settle(pool, origin);
-    }
-    weir_place_balance(pool, NULL);
-    if (WEIR_CHECKING) {
-        check_some(pool);
+        weir_pool_check_some(pool);
     }
 }
 
@@ -421,7 +394,7 @@ static void leave(weir_pool *pool, weir_origin *origin)
 {
     weir_record_settle(pool, origin);
     if (WEIR_CHECKING) {
-        check_some(pool);
+        weir_pool_check_some(pool);
     }
 }
 
@@ -535,22 +508,7 @@ static void look_at(weir_pool *pool, weir_agenda_entry *entry)
     weir_place_settle(pool, slot->origin);
 }
 
-static void drain_origin(weir_pool *pool, weir_origin *origin, weir_reason reason)
-{
-    weir_list *at = origin->slots.next;
-    while (at != &origin->slots) {
-        weir_slot *slot = WEIR_CONTAINER_OF(at, weir_slot, sibling);
-        at = at->next;
-        if (slot->state == WEIR_SLOT_READY || slot->state == WEIR_SLOT_DRAINING) {
-            weir_slot_retire(pool, slot, reason);
-        } else if (slot->state == WEIR_SLOT_DIALING && !weir_pool_is_awaited(pool, slot)) {
-            weir_slot_close(pool, slot, reason);
-        }
-    }
-}
-
-/* After each call, in builds that check: everything if it is little, else only what is O(1). */
-static void check_some(const weir_pool *pool)
+void weir_pool_check_some(const weir_pool *pool)
 {
     const uint64_t parts =
         pool->counts.origins + pool->connections + pool->tickets + pool->counts.leases;

@@ -172,8 +172,28 @@ void weir_pool_tick(weir_pool *pool, weir_time now_ns);
 
 /* Refuses every waiting ticket (WEIR_E_CLOSED), closes idle slots and dials, takes no further request. */
 void weir_pool_shutdown(weir_pool *pool, weir_time now_ns);
-/* Closes every idle connection now and lets the leased ones drain; new requests dial anew. */
-void weir_pool_drain(weir_pool *pool, const weir_origin_key *key /* NULL: all */, weir_time now_ns);
+
+/* -- drain.c: what is done to many connections at once; each call looks at all origins -- */
+/* Which connections. All zero: every one. */
+typedef struct weir_drain {
+    const weir_origin_key *origin; /* to this scheme, host, zone and port, whatever else the key says; NULL: anywhere */
+    uint64_t tls;                  /* made with this TLS configuration; 0: whichever */
+    weir_reason reason;            /* NONE: DRAINING */
+} weir_drain;
+/*
+ * Closes the idle ones now and lets the leased ones end after their last exchange; new requests dial anew. Dials that somebody
+ * waits for are as new as what would replace them and go on; others are given up.
+ */
+void weir_pool_drain(weir_pool *pool, const weir_drain *drain, weir_time now_ns);
+/* How many connections that some drain was told of are not GONE yet. All of them: O(1); else it looks at all slots. */
+uint64_t weir_pool_left(const weir_pool *pool, const weir_drain *drain);
+/*
+ * Calls use the configuration `now` instead of `old` from here on: connections made with `old` drain (TLS_REPLACED), and those whose
+ * dials are in flight do when the tickets that wait for them are served.
+ */
+void weir_pool_tls_replaced(weir_pool *pool, uint64_t old, uint64_t now, weir_time now_ns);
+/* Forgets pauses after failed dials and all else that another network makes wrong, and drains everything (NETWORK_CHANGED). */
+void weir_pool_network_changed(weir_pool *pool, weir_time now_ns);
 
 /* The engine's own pointer on a slot (its link). */
 void weir_slot_set_user(weir_slot *slot, void *user);

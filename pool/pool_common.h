@@ -34,6 +34,7 @@ struct weir_pool {
     uint32_t unawaited_dials;
     weir_list unsettled; /* origins to be settled before the call ends */
     uint32_t yielding;   /* DRAINING to make room */
+    uint32_t drained;    /* that some drain was told of, until GONE */
     uint32_t tickets;    /* waiting */
     weir_agenda agenda;
     weir_list told;          /* tickets with a GRANT or REFUSE to be pulled */
@@ -45,5 +46,11 @@ struct weir_pool {
 uint64_t weir_pool_random(weir_pool *pool);
 /* `span_ns` give or take up to a tenth. */
 weir_time weir_pool_jitter(weir_pool *pool, weir_time span_ns);
+
+/* Retires all connections of an origin, and gives up dials that nobody waits for. */
+void weir_drain_origin(weir_pool *pool, weir_origin *origin, weir_reason reason);
+
+/* After each call, in builds that check: everything if it is little, else only what is O(1). */
+void weir_pool_check_some(const weir_pool *pool);
 
 #endif

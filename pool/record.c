@@ -50,6 +50,7 @@ void weir_record_settle(weir_pool *pool, weir_origin *origin)
         return;
     }
     WEIR_ASSERT(weir_list_is_empty(&origin->hungry));
+    origin->ends = WEIR_REASON_NONE;
     if (!is_worth_remembering(pool, origin)) {
         weir_record_free(pool, origin);
         return;
@@ -66,6 +67,7 @@ void weir_record_free(weir_pool *pool, weir_origin *origin)
     WEIR_ASSERT(origin->tickets == 0);
     WEIR_ASSERT(origin->connections == 0);
     WEIR_ASSERT(origin->ghosts == 0);
+    WEIR_ASSERT(weir_list_is_empty(&origin->unsettled));
     if (!weir_list_is_empty(&origin->remembered)) {
         forget(pool, origin);
         return;

@@ -44,6 +44,7 @@ struct weir_origin {
     uint32_t slots_in[WEIR_SLOT_STATES];
     uint32_t ghosts;          /* GONE with leases left */
     uint32_t unawaited_dials; /* that nobody waits for, as counted in the pool's */
+    weir_reason ends;         /* its connections are kept no longer than tickets wait, and why; NONE: they are */
     bool out_of_memory;       /* a dial would be worth while, but there is no memory for its slot */
     uint32_t wanted;          /* dials that it waits for, while hungry */
     /* the clock of those that wait without a dial: wait.h */

@@ -19,6 +19,7 @@
 #define KEEP_ALIVE_MARGIN_NS WEIR_NS_PER_SECOND
 
 static weir_slot_state standing(const weir_slot *slot);
+static bool ends_with_origin(const weir_slot *slot);
 static bool is_unfit(const weir_slot *slot);
 static weir_reason reason_of(weir_unfit unfit);
 static void enter(weir_pool *pool, weir_slot *slot, weir_slot_state state);
@@ -187,6 +188,7 @@ void weir_slot_bury(weir_pool *pool, weir_slot *slot)
     slot->order_kind = WEIR_ACTION_NONE;
     weir_list_remove(&slot->link);
     weir_list_remove(&slot->sibling);
+    pool->drained -= slot->drained;
     WEIR_ASSERT(pool->connections > 0);
     WEIR_ASSERT(origin->connections > 0);
     pool->connections--;
@@ -224,6 +226,9 @@ weir_reason weir_slot_end_reason(const weir_slot *slot)
     if (slot->retired != WEIR_REASON_NONE) {
         return slot->retired;
     }
+    if (ends_with_origin(slot)) {
+        return slot->origin->ends;
+    }
     if (!slot->facts.accepting || !slot->facts.reusable) {
         return reason_of(slot->facts.unfit);
     }
@@ -244,12 +249,19 @@ weir_protocol weir_slot_protocol_hint(const weir_slot *slot)
  * will. */
 static weir_slot_state standing(const weir_slot *slot)
 {
-    const bool ends = slot->retired || !slot->facts.accepting || !slot->facts.reusable;
+    const bool ends = slot->retired || ends_with_origin(slot) || !slot->facts.accepting ||
+                      !slot->facts.reusable;
     if (slot->leases > 0) {
         return ends ? WEIR_SLOT_DRAINING : WEIR_SLOT_READY;
     }
     /* One that refuses without saying why, with no exchange to wait for, would refuse for ever. */
     return ends || slot->refusing ? WEIR_SLOT_CLOSING : WEIR_SLOT_READY;
+}
+
+/* Its origin will be asked no more, and whoever asked was served. */
+static bool ends_with_origin(const weir_slot *slot)
+{
+    return slot->origin->ends != WEIR_REASON_NONE && slot->origin->tickets == 0;
 }
 
 /* It ends by itself, and not because the pool will have it so. */

@@ -45,6 +45,7 @@ struct weir_slot {
     weir_reason ends_for; /* why it takes no more from ends_at_ns on */
     bool refusing;     /* it refused a lease under the facts that it told; until it tells others */
     bool yields;       /* it drains to make room for another origin */
+    bool drained;      /* some drain was told of it */
     bool is_available; /* it has room, and is in one of the origin's two lists for that */
     bool is_idle;      /* READY without leases: in the pool's list of idle ones */
     weir_action_kind order_kind; /* DIAL or CLOSE while that action waits to be pulled, else NONE */

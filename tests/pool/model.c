@@ -364,7 +364,12 @@ static void step_drain(world *w)
             w->links[i].is_drained = true;
         }
     }
-    weir_pool_drain(w->pool, all ? NULL : &key, w->now_ns);
+    const weir_drain drain = {.origin = all ? NULL : &key};
+    if (all && chance(w, 50)) {
+        weir_pool_network_changed(w->pool, w->now_ns);
+    } else {
+        weir_pool_drain(w->pool, &drain, w->now_ns);
+    }
 }
 
 static void step_retire(world *w)

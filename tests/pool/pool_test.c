@@ -365,14 +365,17 @@ static void pool__drain_closes_idle_ones_and_dials_anew(void **state)
     rig_release(&r, 'b');
     rig_release(&r, 'c');
     const weir_origin_key one = rig_key("one");
-    weir_pool_drain(r.pool, &one, r.now_ns);
+    const weir_drain of_one = {.origin = &one};
+    weir_pool_drain(r.pool, &of_one, r.now_ns);
     weir_pool_check(r.pool);
+    assert_int_equal(weir_pool_left(r.pool, &of_one), 2);
     assert_string_equal(rig_actions(&r), "close 2 draining");
     rig_ask_all(&r, "d", "one");
     assert_string_equal(rig_actions(&r), "dial 4 for d");
     rig_release(&r, 'a');
     assert_string_equal(rig_actions(&r), "close 1 draining");
-    weir_pool_drain(r.pool, NULL, r.now_ns);
+    const weir_drain everything = {0};
+    weir_pool_drain(r.pool, &everything, r.now_ns);
     weir_pool_check(r.pool);
     /* The dial that d waits for is as new as any. */
     assert_string_equal(rig_actions(&r), "close 3 draining");

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is done to many connections at once: drain, another TLS configuration, another network.
+ *
+ * All of it looks at every origin, and says so in its contract. An origin that was touched is put into the list of those to be
+ * settled, and settled only when all were looked at: settling one may forget another.
+ *
+ * A drain takes connections as they are. A dial in flight is none yet, so that nothing has to be retired for it; but where the
+ * origin itself will be asked no more (TLS_REPLACED) what comes of its dials must not stay either: the origin *ends*, and its
+ * connections are kept as long as tickets wait for them (weir_slot_refresh()).
+ */
+#include "pool/place.h"
+#include "proto/span.h"
+
+static void begin(weir_pool *pool, weir_time now_ns);
+static void settle_touched(weir_pool *pool);
+static void touch(weir_pool *pool, weir_origin *origin);
+static bool is_meant(const weir_drain *drain, const weir_origin *origin);
+
+void weir_pool_drain(weir_pool *pool, const weir_drain *drain, weir_time now_ns)
+{
+    begin(pool, now_ns);
+    for (weir_list *at = pool->origins.next; at != &pool->origins; at = at->next) {
+        weir_origin *origin = WEIR_CONTAINER_OF(at, weir_origin, link);
+        if (is_meant(drain, origin)) {
+            weir_drain_origin(pool, origin, drain->reason ? drain->reason : WEIR_REASON_DRAINING);
+            touch(pool, origin);
+        }
+    }
+    settle_touched(pool);
+}
+
+uint64_t weir_pool_left(const weir_pool *pool, const weir_drain *drain)
+{
+    if (!drain->origin && drain->tls == 0) {
+        return pool->drained;
+    }
+    uint64_t left = 0;
+    for (const weir_list *at = pool->slots.next; at != &pool->slots; at = at->next) {
+        const weir_slot *slot = WEIR_CONST_CONTAINER_OF(at, weir_slot, link);
+        left += slot->drained && is_meant(drain, slot->origin);
+    }
+    return left;
+}
+
+void weir_pool_tls_replaced(weir_pool *pool, uint64_t old, uint64_t now, weir_time now_ns)
+{
+    WEIR_ASSERT(old != now);
+    begin(pool, now_ns);
+    for (weir_list *at = pool->origins.next; at != &pool->origins; at = at->next) {
+        weir_origin *origin = WEIR_CONTAINER_OF(at, weir_origin, link);
+        if (origin->key.tls == now) {
+            origin->ends = WEIR_REASON_NONE; /* it was replaced once, and is back */
+        } else if (origin->key.tls == old && old != 0) {
+            origin->ends = WEIR_REASON_TLS_REPLACED;
+            weir_drain_origin(pool, origin, WEIR_REASON_TLS_REPLACED);
+            touch(pool, origin);
+        }
+    }
+    settle_touched(pool);
+}
+
+void weir_pool_network_changed(weir_pool *pool, weir_time now_ns)
+{
+    begin(pool, now_ns);
+    for (weir_list *at = pool->origins.next; at != &pool->origins; at = at->next) {
+        weir_origin *origin = WEIR_CONTAINER_OF(at, weir_origin, link);
+        origin->failures = 0;
+        origin->retry_at_ns = 0;
+        weir_drain_origin(pool, origin, WEIR_REASON_NETWORK_CHANGED);
+        touch(pool, origin);
+    }
+    settle_touched(pool);
+}
+
+void weir_drain_origin(weir_pool *pool, weir_origin *origin, weir_reason reason)
+{
+    weir_list *at = origin->slots.next;
+    while (at != &origin->slots) {
+        weir_slot *slot = WEIR_CONTAINER_OF(at, weir_slot, sibling);
+        at = at->next;
+        if (slot->state == WEIR_SLOT_DIALING && weir_pool_is_awaited(pool, slot)) {
+            continue;
+        }
+        pool->drained += !slot->drained;
+        slot->drained = true;
+        if (slot->state == WEIR_SLOT_READY || slot->state == WEIR_SLOT_DRAINING) {
+            weir_slot_retire(pool, slot, reason);
+        } else if (slot->state == WEIR_SLOT_DIALING) {
+            weir_slot_close(pool, slot, reason);
+        }
+    }
+}
+
+static void begin(weir_pool *pool, weir_time now_ns)
+{
+    if (now_ns > pool->now_ns) {
+        pool->now_ns = now_ns;
+    }
+}
+
+static void touch(weir_pool *pool, weir_origin *origin)
+{
+    if (weir_list_is_empty(&origin->unsettled) && weir_list_is_empty(&origin->remembered)) {
+        weir_list_push_back(&pool->unsettled, &origin->unsettled);
+    }
+}
+
+static void settle_touched(weir_pool *pool)
+{
+    weir_place_balance(pool, NULL);
+    if (WEIR_CHECKING) {
+        weir_pool_check_some(pool);
+    }
+}
+
+static bool is_meant(const weir_drain *drain, const weir_origin *origin)
+{
+    const weir_origin_key *key = &origin->key;
+    const weir_origin_key *wanted = drain->origin;
+
+    if (drain->tls != 0 && key->tls != drain->tls) {
+        return false;
+    }
+    return !wanted || (key->https == wanted->https && key->port == wanted->port &&
+                       weir_span_equal(key->host, wanted->host) && weir_span_equal(key->zone, wanted->zone));
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is done to many connections at once: whom it meets, whom it leaves alone, and what is left.
+ */
+#include "rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static const weir_drain everything;
+
+static void drain(rig *r, const weir_drain *what)
+{
+    weir_pool_drain(r->pool, what, r->now_ns);
+    weir_pool_check(r->pool);
+}
+
+static void replace_tls(rig *r, uint64_t old, uint64_t now)
+{
+    weir_pool_tls_replaced(r->pool, old, now, r->now_ns);
+    weir_pool_check(r->pool);
+}
+
+static void change_network(rig *r)
+{
+    weir_pool_network_changed(r->pool, r->now_ns);
+    weir_pool_check(r->pool);
+}
+
+/* As rig_ask(), with a TLS configuration of that number. */
+static weir_status ask_with(rig *r, char letter, uint64_t tls)
+{
+    weir_origin_key key = rig_key("tls.one");
+    key.tls = tls;
+    const weir_status status = weir_pool_request(r->pool, &key, rig_ticket(r, letter), r->now_ns);
+    weir_pool_check(r->pool);
+    return status;
+}
+
+static void drain__meets_every_identity_of_a_host(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 1});
+    const weir_origin_key one = rig_key("tls.one");
+    const weir_drain of_one = {.origin = &one};
+    assert_int_equal(ask_with(&r, 'a', 1), WEIR_AGAIN);
+    assert_int_equal(ask_with(&r, 'b', 2), WEIR_AGAIN);
+    rig_ask_all(&r, "c", "tls.two");
+    rig_actions(&r);
+    for (uint64_t id = 1; id <= 3; id++) {
+        rig_ready(&r, id, WEIR_H1, 1);
+    }
+    rig_actions(&r);
+    rig_release(&r, 'b');
+    drain(&r, &of_one);
+    assert_string_equal(rig_actions(&r), "close 2 draining");
+    assert_int_equal(weir_pool_left(r.pool, &of_one), 2);
+    rig_gone(&r, 2);
+    assert_int_equal(weir_pool_left(r.pool, &of_one), 1);
+    rig_release(&r, 'a');
+    assert_string_equal(rig_actions(&r), "close 1 draining");
+    assert_int_equal(weir_pool_left(r.pool, &everything), 1);
+    rig_gone(&r, 1);
+    assert_int_equal(weir_pool_left(r.pool, &of_one), 0);
+    assert_int_equal(weir_pool_left(r.pool, &everything), 0);
+    rig_release(&r, 'c');
+    assert_string_equal(rig_actions(&r), "");
+    rig_close(&r);
+}
+
+static void drain__lets_streams_end_and_dials_anew_for_others(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 2});
+    rig_ask_all(&r, "a", "h2.one");
+    rig_actions(&r);
+    rig_ready(&r, 1, WEIR_H2, 100);
+    rig_ask_all(&r, "b", "h2.one");
+    rig_actions(&r);
+    drain(&r, &everything);
+    assert_string_equal(rig_actions(&r), "");
+    assert_int_equal(weir_pool_left(r.pool, &everything), 1);
+    rig_ask_all(&r, "c", "h2.one");
+    assert_string_equal(rig_actions(&r), "dial 2 for c");
+    rig_release(&r, 'a');
+    assert_string_equal(rig_actions(&r), "");
+    rig_release(&r, 'b');
+    assert_string_equal(rig_actions(&r), "close 1 draining");
+    rig_gone(&r, 1);
+    assert_int_equal(weir_pool_left(r.pool, &everything), 0);
+    rig_close(&r);
+}
+
+static void drain__leaves_a_dial_that_somebody_waits_for(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){0});
+    rig_ask_all(&r, "ab", "one");
+    assert_string_equal(rig_actions(&r), "dial 1 for a, dial 2 for b");
+    rig_abandon(&r, 'b');
+    drain(&r, &everything);
+    assert_int_equal(weir_pool_left(r.pool, &everything), 0);
+    rig_abandon(&r, 'a');
+    drain(&r, &everything);
+    assert_string_equal(rig_actions(&r), "close 1 draining, close 2 draining");
+    assert_int_equal(weir_pool_left(r.pool, &everything), 2);
+    rig_close(&r);
+}
+
+/* The list of origins changes under the walk: one that is remembered makes another forgotten. */
+static void drain__walks_origins_that_are_forgotten_meanwhile(void **state)
+{
+    (void)state;
+    rig r;
+    static const char *const names[] = {"h2.a", "h2.b", "h2.c", "h2.d"};
+    rig_open(&r, (weir_pool_options){.origins_remembered = 1});
+    for (size_t i = 0; i < WEIR_COUNT_OF(names); i++) {
+        rig_ask_all(&r, (char[]){(char)('a' + (char)i), '\0'}, names[i]);
+        rig_actions(&r);
+        rig_ready(&r, i + 1, WEIR_H2, 10);
+        rig_actions(&r);
+        rig_release(&r, (char)('a' + (char)i));
+        rig_gone(&r, i + 1);
+        drain(&r, &everything);
+        change_network(&r);
+    }
+    /* Dials that were not begun yet are forgotten with their slots, inside the walk. */
+    rig_ask_all(&r, "abcd", "h2.e");
+    rig_ask_all(&r, "e", "h2.f");
+    for (const char *letter = "abcde"; *letter; letter++) {
+        rig_abandon(&r, *letter);
+    }
+    drain(&r, &everything);
+    rig_close(&r);
+}
+
+static void tls__that_is_replaced_ends_its_connections(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 2});
+    assert_int_equal(ask_with(&r, 'a', 1), WEIR_AGAIN);
+    rig_actions(&r);
+    rig_ready(&r, 1, WEIR_H1, 1);
+    assert_int_equal(ask_with(&r, 'b', 1), WEIR_AGAIN);
+    rig_actions(&r);
+    rig_ready(&r, 2, WEIR_H1, 1);
+    rig_actions(&r);
+    rig_release(&r, 'b');
+    rig_ask_all(&r, "x", "clear");
+    rig_actions(&r);
+    rig_ready(&r, 3, WEIR_H1, 1);
+    rig_actions(&r);
+    rig_release(&r, 'x');
+    replace_tls(&r, 1, 2);
+    assert_string_equal(rig_actions(&r), "close 2 tls_replaced");
+    rig_gone(&r, 2);
+    assert_int_equal(ask_with(&r, 'c', 2), WEIR_AGAIN);
+    assert_string_equal(rig_actions(&r), "dial 4 for c");
+    rig_release(&r, 'a');
+    assert_string_equal(rig_actions(&r), "close 1 tls_replaced");
+    rig_close(&r);
+}
+
+/* Who asked before the swap is served, and what was dialled for it is not kept. */
+static void tls__that_is_replaced_serves_those_who_wait_and_no_more(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 1});
+    assert_int_equal(ask_with(&r, 'a', 1), WEIR_AGAIN);
+    assert_int_equal(ask_with(&r, 'b', 1), WEIR_AGAIN);
+    assert_string_equal(rig_actions(&r), "dial 1 for a");
+    replace_tls(&r, 1, 2);
+    assert_string_equal(rig_actions(&r), "");
+    rig_ready(&r, 1, WEIR_H1, 1);
+    assert_string_equal(rig_actions(&r), "grant a 1 dialed");
+    rig_release(&r, 'a');
+    assert_string_equal(rig_actions(&r), "grant b 1 reused");
+    rig_release(&r, 'b');
+    assert_string_equal(rig_actions(&r), "close 1 tls_replaced");
+    rig_gone(&r, 1);
+    /* A dial whose ticket has left brings a connection that nobody will ask for. */
+    assert_int_equal(ask_with(&r, 'c', 2), WEIR_AGAIN);
+    assert_string_equal(rig_actions(&r), "dial 2 for c");
+    replace_tls(&r, 2, 3);
+    rig_abandon(&r, 'c');
+    assert_string_equal(rig_actions(&r), "");
+    rig_ready(&r, 2, WEIR_H1, 1);
+    assert_string_equal(rig_actions(&r), "close 2 tls_replaced");
+    rig_close(&r);
+}
+
+static void tls__that_comes_back_is_as_good_as_before(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 2});
+    assert_int_equal(ask_with(&r, 'a', 1), WEIR_AGAIN);
+    rig_actions(&r);
+    rig_ready(&r, 1, WEIR_H1, 1);
+    rig_actions(&r);
+    replace_tls(&r, 1, 2);
+    replace_tls(&r, 2, 1);
+    assert_int_equal(ask_with(&r, 'b', 1), WEIR_AGAIN);
+    rig_actions(&r);
+    rig_ready(&r, 2, WEIR_H1, 1);
+    rig_actions(&r);
+    rig_release(&r, 'b');
+    assert_string_equal(rig_actions(&r), "");
+    assert_int_equal(ask_with(&r, 'c', 1), WEIR_OK);
+    rig_release(&r, 'a');
+    assert_string_equal(rig_actions(&r), "close 1 tls_replaced");
+    rig_close(&r);
+}
+
+static void network__that_changed_drains_all_and_ends_pauses(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 1});
+    rig_ask_all(&r, "a", "one");
+    rig_ask_all(&r, "b", "two");
+    rig_actions(&r);
+    rig_ready(&r, 1, WEIR_H1, 1);
+    rig_ready(&r, 2, WEIR_H1, 1);
+    rig_actions(&r);
+    rig_release(&r, 'a');
+    /* An origin that pauses: who asked after the dial began waits for the end of the pause. */
+    rig_ask_all(&r, "c", "bad");
+    assert_string_equal(rig_actions(&r), "dial 3 for c");
+    rig_ask_all(&r, "d", "bad");
+    rig_fail(&r, 3);
+    assert_string_equal(rig_actions(&r), "refuse c WEIR_E_CONNECT_REFUSED");
+    assert_int_equal(rig_ticket(&r, 'd')->reason, WEIR_REASON_BACK_OFF);
+    change_network(&r);
+    assert_string_equal(rig_actions(&r), "close 1 network_changed, dial 4 for d");
+    rig_release(&r, 'b');
+    assert_string_equal(rig_actions(&r), "close 2 network_changed");
+    rig_close(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(drain__meets_every_identity_of_a_host),
+        cmocka_unit_test(drain__lets_streams_end_and_dials_anew_for_others),
+        cmocka_unit_test(drain__leaves_a_dial_that_somebody_waits_for),
+        cmocka_unit_test(drain__walks_origins_that_are_forgotten_meanwhile),
+        cmocka_unit_test(tls__that_is_replaced_ends_its_connections),
+        cmocka_unit_test(tls__that_is_replaced_serves_those_who_wait_and_no_more),
+        cmocka_unit_test(tls__that_comes_back_is_as_good_as_before),
+        cmocka_unit_test(network__that_changed_drains_all_and_ends_pauses),
+    };
+    return cmocka_run_group_tests_name("drain", tests, NULL, NULL);
+}
