@@ -145,6 +145,26 @@ void weir_core_closed(weir_core *core, const weir_link *link, const weir_account
     }
 }
 
+void weir_core_attempt_closed(weir_core *core, const weir_octets *kernel, uint16_t local_port, weir_time now_ns)
+{
+    weir_account account = {.size = sizeof(account), .local_port = local_port};
+    const weir_event event = {
+        .kind = WEIR_EVENT_CONNECTION_CLOSED,
+        .at_ns = now_ns,
+        .conn = core->next_conn++,
+        .why = weir_reason_name(WEIR_REASON_LOST_RACE),
+        .failure = {.tls_alert = -1},
+        .account = &account,
+    };
+
+    account.verdict.kernel = *kernel;
+    account.verdict.agreement = kernel->sent == 0 && kernel->received == 0 ? WEIR_AGREE : WEIR_DIFFER;
+    core->verdicts[account.verdict.agreement]++;
+    if (weir_events_are_wanted(&core->events)) {
+        weir_events_add(&core->events, &event);
+    }
+}
+
 void weir_core_counts(const weir_core *core, weir_counts *counts)
 {
     const weir_pool_counts pool = weir_pool_count(core->pool);

@@ -52,6 +52,11 @@ weir_link *weir_core_link(weir_core *core, weir_slot *slot, weir_bin *bin, const
 /* A connection is closed: counts its verdict and tells CONNECTION_CLOSED, with why: the status that it failed with, or the reason. */
 void weir_core_closed(weir_core *core, const weir_link *link, const weir_account *account, weir_reason reason,
                       weir_time now_ns);
+/*
+ * The socket of an attempt to connect is closed, which no link was made of although it was connected: another won, or its dial was
+ * over. It moved no octet; a number, an account and a verdict of its own say so.
+ */
+void weir_core_attempt_closed(weir_core *core, const weir_octets *kernel, uint16_t local_port, weir_time now_ns);
 
 void weir_core_counts(const weir_core *core, weir_counts *counts);
 

@@ -22,6 +22,7 @@ static void dial(weir_loop *loop, weir_port *port);
 static void start_attempt(weir_loop *loop, weir_port *port, size_t index);
 static void attempt_ready(weir_loop *loop, ready_tag *tag);
 static void end_dial(weir_loop *loop, weir_port *port);
+static void close_attempt(weir_loop *loop, weir_dial_address *attempt, int sys_errno);
 static void receive(weir_loop *loop, weir_port *port);
 static void send_pending(weir_loop *loop, weir_port *port);
 static void send_failed(weir_loop *loop, weir_port *port, int sys_errno);
@@ -202,8 +203,7 @@ static void start_attempt(weir_loop *loop, weir_port *port, size_t index)
     }
     if (io.kind == WEIR_IO_FAILED || !weir_os_poller_add(loop->poller, attempt->fd, tag)) {
         if (attempt->fd >= 0) {
-            weir_os_close(attempt->fd);
-            attempt->fd = -1;
+            close_attempt(loop, attempt, 0);
         }
         weir_release(loop->allocator, tag);
         weir_turn_attempt_ended(&loop->turn, port, index, io.sys_errno != 0 ? io.sys_errno : WEIR_OS_NOMEM);
@@ -220,10 +220,7 @@ static void attempt_ready(weir_loop *loop, ready_tag *tag)
     const weir_io io = weir_os_connect_result(attempt->fd);
 
     if (io.kind == WEIR_IO_FAILED) {
-        close_watched(loop, attempt->fd);
-        attempt->fd = -1;
-        attempt->driver = NULL;
-        bury(loop, tag);
+        close_attempt(loop, attempt, io.sys_errno);
         weir_turn_attempt_ended(&loop->turn, port, index, io.sys_errno);
         return;
     }
@@ -244,15 +241,28 @@ static void end_dial(weir_loop *loop, weir_port *port)
 
     for (size_t i = 0; i < dialed->count; i++) {
         if (dialed->addresses[i].fd >= 0) {
-            close_watched(loop, dialed->addresses[i].fd);
-            dialed->addresses[i].fd = -1;
-            bury(loop, dialed->addresses[i].driver);
-            dialed->addresses[i].driver = NULL;
+            close_attempt(loop, &dialed->addresses[i], 0);
         }
     }
     if (port->lookup != NULL) {
         weir_channel_end(loop->channel, port->lookup);
         port->lookup = NULL;
+    }
+}
+
+/* It may have been connected by the time it is closed: then it was a connection, with an account of its own. */
+static void close_attempt(weir_loop *loop, weir_dial_address *attempt, int sys_errno)
+{
+    weir_octets kernel;
+
+    if (weir_os_attempt_octets(attempt->fd, sys_errno, &kernel)) {
+        weir_core_attempt_closed(&loop->turn.core, &kernel, weir_os_local_port(attempt->fd), loop->turn.now_ns);
+    }
+    close_watched(loop, attempt->fd);
+    attempt->fd = -1;
+    if (attempt->driver != NULL) {
+        bury(loop, attempt->driver);
+        attempt->driver = NULL;
     }
 }
 

@@ -66,6 +66,12 @@ typedef struct weir_os_watch {
 } weir_os_watch;
 bool weir_os_kernel_octets(int fd, weir_os_watch *watch, weir_octets *octets);
 
+/*
+ * An attempt to connect is given up (0), or failed with an errno of weir_os_connect_result(). From now on it cannot become a connection
+ * behind our back. True: it had become one, and this is what it moved. The caller closes it.
+ */
+bool weir_os_attempt_octets(int fd, int sys_errno, weir_octets *octets);
+
 /* Does this errno of send(2) say that the peer's FIN came, while we had not shut down writing? */
 bool weir_os_says_fin(int sys_errno);
 /* The status that an errno of send(2) or recv(2) on a connected socket stands for. */

@@ -258,6 +258,20 @@ bool weir_os_kernel_octets(int fd, weir_os_watch *watch, weir_octets *octets)
     return true;
 }
 
+bool weir_os_attempt_octets(int fd, int sys_errno, weir_octets *octets)
+{
+    weir_os_watch watch = {
+        .fin_seen = weir_os_says_fin(sys_errno),
+        /* ECONNREFUSED also stands for a connection to itself, where no error was consumed. */
+        .failed = sys_errno != 0 && sys_errno != ECONNREFUSED,
+    };
+
+    /* In SYN_SENT this ends the attempt, and once connected it sends a FIN (inet_shutdown() of
+     * Linux): either way no handshake is completed between the sample and the close. */
+    watch.shut_write = shutdown(fd, SHUT_WR) == 0;
+    return weir_os_kernel_octets(fd, &watch, octets);
+}
+
 bool weir_os_says_fin(int sys_errno)
 {
     return sys_errno == EPIPE;

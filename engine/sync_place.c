@@ -31,6 +31,7 @@ static void wait_on_dial(weir_line *line, weir_exchange *ex, weir_seat *seat, we
 static void attempts_ready(weir_line *line, const weir_poll *polls, size_t count, weir_time now_ns);
 static void shake_hands(weir_line *line, uint8_t *room, weir_time now_ns);
 static void end_dial(weir_line *line);
+static void close_attempt(weir_line *line, size_t index, int sys_errno);
 static bool open_line(weir_client *client, weir_line *line, weir_time now_ns);
 static bool hand_over(weir_client *client, weir_line *line, const weir_exchange *from);
 static weir_seat *find_heir(const weir_slot *slot, const weir_exchange *but);
@@ -429,12 +430,12 @@ static void attempts_ready(weir_line *line, const weir_poll *polls, size_t count
         }
         const int fd = dial->addresses[index].fd;
         const weir_io io = weir_os_connect_result(fd);
-        dial->addresses[index].fd = -1;
         if (io.kind == WEIR_IO_OK) {
+            dial->addresses[index].fd = -1;
             line->fd = fd;
             end_dial(line);
         } else {
-            weir_os_close(fd);
+            close_attempt(line, index, io.sys_errno);
         }
         weir_dialing_attempt_ended(line->dialing, index, io.sys_errno, now_ns);
     }
@@ -481,8 +482,7 @@ static void end_dial(weir_line *line)
     weir_dial *dial = &line->dialing->dial;
     for (size_t i = 0; i < dial->count; i++) {
         if (dial->addresses[i].fd >= 0) {
-            weir_os_close(dial->addresses[i].fd);
-            dial->addresses[i].fd = -1;
+            close_attempt(line, i, 0);
         }
     }
     if (line->lookup != NULL) {
@@ -491,6 +491,24 @@ static void end_dial(weir_line *line)
     }
     weir_channel_free(line->channel);
     line->channel = NULL;
+}
+
+/* It may have been connected by the time it is closed: then it was a connection, with an account of its own. */
+static void close_attempt(weir_line *line, size_t index, int sys_errno)
+{
+    weir_client *client = line->client;
+    weir_dial_address *attempt = &line->dialing->dial.addresses[index];
+    weir_octets kernel;
+
+    const bool connected = weir_os_attempt_octets(attempt->fd, sys_errno, &kernel);
+    const uint16_t local_port = connected ? weir_os_local_port(attempt->fd) : 0;
+    weir_os_close(attempt->fd);
+    attempt->fd = -1;
+    if (connected) {
+        weir_mutex_lock(&client->core_lock);
+        weir_core_attempt_closed(&client->core, &kernel, local_port, weir_now());
+        weir_mutex_unlock(&client->core_lock);
+    }
 }
 
 /* Gives the dial to another thread that waits for it; false: nobody can take it. */

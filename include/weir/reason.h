@@ -59,7 +59,9 @@ extern "C" {
     /* why a connection of another origin cannot be shared */                                                  \
     X(TLS_IDENTITY_DIFFERS, "tls_identity_differs", "it was made with other TLS settings")                     \
     X(PROTOCOL_DIFFERS, "protocol_differs", "it is pinned to another protocol")                                \
-    X(ROUTE_DIFFERS, "route_differs", "it leads to another address or over another proxy")
+    X(ROUTE_DIFFERS, "route_differs", "it leads to another address or over another proxy")                     \
+    /* why a connection was closed, once more */                                                               \
+    X(LOST_RACE, "lost_race", "another address was connected first, or its dial was over before")
 
 typedef enum weir_reason {
 #define WEIR_REASON_X(name, word, sentence) WEIR_REASON_##name,

@@ -34,8 +34,6 @@ static void judge_origin(row *r, verdicts *v, const connection *c);
 static bool same(weir_octets a, weir_octets b);
 static void differ(row *r, const connection *c, const char *what, weir_octets a, const char *from,
                    weir_octets b);
-static void pair_abandoned(row *r, bool may_lose_races);
-static bool was_abandoned(const connection *c);
 
 void judge_origin_log(rows *r, verdicts *v, const char *who, const char *ports, const char *path)
 {
@@ -82,12 +80,11 @@ void judge_witness(const rows *r, size_t first, verdicts *v, const char *path)
     }
 }
 
-void judge_row(row *r, verdicts *v, bool logged, bool may_lose_races)
+void judge_row(row *r, verdicts *v, bool logged)
 {
     if (!r->ended) {
         row_add_problem(r, "the program died or hung in this row");
     }
-    pair_abandoned(r, may_lose_races);
     size_t before = r->problem_count;
     for (size_t i = 0; i < r->connection_count; i++) {
         const connection *c = &r->connections[i];
@@ -256,29 +253,4 @@ static void differ(row *r, const connection *c, const char *what, weir_octets a,
                     c->local_port, what, a.sent, a.received, from, b.sent, b.received,
                     c->ending != NULL ? "; the origin's word for the end: " : "",
                     c->ending != NULL ? c->ending : "");
-}
-
-static void pair_abandoned(row *r, bool may_lose_races)
-{
-    size_t kept = 0;
-    size_t unconnected = 0;
-    for (size_t i = 0; i < r->connection_count; i++) {
-        const connection *c = &r->connections[i];
-        unconnected += c->has_account && c->local_port == 0 ? 1 : 0;
-    }
-    for (size_t i = 0; i < r->connection_count; i++) {
-        const connection *c = &r->connections[i];
-        bool is_pair = was_abandoned(c) && (unconnected > 0 || may_lose_races);
-        if (is_pair) {
-            unconnected -= unconnected > 0 ? 1 : 0;
-        } else {
-            r->connections[kept++] = *c;
-        }
-    }
-    r->connection_count = kept;
-}
-
-static bool was_abandoned(const connection *c)
-{
-    return !c->has_account && c->witness.sent == 0 && c->arrived == 0;
 }

@@ -38,12 +38,10 @@ void judge_origin_log(rows *r, verdicts *v, const char *who, const char *ports, 
  * on have. */
 void judge_witness(const rows *r, size_t first, verdicts *v, const char *path);
 /*
- * Compares what is there, and gives every row its outcome. An attempt to connect that weir
- * abandoned may have been connected in the kernel by then: the witness has it with no octets either
- * way, and the ledger as a connection that never was. These are paired. `may_lose_races`: several
- * addresses are tried at once (RFC 8305), so there are such attempts beside the one connection that
- * is in the ledger. `logged`: the row's server is an origin that logs. */
-void judge_row(row *r, verdicts *v, bool logged, bool may_lose_races);
+ * Compares what is there, and gives every row its outcome. An attempt to connect that was abandoned
+ * and was connected by then has an account too. `logged`: the row's server is an origin that logs.
+ */
+void judge_row(row *r, verdicts *v, bool logged);
 void verdicts_add_problem(verdicts *v, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

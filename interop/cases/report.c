@@ -27,7 +27,7 @@ int report_make(const report_options *options)
     }
     for (size_t i = 0; i < r.rows.count; i++) {
         const report_server *s = server_of(&r, r.rows.at[i].server);
-        judge_row(&r.rows.at[i], &r.verdicts, s != NULL && s->logged, options->is_public);
+        judge_row(&r.rows.at[i], &r.verdicts, s != NULL && s->logged);
     }
     if (options->expected_file != NULL) {
         expected_check(&r);

@@ -456,6 +456,87 @@ static void kernel__says_nothing_while_connecting(void **state)
     (void)close(full);
 }
 
+static int state_of(int fd)
+{
+    struct tcp_info info;
+    socklen_t length = sizeof(info);
+
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length), 0);
+    return info.tcpi_state;
+}
+
+/* An attempt that is given up either was a connection, or cannot become one any more. */
+static void attempt__is_a_connection_or_never_will_be(void **state)
+{
+    uint16_t port = 0;
+    weir_octets kernel = {1, 1};
+    int fds[8];
+    size_t connected = 0;
+    size_t stuck = 0;
+    const int full = listen_on(0, &port);
+
+    (void)state;
+    for (size_t i = 0; i < WEIR_COUNT_OF(fds); i++) {
+        assert_int_equal(weir_os_connect(&loopback, port, &fds[i]).kind, WEIR_IO_AGAIN);
+    }
+    for (size_t i = 0; i < WEIR_COUNT_OF(fds); i++) {
+        struct pollfd poll_fd = {.fd = fds[i], .events = POLLOUT};
+        const bool is_up = poll(&poll_fd, 1, 0) == 1;
+        assert_int_equal(weir_os_attempt_octets(fds[i], 0, &kernel), is_up);
+        connected += is_up ? 1U : 0U;
+        if (is_up) {
+            assert_int_equal(kernel.sent, 0);
+            assert_int_equal(kernel.received, 0);
+        } else {
+            assert_int_equal(state_of(fds[i]), TCP_CLOSE);
+            stuck++;
+        }
+        weir_os_close(fds[i]);
+    }
+    assert_true(connected > 0);
+    assert_true(stuck > 0);
+    (void)close(full);
+}
+
+/* The peer spoke first, ended, or went away before anybody looked: nothing was moved by us. */
+static void attempt__moved_nothing_whatever_the_peer_did(void **state)
+{
+    socket_bench *bench = *state;
+    weir_octets kernel = {1, 1};
+    int error = 0;
+    socklen_t length = sizeof(error);
+
+    peer_sends(bench, 1000);
+    peer_ends(bench);
+    await_state(bench->fd, TCP_CLOSE_WAIT);
+    const struct linger reset = {.l_onoff = 1};
+    assert_int_equal(setsockopt(bench->peer, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+    (void)close(bench->peer);
+    bench->peer = -1;
+    await_state(bench->fd, TCP_CLOSE);
+    assert_int_equal(getsockopt(bench->fd, SOL_SOCKET, SO_ERROR, &error, &length), 0);
+    assert_int_equal(error, EPIPE);
+    assert_true(weir_os_attempt_octets(bench->fd, error, &kernel));
+    assert_int_equal(kernel.sent, 0);
+    assert_int_equal(kernel.received, 0);
+}
+
+static void attempt__that_was_refused_was_none(void **state)
+{
+    weir_octets kernel = {1, 1};
+    uint16_t port = 0;
+    int fd = -1;
+
+    (void)state;
+    (void)close(listen_on(1, &port));
+    (void)weir_os_connect(&loopback, port, &fd);
+    await(fd, POLLOUT);
+    const weir_io io = weir_os_connect_result(fd);
+    assert_int_equal(io.sys_errno, ECONNREFUSED);
+    assert_false(weir_os_attempt_octets(fd, io.sys_errno, &kernel));
+    weir_os_close(fd);
+}
+
 static void kernel__says_nothing_of_a_unix_socket(void **state)
 {
     socket_bench *bench = *state;
@@ -671,6 +752,9 @@ int main(void)
         BENCHED(kernel__says_nothing_of_a_socket_never_connected),
         BENCHED(kernel__says_nothing_of_a_refused_connection),
         BENCHED(kernel__says_nothing_while_connecting),
+        BENCHED(attempt__is_a_connection_or_never_will_be),
+        BENCHED(attempt__moved_nothing_whatever_the_peer_did),
+        BENCHED(attempt__that_was_refused_was_none),
         BENCHED(kernel__says_nothing_of_a_unix_socket),
         BENCHED(kernel__counts_urgent_octets_in_line),
         BENCHED(socket__is_born_as_the_engine_needs_it),
