@@ -302,7 +302,13 @@ static weir_status open_ares(weir_channel *channel)
     memset(&ares, 0, sizeof(ares));
     ares.sock_state_cb = socket_state;
     ares.sock_state_cb_data = channel;
-    const int result = ares_init_options(&channel->ares, &ares, ARES_OPT_SOCK_STATE_CB);
+    int mask = ARES_OPT_SOCK_STATE_CB;
+#ifdef ARES_OPT_QUERY_CACHE
+    /* Answers are remembered in one place (shared.c), where a changed network can make them forgotten. */
+    ares.qcache_max_ttl = 0;
+    mask |= ARES_OPT_QUERY_CACHE;
+#endif
+    const int result = ares_init_options(&channel->ares, &ares, mask);
     if (result != ARES_SUCCESS) {
         return status_of(result);
     }

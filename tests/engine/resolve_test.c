@@ -282,6 +282,7 @@ static void resolve__says_failed_when_no_server_is_there(void **state)
     weir_lookup *lookup = start(bench, "both.test", NULL);
     const weir_time until_ns = weir_now() + WAIT_NS;
     weir_poll polls[POLL_LIMIT];
+    take_answers(bench); /* a newer c-ares knows before anybody has polled */
     while (bench->count < 2) {
         const size_t count = weir_channel_polls(bench->channel, polls, POLL_LIMIT);
         assert_true(weir_os_poll(polls, count, until_ns) > 0);

@@ -55,9 +55,11 @@ as_cxx() {
         $(static_flags) && answers "$scratch/get-cxx"
 }
 
-# shellcheck disable=SC2046
+# shellcheck disable=SC2046,SC2086
 with_clashing_names() {
-    "$cc" -std=c11 "$here/get.c" "$here/clash.c" -o "$scratch/get-clash" $(static_flags) &&
+    local inside=
+    nm "$prefix/$libdir/libweir.a" | grep -q ' [Tt] llhttp_execute$' && inside=-DLLHTTP_IS_INSIDE
+    "$cc" -std=c11 $inside "$here/get.c" "$here/clash.c" -o "$scratch/get-clash" $(static_flags) &&
         answers "$scratch/get-clash"
 }
 
