@@ -20,7 +20,6 @@ weir_status weir_core_init(weir_core *core, const weir_core_options *options)
     memset(core, 0, sizeof(*core));
     core->allocator = options->allocator;
     core->next_exchange = 1;
-    core->next_conn = 1;
     weir_events_init(&core->events, core->allocator, options->observer);
     if (!fill_pool_options(core, &pool, options->limits)) {
         return WEIR_E_INVALID;
@@ -52,6 +51,9 @@ void weir_core_place(weir_core *core, weir_exchange *ex, weir_time now_ns)
     } else if (ex->call.deadline_ns <= now_ns) {
         status = WEIR_E_DEADLINE_TOTAL;
     } else {
+        if (ex->candidates != NULL) {
+            weir_core_explain(core, ex, now_ns);
+        }
         status = weir_pool_request(core->pool, &key, &ex->ticket, now_ns);
     }
     if (status == WEIR_OK || status == WEIR_AGAIN) {
@@ -76,7 +78,12 @@ void weir_core_granted(weir_core *core, weir_exchange *ex, weir_time now_ns)
 
 void weir_core_bounced(weir_core *core, weir_exchange *ex, const weir_facts *facts, weir_time now_ns)
 {
+    const uint64_t conn = weir_slot_id(ex->ticket.slot);
+
     weir_pool_bounce(core->pool, &ex->ticket, facts, now_ns);
+    if (ex->candidates != NULL) {
+        weir_core_explain_bounce(core, ex, conn, now_ns);
+    }
     ex->state = WEIR_EXCHANGE_QUEUED;
     weir_core_granted(core, ex, now_ns);
 }
@@ -102,7 +109,7 @@ weir_link *weir_core_link(weir_core *core, weir_slot *slot, weir_bin *bin, const
         .key = key,
         .sessions = weir_shared_sessions(core->shared),
         .limits = core->limits,
-        .id = core->next_conn++,
+        .id = weir_slot_id(slot),
     };
 
     if (key->https) {

@@ -27,7 +27,6 @@ typedef struct weir_core {
     weir_conn_limits limits;
     weir_events events; /* of connections without a call */
     uint64_t next_exchange;
-    uint64_t next_conn;
     uint64_t verdicts[3]; /* by weir_agreement */
 } weir_core;
 
@@ -59,5 +58,11 @@ void weir_core_closed(weir_core *core, const weir_link *link, const weir_account
 void weir_core_attempt_closed(weir_core *core, const weir_octets *kernel, uint16_t local_port, weir_time now_ns);
 
 void weir_core_counts(const weir_core *core, weir_counts *counts);
+
+/* -- exchange_why.c: for a call that asks -- */
+/* Notes which connections there are for it, before it asks for a place. */
+void weir_core_explain(weir_core *core, weir_exchange *exchange, weir_time now_ns);
+/* ... and why this one refused it. */
+void weir_core_explain_bounce(weir_core *core, weir_exchange *exchange, uint64_t conn, weir_time now_ns);
 
 #endif

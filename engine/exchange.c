@@ -64,7 +64,11 @@ weir_exchange *weir_exchange_new(const weir_exchange_options *options, const wei
     weir_list_init(&ex->news_place);
     weir_list_init(&ex->ticket.link);
     weir_list_init(&ex->ticket.granted);
-    *status = weir_events_reserve(&ex->events) ? ask(ex, request, options) : WEIR_E_NOMEM;
+    if (ex->call.explain) {
+        ex->candidates = weir_alloc(ex->allocator, WEIR_CANDIDATES_LIMIT * sizeof(*ex->candidates));
+    }
+    const bool has_memory = weir_events_reserve(&ex->events) && (!ex->call.explain || ex->candidates != NULL);
+    *status = has_memory ? ask(ex, request, options) : WEIR_E_NOMEM;
     if (*status == WEIR_E_NOMEM) {
         weir_exchange_destroy(ex);
         return NULL;
@@ -104,6 +108,7 @@ void weir_exchange_destroy(weir_exchange *ex)
     if (ex->stage != NULL) {
         weir_release(ex->allocator, ex->stage);
     }
+    weir_release(ex->allocator, ex->candidates);
     weir_tls_config_release(ex->tls);
     weir_release(ex->allocator, ex);
 }
@@ -357,14 +362,6 @@ weir_phase weir_exchange_phase(const weir_exchange *ex)
 weir_time weir_exchange_phase_ns(const weir_exchange *ex, weir_phase phase)
 {
     return (unsigned)phase < WEIR_PHASE_COUNT ? ex->phase_ns[phase] : 0;
-}
-
-void weir_exchange_waits(const weir_exchange *ex, weir_waits *waits)
-{
-    weir_waits all;
-
-    weir_pool_waited(&ex->ticket, 0, &all);
-    weir_record_write(waits, &all, sizeof(all));
 }
 
 void *weir_exchange_user(const weir_exchange *ex)

@@ -136,6 +136,8 @@ struct weir_exchange {
     bool attempted;               /* an attempt began since it asked for a place; else there is none to replay */
     bool attempt_reused;
     weir_facts last_facts;        /* of its link, at detach: for the pool */
+    weir_candidate *candidates;   /* WEIR_CANDIDATES_LIMIT of them, or NULL: it does not ask */
+    size_t candidate_count;       /* of all that there were */
 
     /* Times. */
     weir_time submitted_ns;

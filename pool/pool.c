@@ -183,6 +183,7 @@ void weir_pool_ready(weir_pool *pool, weir_slot *slot, const weir_facts *facts, 
     WEIR_ASSERT(slot->state == WEIR_SLOT_DIALING);
     weir_origin *origin = slot->origin;
     slot->facts = *facts;
+    slot->since_ns = pool->now_ns;
     weir_record_learn(origin, facts);
     origin->retry_at_ns = 0;
     if (pool->options.lifetime_ns > 0) {

@@ -156,6 +156,17 @@ void weir_pool_gone(weir_pool *pool, weir_slot *slot, weir_time now_ns);
 bool weir_pool_is_awaited(const weir_pool *pool, const weir_slot *slot);
 
 /*
+ * What a request with this key would find now: first the connection that it would get, if there is one; the others of its origin; those
+ * of it that were closed lately; those to the same scheme, host and port that it may not share. Fills up to `room` and answers how
+ * many there are. Linear in the pool's connections, by contract.
+ */
+size_t weir_pool_explain(weir_pool *pool, const weir_origin_key *key, weir_time now_ns, weir_candidate *to,
+                         size_t room);
+/* A connection refused the lease: why, as it stands after weir_pool_bounce(). Leaves *candidate alone if it is gone. */
+void weir_pool_explain_bounce(weir_pool *pool, const weir_origin_key *key, uint64_t conn, weir_time now_ns,
+                              weir_candidate *candidate);
+
+/*
  * What a ticket waits for now; NONE: it does not. This is so for every ticket, also those deep in a queue, of which TELL says nothing:
  * of each origin only the first without a dial is told when its reason changes, so that a long queue costs nothing.
  */

@@ -10,6 +10,18 @@
 
 #include "pool/record.h"
 
+/* A connection that was closed lately: weir_pool_explain() knows it. */
+typedef struct weir_closed {
+    uint64_t origin_hash;
+    uint64_t conn;
+    weir_time at_ns;
+    weir_time since_ns;
+    uint64_t uses;
+    weir_reason reason;
+    weir_protocol protocol;
+} weir_closed;
+enum { WEIR_CLOSED_REMEMBERED = 64 };
+
 struct weir_pool {
     const weir_allocator *allocator;
     weir_pool_options options; /* with the defaults filled in */
@@ -39,6 +51,8 @@ struct weir_pool {
     weir_agenda agenda;
     weir_list told;          /* tickets with a GRANT or REFUSE to be pulled */
     weir_list orders;        /* slots with a DIAL or CLOSE to be pulled */
+    uint64_t closes;         /* ever; the last of them: */
+    weir_closed closed[WEIR_CLOSED_REMEMBERED];
     weir_pool_counts counts; /* those that only grow, and leases and origins */
 };
 

@@ -12,6 +12,7 @@
  * agenda. Leasing and releasing push them away and never nearer, except where a hint gets shorter:
  * the entry stays where it is and is looked at when its old time comes, once for many exchanges.
  */
+#include "pool/explain.h"
 #include "pool/wait.h"
 
 /* A server closes *about* when it says. We stop this much earlier, or at half the time if that is
@@ -27,7 +28,6 @@ static void relist(weir_pool *pool, weir_slot *slot);
 static void relist_idle(weir_pool *pool, weir_slot *slot);
 static void unlist(weir_pool *pool, weir_slot *slot);
 static void order_action(weir_pool *pool, weir_slot *slot, weir_action_kind kind);
-static weir_reason expiry(const weir_pool *pool, const weir_slot *slot);
 static weir_time keep_alive_at(const weir_slot *slot);
 static void schedule(weir_pool *pool, weir_slot *slot);
 static void detach_ticket(const weir_pool *pool, weir_slot *slot);
@@ -40,6 +40,7 @@ weir_slot *weir_slot_new(weir_pool *pool, weir_origin *origin, weir_ticket *tick
     }
     slot->origin = origin;
     slot->id = ++pool->slot_ids;
+    slot->since_ns = pool->now_ns;
     slot->order = ++pool->order;
     slot->ends_at_ns = WEIR_NEVER;
     weir_list *const nodes[] = {&slot->leased,    &slot->link, &slot->sibling,
@@ -73,7 +74,7 @@ uint32_t weir_slot_room(const weir_slot *slot)
 
 bool weir_slot_expire(weir_pool *pool, weir_slot *slot)
 {
-    const weir_reason reason = expiry(pool, slot);
+    const weir_reason reason = weir_slot_expiry(pool, slot);
     if (reason == WEIR_REASON_NONE) {
         schedule(pool, slot);
     } else if (slot->is_idle) {
@@ -182,6 +183,9 @@ void weir_slot_close(weir_pool *pool, weir_slot *slot, weir_reason reason)
 void weir_slot_bury(weir_pool *pool, weir_slot *slot)
 {
     weir_origin *origin = slot->origin;
+    if (slot->facts.version > 0) {
+        weir_explain_note_close(pool, slot);
+    }
     enter(pool, slot, WEIR_SLOT_GONE);
     unlist(pool, slot);
     weir_list_remove(&slot->orders);
@@ -365,8 +369,7 @@ static void order_action(weir_pool *pool, weir_slot *slot, weir_action_kind kind
     weir_list_push_back(&pool->orders, &slot->orders);
 }
 
-/* Why it is too old to be leased now, NONE: it is not. */
-static weir_reason expiry(const weir_pool *pool, const weir_slot *slot)
+weir_reason weir_slot_expiry(const weir_pool *pool, const weir_slot *slot)
 {
     if (pool->now_ns >= slot->ends_at_ns) {
         return slot->ends_for;

@@ -51,6 +51,7 @@ struct weir_slot {
     weir_action_kind order_kind; /* DIAL or CLOSE while that action waits to be pulled, else NONE */
     weir_reason order_reason;
     bool order_unfit; /* of a CLOSE: it ended by itself */
+    weir_time since_ns; /* its dial was decided, or is over */
     weir_time idle_since_ns;
     weir_time ends_at_ns; /* from when on it takes no more: too old, or told to retire; WEIR_NEVER */
     weir_ticket *ticket; /* while DIALING: the one that it is dialled for; NULL when that left */
@@ -70,6 +71,8 @@ weir_slot *weir_slot_new(weir_pool *pool, weir_origin *origin, weir_ticket *tick
 weir_reason weir_slot_end_reason(const weir_slot *slot);
 /* How many more exchanges it takes now. */
 uint32_t weir_slot_room(const weir_slot *slot);
+/* Why it is too old to be leased now; NONE: it is not. */
+weir_reason weir_slot_expiry(const weir_pool *pool, const weir_slot *slot);
 /* Closes it, or lets it drain, if it is too old now; else makes sure that it is looked at in time.
  * True: it was. */
 bool weir_slot_expire(weir_pool *pool, weir_slot *slot);

@@ -61,7 +61,9 @@ extern "C" {
     X(PROTOCOL_DIFFERS, "protocol_differs", "it is pinned to another protocol")                                \
     X(ROUTE_DIFFERS, "route_differs", "it leads to another address or over another proxy")                     \
     /* why a connection was closed, once more */                                                               \
-    X(LOST_RACE, "lost_race", "another address was connected first, or its dial was over before")
+    X(LOST_RACE, "lost_race", "another address was connected first, or its dial was over before")              \
+    /* why a connection was passed over, once more */                                                          \
+    X(SPARE, "spare", "it has room and was not needed, another was used later")
 
 typedef enum weir_reason {
 #define WEIR_REASON_X(name, word, sentence) WEIR_REASON_##name,

@@ -112,6 +112,7 @@ typedef struct weir_call {
     weir_tls_config *tls;     /* instead of the client's; held while the call lasts */
     weir_span connect_to;     /* dial this host instead; Host, SNI and certificate stay those of the URL */
     uint16_t connect_port;    /* with connect_to; 0: the URL's */
+    bool explain;             /* keep which connections were passed over and why: weir_exchange_candidate_at() */
 } weir_call;
 #define WEIR_CALL_INIT WEIR_INIT(weir_call)
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Why a call waited, in numbers: for each reason of reason.h, how long.
+ * Why a call waited, in numbers, for each reason of reason.h; and why it got none of the connections that there were.
  *
  * Thread rule: as the exchange's (exchange.h).
  */
@@ -33,6 +33,40 @@ typedef struct weir_waits {
  * waits, the time under the present reason is left out (a snapshot has it: snapshot.h).
  */
 WEIR_API void weir_exchange_waits(const weir_exchange *exchange, weir_waits *waits);
+
+/* A connection that a call could have had, and why it did not have it. */
+typedef struct weir_candidate {
+    size_t size;
+    uint64_t conn;        /* its number, as in events and attempts */
+    weir_reason reason;   /* why it was passed over; of the one that was taken `reused` or `dialed` */
+    weir_protocol protocol;
+    uint32_t used;        /* exchanges on it */
+    uint32_t limit;       /* how many it takes at most; 0: it is being dialled, or was closed */
+    uint64_t uses;        /* exchanges that it ever had */
+    weir_time age_ns;     /* since it was made, of a dial since it began; closed: how old it became */
+    weir_time idle_ns;    /* without an exchange; 0: it has some */
+    bool closed;          /* it was there until lately */
+    weir_time closed_ns;  /* ... so long ago */
+} weir_candidate;
+#define WEIR_CANDIDATE_INIT WEIR_INIT(weir_candidate)
+
+/*
+ * The connections that a call with `explain` set (weir_call) found when it asked for a place, at its last attempt: the one that it
+ * would get at once, if there was one, then those that were passed over, those of the same origin that were closed lately, and those
+ * to the same scheme, host and port that it may not share. If the first refused it at the last moment, its reason says why. At
+ * most WEIR_CANDIDATES_LIMIT are kept; weir_exchange_candidates_left_out() says how many were not. Without `explain`: none.
+ */
+#define WEIR_CANDIDATES_LIMIT 16
+WEIR_API size_t weir_exchange_candidate_count(const weir_exchange *exchange);
+/* Fills candidate->size octets of it (WEIR_CANDIDATE_INIT sets it). false: no such candidate. */
+WEIR_API bool weir_exchange_candidate_at(const weir_exchange *exchange, size_t i, weir_candidate *candidate);
+WEIR_API size_t weir_exchange_candidates_left_out(const weir_exchange *exchange);
+
+/*
+ * A line without its end, as in "connection 3: at_max_streams 100/100, HTTP/2, 12.004 s old". Writes at most `room` octets, always
+ * with a NUL if room > 0, and answers the length of the whole without it, as snprintf(3) does.
+ */
+WEIR_API size_t weir_candidate_text(const weir_candidate *candidate, char *to, size_t room);
 
 #ifdef __cplusplus
 }

@@ -207,8 +207,14 @@ static void step_request(world *w)
     c->asked = ++w->asked;
     c->is_pulled = false;
     const weir_origin_key key = key_of(c->origin);
+    weir_candidate first = {.reason = WEIR_REASON_NONE};
+    (void)weir_pool_explain(w->pool, &key, w->now_ns, &first, 1);
     const weir_status status = weir_pool_request(w->pool, &key, &c->ticket, w->now_ns);
+    const bool foretold =
+        first.reason == WEIR_REASON_REUSED || first.reason == WEIR_REASON_DIALED;
+    MODEL_ASSERT(foretold == (status == WEIR_OK));
     if (status == WEIR_OK) {
+        MODEL_ASSERT(first.conn == weir_slot_id(c->ticket.slot));
         note_grant(w, c, true);
     }
     MODEL_ASSERT((status == WEIR_OK) == (c->ticket.state == WEIR_TICKET_LEASED));

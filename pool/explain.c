@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The candidates of a request: what weir_decide() and the origin's lists would make of each
+ * connection, said one by one. It must agree with them, which tests/pool/explain_test.c and the
+ * simulator hold against each other.
+ */
+#include "pool/explain.h"
+
+#include <string.h>
+
+#include "pool/wait.h"
+
+typedef struct listing {
+    weir_candidate *to;
+    size_t room;
+    size_t count; /* of all, those too for which there was no room */
+} listing;
+
+static void begin(weir_pool *pool, weir_time now_ns);
+static const weir_slot *first_choice(const weir_pool *pool, const weir_origin *origin);
+static const weir_slot *first_fit(const weir_pool *pool, const weir_list *list);
+static void add_slot(listing *l, const weir_pool *pool, const weir_slot *slot, weir_reason reason);
+static void add_closed(listing *l, const weir_pool *pool, uint64_t hash);
+static void add_strangers(listing *l, const weir_pool *pool, const weir_origin_key *key);
+static weir_reason why_not_shared(const weir_origin_key *a, const weir_origin_key *b);
+static bool same_octets(weir_span a, weir_span b);
+
+size_t weir_pool_explain(weir_pool *pool, const weir_origin_key *key, weir_time now_ns,
+                         weir_candidate *to, size_t room)
+{
+    listing l = {to, room, 0};
+    begin(pool, now_ns);
+    const weir_origin *origin = weir_record_find(pool, key);
+    if (origin) {
+        const weir_slot *first = first_choice(pool, origin);
+        if (first) {
+            add_slot(&l, pool, first, first->uses > 0 ? WEIR_REASON_REUSED : WEIR_REASON_DIALED);
+        }
+        for (const weir_list *at = origin->slots.next; at != &origin->slots; at = at->next) {
+            const weir_slot *slot = WEIR_CONST_CONTAINER_OF(at, weir_slot, sibling);
+            if (slot != first) {
+                add_slot(&l, pool, slot, weir_explain_slot(pool, slot));
+            }
+        }
+    }
+    add_closed(&l, pool, weir_origin_key_hash(key, pool->options.seed));
+    add_strangers(&l, pool, key);
+    return l.count;
+}
+
+void weir_pool_explain_bounce(weir_pool *pool, const weir_origin_key *key, uint64_t conn,
+                              weir_time now_ns, weir_candidate *candidate)
+{
+    begin(pool, now_ns);
+    const weir_origin *origin = weir_record_find(pool, key);
+    if (!origin) {
+        return;
+    }
+    for (const weir_list *at = origin->slots.next; at != &origin->slots; at = at->next) {
+        const weir_slot *slot = WEIR_CONST_CONTAINER_OF(at, weir_slot, sibling);
+        if (slot->id == conn) {
+            listing l = {candidate, 1, 0};
+            const weir_reason reason = weir_explain_slot(pool, slot);
+            add_slot(&l, pool, slot, reason == WEIR_REASON_SPARE ? WEIR_REASON_REFUSING : reason);
+            return;
+        }
+    }
+}
+
+weir_reason weir_explain_slot(const weir_pool *pool, const weir_slot *slot)
+{
+    switch (slot->state) {
+    case WEIR_SLOT_DIALING:
+        return weir_record_protocol(slot->origin) == WEIR_PROTOCOL_ANY ? WEIR_REASON_ALPN_UNKNOWN
+                                                                       : WEIR_REASON_DIALING;
+    case WEIR_SLOT_CLOSING:
+        return slot->order_reason;
+    case WEIR_SLOT_DRAINING:
+    case WEIR_SLOT_GONE:
+        break;
+    case WEIR_SLOT_READY: {
+        const weir_reason expired = weir_slot_expiry(pool, slot);
+        if (expired != WEIR_REASON_NONE) {
+            return expired;
+        }
+        if (weir_slot_room(slot) > 0) {
+            return WEIR_REASON_SPARE;
+        }
+        if (!slot->refusing) {
+            return slot->facts.protocol == WEIR_H2 ? WEIR_REASON_AT_MAX_STREAMS : WEIR_REASON_BUSY;
+        }
+        break;
+    }
+    case WEIR_SLOT_STATES:
+        WEIR_ASSERT(false);
+    }
+    return weir_slot_end_reason(slot);
+}
+
+void weir_explain_note_close(weir_pool *pool, const weir_slot *slot)
+{
+    const weir_reason ended = weir_slot_end_reason(slot);
+    const weir_reason by_itself = ended == WEIR_REASON_NONE ? WEIR_REASON_FAILED : ended;
+
+    pool->closed[pool->closes++ % WEIR_CLOSED_REMEMBERED] = (weir_closed){
+        .origin_hash = slot->origin->entry.hash,
+        .conn = slot->id,
+        .at_ns = pool->now_ns,
+        .since_ns = slot->since_ns,
+        .uses = slot->uses,
+        .reason = slot->state == WEIR_SLOT_CLOSING ? slot->order_reason : by_itself,
+        .protocol = slot->facts.protocol,
+    };
+}
+
+static void begin(weir_pool *pool, weir_time now_ns)
+{
+    if (now_ns > pool->now_ns) {
+        pool->now_ns = now_ns;
+    }
+}
+
+/* What a request would get now. */
+static const weir_slot *first_choice(const weir_pool *pool, const weir_origin *origin)
+{
+    const weir_slot *slot = first_fit(pool, &origin->shared);
+    return slot ? slot : first_fit(pool, &origin->spare);
+}
+
+static const weir_slot *first_fit(const weir_pool *pool, const weir_list *list)
+{
+    for (const weir_list *at = list->next; at != list; at = at->next) {
+        const weir_slot *slot = WEIR_CONST_CONTAINER_OF(at, weir_slot, available);
+        if (weir_slot_expiry(pool, slot) == WEIR_REASON_NONE) {
+            return slot;
+        }
+    }
+    return NULL;
+}
+
+static void add_slot(listing *l, const weir_pool *pool, const weir_slot *slot, weir_reason reason)
+{
+    if (l->count++ >= l->room) {
+        return;
+    }
+    const bool dials = slot->state == WEIR_SLOT_DIALING;
+    l->to[l->count - 1] = (weir_candidate){
+        .size = sizeof(weir_candidate),
+        .conn = slot->id,
+        .reason = reason,
+        .protocol = dials ? weir_record_protocol(slot->origin) : slot->facts.protocol,
+        .used = slot->leases,
+        .limit = dials ? 0 : slot->facts.capacity_streams,
+        .uses = slot->uses,
+        .age_ns = weir_time_since(pool->now_ns, slot->since_ns),
+        .idle_ns = slot->is_idle ? weir_time_since(pool->now_ns, slot->idle_since_ns) : 0,
+    };
+}
+
+/* The last closed first. */
+static void add_closed(listing *l, const weir_pool *pool, uint64_t hash)
+{
+    const uint64_t kept =
+        pool->closes < WEIR_CLOSED_REMEMBERED ? pool->closes : WEIR_CLOSED_REMEMBERED;
+    for (uint64_t i = 1; i <= kept; i++) {
+        const weir_closed *closed = &pool->closed[(pool->closes - i) % WEIR_CLOSED_REMEMBERED];
+        if (closed->origin_hash != hash || l->count++ >= l->room) {
+            continue;
+        }
+        l->to[l->count - 1] = (weir_candidate){
+            .size = sizeof(weir_candidate),
+            .conn = closed->conn,
+            .reason = closed->reason,
+            .protocol = closed->protocol,
+            .uses = closed->uses,
+            .age_ns = weir_time_since(closed->at_ns, closed->since_ns),
+            .closed = true,
+            .closed_ns = weir_time_since(pool->now_ns, closed->at_ns),
+        };
+    }
+}
+
+/* Connections to the same scheme, host and port that another key keeps apart. */
+static void add_strangers(listing *l, const weir_pool *pool, const weir_origin_key *key)
+{
+    for (const weir_list *at = pool->slots.next; at != &pool->slots; at = at->next) {
+        const weir_slot *slot = WEIR_CONST_CONTAINER_OF(at, weir_slot, link);
+        const weir_reason reason = why_not_shared(key, &slot->origin->key);
+        if (reason != WEIR_REASON_NONE) {
+            add_slot(l, pool, slot, reason);
+        }
+    }
+}
+
+/* NONE: the same key, or a different place altogether. */
+static weir_reason why_not_shared(const weir_origin_key *a, const weir_origin_key *b)
+{
+    if (a->port != b->port || a->https != b->https || !same_octets(a->host, b->host) ||
+        weir_origin_key_equal(a, b)) {
+        return WEIR_REASON_NONE;
+    }
+    if (a->tls != b->tls) {
+        return WEIR_REASON_TLS_IDENTITY_DIFFERS;
+    }
+    return a->pin != b->pin ? WEIR_REASON_PROTOCOL_DIFFERS : WEIR_REASON_ROUTE_DIFFERS;
+}
+
+static bool same_octets(weir_span a, weir_span b)
+{
+    return a.length == b.length && (a.length == 0 || memcmp(a.at, b.at, a.length) == 0);
+}

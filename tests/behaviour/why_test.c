@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Why a call waited and which connections it was not given, as a user reads it: over every way.
+ */
+#include "support/world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define QUEUE_NS (30 * WEIR_NS_PER_MS)
+#define TEXT     256
+
+/* One connection to an origin, with one exchange on it at most. */
+static void one_at_a_time(weir_world *world)
+{
+    world->limits.connections_per_origin = 1;
+}
+
+/* Begins a call and leaves its body unread: its connection is in use until it is dropped. */
+static weir_exchange *hold(weir_world *world, const char *path)
+{
+    weir_ask ask = weir_world_ask(world, path);
+    weir_exchange *exchange = NULL;
+
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    return exchange;
+}
+
+static const char *candidate(const weir_exchange *exchange, size_t i)
+{
+    static char text[TEXT];
+    weir_candidate found = WEIR_CANDIDATE_INIT;
+
+    assert_true(weir_exchange_candidate_at(exchange, i, &found));
+    const size_t length = weir_candidate_text(&found, text, sizeof(text));
+    assert_int_equal(length, strlen(text));
+    assert_int_equal(weir_candidate_text(&found, NULL, 0), length);
+    return text;
+}
+
+static void assert_begins(const char *text, const char *wanted)
+{
+    if (strncmp(text, wanted, strlen(wanted)) != 0) {
+        print_error("\"%s\" does not begin \"%s\"\n", text, wanted);
+        fail();
+    }
+}
+
+static weir_waits waits_of(const weir_exchange *exchange)
+{
+    weir_waits waits = WEIR_WAITS_INIT;
+    weir_time sum_ns = 0;
+
+    weir_exchange_waits(exchange, &waits);
+    for (int i = 0; i < WEIR_REASON_COUNT; i++) {
+        sum_ns += waits.ns[i];
+    }
+    assert_int_equal(sum_ns, waits.total_ns);
+    return waits;
+}
+
+/* The only connection is in use, and the call gives up: all of its life it waited for that. */
+static void by_a_full_connection(weir_world *world)
+{
+    const bool h2 = world->way.protocol == WEIR_H2;
+    weir_exchange *exchange = NULL;
+
+    one_at_a_time(world);
+    /* HTTP/2: the connection says that it takes one exchange. */
+    if (h2) {
+        weir_ask set = weir_world_ask(world, "/settings?max_streams=1");
+        assert_int_equal(weir_world_fetch(world, &set).ended, WEIR_END);
+    }
+    weir_exchange *holder = hold(world, "/octets/1000000");
+    weir_ask ask = weir_world_ask(world, "/octets/10");
+    ask.call.queue_ns = QUEUE_NS;
+    ask.call.explain = true;
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_E_DEADLINE_QUEUE);
+    const weir_waits waits = waits_of(exchange);
+    const weir_reason reason = h2 ? WEIR_REASON_AT_MAX_STREAMS : WEIR_REASON_BUSY;
+    assert_true(waits.total_ns >= QUEUE_NS);
+    assert_int_equal(waits.ns[reason], waits.total_ns);
+    assert_int_equal(weir_exchange_candidate_count(exchange), 1);
+    assert_int_equal(weir_exchange_candidates_left_out(exchange), 0);
+    assert_begins(candidate(exchange, 0), h2 ? "connection 1: at_max_streams 1/1, HTTP/2, "
+                                             : "connection 1: busy 1/1, HTTP/1.1, ");
+    weir_world_drop(world, exchange);
+    weir_world_drop(world, holder);
+}
+
+/* A new connection is waited for, an old one is not. */
+static void by_a_dial(weir_world *world)
+{
+    weir_ask ask = weir_world_ask(world, "/octets/10");
+    weir_exchange *exchange = NULL;
+    weir_fetched fetched = {0};
+
+    ask.call.explain = true;
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    weir_world_drain(world, exchange, &fetched);
+    assert_int_equal(weir_exchange_candidate_count(exchange), 0);
+    weir_waits waits = waits_of(exchange);
+    assert_true(waits.total_ns > 0);
+    assert_int_equal(waits.ns[WEIR_REASON_DIALING], waits.total_ns);
+    weir_world_drop(world, exchange);
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    weir_world_drain(world, exchange, &fetched);
+    waits = waits_of(exchange);
+    assert_int_equal(waits.total_ns, 0);
+    assert_int_equal(weir_exchange_candidate_count(exchange), 1);
+    assert_begins(candidate(exchange, 0), "connection 1: reused 0/");
+    assert_non_null(strstr(candidate(exchange, 0), ", idle for "));
+    weir_world_drop(world, exchange);
+    ask.call.explain = false;
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    assert_int_equal(weir_exchange_candidate_count(exchange), 0);
+    weir_world_drop(world, exchange);
+}
+
+static void what_was_closed(weir_world *world)
+{
+    const bool h2 = world->way.protocol == WEIR_H2;
+    weir_ask ask = weir_world_ask(world, "/last");
+    weir_exchange *exchange = NULL;
+
+    assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
+    weir_user_settle(weir_world_user(world));
+    ask = weir_world_ask(world, "/octets/10");
+    ask.call.explain = true;
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    assert_int_equal(weir_exchange_candidate_count(exchange), 1);
+    if (h2 && strstr(candidate(exchange, 0), "peer_closed") == NULL) {
+        assert_begins(candidate(exchange, 0),
+                      "connection 1: draining_goaway"); /* the end was not seen with it */
+    }
+    if (!h2) {
+        assert_begins(candidate(exchange, 0), "connection 1: connection_close");
+    }
+    assert_non_null(strstr(candidate(exchange, 0), ", closed "));
+    weir_world_drop(world, exchange);
+}
+
+/* Other TLS settings, another protocol, another way to the same host: never shared, and said so. */
+static void what_may_not_be_shared(weir_world *world)
+{
+    weir_ask ask = weir_world_ask(world, "/octets/10");
+    weir_exchange *exchange = NULL;
+
+    assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
+    ask.call.explain = true;
+    ask.call.connect_to = weir_span_of("127.0.0.1");
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    assert_int_equal(weir_exchange_candidate_count(exchange), 1);
+    assert_begins(candidate(exchange, 0), "connection 1: route_differs 0/");
+    weir_world_drop(world, exchange);
+    if (world->way.tls) {
+        weir_tls_options options = WEIR_TLS_OPTIONS_INIT;
+        options.ca_file = weir_test_certificate("ca.pem");
+        options.only_these_roots = true;
+        weir_tls_config *other = weir_tls_config_new(&options, NULL, NULL, NULL);
+        assert_non_null(other);
+        ask = weir_world_ask(world, "/octets/10");
+        ask.call.explain = true;
+        ask.call.tls = other;
+        assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+        assert_begins(candidate(exchange, 0), "connection 1: tls_identity_differs 0/");
+        weir_world_drop(world, exchange);
+        weir_tls_config_release(other);
+    }
+    ask = weir_world_ask(world, "/octets/10");
+    ask.call.pin = world->way.protocol == WEIR_H2 ? WEIR_H1 : WEIR_H2;
+    ask.call.explain = true;
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    assert_begins(candidate(exchange, 0), "connection 1: protocol_differs 0/");
+    weir_world_drop(world, exchange);
+}
+
+typedef struct told {
+    char text[TEXT];
+} told;
+
+static void note_waiting(const weir_event *event, void *user)
+{
+    told *to = user;
+
+    if (event->kind == WEIR_EVENT_WAITING) {
+        const size_t length = strlen(to->text);
+        (void)snprintf(to->text + length, sizeof(to->text) - length, "%s%s", length > 0 ? ", " : "",
+                       event->why);
+    }
+}
+
+typedef struct pair {
+    weir_world *world;
+    weir_exchange *holder;
+    told told;
+    weir_waits waits;
+    weir_status ended;
+} pair;
+
+/* 0: asks for a connection. 1: waits until that is in the queue, then ends what holds the only one.
+ */
+static void one_of_two(weir_user *user, size_t index, void *shared)
+{
+    pair *p = shared;
+
+    if (index == 1) {
+        weir_counts counts = WEIR_COUNTS_INIT;
+        for (weir_user_counts(user, &counts); counts.waiting == 0;
+             weir_user_counts(user, &counts)) {
+            weir_user_settle(user);
+        }
+        weir_user_drop(user, p->holder);
+        return;
+    }
+    const weir_observer observer = {sizeof(observer), &p->told, note_waiting};
+    weir_ask ask = weir_world_ask(p->world, "/octets/10");
+    weir_exchange *exchange = NULL;
+    ask.call.observer = &observer;
+    p->ended = weir_user_call(user, &ask.request, &ask.call, &exchange);
+    p->waits = (weir_waits)WEIR_WAITS_INIT;
+    weir_exchange_waits(exchange, &p->waits);
+    weir_user_drop(user, exchange);
+}
+
+/* First every connection is busy; then that one is closed, and a dial is waited for: both are told,
+ * and both are counted. */
+static void a_reason_that_changes(weir_world *world)
+{
+    pair p = {.world = world};
+
+    one_at_a_time(world);
+    p.holder = hold(world, "/octets/100000000");
+    world->begun--; /* it is dropped before it is done */
+    weir_user_together(weir_world_user(world), 2, one_of_two, &p);
+    assert_int_equal(p.ended, WEIR_OK);
+    /* Within a turn of the loop no time passes, and both may fall into one. */
+    assert_true(p.waits.ns[WEIR_REASON_BUSY] > 0 || world->way.kind == WEIR_USER_LOOP);
+    assert_true(p.waits.ns[WEIR_REASON_DIALING] > 0);
+    assert_begins(p.told.text, "busy");
+    assert_non_null(strstr(p.told.text, ", dialing"));
+}
+
+static const weir_behaviour behaviours[] = {
+    {"a call that waited says for what, and which connection was full", by_a_full_connection, 0,
+     NULL},
+    {"a dial is waited for, a warm connection is not", by_a_dial, 0, NULL},
+    {"a connection that was closed lately says why", what_was_closed, 0, NULL},
+    {"a connection that may not be shared says what differs", what_may_not_be_shared, 0, NULL},
+    {"a reason that changes is told again", a_reason_that_changes, WEIR_ONLY_H1, NULL},
+};
+
+int main(void)
+{
+    return weir_world_run("why", behaviours, sizeof(behaviours) / sizeof(behaviours[0]), NULL);
+}
