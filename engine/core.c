@@ -10,6 +10,7 @@
 #include "engine/tls_config.h"
 
 static bool fill_pool_options(weir_core *core, weir_pool_options *to, const weir_pool_limits *given);
+static weir_status renew_tls(weir_core *core, weir_exchange *ex);
 static void refused(weir_exchange *ex, const weir_failure *failure);
 
 weir_status weir_core_init(weir_core *core, const weir_core_options *options)
@@ -40,13 +41,32 @@ void weir_core_clear(weir_core *core)
     weir_events_clear(&core->events);
 }
 
+void weir_core_catch_up(weir_core *core, weir_time now_ns)
+{
+    const uint64_t number = weir_shared_tls_number(core->shared);
+
+    if (number != core->tls_number) {
+        weir_pool_tls_replaced(core->pool, core->tls_number, number, now_ns);
+        core->tls_number = number;
+    }
+}
+
+void weir_core_network_changed(weir_core *core, weir_time now_ns)
+{
+    weir_shared_forget_answers(core->shared);
+    weir_pool_network_changed(core->pool, now_ns);
+}
+
 void weir_core_place(weir_core *core, weir_exchange *ex, weir_time now_ns)
 {
+    weir_core_catch_up(core, now_ns);
+    weir_status status = renew_tls(core, ex);
     const weir_origin_key key = weir_exchange_key(ex);
-    weir_status status = WEIR_OK;
 
     /* A request that nobody waits for any more is not sent, though a connection be there at once. */
-    if (atomic_load(&ex->cancel_wanted)) {
+    if (status != WEIR_OK) {
+        /* refused below */
+    } else if (atomic_load(&ex->cancel_wanted)) {
         status = WEIR_E_CANCELLED;
     } else if (ex->call.deadline_ns <= now_ns) {
         status = WEIR_E_DEADLINE_TOTAL;
@@ -218,6 +238,22 @@ static bool fill_pool_options(weir_core *core, weir_pool_options *to, const weir
     core->limits.ping_timeout_ns = limits.ping_timeout_ns;
     core->limits.ping_idle = limits.ping_idle;
     return true;
+}
+
+/* A call that brought no TLS settings uses the default ones, which may have been replaced since it began or since its last attempt. */
+static weir_status renew_tls(weir_core *core, weir_exchange *ex)
+{
+    weir_status status = WEIR_OK;
+
+    if (ex->tls == NULL || ex->call.tls != NULL || weir_tls_config_number(ex->tls) == core->tls_number) {
+        return WEIR_OK;
+    }
+    weir_tls_config *tls = weir_shared_tls(core->shared, &status);
+    if (tls != NULL) {
+        weir_tls_config_release(ex->tls);
+        ex->tls = tls;
+    }
+    return status;
 }
 
 static void refused(weir_exchange *ex, const weir_failure *failure)

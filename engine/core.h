@@ -27,6 +27,7 @@ typedef struct weir_core {
     weir_conn_limits limits;
     weir_events events; /* of connections without a call */
     uint64_t next_exchange;
+    uint64_t tls_number; /* of the default TLS configuration that this core's calls use */
     uint64_t verdicts[3]; /* by weir_agreement */
 } weir_core;
 
@@ -35,7 +36,15 @@ weir_status weir_core_init(weir_core *core, const weir_core_options *options);
 void weir_core_clear(weir_core *core);
 
 /*
- * Asks the pool for a place. Afterwards the exchange is PLACED (its ticket is LEASED), QUEUED, or ENDED with its failure.
+ * At each entry: has the default TLS configuration been replaced since the last one? Then what was made with the old one drains.
+ * One comparison if not.
+ */
+void weir_core_catch_up(weir_core *core, weir_time now_ns);
+/* Forgets what another network makes wrong, and drains everything. */
+void weir_core_network_changed(weir_core *core, weir_time now_ns);
+
+/*
+ * Asks the pool for a place, with the default TLS configuration of this moment if the call brought none. Afterwards the exchange is PLACED (its ticket is LEASED), QUEUED, or ENDED with its failure.
  */
 void weir_core_place(weir_core *core, weir_exchange *exchange, weir_time now_ns);
 /* The pool granted or refused a ticket that waited: PLACED or ENDED. */

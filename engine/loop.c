@@ -131,6 +131,7 @@ weir_status weir_loop_submit(weir_loop *loop, const weir_request *request, const
     }
     loop->turn.now_ns = options.now_ns;
     weir_exchange *ex = weir_turn_submit(&loop->turn, &options, request, call, &status);
+    weir_tls_config_release(options.tls);
     if (ex == NULL) {
         return status;
     }

@@ -11,6 +11,7 @@
 
 #include "engine/os.h"
 #include "engine/record.h"
+#include "engine/tls_config.h"
 #include "engine/tls_session.h"
 #include "proto/alloc.h"
 #include "proto/list.h"
@@ -38,6 +39,7 @@ struct weir_shared {
     atomic_uint references;
     weir_mutex lock;
     weir_tls_config *tls;
+    atomic_uint_fast64_t tls_number; /* of `tls`, for those who only look whether it is another */
     weir_tls_sessions *sessions;
     weir_list buckets[BUCKETS];
     weir_list used; /* least recently used first */
@@ -45,6 +47,7 @@ struct weir_shared {
     size_t limit;
 };
 
+static void set_tls(weir_shared *shared, weir_tls_config *config);
 static weir_list *bucket_of(weir_shared *shared, weir_span host, uint8_t family);
 static remembered *find(weir_shared *shared, weir_span host, uint8_t family);
 static void forget(weir_shared *shared, remembered *entry);
@@ -83,7 +86,7 @@ weir_shared *weir_shared_new(const weir_shared_options *given, weir_status *stat
         return NULL;
     }
     if (options->tls != NULL) {
-        shared->tls = weir_tls_config_acquire(options->tls);
+        set_tls(shared, weir_tls_config_acquire(options->tls));
     }
     *status = WEIR_OK;
     return shared;
@@ -116,11 +119,32 @@ weir_tls_config *weir_shared_tls(weir_shared *shared, weir_status *status)
     *status = WEIR_OK;
     weir_mutex_lock(&shared->lock);
     if (shared->tls == NULL) {
-        shared->tls = weir_tls_config_new(NULL, shared->allocator, status, &failure);
+        set_tls(shared, weir_tls_config_new(NULL, shared->allocator, status, &failure));
     }
-    weir_tls_config *tls = shared->tls;
+    weir_tls_config *tls = shared->tls != NULL ? weir_tls_config_acquire(shared->tls) : NULL;
     weir_mutex_unlock(&shared->lock);
     return tls;
+}
+
+uint64_t weir_shared_tls_number(const weir_shared *shared)
+{
+    return atomic_load_explicit(&shared->tls_number, memory_order_acquire);
+}
+
+weir_status weir_shared_set_tls(weir_shared *shared, weir_tls_config *config)
+{
+    if (config == NULL) {
+        return WEIR_E_INVALID;
+    }
+    weir_mutex_lock(&shared->lock);
+    weir_tls_config *old = shared->tls;
+    set_tls(shared, weir_tls_config_acquire(config));
+    weir_mutex_unlock(&shared->lock);
+    if (old != NULL && old != config) {
+        weir_tls_sessions_forget(shared->sessions, old);
+    }
+    weir_tls_config_release(old);
+    return WEIR_OK;
 }
 
 weir_tls_sessions *weir_shared_sessions(weir_shared *shared)
@@ -185,6 +209,23 @@ void weir_shared_remember(weir_shared *shared, weir_span host, uint8_t family, w
     weir_list_push_back(&shared->used, &entry->used);
     shared->count++;
     weir_mutex_unlock(&shared->lock);
+}
+
+void weir_shared_forget_answers(weir_shared *shared)
+{
+    weir_mutex_lock(&shared->lock);
+    while (!weir_list_is_empty(&shared->used)) {
+        forget(shared, WEIR_CONTAINER_OF(shared->used.next, remembered, used));
+    }
+    weir_mutex_unlock(&shared->lock);
+}
+
+/* With the lock, or before anybody else knows it. */
+static void set_tls(weir_shared *shared, weir_tls_config *config)
+{
+    shared->tls = config;
+    atomic_store_explicit(&shared->tls_number, config != NULL ? weir_tls_config_number(config) : 0,
+                          memory_order_release);
 }
 
 static weir_list *bucket_of(weir_shared *shared, weir_span host, uint8_t family)

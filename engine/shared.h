@@ -12,9 +12,12 @@
 #include "engine/tls.h"
 #include "weir/shared.h"
 
-/* The default TLS configuration; made at the first https call. NULL: *status says why. Not acquired
- * for the caller. */
+/* The default TLS configuration, acquired for the caller; made at the first https call. NULL: *status
+ * says why. */
 weir_tls_config *weir_shared_tls(weir_shared *shared, weir_status *status);
+/* The number of the default TLS configuration, 0: none was made yet. One load, no lock: another than
+ * before says that it was replaced. */
+uint64_t weir_shared_tls_number(const weir_shared *shared);
 
 /* The session store; its own functions lock (see tls_session.h). */
 weir_tls_sessions *weir_shared_sessions(weir_shared *shared);
@@ -27,5 +30,7 @@ int weir_shared_recall(weir_shared *shared, weir_span host, uint8_t family, weir
                        weir_address *addresses, size_t room);
 void weir_shared_remember(weir_shared *shared, weir_span host, uint8_t family, weir_time now_ns,
                           const weir_address *addresses, size_t count);
+/* Forgets every answer: the network is another. */
+void weir_shared_forget_answers(weir_shared *shared);
 
 #endif

@@ -34,7 +34,6 @@ static void close_line(weir_client *client, const weir_action *action);
 static weir_client *client_of(const weir_exchange *ex);
 static weir_line *line_of(const weir_exchange *ex);
 static bool tell(weir_exchange *ex);
-static void tell_connections(weir_client *client);
 
 static const weir_front front = {
     .response = sync_response,
@@ -69,6 +68,7 @@ weir_client *weir_client_new(const weir_client_options *given, weir_status *stat
     weir_list_init(&client->free_seats);
     weir_list_init(&client->seats);
     weir_list_init(&client->queued);
+    weir_list_init(&client->drainers);
     weir_list_init(&client->lines);
     weir_list_init(&client->wakes);
     const weir_shared_options shared_options = {.size = sizeof(shared_options), .allocator = allocator};
@@ -125,6 +125,7 @@ weir_status weir_client_call(weir_client *client, const weir_request *request, c
     }
     options.id = atomic_fetch_add(&client->next_exchange, 1);
     weir_exchange *ex = weir_exchange_new(&options, request, call, &status);
+    weir_tls_config_release(options.tls);
     if (ex == NULL || ex->state == WEIR_EXCHANGE_DONE) {
         *exchange = ex == NULL || tell(ex) ? NULL : ex;
         return status;
@@ -188,11 +189,12 @@ weir_time weir_client_maintain(weir_client *client)
             weir_pool_facts(client->core.pool, line->slot, &facts, now_ns);
         }
     }
+    weir_core_catch_up(&client->core, now_ns);
     weir_pool_tick(client->core.pool, now_ns);
     weir_client_settle(client);
     next_ns = weir_time_earlier(next_ns, weir_pool_deadline(client->core.pool, &why));
     weir_client_unlock(client);
-    tell_connections(client);
+    weir_client_tell(client);
     return next_ns;
 }
 
@@ -237,6 +239,9 @@ void weir_client_settle(weir_client *client)
         case WEIR_ACTION_NONE:
             break;
         }
+    }
+    for (weir_list *at = client->drainers.next; at != &client->drainers; at = at->next) {
+        weir_client_wake_later(client, WEIR_CONTAINER_OF(at, weir_seat, place));
     }
 }
 
@@ -435,7 +440,7 @@ static void sync_leave(weir_exchange *ex)
         (void)end_attempt(client, ex);
     }
     weir_exchange_destroy(ex);
-    tell_connections(client);
+    weir_client_tell(client);
 }
 
 /* -- birth and death -- */
@@ -483,6 +488,23 @@ static void close_everything(weir_client *client)
 /* A seat for the length of a call. */
 static weir_seat *sit(weir_client *client, weir_exchange *ex)
 {
+    weir_seat *seat = weir_client_take_seat(client, ex);
+
+    if (seat != NULL) {
+        ex->away_until_ns = weir_now();
+        atomic_store(&ex->sits, seat);
+    }
+    return seat;
+}
+
+static void stand(weir_client *client, weir_exchange *ex, weir_seat *seat)
+{
+    atomic_store(&ex->sits, NULL);
+    weir_client_give_seat(client, seat);
+}
+
+weir_seat *weir_client_take_seat(weir_client *client, weir_exchange *ex)
+{
     weir_seat *seat = NULL;
 
     weir_mutex_lock(&client->core_lock);
@@ -501,14 +523,11 @@ static weir_seat *sit(weir_client *client, weir_exchange *ex)
         weir_mutex_unlock(&client->core_lock);
     }
     weir_seat_take(seat, ex);
-    ex->away_until_ns = weir_now();
-    atomic_store(&ex->sits, seat);
     return seat;
 }
 
-static void stand(weir_client *client, weir_exchange *ex, weir_seat *seat)
+void weir_client_give_seat(weir_client *client, weir_seat *seat)
 {
-    atomic_store(&ex->sits, NULL);
     weir_seat_leave(seat);
     weir_mutex_lock(&client->core_lock);
     WEIR_ASSERT(weir_list_is_empty(&seat->dials));
@@ -549,6 +568,7 @@ static bool end_attempt(weir_client *client, weir_exchange *ex)
         weir_baton_leave(line_of(ex), ex);
     }
     weir_mutex_lock(&client->core_lock);
+    weir_core_catch_up(&client->core, weir_now());
     weir_core_leave(&client->core, ex, weir_now());
     weir_client_settle(client);
     weir_client_unlock(client);
@@ -611,11 +631,11 @@ static bool tell(weir_exchange *ex)
             sync_leave(ex);
         }
     }
-    tell_connections(client);
+    weir_client_tell(client);
     return freed;
 }
 
-static void tell_connections(weir_client *client)
+void weir_client_tell(weir_client *client)
 {
     weir_waiting_event out;
 

@@ -31,6 +31,7 @@ struct weir_client {
     weir_list free_seats;
     weir_list seats;
     weir_list queued;         /* seats that wait for a place */
+    weir_list drainers;       /* seats that wait for connections to be gone */
     weir_list lines;
     weir_list wakes;          /* seats to wake once the core's lock is let go: no hook is called under it */
     weir_wait_hooks hooks_copy;
@@ -85,6 +86,12 @@ void weir_client_wake_later(weir_client *client, weir_seat *seat);
 void weir_client_wake_queued(weir_client *client);
 /* Lets go of the core's lock, then wakes whom the holder found to be woken. */
 void weir_client_unlock(weir_client *client);
+
+/* A seat for as long as a thread is inside; `exchange` is what may be cancelled there, or NULL. NULL: no memory. */
+weir_seat *weir_client_take_seat(weir_client *client, weir_exchange *exchange);
+void weir_client_give_seat(weir_client *client, weir_seat *seat);
+/* Events of connections, told with no lock held. */
+void weir_client_tell(weir_client *client);
 
 /* -- sync_place.c: from submitted to attached -- */
 /* Brings the exchange to ATTACHED or ENDED. No lock held. */

@@ -121,6 +121,20 @@ void weir_tls_sessions_put(weir_tls_sessions *sessions, const weir_tls_session_k
     weir_mutex_unlock(&sessions->lock);
 }
 
+void weir_tls_sessions_forget(weir_tls_sessions *sessions, const weir_tls_config *config)
+{
+    weir_mutex_lock(&sessions->lock);
+    weir_list *at = sessions->remembered.next;
+    while (at != &sessions->remembered) {
+        entry *e = WEIR_CONTAINER_OF(at, entry, in_order);
+        at = at->next;
+        if (e->config == config) {
+            forget(sessions, e);
+        }
+    }
+    weir_mutex_unlock(&sessions->lock);
+}
+
 size_t weir_tls_sessions_count(weir_tls_sessions *sessions)
 {
     weir_mutex_lock(&sessions->lock);

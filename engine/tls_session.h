@@ -43,6 +43,9 @@ struct WOLFSSL_SESSION *weir_tls_sessions_take(weir_tls_sessions *sessions,
 void weir_tls_sessions_put(weir_tls_sessions *sessions, const weir_tls_session_key *key,
                            struct WOLFSSL_SESSION *session);
 
+/* Forgets all of a configuration, and with them the references to it. */
+void weir_tls_sessions_forget(weir_tls_sessions *sessions, const weir_tls_config *config);
+
 size_t weir_tls_sessions_count(weir_tls_sessions *sessions);
 
 /* The octets of the key of a connection, in *memory, which the caller releases; NULL: no memory. */

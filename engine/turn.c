@@ -182,6 +182,7 @@ void weir_turn_due(weir_turn *turn)
 {
     weir_why why = WEIR_WHY_NONE;
 
+    weir_core_catch_up(&turn->core, turn->now_ns);
     for (weir_timer *timer = weir_timers_pop(&turn->timers, turn->now_ns); timer != NULL;
          timer = weir_timers_pop(&turn->timers, turn->now_ns)) {
         if (timer->is_port) {

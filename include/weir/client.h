@@ -74,6 +74,26 @@ WEIR_API weir_status weir_client_call(weir_client *client, const weir_request *r
  */
 WEIR_API weir_time weir_client_maintain(weir_client *client);
 
+/*
+ * Drains: idle connections are closed now, busy ones take no further exchange and are closed after their last, and new calls
+ * dial anew. `url`: those to its scheme, host and port, whatever TLS settings, protocol pin or connect_to they were made with;
+ * its path does not matter. Empty: all. Waits until none of them is left or deadline_ns (absolute) has passed; 0 does not wait.
+ * *left (may be NULL) says how many are: those that this or an earlier drain found and that are not closed yet. A dial in
+ * flight is no connection yet, and stays if somebody waits for it. An exchange that is not read to its end or freed holds its
+ * connection for ever: a thread that has one itself must not wait with WEIR_NEVER.
+ *
+ * WEIR_OK: none is left. WEIR_E_DEADLINE_TOTAL: *left are, and go on draining. WEIR_E_NOMEM, WEIR_E_URL_*: nothing was done.
+ * Any thread; with wait hooks it parks.
+ */
+WEIR_API weir_status weir_client_drain(weir_client *client, weir_span url, weir_time deadline_ns, uint64_t *left);
+
+/*
+ * The network is another: DNS answers (those of the weir_shared too) and pauses after failed dials are forgotten, idle
+ * connections are closed now, and busy ones, which may still work, take no further exchange. What is under way goes on
+ * under its own deadlines. Any thread; does not wait.
+ */
+WEIR_API void weir_client_network_changed(weir_client *client);
+
 /* The pool's counts now. Any thread. */
 WEIR_API void weir_client_counts(weir_client *client, weir_counts *counts);
 

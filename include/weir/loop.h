@@ -86,6 +86,18 @@ WEIR_API void weir_loop_wake(weir_loop *loop);
 /* Waits in poll(2) until the descriptor is readable or the time has come: a convenience for programs without a loop. */
 WEIR_API void weir_loop_wait(weir_loop *loop, weir_time deadline_ns);
 
+/*
+ * Drains, as weir_client_drain(), but waits for nothing: the turns that follow close what is idle and, as their exchanges end,
+ * the rest. WEIR_OK, WEIR_E_NOMEM, WEIR_E_URL_*. Inside a turn only from an observer. weir_loop_draining() says how many of all
+ * the connections that a drain found (for whatever reason: other TLS settings and another network are drains too) are not
+ * closed yet: after a turn, 0 is the end of the drain.
+ */
+WEIR_API weir_status weir_loop_drain(weir_loop *loop, weir_span url);
+WEIR_API uint64_t weir_loop_draining(const weir_loop *loop);
+
+/* The network is another: as weir_client_network_changed(); the next turn closes what is idle. */
+WEIR_API void weir_loop_network_changed(weir_loop *loop);
+
 WEIR_API void weir_loop_counts(const weir_loop *loop, weir_counts *counts);
 
 #ifdef __cplusplus

@@ -31,6 +31,19 @@ WEIR_API weir_shared *weir_shared_new(const weir_shared_options *options, weir_s
 WEIR_API weir_shared *weir_shared_acquire(weir_shared *shared);
 WEIR_API void weir_shared_release(weir_shared *shared);
 
+/*
+ * From here on calls use `tls` (held), unless they bring settings of their own (weir_call.tls). Connections that were made with
+ * the old settings drain, in each client and loop that shares this: when it is next entered, by a call, a turn or
+ * weir_client_maintain(); idle ones are closed then. An attempt that has begun goes on as it began; one that has no connection
+ * yet, or that is begun anew, takes the new settings, unless it waits for a dial that is in flight already. Sessions of the
+ * old settings are forgotten, and none of them is ever resumed with others. The old settings stay referenced until the last
+ * connection, exchange and session of them is gone. A call that brings the old settings itself shares, as always, with calls
+ * that got them here, and so loses its idle connections with theirs.
+ *
+ * WEIR_OK; WEIR_E_INVALID: tls is NULL. Any thread.
+ */
+WEIR_API weir_status weir_shared_set_tls(weir_shared *shared, weir_tls_config *tls);
+
 /* 0 means the default. */
 typedef struct weir_pool_limits {
     size_t size;

@@ -135,6 +135,20 @@ static void shared__lets_the_shortest_ttl_of_an_answer_count(void **state)
     assert_lasts(bench, "a.test", 5 * SECOND);
 }
 
+static void shared__forgets_every_answer_when_told(void **state)
+{
+    shared_bench *bench = *state;
+    weir_address address;
+
+    remember(bench, "a.test", 4, 7, 60);
+    remember(bench, "b.test", 6, 7, 60);
+    weir_shared_forget_answers(bench->shared);
+    assert_int_equal(weir_shared_recall(bench->shared, span_of("a.test"), 4, bench->now_ns, &address, 1), -1);
+    assert_int_equal(weir_shared_recall(bench->shared, span_of("b.test"), 6, bench->now_ns, &address, 1), -1);
+    remember(bench, "a.test", 4, 7, 60);
+    assert_int_equal(weir_shared_recall(bench->shared, span_of("a.test"), 4, bench->now_ns, &address, 1), 1);
+}
+
 static void shared__remembers_for_two_seconds_that_there_is_none(void **state)
 {
     shared_bench *bench = *state;
@@ -317,6 +331,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(shared__bounds_the_ttl_from_both_sides, setup, teardown),
         cmocka_unit_test_setup_teardown(shared__lets_the_shortest_ttl_of_an_answer_count, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(shared__forgets_every_answer_when_told, setup, teardown),
         cmocka_unit_test_setup_teardown(shared__remembers_for_two_seconds_that_there_is_none, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(shared__keeps_families_and_names_apart, setup, teardown),

@@ -336,6 +336,7 @@ static weir_status submit_now(sim_call *call, weir_exchange **exchange)
     };
     turn->now_ns = world->now_ns;
     *exchange = weir_turn_submit(turn, &options, &request, &call->options, &status);
+    weir_tls_config_release(config);
     return status;
 }
 

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a user does to a whole client or loop: drain it, give it other TLS settings, tell it that the network changed.
+ *
+ * In all of them idle connections are closed at once, busy ones end with their exchange, and whoever asks meanwhile gets a
+ * new one; and each close says why.
+ */
+#include "support/world.h"
+
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+#define SECOND          WEIR_NS_PER_SECOND
+/* More than any window: a connection whose answer is not read is busy until it is. */
+#define LONG_ANSWER     "/octets/3000000"
+
+static weir_counts counts_of(weir_world *world)
+{
+    weir_counts counts = WEIR_COUNTS_INIT;
+    weir_user_counts(weir_world_user(world), &counts);
+    return counts;
+}
+
+static void get(weir_world *world)
+{
+    const weir_ask ask = weir_world_ask(world, "/octets/10");
+    const weir_fetched fetched = weir_world_fetch(world, &ask);
+    assert_int_equal(fetched.ended, WEIR_END);
+    assert_int_equal(fetched.code, 200);
+}
+
+/* An exchange whose connection is in use until it is read to its end. */
+static weir_exchange *begin_long(weir_world *world)
+{
+    const weir_ask ask = weir_world_ask(world, LONG_ANSWER);
+    weir_exchange *exchange = NULL;
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    return exchange;
+}
+
+static void end_long(weir_world *world, weir_exchange *exchange)
+{
+    weir_fetched fetched = {0};
+    weir_world_drain(world, exchange, &fetched);
+    assert_int_equal(fetched.ended, WEIR_END);
+    assert_int_equal(fetched.octets, 3000000);
+    assert_true(fetched.is_pattern);
+    weir_world_drop(world, exchange);
+}
+
+/* As weir_client_drain(), over both. */
+static weir_status drain(weir_world *world, weir_span url, weir_time span_ns, uint64_t *left)
+{
+    weir_user *user = weir_world_user(world);
+    weir_loop *loop = weir_user_loop(user);
+    const weir_time deadline_ns = weir_now() + span_ns;
+
+    if (loop == NULL) {
+        return weir_client_drain(weir_user_client(user), url, deadline_ns, left);
+    }
+    const weir_status status = weir_loop_drain(loop, url);
+    weir_user_settle(user);
+    *left = weir_loop_draining(loop);
+    while (status == WEIR_OK && *left > 0 && weir_now() < deadline_ns) {
+        weir_loop_wait(loop, deadline_ns);
+        weir_user_settle(user);
+        *left = weir_loop_draining(loop);
+    }
+    return status != WEIR_OK || *left == 0 ? status : WEIR_E_DEADLINE_TOTAL;
+}
+
+static void assert_closed_for(weir_world *world, size_t i, const char *why)
+{
+    const weir_event *closed = weir_world_event(world, WEIR_EVENT_CONNECTION_CLOSED, i);
+    assert_non_null(closed);
+    assert_string_equal(closed->why, why);
+}
+
+static void drain_closes_what_is_idle(weir_world *world)
+{
+    uint64_t left = 7;
+
+    get(world);
+    assert_int_equal(counts_of(world).connections_idle, 1);
+    assert_int_equal(drain(world, (weir_span){NULL, 0}, 10 * SECOND, &left), WEIR_OK);
+    assert_int_equal(left, 0);
+    assert_int_equal(counts_of(world).connections_idle, 0);
+    assert_closed_for(world, 0, "draining");
+    get(world);
+    assert_int_equal(counts_of(world).dials, 2);
+}
+
+static void drain_lets_the_busy_end(weir_world *world)
+{
+    weir_exchange *exchange = begin_long(world);
+    uint64_t left = 0;
+
+    assert_int_equal(drain(world, (weir_span){NULL, 0}, 0, &left), WEIR_E_DEADLINE_TOTAL);
+    assert_int_equal(left, 1);
+    assert_int_equal(counts_of(world).connections_draining, 1);
+    get(world); /* not on that one */
+    assert_int_equal(counts_of(world).dials, 2);
+    end_long(world, exchange);
+    assert_int_equal(drain(world, (weir_span){NULL, 0}, 10 * SECOND, &left), WEIR_OK);
+    assert_int_equal(left, 0);
+    const weir_counts counts = counts_of(world);
+    assert_int_equal(counts.connections_draining + counts.connections_idle, 0);
+    assert_closed_for(world, 0, "draining");
+    assert_closed_for(world, 1, "draining");
+}
+
+static void drain_meets_one_origin(weir_world *world)
+{
+    const weir_span mine = weir_world_url(world, "/whatever");
+    const char *const others[] = {"http://127.0.0.1:1/", "https://127.0.0.1:1/", "http://other.test/"};
+    uint64_t left = 7;
+
+    get(world);
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        assert_int_equal(drain(world, weir_span_of(others[i]), 10 * SECOND, &left), WEIR_OK);
+        assert_int_equal(left, 0);
+        assert_int_equal(counts_of(world).connections_idle, 1);
+    }
+    assert_int_equal(drain(world, mine, 10 * SECOND, &left), WEIR_OK);
+    assert_int_equal(counts_of(world).connections_idle, 0);
+    assert_int_equal(drain(world, WEIR_SPAN("ftp://other.test/"), 0, &left), WEIR_E_URL_SCHEME);
+}
+
+typedef struct shared_drain {
+    weir_world *world;
+    weir_exchange *exchange;
+    weir_status status;
+    uint64_t left;
+    uint64_t octets;
+} shared_drain;
+
+static void drain_or_read(weir_user *user, size_t index, void *shared)
+{
+    shared_drain *both = shared;
+    uint8_t room[4096];
+    size_t octets = 0;
+    weir_counts counts = WEIR_COUNTS_INIT;
+
+    if (index == 0) {
+        both->status = weir_client_drain(weir_user_client(user), (weir_span){NULL, 0}, WEIR_NEVER, &both->left);
+        return;
+    }
+    while (counts.connections_draining == 0) {
+        (void)sched_yield();
+        weir_user_counts(user, &counts);
+    }
+    while (weir_user_read(user, both->exchange, room, sizeof(room), &octets) == WEIR_OK) {
+        both->octets += octets;
+    }
+}
+
+/* The thread that drains sleeps until the thread that reads has come to the end. */
+static void drain_is_woken_by_the_last_exchange(weir_world *world)
+{
+    shared_drain both = {.world = world, .exchange = begin_long(world), .status = WEIR_E_STATE, .left = 7};
+
+    weir_user_together(weir_world_user(world), 2, drain_or_read, &both);
+    assert_int_equal(both.status, WEIR_OK);
+    assert_int_equal(both.left, 0);
+    assert_int_equal(both.octets, 3000000);
+    weir_world_drop(world, both.exchange);
+}
+
+/* -- TLS settings -- */
+
+/* Settings that trust the test CA, or only somebody else. */
+static weir_tls_config *settings(bool trusting)
+{
+    weir_tls_options options = WEIR_TLS_OPTIONS_INIT;
+    weir_status status = WEIR_OK;
+
+    options.ca_file = weir_test_certificate(trusting ? "ca.pem" : "other-ca.pem");
+    options.only_these_roots = true;
+    weir_tls_config *config = weir_tls_config_new(&options, NULL, &status, NULL);
+    assert_non_null(config);
+    return config;
+}
+
+static void tls_swap_drains(weir_world *world)
+{
+    get(world);
+    weir_exchange *exchange = begin_long(world);
+    const uint64_t dials = counts_of(world).dials;
+    weir_tls_config *config = settings(true);
+
+    assert_int_equal(weir_shared_set_tls(world->shared, NULL), WEIR_E_INVALID);
+    assert_int_equal(weir_shared_set_tls(world->shared, config), WEIR_OK);
+    get(world);
+    assert_int_equal(counts_of(world).dials, dials + 1);
+    end_long(world, exchange);
+    weir_user_settle(weir_world_user(world));
+    assert_int_equal(counts_of(world).connections_idle, 1);
+    assert_int_equal(counts_of(world).connections_draining, 0);
+    assert_closed_for(world, 0, "tls_replaced");
+    /* The same again is nothing new. */
+    assert_int_equal(weir_shared_set_tls(world->shared, config), WEIR_OK);
+    weir_tls_config_release(config);
+    get(world);
+    assert_int_equal(counts_of(world).dials, dials + 1);
+}
+
+/* Neither a connection nor a session of the old settings serves under the new ones: these do not trust the origin. */
+static void tls_swap_trusts_anew(weir_world *world)
+{
+    weir_tls_config *doubting = settings(false);
+
+    get(world);
+    assert_int_equal(weir_shared_set_tls(world->shared, doubting), WEIR_OK);
+    weir_tls_config_release(doubting);
+    const weir_ask ask = weir_world_ask(world, "/octets/10");
+    const weir_fetched fetched = weir_world_fetch(world, &ask);
+    assert_int_equal(fetched.called, WEIR_E_TLS_UNTRUSTED);
+    assert_int_equal(weir_shared_set_tls(world->shared, world->tls), WEIR_OK);
+    get(world);
+}
+
+/* Idle connections of a client or loop that nobody calls go at the next maintenance or turn. */
+static void tls_swap_is_seen_without_a_call(weir_world *world)
+{
+    weir_tls_config *config = settings(true);
+
+    get(world);
+    assert_int_equal(weir_shared_set_tls(world->shared, config), WEIR_OK);
+    weir_tls_config_release(config);
+    if (weir_user_loop(weir_world_user(world)) != NULL) {
+        weir_loop_wake(weir_user_loop(weir_world_user(world)));
+    }
+    weir_user_settle(weir_world_user(world));
+    assert_int_equal(counts_of(world).connections_idle, 0);
+    assert_closed_for(world, 0, "tls_replaced");
+}
+
+/* An exchange that was under way does not leave its connection behind. */
+static void tls_swap_meets_the_end_of_an_exchange(weir_world *world)
+{
+    weir_exchange *exchange = begin_long(world);
+    weir_tls_config *config = settings(true);
+
+    assert_int_equal(weir_shared_set_tls(world->shared, config), WEIR_OK);
+    weir_tls_config_release(config);
+    end_long(world, exchange);
+    if (weir_user_loop(weir_world_user(world)) != NULL) {
+        weir_user_settle(weir_world_user(world));
+    }
+    assert_int_equal(counts_of(world).connections_idle, 0);
+    assert_closed_for(world, 0, "tls_replaced");
+}
+
+static void tls_swap_leaves_own_settings_alone(weir_world *world)
+{
+    weir_tls_config *own = settings(true);
+    weir_tls_config *config = settings(true);
+    weir_ask ask = weir_world_ask(world, "/octets/10");
+
+    ask.call.tls = own;
+    assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
+    assert_int_equal(weir_shared_set_tls(world->shared, config), WEIR_OK);
+    assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
+    assert_int_equal(counts_of(world).dials, 1);
+    assert_int_equal(counts_of(world).reuses, 1);
+    weir_tls_config_release(own);
+    weir_tls_config_release(config);
+}
+
+/* -- the network -- */
+
+static void network_change_drains(weir_world *world)
+{
+    weir_user *user = weir_world_user(world);
+
+    get(world);
+    weir_exchange *exchange = begin_long(world);
+    const uint64_t dials = counts_of(world).dials;
+    if (weir_user_loop(user) != NULL) {
+        weir_loop_network_changed(weir_user_loop(user));
+        weir_user_settle(user);
+    } else {
+        weir_client_network_changed(weir_user_client(user));
+    }
+    assert_int_equal(counts_of(world).connections_idle, 0);
+    assert_int_equal(counts_of(world).connections_draining, 1);
+    get(world);
+    assert_int_equal(counts_of(world).dials, dials + 1);
+    end_long(world, exchange); /* what was under way is not disturbed */
+    weir_user_settle(user);
+    assert_int_equal(counts_of(world).connections_draining, 0);
+    assert_closed_for(world, 0, "network_changed");
+}
+
+static const weir_behaviour behaviours[] = {
+    {"a drain closes what is idle", drain_closes_what_is_idle, 0, NULL},
+    {"a drain lets what is busy end", drain_lets_the_busy_end, 0, NULL},
+    {"a drain of one origin meets no other", drain_meets_one_origin, 0, NULL},
+    {"a drain is woken by the last exchange", drain_is_woken_by_the_last_exchange, WEIR_ONLY_BLOCKING, NULL},
+    {"other TLS settings drain what the old ones made", tls_swap_drains, WEIR_ONLY_TLS, NULL},
+    {"other TLS settings are verified anew", tls_swap_trusts_anew, WEIR_ONLY_TLS, NULL},
+    {"other TLS settings are seen without a call", tls_swap_is_seen_without_a_call, WEIR_ONLY_TLS, NULL},
+    {"other TLS settings meet an exchange at its end", tls_swap_meets_the_end_of_an_exchange, WEIR_ONLY_TLS, NULL},
+    {"other TLS settings leave calls with their own alone", tls_swap_leaves_own_settings_alone, WEIR_ONLY_TLS, NULL},
+    {"another network drains everything", network_change_drains, 0, NULL},
+};
+
+int main(void)
+{
+    return weir_world_run("upkeep", behaviours, COUNT_OF(behaviours), NULL);
+}
