@@ -178,7 +178,7 @@ void weir_core_attempt_closed(weir_core *core, const weir_octets *kernel, uint16
     const weir_event event = {
         .kind = WEIR_EVENT_CONNECTION_CLOSED,
         .at_ns = now_ns,
-        .conn = core->next_conn++,
+        .conn = weir_pool_take_number(core->pool),
         .why = weir_reason_name(WEIR_REASON_LOST_RACE),
         .failure = {.tls_alert = -1},
         .account = &account,

@@ -345,6 +345,11 @@ weir_slot *weir_pool_next_slot(const weir_pool *pool, const weir_slot *after)
     return next == &pool->slots ? NULL : WEIR_CONTAINER_OF(next, weir_slot, link);
 }
 
+uint64_t weir_pool_take_number(weir_pool *pool)
+{
+    return ++pool->slot_ids;
+}
+
 uint64_t weir_pool_random(weir_pool *pool)
 {
     uint64_t word = pool->random += UINT64_C(0x9e3779b97f4a7c15);

@@ -209,7 +209,9 @@ void weir_pool_network_changed(weir_pool *pool, weir_time now_ns);
 /* The engine's own pointer on a slot (its link). */
 void weir_slot_set_user(weir_slot *slot, void *user);
 void *weir_slot_user(const weir_slot *slot);
-uint64_t weir_slot_id(const weir_slot *slot); /* never reused */
+uint64_t weir_slot_id(const weir_slot *slot); /* the connection's number for users too; never reused */
+/* A number for a connection that never came to be a slot. */
+uint64_t weir_pool_take_number(weir_pool *pool);
 const weir_origin_key *weir_slot_key(const weir_slot *slot); /* valid while the slot lives */
 uint32_t weir_slot_leases(const weir_slot *slot);
 weir_protocol weir_slot_protocol_hint(const weir_slot *slot); /* what this origin spoke last; ANY: not known */
