@@ -76,7 +76,7 @@ static void check_slots(const weir_pool *pool)
     }
     weir_time since = 0;
     for (const weir_list *at = pool->idle.next; at != &pool->idle; at = at->next) {
-        const weir_slot *slot = WEIR_CONST_CONTAINER_OF(at, weir_slot, idle);
+        const weir_slot *slot = WEIR_CONST_CONTAINER_OF(at, weir_slot, queue);
         WEIR_ASSERT(slot->is_idle);
         WEIR_ASSERT(slot->idle_since_ns >= since);
         since = slot->idle_since_ns;
@@ -129,7 +129,7 @@ static void check_actions(const weir_pool *pool)
         WEIR_ASSERT(ticket->state != WEIR_TICKET_IDLE);
     }
     for (const weir_list *at = pool->orders.next; at != &pool->orders; at = at->next) {
-        const weir_slot *slot = WEIR_CONST_CONTAINER_OF(at, weir_slot, orders);
+        const weir_slot *slot = WEIR_CONST_CONTAINER_OF(at, weir_slot, queue);
         WEIR_ASSERT(slot->order_kind == WEIR_ACTION_DIAL || slot->order_kind == WEIR_ACTION_CLOSE);
         WEIR_ASSERT((slot->order_kind == WEIR_ACTION_DIAL) == (slot->state == WEIR_SLOT_DIALING));
     }

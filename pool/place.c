@@ -249,7 +249,7 @@ static void grant(weir_pool *pool, weir_origin *origin)
     weir_place_leave(pool, ticket);
     ticket->waited_ns = weir_time_since(pool->now_ns, ticket->since_ns);
     weir_wait_check_sum(ticket);
-    ticket->reason = slot->uses > 0 ? WEIR_REASON_REUSED : WEIR_REASON_DIALED;
+    ticket->reason = weir_slot_uses(slot) > 0 ? WEIR_REASON_REUSED : WEIR_REASON_DIALED;
     weir_slot_lease(pool, slot, ticket);
     weir_list_push_back(&pool->told, &ticket->granted);
 }
@@ -278,7 +278,7 @@ static bool dial(weir_pool *pool, weir_origin *origin)
 static void evict(weir_pool *pool)
 {
     if (pool->idle_slots > 0) {
-        weir_slot *slot = WEIR_CONTAINER_OF(pool->idle.next, weir_slot, idle);
+        weir_slot *slot = WEIR_CONTAINER_OF(pool->idle.next, weir_slot, queue);
         weir_slot_close(pool, slot, WEIR_REASON_EVICTED);
         if (slot->origin->tickets > 0 && weir_list_is_empty(&slot->origin->unsettled)) {
             weir_list_push_back(&pool->unsettled, &slot->origin->unsettled);

@@ -257,8 +257,8 @@ bool weir_pool_next_action(weir_pool *pool, weir_action *action)
         return true;
     }
     if (!weir_list_is_empty(&pool->orders)) {
-        weir_slot *slot = WEIR_CONTAINER_OF(pool->orders.next, weir_slot, orders);
-        weir_list_remove(&slot->orders);
+        weir_slot *slot = WEIR_CONTAINER_OF(pool->orders.next, weir_slot, queue);
+        weir_list_remove(&slot->queue);
         *action = (weir_action){slot->order_kind, slot->ticket, slot, slot->order_reason,
                                 slot->order_unfit};
         pool->counts.dials += slot->order_kind == WEIR_ACTION_DIAL;
@@ -274,7 +274,7 @@ weir_time weir_pool_deadline(const weir_pool *pool, weir_why *why)
     weir_time at = WEIR_NEVER;
     *why = WEIR_WHY_NONE;
     if (!weir_list_is_empty(&pool->idle)) {
-        const weir_slot *slot = WEIR_CONTAINER_OF(pool->idle.next, weir_slot, idle);
+        const weir_slot *slot = WEIR_CONTAINER_OF(pool->idle.next, weir_slot, queue);
         at = weir_time_add(slot->idle_since_ns, pool->options.idle_ns);
         *why = at == WEIR_NEVER ? WEIR_WHY_NONE : WEIR_WHY_IDLE_CONNECTION;
     }
@@ -290,7 +290,7 @@ void weir_pool_tick(weir_pool *pool, weir_time now_ns)
 {
     begin(pool, now_ns);
     while (!weir_list_is_empty(&pool->idle)) {
-        weir_slot *slot = WEIR_CONTAINER_OF(pool->idle.next, weir_slot, idle);
+        weir_slot *slot = WEIR_CONTAINER_OF(pool->idle.next, weir_slot, queue);
         if (pool->now_ns < weir_time_add(slot->idle_since_ns, pool->options.idle_ns)) {
             break;
         }
@@ -477,7 +477,6 @@ static void end_lease(weir_pool *pool, weir_ticket *ticket, const weir_facts *fa
         slot->served++;
         slot->origin->failures = 0;
     } else {
-        slot->uses--;
         pool->counts.reuses -= ticket->reused;
         if (slot->retired == WEIR_REASON_EXPIRED_REQUESTS) {
             slot->retired = WEIR_REASON_NONE; /* the last one that it may serve was not served */

@@ -44,7 +44,7 @@ weir_slot *weir_slot_new(weir_pool *pool, weir_origin *origin, weir_ticket *tick
     slot->order = ++pool->order;
     slot->ends_at_ns = WEIR_NEVER;
     weir_list *const nodes[] = {&slot->leased,    &slot->link, &slot->sibling,
-                                &slot->available, &slot->idle, &slot->orders};
+                                &slot->available, &slot->queue};
     for (size_t i = 0; i < WEIR_COUNT_OF(nodes); i++) {
         weir_list_init(nodes[i]);
     }
@@ -92,13 +92,12 @@ void weir_slot_lease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket)
     ticket->state = WEIR_TICKET_LEASED;
     ticket->origin = slot->origin;
     ticket->slot = slot;
-    ticket->reused = slot->uses > 0;
+    ticket->reused = weir_slot_uses(slot) > 0;
     weir_list_push_back(&slot->leased, &ticket->link);
     slot->leases++;
-    slot->uses++;
     pool->counts.leases++;
     pool->counts.reuses += ticket->reused;
-    if (slot->uses >= pool->options.requests_per_connection && !slot->retired) {
+    if (weir_slot_uses(slot) >= pool->options.requests_per_connection && !slot->retired) {
         slot->retired = WEIR_REASON_EXPIRED_REQUESTS;
     }
     weir_slot_refresh(pool, slot);
@@ -188,7 +187,7 @@ void weir_slot_bury(weir_pool *pool, weir_slot *slot)
     }
     enter(pool, slot, WEIR_SLOT_GONE);
     unlist(pool, slot);
-    weir_list_remove(&slot->orders);
+    weir_list_remove(&slot->queue);
     slot->order_kind = WEIR_ACTION_NONE;
     weir_list_remove(&slot->link);
     weir_list_remove(&slot->sibling);
@@ -344,11 +343,11 @@ static void relist_idle(weir_pool *pool, weir_slot *slot)
     slot->is_idle = is_idle;
     if (is_idle) {
         slot->idle_since_ns = pool->now_ns;
-        weir_list_push_back(&pool->idle, &slot->idle);
+        weir_list_push_back(&pool->idle, &slot->queue);
         pool->idle_slots++;
         slot->origin->idle++;
     } else {
-        weir_list_remove(&slot->idle);
+        weir_list_remove(&slot->queue);
         pool->idle_slots--;
         slot->origin->idle--;
     }
@@ -365,8 +364,9 @@ static void unlist(weir_pool *pool, weir_slot *slot)
 static void order_action(weir_pool *pool, weir_slot *slot, weir_action_kind kind)
 {
     WEIR_ASSERT(slot->order_kind == WEIR_ACTION_NONE);
+    WEIR_ASSERT(!slot->is_idle);
     slot->order_kind = kind;
-    weir_list_push_back(&pool->orders, &slot->orders);
+    weir_list_push_back(&pool->orders, &slot->queue);
 }
 
 weir_reason weir_slot_expiry(const weir_pool *pool, const weir_slot *slot)
@@ -438,11 +438,12 @@ void weir_slot_check(const weir_pool *pool, const weir_slot *slot)
     }
     WEIR_ASSERT(leases == slot->leases);
     WEIR_ASSERT(slot->is_idle == (is_ready && leases == 0));
-    WEIR_ASSERT(weir_list_is_empty(&slot->idle) == !slot->is_idle);
     WEIR_ASSERT(slot->is_available == (weir_slot_room(slot) > 0));
     WEIR_ASSERT(weir_list_is_empty(&slot->available) ==
                 (!slot->is_available && slot->state != WEIR_SLOT_DIALING));
-    WEIR_ASSERT(weir_list_is_empty(&slot->orders) == (slot->order_kind == WEIR_ACTION_NONE));
+    const bool has_order = slot->order_kind != WEIR_ACTION_NONE;
+    WEIR_ASSERT(!slot->is_idle || !has_order);
+    WEIR_ASSERT(weir_list_is_empty(&slot->queue) == !(slot->is_idle || has_order));
     WEIR_ASSERT(slot->state != WEIR_SLOT_DRAINING || leases > 0);
     WEIR_ASSERT(slot->state != WEIR_SLOT_CLOSING || leases == 0);
     WEIR_ASSERT(slot->state == WEIR_SLOT_DIALING || !slot->ticket);

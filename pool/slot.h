@@ -38,19 +38,18 @@ struct weir_slot {
     void *user;
     uint64_t id;
     uint64_t order;  /* when its dial was decided, in the order of the pool's tickets and dials */
-    uint64_t uses;   /* leases ever, those taken back not counted */
     uint64_t served; /* leases that ended in a release */
     weir_facts facts;
     weir_reason retired; /* the pool takes no more of it, and why; NONE: it does */
     weir_reason ends_for; /* why it takes no more from ends_at_ns on */
+    weir_action_kind order_kind; /* DIAL or CLOSE while that action waits to be pulled, else NONE */
+    weir_reason order_reason;
+    bool order_unfit;  /* of a CLOSE: it ended by itself */
     bool refusing;     /* it refused a lease under the facts that it told; until it tells others */
     bool yields;       /* it drains to make room for another origin */
     bool drained;      /* some drain was told of it */
     bool is_available; /* it has room, and is in one of the origin's two lists for that */
     bool is_idle;      /* READY without leases: in the pool's list of idle ones */
-    weir_action_kind order_kind; /* DIAL or CLOSE while that action waits to be pulled, else NONE */
-    weir_reason order_reason;
-    bool order_unfit; /* of a CLOSE: it ended by itself */
     weir_time since_ns; /* its dial was decided, or is over */
     weir_time idle_since_ns;
     weir_time ends_at_ns; /* from when on it takes no more: too old, or told to retire; WEIR_NEVER */
@@ -59,8 +58,8 @@ struct weir_slot {
     weir_list link;      /* the pool's slots in order of creation; GONE: its ghosts */
     weir_list sibling;   /* the origin's slots */
     weir_list available; /* the origin's `shared` or `spare` if it has room, or its `dials` */
-    weir_list idle;      /* the pool's idle slots, the longest idle first */
-    weir_list orders;    /* the pool's actions */
+    weir_list queue;     /* the pool's idle slots while it is idle, or its actions while it has an order:
+                            what is idle has none */
     weir_agenda_entry due;
 };
 
@@ -77,6 +76,11 @@ weir_reason weir_slot_expiry(const weir_pool *pool, const weir_slot *slot);
  * True: it was. */
 bool weir_slot_expire(weir_pool *pool, weir_slot *slot);
 
+/* Leases ever, those taken back not counted. */
+static inline uint64_t weir_slot_uses(const weir_slot *slot)
+{
+    return slot->served + slot->leases;
+}
 void weir_slot_lease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket);
 /* Ends a lease. A GONE slot without leases left is freed. */
 void weir_slot_unlease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket);
