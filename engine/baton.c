@@ -110,8 +110,20 @@ void weir_baton_leave(weir_line *line, weir_exchange *ex)
     ex->last_facts = weir_link_facts(line->link);
     line->facts_version = ex->last_facts.version;
     line->used_ns = now_ns;
+    weir_baton_give_back(line, atomic_load(&ex->sits));
     pass_baton(line);
     weir_line_unlock(line);
+}
+
+void weir_baton_give_back(weir_line *line, weir_seat *seat)
+{
+    if (line->link->conn != NULL && weir_conn_open_streams(line->link->conn) > 0) {
+        return;
+    }
+    if (seat != NULL) {
+        weir_bin_move(&line->bin, &seat->bin, WEIR_SEAT_CHUNKS);
+    }
+    weir_bin_clear(&line->bin);
 }
 
 void weir_baton_probe(weir_line *line, uint8_t *room, size_t octets, weir_time now_ns)

@@ -128,7 +128,7 @@ weir_link *weir_core_link(weir_core *core, weir_slot *slot, weir_bin *bin, const
         .bin = bin,
         .key = key,
         .sessions = weir_shared_sessions(core->shared),
-        .limits = core->limits,
+        .limits = &core->limits,
         .id = weir_slot_id(slot),
     };
 
@@ -151,7 +151,7 @@ void weir_core_closed(weir_core *core, const weir_link *link, const weir_account
                       weir_time now_ns)
 {
     const weir_failure failure = weir_link_failure(link);
-    const bool failed = link->failure.status != WEIR_OK || reason == WEIR_REASON_FAILED;
+    const bool failed = weir_link_has_failed(link) || reason == WEIR_REASON_FAILED;
     weir_event event = {
         .kind = WEIR_EVENT_CONNECTION_CLOSED,
         .at_ns = now_ns,
@@ -228,15 +228,19 @@ static bool fill_pool_options(weir_core *core, weir_pool_options *to, const weir
     to->h2_connections = limits.h2_connections;
     to->idle_ns = limits.idle_ns;
     to->lifetime_ns = limits.lifetime_ns;
-    core->limits.head_octets = limits.head_octets;
-    core->limits.inbox_octets = limits.inbox_octets;
-    core->limits.bare_lf = limits.bare_lf;
     to->streams_per_connection = limits.streams_per_connection;
     to->requests_per_connection = limits.requests_per_connection;
-    core->limits.streams = limits.streams_per_connection;
-    core->limits.ping_ns = limits.ping_ns;
-    core->limits.ping_timeout_ns = limits.ping_timeout_ns;
-    core->limits.ping_idle = limits.ping_idle;
+    const weir_conn_limits of_conns = {
+        .head_octets = limits.head_octets,
+        .inbox_octets = limits.inbox_octets,
+        .bare_lf = limits.bare_lf,
+        .streams = limits.streams_per_connection,
+        .ping_ns = limits.ping_ns,
+        .ping_timeout_ns = limits.ping_timeout_ns,
+        .ping_idle = limits.ping_idle,
+    };
+    core->limits.h1 = weir_conn_limits_fill(&of_conns, WEIR_H1);
+    core->limits.h2 = weir_conn_limits_fill(&of_conns, WEIR_H2);
     return true;
 }
 

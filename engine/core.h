@@ -24,7 +24,7 @@ typedef struct weir_core {
     const weir_allocator *allocator;
     weir_shared *shared;
     weir_pool *pool;
-    weir_conn_limits limits;
+    weir_link_limits limits; /* every link points to them */
     weir_events events; /* of connections without a call */
     uint64_t next_exchange;
     uint64_t tls_number; /* of the default TLS configuration that this core's calls use */

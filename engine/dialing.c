@@ -145,15 +145,15 @@ weir_dialing_outcome weir_dialing_outcome_of(weir_dialing *dialing, weir_time no
         return WEIR_DIALING_GOING;
     }
     if (weir_link_is_open(dialing->link)) {
-        if (dialing->link->over_tls) {
+        if (dialing->link->tls != NULL) {
             event.protocol = weir_link_protocol(dialing->link);
-            event.why = weir_tls_describe(dialing->link->tls).version;
+            event.why = weir_tls_describe(dialing->link->tls->filter).version;
             tell(dialing, &event, now_ns);
         }
         return WEIR_DIALING_READY;
     }
     if (weir_link_is_closing(dialing->link)) {
-        dialing->failure = dialing->link->failure;
+        dialing->failure = weir_link_failure(dialing->link);
         dialing->failure.phase = WEIR_PHASE_TLS;
         if (dialing->failure.status == WEIR_OK) {
             dialing->failure.status = WEIR_E_CLOSED_EARLY;
@@ -301,7 +301,7 @@ static void follow_dial(weir_dialing *dialing, weir_time now_ns)
     case WEIR_DIAL_CONNECTED:
         if (dialing->phase != WEIR_PHASE_TLS) {
             enter(dialing, WEIR_PHASE_TLS, now_ns);
-            if (dialing->link->over_tls) {
+            if (dialing->link->tls != NULL) {
                 tell(dialing, &event, now_ns);
             }
             weir_link_connected(dialing->link, now_ns);

@@ -104,7 +104,6 @@ weir_status weir_exchange_attach(weir_exchange *ex, weir_link *link, weir_time n
         ex->failure.processed = WEIR_NOT_SENT;
         return status;
     }
-    link->exchanges++;
     ex->state = WEIR_EXCHANGE_ATTACHED;
     ex->sent_ns = now_ns;
     ex->received_ns = 0;

@@ -17,6 +17,7 @@
 /* How long a peer that broke TLS has to take the alert that says so. */
 #define ALERT_NS            (WEIR_NS_PER_SECOND)
 
+static bool begin_tls(weir_link *link, const weir_link_options *options, weir_status *status);
 static weir_tls *new_filter(weir_link *link, const weir_link_options *options, weir_status *status);
 static void charge_drained(weir_link *link, weir_ledger *ledger);
 static void settle(weir_link *link, weir_ledger *ledger);
@@ -41,6 +42,8 @@ static void records_sent(weir_link *link);
 static void input_ended(weir_link *link);
 static bool same_octets(const weir_octets *a, const weir_octets *b);
 
+static const weir_failure no_failure = {.tls_alert = -1, .offset = WEIR_UNKNOWN};
+
 static const char *const state_names[] = {"NEW", "HANDSHAKE", "OPEN", "CLOSING", "CLOSED"};
 _Static_assert(WEIR_COUNT_OF(state_names) == WEIR_LINK_CLOSED + 1, "every state has a name");
 
@@ -61,22 +64,18 @@ weir_link *weir_link_new(const weir_link_options *options, weir_status *status)
     link->id = options->id;
     link->limits = options->limits;
     link->pin = (weir_protocol)options->key->pin;
-    link->over_tls = options->tls != NULL;
     link->closing_until_ns = WEIR_NEVER;
-    link->failure.tls_alert = -1;
-    weir_bin_init(&link->own_bin, link->allocator, 2);
-    link->bin = options->bin != NULL ? options->bin : &link->own_bin;
-    weir_buf_init(&link->stash, link->bin, SIZE_MAX);
-    if (link->over_tls) {
-        link->early = weir_alloc(link->allocator, sizeof(*link->early));
-        if (link->early != NULL) {
-            weir_ledger_init(link->early, true);
-            link->tls = new_filter(link, options, status);
-        }
-        if (link->tls == NULL) {
-            weir_link_free(link);
-            return NULL;
-        }
+    link->bin = options->bin;
+    link->early = weir_alloc_zeroed(link->allocator, sizeof(*link->early));
+    if (link->early == NULL) {
+        weir_link_free(link);
+        return NULL;
+    }
+    link->early->failure = no_failure;
+    weir_ledger_init(&link->early->ledger, options->tls != NULL, options->tls != NULL ? &link->early->annex : NULL);
+    if (options->tls != NULL && !begin_tls(link, options, status)) {
+        weir_link_free(link);
+        return NULL;
     }
     *status = WEIR_OK;
     return link;
@@ -88,10 +87,12 @@ void weir_link_free(weir_link *link)
         return;
     }
     weir_conn_free(link->conn);
-    weir_tls_free(link->tls);
-    weir_buf_clear(&link->stash);
+    if (link->tls != NULL) {
+        weir_tls_free(link->tls->filter);
+        weir_buf_clear(&link->tls->stash);
+        weir_release(link->allocator, link->tls);
+    }
     weir_release(link->allocator, link->early);
-    weir_bin_clear(&link->own_bin);
     weir_release(link->allocator, link);
 }
 
@@ -102,14 +103,14 @@ void weir_link_want(weir_link *link, weir_want *want)
     if (link->state == WEIR_LINK_NEW || link->state == WEIR_LINK_CLOSED) {
         return;
     }
-    if (link->over_tls) {
+    if (link->tls != NULL) {
         seal(link);
         if (link->state == WEIR_LINK_CLOSED) {
             return; /* sealing failed: no memory */
         }
-        want->out[0] = weir_tls_pending(link->tls, 0);
+        want->out[0] = weir_tls_pending(link->tls->filter, 0);
         if (want->out[0].length > 0) {
-            want->out[1] = weir_tls_pending(link->tls, want->out[0].length);
+            want->out[1] = weir_tls_pending(link->tls->filter, want->out[0].length);
         }
     } else {
         want->out[0] = weir_conn_pending(link->conn, 0);
@@ -123,7 +124,7 @@ void weir_link_want(weir_link *link, weir_want *want)
         return;
     }
     want->in_octets = link->conn != NULL ? weir_conn_room(link->conn) : IN_OCTETS_LIMIT;
-    if (is_held(link) || (link->over_tls && weir_tls_wants_pause(link->tls))) {
+    if (is_held(link) || (link->tls != NULL && weir_tls_wants_pause(link->tls->filter))) {
         want->in_octets = 0;
     }
     if (link->conn != NULL) {
@@ -135,11 +136,10 @@ void weir_link_connected(weir_link *link, weir_time now_ns)
 {
     WEIR_ASSERT(link->state == WEIR_LINK_NEW);
     link->now_ns = now_ns;
-    link->connected_ns = now_ns;
     link->last_received_ns = now_ns;
-    if (link->over_tls) {
+    if (link->tls != NULL) {
         enter(link, WEIR_LINK_HANDSHAKE);
-        weir_tls_start(link->tls);
+        weir_tls_start(link->tls->filter);
         follow_tls(link);
     } else {
         open_conn(link, link->pin == WEIR_H2 ? WEIR_H2 : WEIR_H1);
@@ -156,8 +156,8 @@ void weir_link_sent(weir_link *link, size_t octets, weir_time now_ns)
     link->now_ns = now_ns;
     link->sending_octets = 0;
     weir_ledger_wire(weir_link_ledger(link), WEIR_SENT, octets);
-    if (link->over_tls) {
-        weir_tls_sent(link->tls, octets);
+    if (link->tls != NULL) {
+        weir_tls_sent(link->tls->filter, octets);
         records_sent(link);
     } else {
         weir_conn_sent(link->conn, octets, now_ns);
@@ -192,7 +192,7 @@ size_t weir_link_received(weir_link *link, weir_span octets, weir_time now_ns)
         return 0;
     }
     link->last_received_ns = now_ns;
-    taken = link->over_tls ? received_tls(link, octets) : received_clear(link, octets);
+    taken = link->tls != NULL ? received_tls(link, octets) : received_clear(link, octets);
     weir_link_check(link);
     return taken;
 }
@@ -214,9 +214,9 @@ void weir_link_resume(weir_link *link, weir_time now_ns)
     link->now_ns = now_ns;
     if (is_held(link)) {
         feed_held(link);
-        while (link->held.length == 0 && link->stash.octets > 0) {
-            const size_t taken = read_records(link, weir_buf_peek(&link->stash, 0));
-            weir_buf_consume(&link->stash, taken);
+        while (link->tls->held.length == 0 && link->tls->stash.octets > 0) {
+            const size_t taken = read_records(link, weir_buf_peek(&link->tls->stash, 0));
+            weir_buf_consume(&link->tls->stash, taken);
         }
         set_torn_received(link);
         weir_link_check(link);
@@ -234,9 +234,9 @@ void weir_link_close(weir_link *link, weir_time closing_ns, weir_time now_ns)
         return;
     }
     weir_conn_shutdown(link->conn, now_ns);
-    if (link->over_tls) {
+    if (link->tls != NULL) {
         seal(link);
-        weir_tls_close(link->tls);
+        weir_tls_close(link->tls->filter);
     }
     if (link->state == WEIR_LINK_CLOSED) {
         return; /* there was no memory to seal the goodbye in */
@@ -268,17 +268,20 @@ bool weir_link_is_over(const weir_link *link)
     if (link->state != WEIR_LINK_CLOSING) {
         return link->state == WEIR_LINK_CLOSED;
     }
-    if (link->over_tls) {
-        return weir_tls_pending(link->tls, 0).length == 0;
+    if (link->tls != NULL) {
+        return weir_tls_pending(link->tls->filter, 0).length == 0;
     }
     return weir_conn_pending(link->conn, 0).length == 0;
 }
 
 weir_failure weir_link_failure(const weir_link *link)
 {
-    const bool by_conn = link->failure.status == WEIR_OK && link->conn != NULL;
+    return link->early != NULL ? link->early->failure : weir_conn_failure(link->conn);
+}
 
-    return by_conn ? weir_conn_failure(link->conn) : link->failure;
+bool weir_link_has_failed(const weir_link *link)
+{
+    return link->early != NULL ? link->early->failure.status != WEIR_OK : link->failed;
 }
 
 weir_facts weir_link_facts(const weir_link *link)
@@ -304,7 +307,10 @@ weir_protocol weir_link_protocol(const weir_link *link)
 
 weir_ledger *weir_link_ledger(weir_link *link)
 {
-    return link->conn != NULL ? weir_conn_ledger(link->conn) : link->early;
+    if (link->conn != NULL) {
+        return weir_conn_ledger(link->conn);
+    }
+    return &link->early->ledger;
 }
 
 bool weir_link_may_send_of(const weir_link *link, const weir_stream *stream)
@@ -317,27 +323,22 @@ bool weir_link_may_send_of(const weir_link *link, const weir_stream *stream)
     if (stream->owner.queued_octets == 0) {
         return false;
     }
-    if (link->sending_octets > 0 || (link->over_tls && weir_tls_torn_sent(link->tls) > 0)) {
+    if (link->sending_octets > 0 || (link->tls != NULL && weir_tls_torn_sent(link->tls->filter) > 0)) {
         return true; /* which octets these are cannot be told: say so rather than guess */
     }
     /* What is queued leaves with a link that lives, whoever has lost interest in it, unless the conn keeps it back. */
     return link->state != WEIR_LINK_CLOSED &&
-           (link->sealed_octets > 0 || weir_conn_pending(link->conn, 0).length > 0);
+           ((link->tls != NULL && link->tls->sealed_octets > 0) ||
+            weir_conn_pending(link->conn, 0).length > 0);
 }
 
 void weir_link_account(weir_link *link, int fd, weir_account *account)
 {
     weir_octets kernel = {0, 0};
-    weir_ledger none;
     weir_ledger *ledger = weir_link_ledger(link);
 
     *account = (weir_account){.size = sizeof(*account)};
     const bool available = fd >= 0 && weir_os_kernel_octets(fd, &link->watch, &kernel);
-    if (ledger == NULL) {
-        /* Nothing was moved (clear, and not connected, or there was no memory for a conn). */
-        weir_ledger_init(&none, link->over_tls);
-        ledger = &none;
-    }
     charge_drained(link, ledger);
     settle(link, ledger);
     weir_ledger_account(ledger, account);
@@ -356,7 +357,7 @@ static void charge_drained(weir_link *link, weir_ledger *ledger)
 
     link->watch.drained_octets = 0;
     weir_ledger_wire(ledger, WEIR_RECEIVED, octets);
-    if (link->over_tls) {
+    if (link->tls != NULL) {
         weir_ledger_charge(ledger, NULL, weir_row_of_conn(WEIR_ROW_TLS_CONTROL), WEIR_RECEIVED, octets);
     } else {
         weir_ledger_plain(ledger, WEIR_RECEIVED, octets);
@@ -367,12 +368,12 @@ static void charge_drained(weir_link *link, weir_ledger *ledger)
 /* Nothing can become complete any more. */
 static void settle(weir_link *link, weir_ledger *ledger)
 {
-    if (link->held.length > 0) {
-        weir_ledger_plain(ledger, WEIR_RECEIVED, link->held.length);
+    if (link->tls != NULL && link->tls->held.length > 0) {
+        weir_ledger_plain(ledger, WEIR_RECEIVED, link->tls->held.length);
         weir_ledger_charge(ledger, NULL, weir_row_of_conn(WEIR_ROW_UNREAD), WEIR_RECEIVED,
-                           link->held.length);
-        weir_ledger_share(ledger, WEIR_RECEIVED, link->held_overhead_octets);
-        link->held = (weir_span){NULL, 0};
+                           link->tls->held.length);
+        weir_ledger_share(ledger, WEIR_RECEIVED, link->tls->held_overhead_octets);
+        link->tls->held = (weir_span){NULL, 0};
         set_torn_received(link);
     }
     weir_ledger_settle(ledger);
@@ -387,9 +388,23 @@ void weir_link_check(const weir_link *link)
     if (link->conn != NULL) {
         weir_conn_check(link->conn);
         weir_ledger_check(weir_conn_ledger(link->conn));
-    } else if (link->early != NULL) {
-        weir_ledger_check(link->early);
+    } else {
+        weir_ledger_check(&link->early->ledger);
     }
+}
+
+/* What only a link over TLS has. False: *status says why not. */
+static bool begin_tls(weir_link *link, const weir_link_options *options, weir_status *status)
+{
+    weir_link_tls *tls = weir_alloc_zeroed(link->allocator, sizeof(*tls));
+
+    link->tls = tls;
+    if (tls == NULL) {
+        return false;
+    }
+    weir_buf_init(&tls->stash, link->bin, SIZE_MAX);
+    tls->filter = new_filter(link, options, status);
+    return tls->filter != NULL;
 }
 
 static weir_tls *new_filter(weir_link *link, const weir_link_options *options, weir_status *status)
@@ -420,7 +435,7 @@ static void enter(weir_link *link, weir_link_state state)
 
 static bool has_failed(const weir_link *link)
 {
-    return link->state == WEIR_LINK_CLOSED || link->failure.status != WEIR_OK;
+    return link->state == WEIR_LINK_CLOSED || weir_link_has_failed(link);
 }
 
 static void fail(weir_link *link, const weir_failure *failure)
@@ -434,18 +449,18 @@ static void fail(weir_link *link, const weir_failure *failure)
 /* Whoever waits is told now, whatever the link still says to the peer. */
 static void end_conn(weir_link *link, const weir_failure *failure)
 {
-    if (link->failure.status == WEIR_OK) {
-        link->failure = *failure;
-    }
     if (link->conn != NULL) {
         weir_conn_end(link->conn, failure, link->now_ns);
+        link->failed = true;
+    } else if (link->early->failure.status == WEIR_OK) {
+        link->early->failure = *failure;
     }
 }
 
 /* RFC 8446 s6.2: the peer is told why before the connection is closed. True: the goodbye goes on, or has begun. */
 static bool says_alert(weir_link *link)
 {
-    if (link->state == WEIR_LINK_CLOSED || !link->over_tls || !weir_tls_owes_alert(link->tls)) {
+    if (link->state == WEIR_LINK_CLOSED || link->tls == NULL || !weir_tls_owes_alert(link->tls->filter)) {
         return false;
     }
     if (link->state != WEIR_LINK_CLOSING) {
@@ -474,10 +489,10 @@ static void open_conn(weir_link *link, weir_protocol protocol)
 {
     const weir_conn_options options = {
         .protocol = protocol,
-        .over_tls = link->over_tls,
+        .over_tls = link->tls != NULL,
         .allocator = link->allocator,
         .bin = link->bin,
-        .limits = link->limits,
+        .limits = protocol == WEIR_H2 ? &link->limits->h2 : &link->limits->h1,
     };
     weir_status status = WEIR_OK;
     weir_conn *conn = weir_conn_new(&options, link->now_ns, &status);
@@ -486,11 +501,11 @@ static void open_conn(weir_link *link, weir_protocol protocol)
         fail_with(link, status, 0, NULL);
         return;
     }
-    if (link->early != NULL) {
-        weir_ledger_inherit(weir_conn_ledger(conn), link->early);
-        weir_release(link->allocator, link->early);
-        link->early = NULL;
+    if (link->tls != NULL) {
+        weir_ledger_inherit(weir_conn_ledger(conn), &link->early->ledger);
     }
+    weir_release(link->allocator, link->early);
+    link->early = NULL;
     link->conn = conn;
     enter(link, WEIR_LINK_OPEN);
 }
@@ -498,10 +513,10 @@ static void open_conn(weir_link *link, weir_protocol protocol)
 /* The TLS filter may have come to a new state: the handshake is over, it failed, or the peer closed. */
 static void follow_tls(weir_link *link)
 {
-    const weir_tls_state state = weir_tls_state_of(link->tls);
+    const weir_tls_state state = weir_tls_state_of(link->tls->filter);
 
     if (state == WEIR_TLS_FAILED) {
-        weir_failure failure = weir_tls_failure(link->tls);
+        weir_failure failure = weir_tls_failure(link->tls->filter);
         if (says_alert(link)) {
             end_conn(link, &failure);
         } else {
@@ -510,7 +525,7 @@ static void follow_tls(weir_link *link)
         return;
     }
     if (link->state == WEIR_LINK_HANDSHAKE && state == WEIR_TLS_OPEN) {
-        weir_protocol chosen = weir_tls_protocol(link->tls);
+        weir_protocol chosen = weir_tls_protocol(link->tls->filter);
         if (chosen == WEIR_PROTOCOL_ANY) {
             chosen = WEIR_H1;
         }
@@ -528,17 +543,17 @@ static void seal(weir_link *link)
     if (link->conn == NULL || link->state != WEIR_LINK_OPEN) {
         return;
     }
-    while (weir_tls_can_seal(link->tls)) {
-        weir_span plain = weir_conn_pending(link->conn, link->sealed_octets);
+    while (weir_tls_can_seal(link->tls->filter)) {
+        weir_span plain = weir_conn_pending(link->conn, link->tls->sealed_octets);
         if (plain.length == 0) {
             return;
         }
         plain = weir_span_head(plain, RECORD_PLAIN_OCTETS);
-        if (weir_tls_seal(link->tls, plain) != WEIR_OK) {
+        if (weir_tls_seal(link->tls->filter, plain) != WEIR_OK) {
             follow_tls(link);
             return;
         }
-        link->sealed_octets += plain.length;
+        link->tls->sealed_octets += plain.length;
     }
 }
 
@@ -567,7 +582,7 @@ static size_t received_tls(weir_link *link, weir_span octets)
     const weir_span rest = weir_span_from(octets, taken);
 
     weir_ledger_wire(weir_link_ledger(link), WEIR_RECEIVED, octets.length);
-    if (rest.length > 0 && !weir_buf_append(&link->stash, rest)) {
+    if (rest.length > 0 && !weir_buf_append(&link->tls->stash, rest)) {
         weir_ledger_charge(weir_link_ledger(link), NULL, weir_row_of_conn(WEIR_ROW_TLS_CONTROL), WEIR_RECEIVED,
                            rest.length);
         fail_with(link, WEIR_E_NOMEM, 0, NULL);
@@ -581,9 +596,9 @@ static size_t read_records(weir_link *link, weir_span octets)
 {
     size_t taken = 0;
 
-    while (taken < octets.length && link->held.length == 0) {
+    while (taken < octets.length && link->tls->held.length == 0) {
         weir_tls_record record = {WEIR_TLS_NOTHING, {NULL, 0}, 0, 0};
-        const size_t step = weir_tls_feed(link->tls, weir_span_from(octets, taken), &record);
+        const size_t step = weir_tls_feed(link->tls->filter, weir_span_from(octets, taken), &record);
 
         if (step == 0) {
             discard(link, octets.length - taken);
@@ -607,17 +622,17 @@ static void discard(weir_link *link, size_t octets)
 /* Received and not in any row yet: a record that is not whole, the rest of one that is held, and the stash. */
 static void set_torn_received(weir_link *link)
 {
-    size_t torn = weir_tls_torn_received(link->tls) + link->stash.octets;
+    size_t torn = weir_tls_torn_received(link->tls->filter) + link->tls->stash.octets;
 
-    if (link->held.length > 0) {
-        torn += link->held.length + (size_t)link->held_overhead_octets;
+    if (link->tls->held.length > 0) {
+        torn += link->tls->held.length + (size_t)link->tls->held_overhead_octets;
     }
     weir_ledger_set_torn(weir_link_ledger(link), WEIR_RECEIVED, torn);
 }
 
 static bool is_held(const weir_link *link)
 {
-    return link->held.length > 0 || link->stash.octets > 0;
+    return link->tls != NULL && (link->tls->held.length > 0 || link->tls->stash.octets > 0);
 }
 
 static void take_record(weir_link *link, const weir_tls_record *record)
@@ -630,8 +645,8 @@ static void take_record(weir_link *link, const weir_tls_record *record)
         return;
     }
     if (record->kind == WEIR_TLS_DATA) {
-        link->held = record->plain;
-        link->held_overhead_octets = record->wire_octets - record->plain_octets;
+        link->tls->held = record->plain;
+        link->tls->held_overhead_octets = record->wire_octets - record->plain_octets;
         feed_held(link);
         return;
     }
@@ -648,18 +663,18 @@ static void take_record(weir_link *link, const weir_tls_record *record)
 /* Gives the plaintext of one record to the conn; its overhead is shared when all of it is taken. */
 static void feed_held(weir_link *link)
 {
-    if (link->held.length == 0 || link->conn == NULL) {
+    if (link->tls->held.length == 0 || link->conn == NULL) {
         return; /* without a conn the link has failed: it stays held until the account is made */
     }
-    while (link->held.length > 0) {
-        const size_t step = weir_conn_feed(link->conn, link->held, link->now_ns);
+    while (link->tls->held.length > 0) {
+        const size_t step = weir_conn_feed(link->conn, link->tls->held, link->now_ns);
         if (step == 0) {
             return;
         }
-        link->held = weir_span_from(link->held, step);
+        link->tls->held = weir_span_from(link->tls->held, step);
     }
-    weir_ledger_share(weir_link_ledger(link), WEIR_RECEIVED, link->held_overhead_octets);
-    weir_tls_plain_done(link->tls);
+    weir_ledger_share(weir_link_ledger(link), WEIR_RECEIVED, link->tls->held_overhead_octets);
+    weir_tls_plain_done(link->tls->filter);
 }
 
 static void records_sent(weir_link *link)
@@ -667,10 +682,10 @@ static void records_sent(weir_link *link)
     weir_ledger *ledger = weir_link_ledger(link);
     weir_tls_record record;
 
-    while (weir_tls_next_sent(link->tls, &record)) {
+    while (weir_tls_next_sent(link->tls->filter, &record)) {
         if (record.kind == WEIR_TLS_DATA) {
-            WEIR_ASSERT(link->sealed_octets >= record.plain_octets);
-            link->sealed_octets -= record.plain_octets;
+            WEIR_ASSERT(link->tls->sealed_octets >= record.plain_octets);
+            link->tls->sealed_octets -= record.plain_octets;
             weir_conn_sent(link->conn, record.plain_octets, link->now_ns);
             weir_ledger_share(ledger, WEIR_SENT, record.wire_octets - record.plain_octets);
         } else {
@@ -680,7 +695,7 @@ static void records_sent(weir_link *link)
                                record.wire_octets);
         }
     }
-    weir_ledger_set_torn(ledger, WEIR_SENT, weir_tls_torn_sent(link->tls));
+    weir_ledger_set_torn(ledger, WEIR_SENT, weir_tls_torn_sent(link->tls->filter));
 }
 
 /* FIN. What it means is the conn's to say, except that TLS without close_notify is not an orderly end. */
@@ -688,13 +703,13 @@ static void input_ended(weir_link *link)
 {
     weir_failure failure = {.status = WEIR_OK, .tls_alert = -1, .offset = WEIR_UNKNOWN};
 
-    if (link->over_tls) {
-        weir_tls_end(link->tls);
-        if (weir_tls_state_of(link->tls) == WEIR_TLS_FAILED && link->conn == NULL) {
+    if (link->tls != NULL) {
+        weir_tls_end(link->tls->filter);
+        if (weir_tls_state_of(link->tls->filter) == WEIR_TLS_FAILED && link->conn == NULL) {
             follow_tls(link);
             return;
         }
-        if (weir_tls_state_of(link->tls) != WEIR_TLS_CLOSED) {
+        if (weir_tls_state_of(link->tls->filter) != WEIR_TLS_CLOSED) {
             failure.status = WEIR_E_UNFRAMED;
         }
     }

@@ -42,43 +42,57 @@ typedef enum weir_link_state {
 
 const char *weir_link_state_name(weir_link_state state);
 
+/* Of its conn, whichever protocol it will speak; filled in (weir_conn_limits_fill()). */
+typedef struct weir_link_limits {
+    weir_conn_limits h1;
+    weir_conn_limits h2;
+} weir_link_limits;
+
 typedef struct weir_link_options {
     const weir_allocator *allocator;
-    weir_bin *bin;                /* *kept*; NULL: a bin of its own */
+    weir_bin *bin;                /* *kept*, with the allocator of above */
     const weir_origin_key *key;   /* borrowed; valid with the slot */
     weir_tls_config *tls;         /* NULL: clear */
     weir_tls_sessions *sessions;  /* NULL: none */
     const uint8_t *host_address;  /* for IP hosts: 4 or 16 octets */
-    weir_conn_limits limits;
+    const weir_link_limits *limits; /* *kept* */
     uint64_t id;
 } weir_link_options;
 
+/* What there is to say of a link until its conn is there, which then says it. */
+typedef struct weir_link_early {
+    weir_failure failure;
+    weir_ledger ledger; /* the accounts of the handshake */
+    weir_ledger_annex annex;
+} weir_link_early;
+
+/* What only a link over TLS has. */
+typedef struct weir_link_tls {
+    weir_tls *filter;
+    size_t sealed_octets;   /* of the conn's queue, in records that the kernel has not taken whole */
+    weir_span held;         /* plaintext of a record that the conn has not taken yet; lies in the filter */
+    uint64_t held_overhead_octets;
+    weir_buf stash;         /* records that came behind it: octets that were received and not looked at yet */
+} weir_link_tls;
+
 typedef struct weir_link {
     weir_link_state state;
+    weir_protocol pin;
     uint64_t id;
     const weir_allocator *allocator;
-    weir_bin own_bin;
     weir_bin *bin;
-    weir_conn_limits limits;
-    weir_protocol pin;
-    bool over_tls;
-    weir_ledger *early;    /* TLS: the accounts until the conn is there, which takes them over */
-    weir_tls *tls;
-    weir_conn *conn;
-    size_t sealed_octets;
+    const weir_link_limits *limits;
+    weir_link_early *early; /* there is either this ... */
+    weir_conn *conn;        /* ... or a conn: when it is known which protocol it speaks */
+    weir_link_tls *tls;     /* NULL: clear */
     size_t sending_octets; /* of a send under way outside the lock, or in a ring: nobody knows yet what of them left */
-    weir_span held;        /* plaintext of a record that the conn has not taken yet; lies in the TLS filter */
-    uint64_t held_overhead_octets;
-    weir_buf stash;        /* records that came behind it: octets that were received and not looked at yet */
-    weir_failure failure;  /* status WEIR_OK while it lives */
-    weir_os_watch watch;
     weir_time now_ns;
-    weir_time connected_ns;
     weir_time last_received_ns;
     weir_time closing_until_ns;
-    uint64_t exchanges;    /* how many it has served */
     weir_slot *slot;
     void *driver;          /* the front end's record of it */
+    weir_os_watch watch;
+    bool failed;           /* by the network, TLS or us, with a conn, and not by what the peer said in it */
 } weir_link;
 
 weir_link *weir_link_new(const weir_link_options *options, weir_status *status);
@@ -117,9 +131,10 @@ bool weir_link_is_closing(const weir_link *link);
 bool weir_link_is_over(const weir_link *link);
 /* Why it ended, be it for itself or for its conn; status WEIR_OK: it lives, or ended in good order. */
 weir_failure weir_link_failure(const weir_link *link);
+/* Did it fail itself, by the network, by TLS or by us, and not only its conn by what the peer said in it? */
+bool weir_link_has_failed(const weir_link *link);
 weir_facts weir_link_facts(const weir_link *link);
 weir_protocol weir_link_protocol(const weir_link *link);
-/* NULL: clear, and not connected yet. */
 weir_ledger *weir_link_ledger(weir_link *link);
 /* Did any octet of the stream leave, in part of a record even, or may one still? Otherwise it is provably not sent. */
 bool weir_link_may_send_of(const weir_link *link, const weir_stream *stream);

@@ -120,7 +120,7 @@ void weir_os_poller_signal(weir_os_poller *poller);
 
 /* -- os_thread.c -- */
 typedef struct weir_mutex {
-    _Alignas(16) unsigned char room[64];
+    _Alignas(16) unsigned char room[48]; /* a connection has one: no more than glibc's, wherever it runs */
 } weir_mutex;
 typedef struct weir_condition {
     _Alignas(16) unsigned char room[64];

@@ -32,6 +32,7 @@ weir_seat *weir_seat_new(const weir_allocator *allocator, const weir_wait_hooks 
     weir_list_init(&seat->to_wake);
     weir_list_init(&seat->to_rouse);
     weir_list_init(&seat->dials);
+    weir_bin_init(&seat->bin, allocator, WEIR_SEAT_CHUNKS);
     seat->signal = -1;
     seat->fd = -1;
     seat->hooks = hooks;
@@ -49,6 +50,7 @@ void weir_seat_free(weir_seat *seat, const weir_allocator *allocator)
     }
     weir_condition_clear(&seat->condition);
     weir_mutex_clear(&seat->lock);
+    weir_bin_clear(&seat->bin);
     weir_release(allocator, seat->receive);
     weir_release(allocator, seat);
 }

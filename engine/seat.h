@@ -18,8 +18,11 @@
 
 #include "engine/exchange.h"
 #include "engine/os.h"
+#include "proto/buf.h"
 
 #define WEIR_SEAT_RECEIVE_OCTETS ((size_t)65536)
+/* What an exchange needs at once: its request's octets, and its response's. */
+#define WEIR_SEAT_CHUNKS 2
 
 typedef enum weir_seat_state {
     WEIR_SEAT_AWAY = 0,
@@ -49,6 +52,7 @@ typedef struct weir_seat {
     weir_list dials;            /* lines that were given to this thread to dial; guarded by the core's lock */
     bool is_dialing;            /* it runs one now; guarded by the core's lock */
     uint8_t *receive;
+    weir_bin bin;               /* lent to the line that its exchange is on; only of who sits here */
     const weir_wait_hooks *hooks;
 } weir_seat;
 

@@ -163,7 +163,7 @@ weir_time weir_client_maintain(weir_client *client)
     weir_mutex_lock(&client->core_lock);
     for (weir_list *at = client->lines.next; at != &client->lines; at = at->next) {
         weir_line *line = WEIR_CONTAINER_OF(at, weir_line, place);
-        if (!line->open || line->slot == NULL || weir_slot_leases(line->slot) != 0) {
+        if (line->dial != NULL || line->slot == NULL || weir_slot_leases(line->slot) != 0) {
             continue;
         }
         /* Without a lease nobody is inside, and nobody can come in while the core is locked. */
@@ -182,6 +182,7 @@ weir_time weir_client_maintain(weir_client *client)
         }
         weir_link_want(line->link, &want);
         next_ns = weir_time_earlier(next_ns, want.wake_ns);
+        weir_baton_give_back(line, NULL);
         const weir_facts facts = weir_link_facts(line->link);
         weir_mutex_unlock(&line->lock);
         if (facts.version != line->facts_version) {
@@ -588,10 +589,10 @@ static void close_line(weir_client *client, const weir_action *action)
     if (line == NULL) {
         return; /* a dial that was given up, and who ran it is closing it already */
     }
-    if (!line->open) {
+    if (line->dial != NULL) {
         /* Nobody waits for it any more and another origin needs its place: who runs the dial ends it. */
-        line->given_up = true;
-        weir_client_wake_later(client, line->dialer);
+        line->dial->given_up = true;
+        weir_client_wake_later(client, line->dial->dialer);
         return;
     }
     weir_slot_set_user(slot, NULL);

@@ -41,32 +41,38 @@ struct weir_client {
     atomic_uint_fast64_t next_exchange;
 };
 
+/* What a line has until it is open. Guarded by the core's lock, but for the last three. */
+typedef struct weir_line_dial {
+    struct weir_line *line;
+    weir_list given;          /* in the dials of the seat that is to dial it */
+    weir_seat *dialer;        /* to whom the dial was given */
+    bool given_up;            /* the pool wants its place while it is dialled */
+    weir_dialing *dialing;    /* from its begin until the line is open; touched only by the thread that runs the dial */
+    weir_channel *channel;
+    weir_lookup *lookup;
+} weir_line_dial;
+
 typedef struct weir_line {
     weir_list place;          /* in client->lines; guarded by the core's lock */
-    weir_list given;          /* in the dials of the seat that is to dial it; guarded by the core's lock */
-    bool open;                /* it was dialled, others may use it; guarded by the core's lock */
-    bool given_up;            /* the pool wants its place while it is dialled; guarded by the core's lock */
-    weir_seat *dialer;        /* to whom the dial was given; guarded by the core's lock */
+    weir_line_dial *dial;     /* NULL: it is open, others may use it; guarded by the core's lock */
     weir_client *client;
     weir_slot *slot;
     weir_link *link;
-    weir_mutex lock;
-    int fd;
-    bool reading;             /* someone holds the baton */
-    bool writing;
-    bool unwritable;          /* the kernel took no more; the reader polls for writing too */
-    weir_seat *reader;
+    weir_bin bin;             /* the link's, filled from the seat of who is inside: an idle line has no chunk */
+    weir_seat *reader;        /* who holds the baton */
     weir_list waiting;        /* seats parked here */
     weir_list wakes;          /* seats to wake once the lock is let go: no hook is called under it */
     uint64_t facts_version;   /* last told to the pool */
     uint64_t unlooked_octets; /* written since it was last read: an answer may be there already */
     weir_time used_ns;        /* when it was last read or released */
     weir_time armed_ns;       /* SO_RCVTIMEO, 0: none */
-    bool fired_early;         /* it ended a wait before its deadline: arm it anew */
-    weir_dialing *dialing;    /* from its begin until it is open; touched only by the thread that runs the dial */
-    weir_channel *channel;
-    weir_lookup *lookup;
+    int fd;
     weir_reason close_reason;
+    bool reading;             /* someone holds the baton */
+    bool writing;
+    bool unwritable;          /* the kernel took no more; the reader polls for writing too */
+    bool fired_early;         /* SO_RCVTIMEO ended a wait before its deadline: arm it anew */
+    weir_mutex lock;
 } weir_line;
 
 /* What a thread waits for. */
@@ -110,6 +116,8 @@ void weir_baton_leave(weir_line *line, weir_exchange *exchange);
 void weir_line_deliver(weir_line *line, const weir_exchange *self);
 /* Lets go of the line's lock, then wakes whom the holder found to be woken. */
 void weir_line_unlock(weir_line *line);
+/* With the line's lock: what its bin holds goes to the seat (which may be NULL), if no exchange is on it any more. */
+void weir_baton_give_back(weir_line *line, weir_seat *seat);
 /* A look at a connection before it is used again, or for maintenance; with the line's lock. */
 void weir_baton_probe(weir_line *line, uint8_t *room, size_t octets, weir_time now_ns);
 

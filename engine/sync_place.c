@@ -109,8 +109,12 @@ void weir_line_close(weir_line *line, weir_time now_ns)
     weir_core_closed(&client->core, line->link, &account, line->close_reason, now_ns);
     weir_list_remove(&line->place);
     weir_mutex_unlock(&client->core_lock);
-    weir_dialing_free(line->dialing);
+    if (line->dial != NULL) {
+        weir_dialing_free(line->dial->dialing);
+        weir_release(client->allocator, line->dial);
+    }
     weir_link_free(line->link);
+    weir_bin_clear(&line->bin);
     weir_mutex_clear(&line->lock);
     weir_release(client->allocator, line);
 }
@@ -119,22 +123,28 @@ static weir_line *new_line(weir_client *client, weir_action *action, weir_status
 {
     const weir_exchange *cause = WEIR_CONTAINER_OF(action->ticket, weir_exchange, ticket);
     weir_line *line = weir_alloc_zeroed(client->allocator, sizeof(*line));
+    weir_line_dial *dial = weir_alloc_zeroed(client->allocator, sizeof(*dial));
 
     *status = WEIR_E_NOMEM;
-    if (line == NULL || !weir_mutex_init(&line->lock)) {
+    if (line == NULL || dial == NULL || !weir_mutex_init(&line->lock)) {
+        weir_release(client->allocator, dial);
         weir_release(client->allocator, line);
         return NULL;
     }
+    line->dial = dial;
+    dial->line = line;
     line->client = client;
     line->slot = action->slot;
     line->fd = -1;
     weir_list_init(&line->place);
-    weir_list_init(&line->given);
+    weir_list_init(&dial->given);
     weir_list_init(&line->waiting);
     weir_list_init(&line->wakes);
-    line->link = weir_core_link(&client->core, action->slot, NULL, cause, status);
+    weir_bin_init(&line->bin, client->allocator, WEIR_SEAT_CHUNKS);
+    line->link = weir_core_link(&client->core, action->slot, &line->bin, cause, status);
     if (line->link == NULL) {
         weir_mutex_clear(&line->lock);
+        weir_release(client->allocator, dial);
         weir_release(client->allocator, line);
         return NULL;
     }
@@ -147,8 +157,8 @@ static weir_line *new_line(weir_client *client, weir_action *action, weir_status
 /* With the core's lock. */
 static void give(weir_line *line, weir_seat *seat)
 {
-    weir_list_push_back(&seat->dials, &line->given);
-    line->dialer = seat;
+    weir_list_push_back(&seat->dials, &line->dial->given);
+    line->dial->dialer = seat;
     weir_client_wake_later(line->client, seat);
 }
 
@@ -158,8 +168,8 @@ static weir_line *take_dial(weir_client *client, weir_seat *seat)
 
     weir_mutex_lock(&client->core_lock);
     if (!weir_list_is_empty(&seat->dials)) {
-        line = WEIR_CONTAINER_OF(seat->dials.next, weir_line, given);
-        weir_list_remove(&line->given);
+        line = WEIR_CONTAINER_OF(seat->dials.next, weir_line_dial, given)->line;
+        weir_list_remove(&line->dial->given);
     }
     seat->is_dialing = line != NULL;
     weir_mutex_unlock(&client->core_lock);
@@ -196,7 +206,11 @@ static void attach(weir_client *client, weir_exchange *ex, weir_seat *seat)
     if (ex->ticket.reused && !line->reading && weir_time_since(now_ns, line->used_ns) >= client->probe_after_ns) {
         weir_baton_probe(line, seat->receive, WEIR_SEAT_RECEIVE_OCTETS, now_ns);
     }
+    weir_bin_move(&seat->bin, &line->bin, WEIR_SEAT_CHUNKS);
     const weir_status status = weir_exchange_attach(ex, line->link, now_ns);
+    if (status != WEIR_OK) {
+        weir_baton_give_back(line, seat);
+    }
     const weir_facts facts = weir_link_facts(line->link);
     if (status == WEIR_E_NOT_ACCEPTING) {
         line->facts_version = facts.version;
@@ -223,15 +237,15 @@ static void run_dial(weir_client *client, weir_line *line, weir_exchange *ex, we
     }
     const weir_time now_ns = weir_now();
     if (end == DIAL_LEFT) {
-        if (line->dialing != NULL) {
-            weir_dialing_orphan(line->dialing);
+        if (line->dial->dialing != NULL) {
+            weir_dialing_orphan(line->dial->dialing);
         }
         if (hand_over(client, line, ex)) {
             return;
         }
     }
-    if (line->dialing != NULL) {
-        failure = line->dialing->failure;
+    if (line->dial->dialing != NULL) {
+        failure = line->dial->dialing->failure;
     }
     if (end == DIAL_READY && open_line(client, line, now_ns)) {
         return;
@@ -261,21 +275,27 @@ static bool open_line(weir_client *client, weir_line *line, weir_time now_ns)
 {
     const weir_facts facts = weir_link_facts(line->link);
 
+    weir_line_dial *dial = line->dial;
+
     end_dial(line);
-    weir_dialing_free(line->dialing);
-    line->dialing = NULL;
+    weir_dialing_free(dial->dialing);
+    dial->dialing = NULL;
     line->facts_version = facts.version;
     line->used_ns = now_ns;
+    weir_bin_clear(&line->bin);
     (void)weir_os_set_blocking(line->fd, true);
     weir_mutex_lock(&client->core_lock);
-    const bool open = !line->given_up;
-    line->open = open;
-    line->dialer->is_dialing = false;
+    const bool open = !dial->given_up;
+    dial->dialer->is_dialing = false;
     if (open) {
+        line->dial = NULL;
         weir_pool_ready(client->core.pool, line->slot, &facts, now_ns);
         weir_client_settle(client); /* the line may be gone after it */
     }
     weir_client_unlock(client);
+    if (open) {
+        weir_release(client->allocator, dial);
+    }
     return open;
 }
 
@@ -285,25 +305,25 @@ static bool begin_dial(weir_line *line, weir_exchange *ex, weir_status *status)
     weir_client *client = line->client;
     const weir_channel_options channel = {.allocator = client->allocator, .resolver = client->resolver};
 
-    if (line->dialing != NULL) {
-        weir_dialing_adopt(line->dialing, ex); /* another thread began it */
+    if (line->dial->dialing != NULL) {
+        weir_dialing_adopt(line->dial->dialing, ex); /* another thread began it */
         return true;
     }
     *status = WEIR_E_NOMEM;
-    line->dialing = weir_dialing_new(&client->core, line->link, ex, weir_now());
-    if (line->dialing != NULL && weir_dialing_needs_lookup(line->dialing)) {
-        line->channel = weir_channel_new(&channel, status);
-        if (line->channel == NULL) {
-            weir_dialing_free(line->dialing);
-            line->dialing = NULL;
+    line->dial->dialing = weir_dialing_new(&client->core, line->link, ex, weir_now());
+    if (line->dial->dialing != NULL && weir_dialing_needs_lookup(line->dial->dialing)) {
+        line->dial->channel = weir_channel_new(&channel, status);
+        if (line->dial->channel == NULL) {
+            weir_dialing_free(line->dial->dialing);
+            line->dial->dialing = NULL;
         }
     }
-    return line->dialing != NULL;
+    return line->dial->dialing != NULL;
 }
 
 static dial_end drive_dial(weir_line *line, weir_exchange *ex, weir_seat *seat)
 {
-    weir_dialing *dialing = line->dialing;
+    weir_dialing *dialing = line->dial->dialing;
     weir_time deadline_ns = WEIR_NEVER;
     weir_why why = WEIR_WHY_NONE;
 
@@ -339,23 +359,23 @@ static dial_end drive_dial(weir_line *line, weir_exchange *ex, weir_seat *seat)
 
 static bool begin_lookup(weir_line *line, weir_time now_ns)
 {
-    if (line->lookup != NULL || !weir_dialing_needs_lookup(line->dialing)) {
+    if (line->dial->lookup != NULL || !weir_dialing_needs_lookup(line->dial->dialing)) {
         return true;
     }
-    line->lookup = weir_channel_start(line->channel, weir_dialing_host(line->dialing), line, now_ns);
-    return line->lookup != NULL;
+    line->dial->lookup = weir_channel_start(line->dial->channel, weir_dialing_host(line->dial->dialing), line, now_ns);
+    return line->dial->lookup != NULL;
 }
 
 static void take_answers(weir_line *line, weir_time now_ns)
 {
     weir_answer answer;
 
-    if (line->channel == NULL) {
+    if (line->dial->channel == NULL) {
         return;
     }
-    weir_channel_ready(line->channel, -1, false, false, now_ns);
-    while (weir_channel_next_answer(line->channel, &answer)) {
-        weir_dialing_answer(line->dialing, answer.family, answer.status, answer.addresses, answer.count, now_ns);
+    weir_channel_ready(line->dial->channel, -1, false, false, now_ns);
+    while (weir_channel_next_answer(line->dial->channel, &answer)) {
+        weir_dialing_answer(line->dial->dialing, answer.family, answer.status, answer.addresses, answer.count, now_ns);
     }
 }
 
@@ -363,11 +383,11 @@ static void start_attempts(weir_line *line, weir_time now_ns)
 {
     size_t index = 0;
 
-    while (line->fd < 0 && weir_dialing_next(line->dialing, now_ns, &index)) {
-        weir_dial_address *attempt = &line->dialing->dial.addresses[index];
-        const weir_io io = weir_os_connect(&attempt->address, line->dialing->port, &attempt->fd);
+    while (line->fd < 0 && weir_dialing_next(line->dial->dialing, now_ns, &index)) {
+        weir_dial_address *attempt = &line->dial->dialing->dial.addresses[index];
+        const weir_io io = weir_os_connect(&attempt->address, line->dial->dialing->port, &attempt->fd);
         if (io.kind == WEIR_IO_FAILED) {
-            weir_dialing_attempt_ended(line->dialing, index, io.sys_errno, now_ns);
+            weir_dialing_attempt_ended(line->dial->dialing, index, io.sys_errno, now_ns);
         }
     }
 }
@@ -376,16 +396,16 @@ static void start_attempts(weir_line *line, weir_time now_ns)
 static void wait_on_dial(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_time now_ns,
                          weir_time deadline_ns)
 {
-    weir_dialing *dialing = line->dialing;
+    weir_dialing *dialing = line->dial->dialing;
     weir_poll polls[POLLS_LIMIT + 1];
     weir_want want;
     weir_why why = WEIR_WHY_NONE;
     size_t resolver = 0;
 
     deadline_ns = weir_time_earlier(deadline_ns, weir_dialing_deadline(dialing, &why));
-    if (line->channel != NULL) {
-        resolver = weir_min(weir_channel_polls(line->channel, polls, POLLS_LIMIT / 2), POLLS_LIMIT / 2);
-        deadline_ns = weir_time_earlier(deadline_ns, weir_channel_deadline(line->channel, now_ns));
+    if (line->dial->channel != NULL) {
+        resolver = weir_min(weir_channel_polls(line->dial->channel, polls, POLLS_LIMIT / 2), POLLS_LIMIT / 2);
+        deadline_ns = weir_time_earlier(deadline_ns, weir_channel_deadline(line->dial->channel, now_ns));
     }
     size_t count = resolver;
     if (line->fd >= 0) {
@@ -407,7 +427,7 @@ static void wait_on_dial(weir_line *line, weir_exchange *ex, weir_seat *seat, we
     now_ns = weir_now();
     for (size_t i = 0; i < resolver; i++) {
         if (polls[i].revents != 0) {
-            weir_channel_ready(line->channel, polls[i].fd, (polls[i].revents & WEIR_POLL_IN) != 0,
+            weir_channel_ready(line->dial->channel, polls[i].fd, (polls[i].revents & WEIR_POLL_IN) != 0,
                                (polls[i].revents & WEIR_POLL_OUT) != 0, now_ns);
         }
     }
@@ -418,7 +438,7 @@ static void wait_on_dial(weir_line *line, weir_exchange *ex, weir_seat *seat, we
 
 static void attempts_ready(weir_line *line, const weir_poll *polls, size_t count, weir_time now_ns)
 {
-    weir_dial *dial = &line->dialing->dial;
+    weir_dial *dial = &line->dial->dialing->dial;
 
     for (size_t i = 0; i < count; i++) {
         size_t index = 0;
@@ -437,7 +457,7 @@ static void attempts_ready(weir_line *line, const weir_poll *polls, size_t count
         } else {
             close_attempt(line, index, io.sys_errno);
         }
-        weir_dialing_attempt_ended(line->dialing, index, io.sys_errno, now_ns);
+        weir_dialing_attempt_ended(line->dial->dialing, index, io.sys_errno, now_ns);
     }
 }
 
@@ -476,28 +496,28 @@ static void shake_hands(weir_line *line, uint8_t *room, weir_time now_ns)
 /* Closes the attempts that did not win, and ends the look-up. */
 static void end_dial(weir_line *line)
 {
-    if (line->dialing == NULL) {
+    if (line->dial == NULL || line->dial->dialing == NULL) {
         return;
     }
-    weir_dial *dial = &line->dialing->dial;
+    weir_dial *dial = &line->dial->dialing->dial;
     for (size_t i = 0; i < dial->count; i++) {
         if (dial->addresses[i].fd >= 0) {
             close_attempt(line, i, 0);
         }
     }
-    if (line->lookup != NULL) {
-        weir_channel_end(line->channel, line->lookup);
-        line->lookup = NULL;
+    if (line->dial->lookup != NULL) {
+        weir_channel_end(line->dial->channel, line->dial->lookup);
+        line->dial->lookup = NULL;
     }
-    weir_channel_free(line->channel);
-    line->channel = NULL;
+    weir_channel_free(line->dial->channel);
+    line->dial->channel = NULL;
 }
 
 /* It may have been connected by the time it is closed: then it was a connection, with an account of its own. */
 static void close_attempt(weir_line *line, size_t index, int sys_errno)
 {
     weir_client *client = line->client;
-    weir_dial_address *attempt = &line->dialing->dial.addresses[index];
+    weir_dial_address *attempt = &line->dial->dialing->dial.addresses[index];
     weir_octets kernel;
 
     const bool connected = weir_os_attempt_octets(attempt->fd, sys_errno, &kernel);
@@ -515,7 +535,7 @@ static void close_attempt(weir_line *line, size_t index, int sys_errno)
 static bool hand_over(weir_client *client, weir_line *line, const weir_exchange *from)
 {
     weir_mutex_lock(&client->core_lock);
-    weir_seat *heir = line->given_up ? NULL : find_heir(line->slot, from);
+    weir_seat *heir = line->dial->given_up ? NULL : find_heir(line->slot, from);
     if (heir != NULL) {
         give(line, heir);
     }

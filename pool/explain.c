@@ -34,7 +34,7 @@ size_t weir_pool_explain(weir_pool *pool, const weir_origin_key *key, weir_time 
     if (origin) {
         const weir_slot *first = first_choice(pool, origin);
         if (first) {
-            add_slot(&l, pool, first, first->uses > 0 ? WEIR_REASON_REUSED : WEIR_REASON_DIALED);
+            add_slot(&l, pool, first, weir_slot_uses(first) > 0 ? WEIR_REASON_REUSED : WEIR_REASON_DIALED);
         }
         for (const weir_list *at = origin->slots.next; at != &origin->slots; at = at->next) {
             const weir_slot *slot = WEIR_CONST_CONTAINER_OF(at, weir_slot, sibling);
@@ -107,7 +107,7 @@ void weir_explain_note_close(weir_pool *pool, const weir_slot *slot)
         .conn = slot->id,
         .at_ns = pool->now_ns,
         .since_ns = slot->since_ns,
-        .uses = slot->uses,
+        .uses = weir_slot_uses(slot),
         .reason = slot->state == WEIR_SLOT_CLOSING ? slot->order_reason : by_itself,
         .protocol = slot->facts.protocol,
     };
@@ -151,7 +151,7 @@ static void add_slot(listing *l, const weir_pool *pool, const weir_slot *slot, w
         .protocol = dials ? weir_record_protocol(slot->origin) : slot->facts.protocol,
         .used = slot->leases,
         .limit = dials ? 0 : slot->facts.capacity_streams,
-        .uses = slot->uses,
+        .uses = weir_slot_uses(slot),
         .age_ns = weir_time_since(pool->now_ns, slot->since_ns),
         .idle_ns = slot->is_idle ? weir_time_since(pool->now_ns, slot->idle_since_ns) : 0,
     };

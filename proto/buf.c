@@ -32,7 +32,7 @@ static void link_last(weir_buf *buf, weir_chunk *chunk);
 static void drop_first(weir_buf *buf);
 static void fill_last(weir_buf *buf, weir_span *octets);
 
-void weir_bin_init(weir_bin *bin, const weir_allocator *allocator, size_t keep)
+void weir_bin_init(weir_bin *bin, const weir_allocator *allocator, uint32_t keep)
 {
     *bin = (weir_bin){.allocator = allocator, .keep = keep};
 }

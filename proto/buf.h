@@ -26,8 +26,8 @@ typedef struct weir_chunk weir_chunk;
 typedef struct weir_bin {
     const weir_allocator *allocator;
     weir_chunk *spare;
-    size_t spare_count;
-    size_t keep;
+    uint32_t spare_count;
+    uint32_t keep;
 } weir_bin;
 
 typedef struct weir_buf {
@@ -39,7 +39,7 @@ typedef struct weir_buf {
 } weir_buf;
 
 /* The allocator is *kept*. Every buf of a bin must be cleared before the bin is. */
-void weir_bin_init(weir_bin *bin, const weir_allocator *allocator, size_t keep);
+void weir_bin_init(weir_bin *bin, const weir_allocator *allocator, uint32_t keep);
 void weir_bin_clear(weir_bin *bin);
 /* Moves up to `count` spare chunks, never more than `to` may keep. Both share one allocator. */
 void weir_bin_move(weir_bin *from, weir_bin *to, size_t count);

@@ -168,13 +168,14 @@ void weir_conn_end(weir_conn *conn, const weir_failure *failure, weir_time now_n
 
 weir_span weir_conn_pending(const weir_conn *conn, size_t skip)
 {
-    return conn->withholds ? (weir_span){NULL, 0} : weir_out_pending(&conn->out, skip);
+    return conn->withholds || !conn->out ? (weir_span){NULL, 0} : weir_out_pending(conn->out, skip);
 }
 
 void weir_conn_sent(weir_conn *conn, size_t octets, weir_time now_ns)
 {
     enter(conn, now_ns);
-    WEIR_ASSERT(octets <= weir_out_octets(&conn->out));
+    WEIR_ASSERT(conn->out != NULL);
+    WEIR_ASSERT(octets <= weir_out_octets(conn->out));
     weir_ledger_plain(&conn->ledger, WEIR_SENT, octets);
     if (is_h2(conn)) {
         weir_h2_sent(conn, octets);
@@ -264,7 +265,9 @@ void weir_conn_check(const weir_conn *conn)
     WEIR_CHECK_ASSERT(conn->failure.status == WEIR_OK || !conn->facts.accepting);
     WEIR_CHECK_ASSERT(conn->failure.status == WEIR_OK || !conn->facts.reusable);
     WEIR_CHECK_ASSERT((conn->facts.unfit == WEIR_FIT) == conn->facts.reusable);
-    weir_out_check(&conn->out);
+    if (conn->out) {
+        weir_out_check(conn->out);
+    }
     weir_ledger_check_plain(&conn->ledger);
     if (is_h2(conn)) {
         weir_h2_check(conn);

@@ -5,7 +5,7 @@
  * and both front ends use only this.
  *
  * Ownership: the conn owns its streams; a stream lives from weir_conn_open() to weir_conn_close()
- * and must be closed before weir_conn_free(). The allocator and the bin are *kept*.
+ * and must be closed before weir_conn_free(). The allocator, the bin and the limits are *kept*.
  *
  * Thread rule: none inside; the link's lock guards it.
  *
@@ -58,8 +58,12 @@ typedef struct weir_conn_options {
     bool over_tls;
     const weir_allocator *allocator;
     weir_bin *bin;
-    weir_conn_limits limits;
+    const weir_conn_limits *limits; /* *kept*, as weir_conn_limits_fill() made them for the protocol;
+                                       NULL: the defaults */
 } weir_conn_options;
+
+/* Fills in every default of the limits for that protocol. */
+weir_conn_limits weir_conn_limits_fill(const weir_conn_limits *limits, weir_protocol protocol);
 
 typedef enum weir_unfit {
     WEIR_FIT = 0,

@@ -23,6 +23,17 @@
 #define DEFAULT_PING_TIMEOUT_NS     (10 * WEIR_NS_PER_SECOND)
 #define DEFAULT_FIRST_STREAM        1
 
+#define DEFAULTS(an_inbox_octets)                                                                  \
+    {                                                                                              \
+        .head_octets = DEFAULT_HEAD_OCTETS, .fields = DEFAULT_FIELDS,                              \
+        .informational = DEFAULT_INFORMATIONAL, .chunk_octets = DEFAULT_CHUNK_OCTETS,              \
+        .out_octets = DEFAULT_OUT_OCTETS, .inbox_octets = (an_inbox_octets),                       \
+        .conn_inbox_octets = DEFAULT_CONN_INBOX_OCTETS, .streams = DEFAULT_STREAMS,                \
+        .unproductive_frames = DEFAULT_UNPRODUCTIVE_FRAMES,                                        \
+        .header_table_octets = DEFAULT_HEADER_TABLE_OCTETS, .settings_ns = DEFAULT_SETTINGS_NS,    \
+        .ping_timeout_ns = DEFAULT_PING_TIMEOUT_NS, .first_stream = DEFAULT_FIRST_STREAM,          \
+    }
+
 _Static_assert(DEFAULT_H2_INBOX_OCTETS <= INT32_MAX, "a window is at most 2^31 - 1 (s6.9.1)");
 _Static_assert(DEFAULT_H2_INBOX_OCTETS <= DEFAULT_CONN_INBOX_OCTETS, "one stream fits the whole");
 
@@ -30,46 +41,53 @@ static uint32_t or_default(uint32_t given, uint32_t otherwise);
 static weir_time or_default_ns(weir_time given, weir_time otherwise);
 static bool facts_differ(const weir_facts *a, const weir_facts *b);
 
+static const weir_conn_limits h1_defaults = DEFAULTS(DEFAULT_H1_INBOX_OCTETS);
+static const weir_conn_limits h2_defaults = DEFAULTS(DEFAULT_H2_INBOX_OCTETS);
+
 weir_conn_limits weir_conn_limits_fill(const weir_conn_limits *limits, weir_protocol protocol)
 {
-    uint32_t inbox_octets = protocol == WEIR_H2 ? DEFAULT_H2_INBOX_OCTETS : DEFAULT_H1_INBOX_OCTETS;
+    const weir_conn_limits *otherwise = protocol == WEIR_H2 ? &h2_defaults : &h1_defaults;
     return (weir_conn_limits){
-        .head_octets = or_default(limits->head_octets, DEFAULT_HEAD_OCTETS),
-        .fields = or_default(limits->fields, DEFAULT_FIELDS),
-        .informational = or_default(limits->informational, DEFAULT_INFORMATIONAL),
-        .chunk_octets = or_default(limits->chunk_octets, DEFAULT_CHUNK_OCTETS),
-        .out_octets = or_default(limits->out_octets, DEFAULT_OUT_OCTETS),
-        .inbox_octets = or_default(limits->inbox_octets, inbox_octets),
-        .conn_inbox_octets = or_default(limits->conn_inbox_octets, DEFAULT_CONN_INBOX_OCTETS),
-        .streams = or_default(limits->streams, DEFAULT_STREAMS),
-        .unproductive_frames = or_default(limits->unproductive_frames, DEFAULT_UNPRODUCTIVE_FRAMES),
-        .header_table_octets = or_default(limits->header_table_octets, DEFAULT_HEADER_TABLE_OCTETS),
-        .settings_ns = or_default_ns(limits->settings_ns, DEFAULT_SETTINGS_NS),
+        .head_octets = or_default(limits->head_octets, otherwise->head_octets),
+        .fields = or_default(limits->fields, otherwise->fields),
+        .informational = or_default(limits->informational, otherwise->informational),
+        .chunk_octets = or_default(limits->chunk_octets, otherwise->chunk_octets),
+        .out_octets = or_default(limits->out_octets, otherwise->out_octets),
+        .inbox_octets = or_default(limits->inbox_octets, otherwise->inbox_octets),
+        .conn_inbox_octets = or_default(limits->conn_inbox_octets, otherwise->conn_inbox_octets),
+        .streams = or_default(limits->streams, otherwise->streams),
+        .unproductive_frames =
+            or_default(limits->unproductive_frames, otherwise->unproductive_frames),
+        .header_table_octets =
+            or_default(limits->header_table_octets, otherwise->header_table_octets),
+        .settings_ns = or_default_ns(limits->settings_ns, otherwise->settings_ns),
         .ping_ns = limits->ping_ns,
-        .ping_timeout_ns = or_default_ns(limits->ping_timeout_ns, DEFAULT_PING_TIMEOUT_NS),
+        .ping_timeout_ns = or_default_ns(limits->ping_timeout_ns, otherwise->ping_timeout_ns),
         .bare_lf = limits->bare_lf,
-        .first_stream = or_default(limits->first_stream, DEFAULT_FIRST_STREAM),
+        .first_stream = or_default(limits->first_stream, otherwise->first_stream),
         .ping_idle = limits->ping_idle,
     };
 }
 
-void weir_conn_init(weir_conn *conn, const weir_conn_options *options, weir_time now_ns)
+void weir_conn_init(weir_conn *conn, const weir_conn_options *options, weir_ledger_annex *annex,
+                    weir_time now_ns)
 {
     WEIR_ASSERT(options->protocol == WEIR_H1 || options->protocol == WEIR_H2);
     memset(conn, 0, sizeof(*conn));
     conn->protocol = options->protocol;
     conn->allocator = options->allocator;
     conn->bin = options->bin;
-    conn->limits = weir_conn_limits_fill(&options->limits, options->protocol);
-    WEIR_ASSERT(conn->limits.first_stream % 2 == 1);
-    weir_ledger_init(&conn->ledger, options->over_tls);
-    weir_out_init(&conn->out, conn->bin, conn->limits.out_octets);
+    conn->limits = options->limits                ? options->limits
+                   : options->protocol == WEIR_H2 ? &h2_defaults
+                                                  : &h1_defaults;
+    WEIR_ASSERT(conn->limits->first_stream % 2 == 1); /* else they were not filled in */
+    weir_ledger_init(&conn->ledger, options->over_tls, annex);
     weir_list_init(&conn->ready);
     conn->failure = weir_failure_of(WEIR_OK, NULL);
     conn->facts = (weir_facts){
         .version = 1,
         .protocol = options->protocol,
-        .capacity_streams = options->protocol == WEIR_H2 ? conn->limits.streams : 1,
+        .capacity_streams = options->protocol == WEIR_H2 ? conn->limits->streams : 1,
         .accepting = true,
         .reusable = true,
         .unfit = WEIR_FIT,
@@ -81,7 +99,9 @@ void weir_conn_clear(weir_conn *conn)
 {
     WEIR_ASSERT(weir_list_is_empty(&conn->ready));
     WEIR_ASSERT(weir_list_is_empty(&conn->ledger.open));
-    weir_out_clear(&conn->out);
+    if (conn->out) {
+        weir_out_clear(conn->out);
+    }
 }
 
 void weir_conn_set_facts(weir_conn *conn, weir_facts facts)

@@ -24,21 +24,20 @@ struct weir_conn {
     weir_protocol protocol;
     const weir_allocator *allocator;
     weir_bin *bin;
-    weir_conn_limits limits; /* every default filled in */
+    const weir_conn_limits *limits;
     weir_ledger ledger;
-    weir_out out;
+    weir_out *out; /* the machine's; NULL: nothing is queued (HTTP/1.1 between exchanges) */
     weir_list ready; /* streams with news */
     weir_failure failure;
     weir_facts facts;
     weir_time now_ns;    /* of the call under way, or of the last one */
-    size_t open_streams; /* opened and not yet closed */
+    uint32_t open_streams; /* opened and not yet closed */
     bool withholds;      /* what is still queued shall not be sent: it stays, for a send under way */
 };
 
-/* Fills in every default of the limits for that protocol. */
-weir_conn_limits weir_conn_limits_fill(const weir_conn_limits *limits, weir_protocol protocol);
-/* Used by the machines' own new(): initialises the common part. */
-void weir_conn_init(weir_conn *conn, const weir_conn_options *options, weir_time now_ns);
+/* Used by the machines' own new(): initialises the common part. `annex` is the ledger's. */
+void weir_conn_init(weir_conn *conn, const weir_conn_options *options, weir_ledger_annex *annex,
+                    weir_time now_ns);
 /* Used by the machines' own free(). */
 void weir_conn_clear(weir_conn *conn);
 /* Changes the facts and their version, if anything in them differs. */

@@ -19,6 +19,7 @@ static weir_h1 *h1_of(weir_conn *conn);
 static const weir_h1 *h1_of_const(const weir_conn *conn);
 static weir_h1_stream *stream_new(weir_h1 *h1, const weir_head *head, void *user);
 static void stream_free(weir_h1 *h1, weir_h1_stream *open);
+static void forget_out(weir_h1 *h1);
 static weir_status fits_length(const weir_h1_encode *encode, size_t octets, bool end);
 static weir_status end_request(weir_h1 *h1, const weir_fields *trailers);
 static weir_status no_memory(weir_h1 *h1);
@@ -84,11 +85,14 @@ const char *weir_h1_receiving_name(weir_h1_receiving receiving)
 
 weir_conn *weir_h1_new(const weir_conn_options *options, weir_time now_ns)
 {
-    weir_h1 *h1 = weir_alloc_zeroed(options->allocator, sizeof(*h1));
+    /* Over TLS the ledger's annex lies behind the connection. */
+    const size_t annex_octets = options->over_tls ? sizeof(weir_ledger_annex) : 0;
+    weir_h1 *h1 = weir_alloc_zeroed(options->allocator, sizeof(*h1) + annex_octets);
     if (!h1) {
         return NULL;
     }
-    weir_conn_init(&h1->conn, options, now_ns);
+    weir_ledger_annex *annex = options->over_tls ? (weir_ledger_annex *)(h1 + 1) : NULL;
+    weir_conn_init(&h1->conn, options, annex, now_ns);
     return &h1->conn;
 }
 
@@ -98,6 +102,7 @@ void weir_h1_free(weir_conn *conn)
     WEIR_ASSERT(!h1->open);
     const weir_allocator *allocator = conn->allocator;
     weir_conn_clear(conn);
+    forget_out(h1);
     weir_release(allocator, h1);
 }
 
@@ -132,7 +137,7 @@ weir_status weir_h1_write(weir_conn *conn, weir_stream *stream, weir_span octets
     if (status != WEIR_OK) {
         return status;
     }
-    size_t step = weir_min(octets.length, weir_out_room(&conn->out));
+    size_t step = weir_min(octets.length, weir_out_room(conn->out));
     if (step > 0 && !weir_h1_encode_body(encode, weir_span_head(octets, step))) {
         return no_memory(h1);
     }
@@ -185,7 +190,7 @@ void weir_h1_close(weir_conn *conn, weir_stream *stream, weir_tally *tally)
     } else {
         abandon(h1);
     }
-    weir_out_disown(&conn->out, &stream->owner);
+    weir_out_disown(conn->out, &stream->owner);
     *tally = stream->owner.tally;
     weir_h1_stream *open = h1->open;
     h1->open = NULL;
@@ -241,10 +246,10 @@ void weir_h1_end(weir_conn *conn, const weir_failure *failure)
 void weir_h1_sent(weir_conn *conn, size_t octets)
 {
     weir_h1 *h1 = h1_of(conn);
-    weir_out_sent(&conn->out, &conn->ledger, octets);
+    weir_out_sent(conn->out, &conn->ledger, octets);
     /* Half the queue, or a writer would be woken for every octet that leaves. */
     if (h1->sending == WEIR_H1_SENDING_BODY && h1->open->awaits_room &&
-        weir_out_octets(&conn->out) <= conn->limits.out_octets / 2) {
+        weir_out_octets(conn->out) <= conn->limits->out_octets / 2) {
         h1->open->awaits_room = false;
         weir_stream_tell(&h1->open->stream, &conn->ready, WEIR_CONN_WRITABLE);
     }
@@ -269,8 +274,10 @@ void weir_h1_check(const weir_conn *conn)
     WEIR_CHECK_ASSERT(conn->facts.accepting == conn->facts.reusable);
     WEIR_CHECK_ASSERT(conn->facts.capacity_streams == 1);
     if (!h1->open) {
+        WEIR_CHECK_ASSERT(!conn->out || is_over);
         return;
     }
+    WEIR_CHECK_ASSERT(conn->out == &h1->open->out);
     const weir_buf *inbox = &h1->open->stream.inbox;
     WEIR_CHECK_ASSERT(inbox->octets <= inbox->limit_octets);
     weir_buf_check(inbox);
@@ -300,13 +307,17 @@ static weir_h1_stream *stream_new(weir_h1 *h1, const weir_head *head, void *user
     if (!open) {
         return NULL;
     }
-    weir_stream_init(&open->stream, user, conn->bin, conn->limits.inbox_octets);
+    WEIR_ASSERT(!conn->out);
+    conn->out = &open->out;
+    weir_out_init(conn->out, conn->bin, conn->limits->out_octets);
+    weir_stream_init(&open->stream, user, conn->bin, conn->limits->inbox_octets);
     h1->last_id++;
     weir_ledger_open(&conn->ledger, &open->stream.owner, h1->last_id);
     weir_h1_asked asked = {.is_head = head->is_head, .is_connect = head->is_connect};
-    weir_h1_decode_init(&open->decode, &conn->limits, &open->stream.inbox, asked);
-    weir_h1_encode_init(&open->encode, &conn->out, &open->stream.owner);
+    weir_h1_decode_init(&open->decode, conn->limits, &open->stream.inbox, asked);
+    weir_h1_encode_init(&open->encode, conn->out, &open->stream.owner);
     if (!weir_h1_encode_head(&open->encode, head)) {
+        WEIR_ASSERT(weir_out_octets(&open->out) == 0);
         stream_free(h1, open);
         return NULL;
     }
@@ -315,10 +326,24 @@ static weir_h1_stream *stream_new(weir_h1 *h1, const weir_head *head, void *user
 
 static void stream_free(weir_h1 *h1, weir_h1_stream *open)
 {
+    WEIR_ASSERT(h1->conn.out == &open->out);
     weir_ledger_fold(&h1->conn.ledger, &open->stream.owner);
     weir_h1_decode_clear(&open->decode);
     weir_stream_clear(&open->stream);
-    weir_release(h1->conn.allocator, open);
+    if (weir_out_octets(&open->out) == 0) {
+        forget_out(h1);
+    } else {
+        WEIR_ASSERT(h1->conn.withholds); /* a send of it may be under way */
+    }
+}
+
+/* The queue goes, and with it what is left of the exchange that it was of. */
+static void forget_out(weir_h1 *h1)
+{
+    if (h1->conn.out) {
+        weir_release(h1->conn.allocator, WEIR_CONTAINER_OF(h1->conn.out, weir_h1_stream, out));
+        h1->conn.out = NULL;
+    }
 }
 
 static weir_status fits_length(const weir_h1_encode *encode, size_t octets, bool end)
@@ -408,7 +433,6 @@ static void tell_head(weir_h1 *h1)
     weir_stream *stream = &h1->open->stream;
     const weir_h1_framing *framing = &h1->open->decode.framing;
     h1->is_until_close = framing->is_tunnel || framing->body.framing == WEIR_FRAMING_UNTIL_CLOSE;
-    h1->keep_alive_ns = framing->keep_alive_ns;
     weir_message *head = weir_h1_decode_take(&h1->open->decode);
     const bool is_welcome = head->code < 300;
     weir_stream_tell_message(stream, &h1->conn.ready, WEIR_CONN_HEAD, head);
@@ -561,6 +585,9 @@ static void publish(weir_h1 *h1)
     }
     facts.accepting = facts.unfit == WEIR_FIT;
     facts.reusable = facts.accepting;
-    facts.keep_alive_ns = h1->keep_alive_ns;
+    if (h1->open && (h1->receiving == WEIR_H1_RECEIVING_BODY ||
+                     h1->receiving == WEIR_H1_RECEIVING_ENDED)) {
+        facts.keep_alive_ns = h1->open->decode.framing.keep_alive_ns; /* of its final head */
+    }
     weir_conn_set_facts(&h1->conn, facts);
 }

@@ -15,8 +15,9 @@
  * ABANDONED and CLOSED are for good. Octets are read while receiving is HEAD or BODY; at any other
  * time they are charged to UNREAD and make the connection unfit.
  *
- * What belongs to an exchange is allocated by open and given back by close: an idle connection is
- * the struct below and nothing else.
+ * What belongs to an exchange, the send queue too, is allocated by open and given back by close: an
+ * idle connection is the struct below and nothing else. A queue that an exchange leaves behind,
+ * which nothing follows, stays until the connection is freed.
  *
  * Functions: conn_common.h. The struct is open for the tests.
  */
@@ -49,6 +50,7 @@ typedef struct weir_h1_stream {
     weir_stream stream; /* first: weir_stream * is what users hold */
     weir_h1_encode encode;
     weir_h1_decode decode;
+    weir_out out; /* conn.out */
     bool awaits_room; /* a write was answered AGAIN */
 } weir_h1_stream;
 
@@ -58,7 +60,6 @@ typedef struct weir_h1 {
     weir_h1_sending sending;
     weir_h1_receiving receiving;
     uint32_t last_id;
-    weir_time keep_alive_ns; /* what the last final head said */
     /* What the reuse rule looks at besides the two states; none is ever taken back. */
     bool closes; /* a head said that this is the last response, or HTTP/1.0 did not say more */
     bool is_until_close; /* the content, or a tunnel, goes on until the close */

@@ -152,7 +152,7 @@ static weir_h2_account account_of_stream(weir_h2_stream *stream, weir_h2_frame_h
 static bool is_idle(const weir_h2_session *session, uint32_t id)
 {
     /* The first stream that is opened closes every lower one (RFC 9113 s5.1.1). */
-    bool none_opened = session->next_id == session->conn.limits.first_stream;
+    bool none_opened = session->next_id == session->conn.limits->first_stream;
     return none_opened || id % 2 == 0 || id >= session->next_id;
 }
 
@@ -320,7 +320,7 @@ static void judge_headers(weir_h2_session *session, weir_h2_frame_head head)
 
 static void judge_continuation(weir_h2_session *session, weir_h2_frame_head head)
 {
-    uint32_t limit = session->conn.limits.head_octets;
+    uint32_t limit = session->conn.limits->head_octets;
     session->block.continuations++;
     session->block.octets += head.length;
     if (session->block.continuations > LEAST_CONTINUATIONS + limit / CONTINUATION_OCTETS) {

@@ -97,7 +97,7 @@ static void begin_section(weir_h2_session *session)
         weir_h2_section_begin_unwanted(&block->section);
         return;
     }
-    const weir_conn_limits *limits = &session->conn.limits;
+    const weir_conn_limits *limits = session->conn.limits;
     weir_h2_section_options options = {
         .is_trailers = stream->receiving == WEIR_H2_RECEIVE_BODY,
         .is_connect = stream->is_connect,
@@ -229,7 +229,7 @@ static void end_data(weir_h2_session *session, weir_h2_frame_head head)
     uint32_t increment = weir_window_credit(&session->window, 0);
     if (increment > 0) {
         weir_h2_session_answered(session,
-                                 weir_h2_queue_window_update(&session->conn.out, NULL, increment));
+                                 weir_h2_queue_window_update(session->conn.out, NULL, increment));
     }
     weir_h2_stream *stream = session->frame_stream;
     if (!stream) {
@@ -276,7 +276,7 @@ static void act_on_section(weir_h2_session *session, weir_h2_stream *stream)
     weir_status status = weir_h2_section_end(section);
     if (status == WEIR_OK) {
         weir_h2_section_place place = {&session->conn.ready, session->block.end_stream,
-                                       session->conn.limits.informational};
+                                       session->conn.limits->informational};
         status = weir_h2_stream_section(stream, section, &place, &what);
     } else {
         what = section->what;
@@ -337,7 +337,7 @@ static void end_ping(weir_h2_session *session, weir_h2_frame_head head)
         return;
     }
     weir_h2_session_answered(session,
-                             weir_h2_queue_ping(&session->conn.out, true, session->scratch));
+                             weir_h2_queue_ping(session->conn.out, true, session->scratch));
 }
 
 /* RFC 9113 s6.8 */

@@ -74,7 +74,7 @@ weir_status weir_h2_open(weir_conn *conn, const weir_head *head, void *user, wei
     weir_status status = encode(session, &section, &block, &heap, few);
     if (status == WEIR_OK) {
         enrol(session, stream);
-        weir_h2_queue_block(&conn->out, &block);
+        weir_h2_queue_block(conn->out, &block);
         *base = &stream->base;
     } else {
         weir_h2_table_trim(&session->table);
@@ -140,7 +140,7 @@ weir_status weir_h2_write_trailers(weir_conn *conn, weir_stream *base, const wei
                            .end_stream = true};
     status = encode(session, &section, &block, &heap, few);
     if (status == WEIR_OK) {
-        weir_h2_queue_block(&conn->out, &block);
+        weir_h2_queue_block(conn->out, &block);
         weir_h2_stream_sent_end(stream);
         weir_h2_session_settle(session, stream);
     }
@@ -191,8 +191,8 @@ void weir_h2_send_unblock(weir_h2_session *session, weir_h2_stream *stream)
 
 void weir_h2_send_wake(weir_h2_session *session)
 {
-    size_t queued = weir_out_octets(&session->conn.out);
-    if (session->send_window > 0 && queued <= session->conn.limits.out_octets / 2) {
+    size_t queued = weir_out_octets(session->conn.out);
+    if (session->send_window > 0 && queued <= session->conn.out->octets.limit_octets / 2) {
         tell_writable(session, &session->hungry);
         tell_writable(session, &session->fed);
     }
@@ -270,7 +270,7 @@ static weir_h2_stream *make_stream(weir_h2_session *session, const weir_head *he
                                     .user = user,
                                     .bin = conn->bin,
                                     .head = head,
-                                    .inbox_octets = conn->limits.inbox_octets,
+                                    .inbox_octets = conn->limits->inbox_octets,
                                     .window_octets = session->initial_window,
                                     .send_window = (int32_t)session->peer.initial_window_octets,
                                 });
@@ -308,14 +308,14 @@ static weir_status encode(weir_h2_session *session, const weir_h2_section_fields
         *heap = weir_alloc(conn->allocator, bound);
         to = *heap;
     }
-    if (!to || !weir_out_prepare(&conn->out, weir_h2_block_octets(bound, block->max_frame_octets),
+    if (!to || !weir_out_prepare(conn->out, weir_h2_block_octets(bound, block->max_frame_octets),
                                  weir_h2_block_runs(bound, block->max_frame_octets))) {
         return WEIR_E_NOMEM;
     }
     size_t length = 0;
     weir_status status = weir_h2_hpack_encode(session->hpack, section, to, &length);
     if (status != WEIR_OK) {
-        (void)weir_out_prepare(&conn->out, 0, 0);
+        (void)weir_out_prepare(conn->out, 0, 0);
         return status;
     }
     block->octets = (weir_span){to, length};
@@ -347,8 +347,8 @@ static weir_status check_write(const weir_h2_stream *stream, weir_span octets, b
 static size_t portion(const weir_h2_session *session, const weir_h2_stream *stream, size_t rest,
                       size_t allowance)
 {
-    size_t room = weir_out_room(&session->conn.out);
-    size_t least = weir_min(LEAST_FRAME_OCTETS, session->conn.limits.out_octets / 4);
+    size_t room = weir_out_room(session->conn.out);
+    size_t least = weir_min(LEAST_FRAME_OCTETS, session->conn.out->octets.limit_octets / 4);
     if (session->send_window <= 0 || stream->send_window <= 0 ||
         room < WEIR_H2_FRAME_HEAD_OCTETS + weir_min(rest, least)) {
         return 0;
@@ -362,7 +362,7 @@ static size_t portion(const weir_h2_session *session, const weir_h2_stream *stre
 static weir_status send_data(weir_h2_session *session, weir_h2_stream *stream, weir_span content,
                              bool end)
 {
-    if (!weir_h2_queue_data(&session->conn.out, &stream->base.owner, content, end)) {
+    if (!weir_h2_queue_data(session->conn.out, &stream->base.owner, content, end)) {
         return WEIR_E_NOMEM;
     }
     session->send_window -= (int32_t)content.length;
@@ -419,7 +419,7 @@ static void tell_writable(weir_h2_session *session, weir_list *list)
 /* The full window, if the memory for all inboxes allows it now. */
 static uint32_t target_window(const weir_h2_session *session, const weir_h2_stream *stream)
 {
-    const weir_conn_limits *limits = &session->conn.limits;
+    const weir_conn_limits *limits = session->conn.limits;
     uint32_t limit = stream->window.limit_octets;
     uint32_t full = limits->inbox_octets < WEIR_WINDOW_MAX_OCTETS ? limits->inbox_octets
                                                                   : WEIR_WINDOW_MAX_OCTETS;
@@ -433,6 +433,6 @@ static void announce(weir_h2_session *session, weir_h2_stream *stream, uint32_t 
     session->committed_octets += stream->window.limit_octets - limit_before;
     if (increment > 0) {
         weir_h2_session_answered(session, weir_h2_queue_window_update(
-                                              &session->conn.out, &stream->base.owner, increment));
+                                              session->conn.out, &stream->base.owner, increment));
     }
 }

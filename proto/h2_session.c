@@ -38,29 +38,29 @@ weir_conn *weir_h2_new(const weir_conn_options *options, weir_time now_ns)
         return NULL;
     }
     weir_conn *conn = &session->conn;
-    weir_conn_init(conn, options, now_ns);
-    if (conn->limits.out_octets < LEAST_OUT_OCTETS) {
-        conn->limits.out_octets = LEAST_OUT_OCTETS;
-        weir_out_init(&conn->out, conn->bin, LEAST_OUT_OCTETS);
-    }
+    weir_conn_init(conn, options, &session->annex, now_ns);
+    conn->out = &session->out;
+    weir_out_init(conn->out, conn->bin,
+                  conn->limits->out_octets < LEAST_OUT_OCTETS ? LEAST_OUT_OCTETS
+                                                              : conn->limits->out_octets);
     weir_h2_reader_init(&session->reader, &conn->ledger);
     weir_h2_table_init(&session->table, conn->allocator);
     weir_list_init(&session->streams);
     weir_list_init(&session->hungry);
     weir_list_init(&session->fed);
     weir_window_init(&session->window, WEIR_WINDOW_DEFAULT_OCTETS);
-    weir_h2_budget_init(&session->budget, conn->limits.unproductive_frames, now_ns);
+    weir_h2_budget_init(&session->budget, conn->limits->unproductive_frames, now_ns);
     session->peer = (weir_h2_peer){
         .streams = 100, /* until the peer says: RFC 9113 s6.5.2 recommends it not be less */
         .initial_window_octets = WEIR_WINDOW_DEFAULT_OCTETS,
         .max_frame_octets = WEIR_H2_MIN_FRAME_OCTETS,
     };
     session->send_window = (int32_t)WEIR_WINDOW_DEFAULT_OCTETS;
-    session->next_id = conn->limits.first_stream;
+    session->next_id = conn->limits->first_stream;
     session->goaway_last_id = WEIR_H2_STREAM_ID_MASK;
     session->received_ns = now_ns;
     session->ping_sent_ns = WEIR_NEVER;
-    session->settings_due_ns = weir_time_add(now_ns, conn->limits.settings_ns);
+    session->settings_due_ns = weir_time_add(now_ns, conn->limits->settings_ns);
     session->hpack = weir_h2_hpack_new(conn->allocator);
     if (!session->hpack || !begin(session)) {
         weir_h2_free(conn);
@@ -91,7 +91,7 @@ void weir_h2_cancel(weir_conn *conn, weir_stream *base, uint32_t h2_code)
     if (weir_h2_stream_is_closed(stream)) {
         return;
     }
-    bool queued = weir_h2_queue_rst_stream(&conn->out, &base->owner, h2_code);
+    bool queued = weir_h2_queue_rst_stream(conn->out, &base->owner, h2_code);
     weir_h2_stream_reset(stream);
     weir_h2_session_settle(session, stream);
     if (!queued) {
@@ -109,7 +109,7 @@ void weir_h2_close(weir_conn *conn, weir_stream *base, weir_tally *tally)
     session->committed_octets -= stream->window.limit_octets;
     weir_h2_table_remove(&session->table, stream);
     weir_list_remove(&stream->all);
-    weir_out_disown(&conn->out, &base->owner);
+    weir_out_disown(conn->out, &base->owner);
     *tally = base->owner.tally;
     weir_ledger_fold(&conn->ledger, &base->owner);
     weir_h2_stream_clear(stream);
@@ -158,7 +158,7 @@ void weir_h2_end(weir_conn *conn, const weir_failure *failure)
 void weir_h2_sent(weir_conn *conn, size_t octets)
 {
     weir_h2_session *session = weir_h2_session_of(conn);
-    weir_out_sent(&conn->out, &conn->ledger, octets);
+    weir_out_sent(conn->out, &conn->ledger, octets);
     session->answer_octets -= session->answer_octets < octets ? session->answer_octets : octets;
     weir_h2_send_wake(session);
     weir_h2_session_update_facts(session);
@@ -197,7 +197,7 @@ void weir_h2_tick(weir_conn *conn)
             uint8_t opaque[8] = {'w', 'e', 'i', 'r'};
             weir_h2_put32(opaque + 4, (uint32_t)++session->pings);
             session->ping_sent_ns = conn->now_ns;
-            weir_h2_session_answered(session, weir_h2_queue_ping(&conn->out, false, opaque));
+            weir_h2_session_answered(session, weir_h2_queue_ping(conn->out, false, opaque));
         }
     }
     weir_h2_session_update_facts(session);
@@ -208,7 +208,7 @@ void weir_h2_shutdown(weir_conn *conn)
     weir_h2_session *session = weir_h2_session_of(conn);
     if (!session->shut_down && !weir_h2_session_has_failed(session)) {
         session->shut_down = true;
-        if (!weir_h2_queue_goaway(&conn->out, WEIR_H2_NO_ERROR)) {
+        if (!weir_h2_queue_goaway(conn->out, WEIR_H2_NO_ERROR)) {
             weir_h2_session_fail_nomem(session);
         }
     }
@@ -257,7 +257,7 @@ void weir_h2_session_fail(weir_h2_session *session, weir_h2_fault fault)
                                    .offset = WEIR_UNKNOWN,
                                    .what = fault.what};
     /* Without memory the peer is not told; it sees the close. */
-    (void)weir_h2_queue_goaway(&conn->out, fault.code);
+    (void)weir_h2_queue_goaway(conn->out, fault.code);
     lose_all(session, &conn->failure);
     weir_h2_session_update_facts(session);
 }
@@ -281,7 +281,7 @@ void weir_h2_session_fail_stream(weir_h2_session *session, weir_h2_stream *strea
     WEIR_ASSERT(!weir_h2_stream_is_closed(stream));
     weir_failure failure = stream_failure(stream, fault);
     bool queued =
-        weir_h2_queue_rst_stream(&session->conn.out, &stream->base.owner, (uint32_t)fault.code);
+        weir_h2_queue_rst_stream(session->conn.out, &stream->base.owner, (uint32_t)fault.code);
     weir_stream_tell_failed(&stream->base, &session->conn.ready, &failure);
     weir_h2_stream_reset(stream);
     weir_h2_session_settle(session, stream);
@@ -340,10 +340,10 @@ weir_processed weir_h2_session_processed(const weir_h2_stream *stream)
 void weir_h2_session_update_facts(weir_h2_session *session)
 {
     weir_conn *conn = &session->conn;
-    size_t queued = weir_out_octets(&conn->out);
-    if (queued > (size_t)CHOKED_AT * conn->limits.out_octets) {
+    size_t queued = weir_out_octets(conn->out);
+    if (queued > (size_t)CHOKED_AT * conn->out->octets.limit_octets) {
         session->choked = true;
-    } else if (queued <= conn->limits.out_octets) {
+    } else if (queued <= conn->out->octets.limit_octets) {
         session->choked = false;
     }
     weir_facts facts = conn->facts;
@@ -357,7 +357,7 @@ void weir_h2_session_update_facts(weir_h2_session *session)
 
 uint32_t weir_h2_session_capacity(const weir_h2_session *session)
 {
-    uint32_t ours = session->conn.limits.streams;
+    uint32_t ours = session->conn.limits->streams;
     return session->peer.streams < ours ? session->peer.streams : ours;
 }
 
@@ -377,7 +377,7 @@ void weir_h2_session_answered(weir_h2_session *session, bool queued)
         return;
     }
     session->answer_octets += ANSWER_OCTETS;
-    if (session->answer_octets > (uint64_t)FLOODED_AT * conn->limits.out_octets) {
+    if (session->answer_octets > (uint64_t)FLOODED_AT * conn->out->octets.limit_octets) {
         weir_h2_session_fail(session,
                              (weir_h2_fault){.status = WEIR_E_LIMIT_FLOOD,
                                              .code = WEIR_H2_ENHANCE_YOUR_CALM,
@@ -389,15 +389,15 @@ void weir_h2_session_answered(weir_h2_session *session, bool queued)
 static bool begin(weir_h2_session *session)
 {
     weir_conn *conn = &session->conn;
-    if (!weir_h2_queue_preface(&conn->out) || !weir_h2_settings_queue(session)) {
+    if (!weir_h2_queue_preface(conn->out) || !weir_h2_settings_queue(session)) {
         return false;
     }
-    uint32_t target = conn->limits.conn_inbox_octets;
+    uint32_t target = conn->limits->conn_inbox_octets;
     if (target > WEIR_WINDOW_MAX_OCTETS) {
         target = WEIR_WINDOW_MAX_OCTETS;
     }
     uint32_t increment = weir_window_raise(&session->window, target);
-    return increment == 0 || weir_h2_queue_window_update(&conn->out, NULL, increment);
+    return increment == 0 || weir_h2_queue_window_update(conn->out, NULL, increment);
 }
 
 static weir_unfit unfit(const weir_h2_session *session)
@@ -478,7 +478,7 @@ static weir_failure end_failure(const weir_h2_session *session, const weir_failu
 /* When a PING is due, or its answer; anything that is received proves as much as an answer. */
 static weir_time ping_due_ns(const weir_h2_session *session)
 {
-    const weir_conn_limits *limits = &session->conn.limits;
+    const weir_conn_limits *limits = session->conn.limits;
     if (session->ping_sent_ns != WEIR_NEVER) {
         weir_time since_ns = session->received_ns > session->ping_sent_ns ? session->received_ns
                                                                           : session->ping_sent_ns;

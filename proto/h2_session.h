@@ -54,6 +54,8 @@ typedef struct weir_h2_inbound_block {
 
 typedef struct weir_h2_session {
     weir_conn conn; /* first */
+    weir_ledger_annex annex;
+    weir_out out;
     weir_h2_hpack *hpack;
     weir_h2_reader reader;
     weir_h2_table table;

@@ -41,7 +41,7 @@ static void move_windows(weir_h2_session *session, int64_t delta);
 
 bool weir_h2_settings_queue(weir_h2_session *session)
 {
-    const weir_conn_limits *limits = &session->conn.limits;
+    const weir_conn_limits *limits = session->conn.limits;
     weir_h2_setting settings[5];
     size_t count = 0;
     settings[count++] = (weir_h2_setting){ENABLE_PUSH, 0};
@@ -52,7 +52,7 @@ bool weir_h2_settings_queue(weir_h2_session *session)
     if (limits->header_table_octets != WEIR_H2_TABLE_OCTETS) {
         settings[count++] = (weir_h2_setting){HEADER_TABLE_SIZE, limits->header_table_octets};
     }
-    return weir_h2_queue_settings(&session->conn.out, settings, count);
+    return weir_h2_queue_settings(session->conn.out, settings, count);
 }
 
 void weir_h2_settings_begin(weir_h2_session *session)
@@ -125,7 +125,7 @@ void weir_h2_settings_commit(weir_h2_session *session)
                     (int64_t)session->peer.initial_window_octets;
     session->peer = session->peer_next;
     session->preface_seen = true;
-    weir_h2_session_answered(session, weir_h2_queue_settings_ack(&session->conn.out));
+    weir_h2_session_answered(session, weir_h2_queue_settings_ack(session->conn.out));
     if (is_moved) {
         move_windows(session, delta);
     }
@@ -138,7 +138,7 @@ void weir_h2_settings_acknowledged(weir_h2_session *session)
         return;
     }
     session->settings_due_ns = WEIR_NEVER;
-    uint32_t octets = session->conn.limits.header_table_octets;
+    uint32_t octets = session->conn.limits->header_table_octets;
     if (octets != WEIR_H2_TABLE_OCTETS && !weir_h2_hpack_limit_decoder(session->hpack, octets)) {
         weir_h2_session_fail_nomem(session);
     }

@@ -16,6 +16,8 @@
 static void move(weir_octets *counter, weir_direction direction, uint64_t octets);
 static uint64_t get(const weir_octets *counter, weir_direction direction);
 static weir_octets *owner_row(weir_owner *owner, weir_row row);
+static weir_octets *conn_row(weir_ledger *ledger, size_t row);
+static void add(weir_octets *sum, weir_octets octets);
 static void touch(weir_ledger *ledger, weir_owner *owner, weir_direction direction,
                   uint64_t octets);
 static weir_owner *touched_owner(weir_list *node, weir_direction direction);
@@ -26,29 +28,34 @@ static bool is_tls_row(size_t row);
 static weir_tally exchanges_sum(const weir_ledger *ledger);
 static weir_octets rows_sum(const weir_ledger *ledger);
 
-void weir_ledger_init(weir_ledger *ledger, bool over_tls)
+void weir_ledger_init(weir_ledger *ledger, bool over_tls, weir_ledger_annex *annex)
 {
-    *ledger = (weir_ledger){.over_tls = over_tls};
+    WEIR_ASSERT(annex != NULL || !over_tls);
+    *ledger = (weir_ledger){.annex = annex};
     weir_list_init(&ledger->open);
-    weir_list_init(&ledger->touched[WEIR_SENT]);
-    weir_list_init(&ledger->touched[WEIR_RECEIVED]);
     weir_list_init(&ledger->moved);
+    if (annex != NULL) {
+        *annex = (weir_ledger_annex){.over_tls = over_tls};
+        weir_list_init(&annex->touched[WEIR_SENT]);
+        weir_list_init(&annex->touched[WEIR_RECEIVED]);
+    }
 }
 
 void weir_ledger_inherit(weir_ledger *ledger, const weir_ledger *from)
 {
     WEIR_ASSERT(weir_list_is_empty(&from->open));
     WEIR_ASSERT(weir_list_is_empty(&ledger->open));
+    WEIR_ASSERT(ledger->annex != NULL);
+    WEIR_ASSERT(from->annex != NULL);
     for (size_t i = 0; i < WEIR_CONN_ROWS; i++) {
-        move(&ledger->rows[i], WEIR_SENT, from->rows[i].sent);
-        move(&ledger->rows[i], WEIR_RECEIVED, from->rows[i].received);
+        add(conn_row(ledger, i), weir_ledger_row(from, (weir_conn_row)i));
     }
     move(&ledger->plain, WEIR_SENT, from->plain.sent);
     move(&ledger->plain, WEIR_RECEIVED, from->plain.received);
     move(&ledger->wire, WEIR_SENT, from->wire.sent);
     move(&ledger->wire, WEIR_RECEIVED, from->wire.received);
-    ledger->undecided = from->undecided;
-    ledger->torn = from->torn;
+    ledger->annex->undecided = from->annex->undecided;
+    ledger->annex->torn = from->annex->torn;
 }
 
 void weir_ledger_open(weir_ledger *ledger, weir_owner *owner, uint32_t id)
@@ -69,8 +76,10 @@ void weir_ledger_fold(weir_ledger *ledger, weir_owner *owner)
     weir_list_remove(&owner->link);
     weir_list_remove(&owner->moved);
     for (weir_direction d = WEIR_SENT; d < WEIR_DIRECTIONS; d++) {
-        WEIR_ASSERT(owner->in_record[d] <= UINT32_MAX - ledger->folded_in_record[d]);
-        ledger->folded_in_record[d] += owner->in_record[d];
+        if (owner->in_record[d] > 0) {
+            WEIR_ASSERT(owner->in_record[d] <= UINT32_MAX - ledger->annex->folded_in_record[d]);
+            ledger->annex->folded_in_record[d] += owner->in_record[d];
+        }
         untouch(owner, d);
     }
 }
@@ -92,8 +101,30 @@ void weir_ledger_charge(weir_ledger *ledger, weir_owner *owner, weir_row row,
         WEIR_ASSERT(row >= WEIR_ROW_CONN);
         size_t i = (size_t)row - WEIR_ROW_CONN;
         WEIR_ASSERT(i < WEIR_CONN_ROWS);
-        move(&ledger->rows[i], direction, octets);
+        move(conn_row(ledger, i), direction, octets);
     }
+}
+
+weir_octets weir_ledger_row(const weir_ledger *ledger, weir_conn_row row)
+{
+    WEIR_ASSERT(row < WEIR_CONN_ROWS);
+    if (row == WEIR_ROW_LATE) {
+        return ledger->late;
+    }
+    if (row == WEIR_ROW_UNREAD) {
+        return ledger->unread;
+    }
+    return ledger->annex ? ledger->annex->rows[row] : (weir_octets){0, 0};
+}
+
+weir_octets weir_ledger_undecided(const weir_ledger *ledger)
+{
+    return ledger->annex ? ledger->annex->undecided : (weir_octets){0, 0};
+}
+
+weir_octets weir_ledger_torn(const weir_ledger *ledger)
+{
+    return ledger->annex ? ledger->annex->torn : (weir_octets){0, 0};
 }
 
 weir_owner *weir_ledger_next_moved(weir_ledger *ledger)
@@ -108,12 +139,13 @@ weir_owner *weir_ledger_next_moved(weir_ledger *ledger)
 
 void weir_ledger_share(weir_ledger *ledger, weir_direction direction, uint64_t overhead_octets)
 {
-    WEIR_ASSERT(ledger->over_tls);
+    WEIR_ASSERT(weir_ledger_is_over_tls(ledger));
     WEIR_ASSERT(overhead_octets <= UINT32_MAX);
-    weir_list *touched = &ledger->touched[direction];
-    uint32_t folded_octets = ledger->folded_in_record[direction];
+    weir_ledger_annex *annex = ledger->annex;
+    weir_list *touched = &annex->touched[direction];
+    uint32_t folded_octets = annex->folded_in_record[direction];
     if (weir_list_is_empty(touched) && folded_octets == 0) {
-        move(&ledger->rows[WEIR_ROW_TLS_CONTROL], direction, overhead_octets);
+        move(&annex->rows[WEIR_ROW_TLS_CONTROL], direction, overhead_octets);
         return;
     }
 
@@ -122,7 +154,7 @@ void weir_ledger_share(weir_ledger *ledger, weir_direction direction, uint64_t o
     folded.in_record[direction] = folded_octets;
     weir_list_init(&folded.touched[direction]);
     weir_list_push_back(touched, &folded.touched[direction]);
-    ledger->folded_in_record[direction] = 0;
+    annex->folded_in_record[direction] = 0;
 
     uint64_t left = overhead_octets - share_floors(touched, direction, overhead_octets);
     for (; left > 0; left--) {
@@ -133,7 +165,7 @@ void weir_ledger_share(weir_ledger *ledger, weir_direction direction, uint64_t o
     while (!weir_list_is_empty(touched)) {
         untouch(touched_owner(touched->next, direction), direction);
     }
-    move(&ledger->rows[WEIR_ROW_TLS_CONTROL], direction, get(&folded.tally.tls, direction));
+    move(&annex->rows[WEIR_ROW_TLS_CONTROL], direction, get(&folded.tally.tls, direction));
 }
 
 void weir_ledger_plain(weir_ledger *ledger, weir_direction direction, uint64_t octets)
@@ -148,22 +180,25 @@ void weir_ledger_wire(weir_ledger *ledger, weir_direction direction, uint64_t oc
 
 void weir_ledger_set_undecided(weir_ledger *ledger, weir_direction direction, uint64_t octets)
 {
-    *(direction == WEIR_SENT ? &ledger->undecided.sent : &ledger->undecided.received) = octets;
+    weir_octets *undecided = &ledger->annex->undecided;
+    *(direction == WEIR_SENT ? &undecided->sent : &undecided->received) = octets;
 }
 
 void weir_ledger_set_torn(weir_ledger *ledger, weir_direction direction, uint64_t octets)
 {
-    WEIR_ASSERT(ledger->over_tls || octets == 0);
-    *(direction == WEIR_SENT ? &ledger->torn.sent : &ledger->torn.received) = octets;
+    WEIR_ASSERT(weir_ledger_is_over_tls(ledger) || octets == 0);
+    weir_octets *torn = &ledger->annex->torn;
+    *(direction == WEIR_SENT ? &torn->sent : &torn->received) = octets;
 }
 
 void weir_ledger_settle(weir_ledger *ledger)
 {
-    for (weir_direction d = WEIR_SENT; d < WEIR_DIRECTIONS; d++) {
+    const weir_ledger_annex *annex = ledger->annex;
+    for (weir_direction d = WEIR_SENT; annex && d < WEIR_DIRECTIONS; d++) {
         weir_ledger_charge(ledger, NULL, weir_row_of_conn(WEIR_ROW_OTHER), d,
-                           get(&ledger->undecided, d));
+                           get(&annex->undecided, d));
         weir_ledger_charge(ledger, NULL, weir_row_of_conn(WEIR_ROW_TLS_CONTROL), d,
-                           get(&ledger->torn, d));
+                           get(&annex->torn, d));
         weir_ledger_set_undecided(ledger, d, 0);
         weir_ledger_set_torn(ledger, d, 0);
     }
@@ -175,25 +210,24 @@ bool weir_ledger_plain_holds(const weir_ledger *ledger)
     weir_octets sum = weir_tally_plain(&exchanges);
     for (size_t i = 0; i < WEIR_CONN_ROWS; i++) {
         if (!is_tls_row(i)) {
-            sum.sent += ledger->rows[i].sent;
-            sum.received += ledger->rows[i].received;
+            add(&sum, weir_ledger_row(ledger, (weir_conn_row)i));
         }
     }
-    return ledger->plain.sent == sum.sent + ledger->undecided.sent &&
-           ledger->plain.received == sum.received + ledger->undecided.received;
+    add(&sum, weir_ledger_undecided(ledger));
+    return ledger->plain.sent == sum.sent && ledger->plain.received == sum.received;
 }
 
 bool weir_ledger_wire_holds(const weir_ledger *ledger)
 {
-    weir_octets tls = exchanges_sum(ledger).tls;
+    weir_octets sum = ledger->plain;
+    add(&sum, exchanges_sum(ledger).tls);
     for (size_t i = 0; i < WEIR_CONN_ROWS; i++) {
         if (is_tls_row(i)) {
-            tls.sent += ledger->rows[i].sent;
-            tls.received += ledger->rows[i].received;
+            add(&sum, weir_ledger_row(ledger, (weir_conn_row)i));
         }
     }
-    return ledger->wire.sent == ledger->plain.sent + tls.sent + ledger->torn.sent &&
-           ledger->wire.received == ledger->plain.received + tls.received + ledger->torn.received;
+    add(&sum, weir_ledger_torn(ledger));
+    return ledger->wire.sent == sum.sent && ledger->wire.received == sum.received;
 }
 
 bool weir_ledger_holds(const weir_ledger *ledger)
@@ -209,11 +243,18 @@ void weir_ledger_check_plain(const weir_ledger *ledger)
         for (weir_direction d = WEIR_SENT; d < WEIR_DIRECTIONS; d++) {
             bool is_touched = !weir_list_is_empty(&owner->touched[d]);
             WEIR_CHECK_ASSERT(is_touched == (owner->in_record[d] > 0));
-            WEIR_CHECK_ASSERT(!is_touched || ledger->over_tls);
+            WEIR_CHECK_ASSERT(!is_touched || weir_ledger_is_over_tls(ledger));
         }
     }
-    WEIR_CHECK_ASSERT(ledger->over_tls || ledger->folded_in_record[WEIR_SENT] == 0);
-    WEIR_CHECK_ASSERT(ledger->over_tls || ledger->folded_in_record[WEIR_RECEIVED] == 0);
+    const weir_ledger_annex *annex = ledger->annex;
+    if (annex) {
+        WEIR_CHECK_ASSERT(annex->over_tls || annex->folded_in_record[WEIR_SENT] == 0);
+        WEIR_CHECK_ASSERT(annex->over_tls || annex->folded_in_record[WEIR_RECEIVED] == 0);
+        WEIR_CHECK_ASSERT(annex->rows[WEIR_ROW_LATE].sent + annex->rows[WEIR_ROW_LATE].received == 0);
+        WEIR_CHECK_ASSERT(annex->rows[WEIR_ROW_UNREAD].sent +
+                              annex->rows[WEIR_ROW_UNREAD].received ==
+                          0);
+    }
 }
 
 void weir_ledger_check(const weir_ledger *ledger)
@@ -229,12 +270,12 @@ void weir_ledger_account(const weir_ledger *ledger, weir_account *account)
         .wire = ledger->wire,
         .plain = ledger->plain,
         .exchanges = exchanges_sum(ledger),
-        .undecided = ledger->undecided,
-        .torn = ledger->torn,
+        .undecided = weir_ledger_undecided(ledger),
+        .torn = weir_ledger_torn(ledger),
         .verdict = {.agreement = WEIR_UNAVAILABLE, .ledger = rows_sum(ledger)},
     };
     for (size_t i = 0; i < WEIR_CONN_ROWS; i++) {
-        account->rows[i] = ledger->rows[i];
+        account->rows[i] = weir_ledger_row(ledger, (weir_conn_row)i);
     }
 }
 
@@ -271,16 +312,34 @@ static weir_octets *owner_row(weir_owner *owner, weir_row row)
     weir_assert_fail("an exchange has no such row", __FILE__, __LINE__);
 }
 
+static weir_octets *conn_row(weir_ledger *ledger, size_t row)
+{
+    if (row == WEIR_ROW_LATE) {
+        return &ledger->late;
+    }
+    if (row == WEIR_ROW_UNREAD) {
+        return &ledger->unread;
+    }
+    WEIR_ASSERT(ledger->annex != NULL); /* else the connection has no such row */
+    return &ledger->annex->rows[row];
+}
+
+static void add(weir_octets *sum, weir_octets octets)
+{
+    sum->sent += octets.sent;
+    sum->received += octets.received;
+}
+
 /* Remembers that the record under way holds octets of this owner. */
 static void touch(weir_ledger *ledger, weir_owner *owner, weir_direction direction, uint64_t octets)
 {
-    if (!ledger->over_tls || octets == 0) {
+    if (!weir_ledger_is_over_tls(ledger) || octets == 0) {
         return;
     }
     WEIR_ASSERT(octets <= UINT32_MAX - owner->in_record[direction]);
     owner->in_record[direction] += (uint32_t)octets;
     if (weir_list_is_empty(&owner->touched[direction])) {
-        weir_list_push_back(&ledger->touched[direction], &owner->touched[direction]);
+        weir_list_push_back(&ledger->annex->touched[direction], &owner->touched[direction]);
     }
 }
 
@@ -356,10 +415,9 @@ static weir_octets rows_sum(const weir_ledger *ledger)
     const weir_tally exchanges = exchanges_sum(ledger);
     weir_octets sum = weir_tally_wire(&exchanges);
     for (size_t i = 0; i < WEIR_CONN_ROWS; i++) {
-        sum.sent += ledger->rows[i].sent;
-        sum.received += ledger->rows[i].received;
+        add(&sum, weir_ledger_row(ledger, (weir_conn_row)i));
     }
-    sum.sent += ledger->undecided.sent + ledger->torn.sent;
-    sum.received += ledger->undecided.received + ledger->torn.received;
+    add(&sum, weir_ledger_undecided(ledger));
+    add(&sum, weir_ledger_torn(ledger));
     return sum;
 }

@@ -25,8 +25,8 @@
  * after it was charged and before the share: its tally was final already. The folded owners of a
  * record count as one, which loses every tie.
  *
- * Ownership: the owner lives in its stream; the ledger links it from open to fold. Neither may move
- * in memory. Thread rule: none inside; the link's lock guards it.
+ * Ownership: the owner lives in its stream; the ledger links it from open to fold. The annex lies in
+ * whatever holds the ledger. None of them may move in memory. Thread rule: none inside; the link's lock guards it.
  */
 #ifndef WEIR_PROTO_LEDGER_H
 #define WEIR_PROTO_LEDGER_H
@@ -67,22 +67,39 @@ typedef struct weir_owner {
     weir_list moved;                       /* in ledger.moved */
 } weir_owner;
 
-typedef struct weir_ledger {
-    bool over_tls;    /* records are shared; set once at birth */
-    weir_time now_ns; /* of the call under way: the conn sets it */
-    weir_list open;
-    weir_list touched[WEIR_DIRECTIONS];
-    weir_list moved; /* open owners that were charged since somebody asked */
+/*
+ * What only a connection with records or frames moves: TLS, HTTP/2. Clear HTTP/1.1 has none of it,
+ * and a hundred idle connections of it should not pay for what they cannot have.
+ */
+typedef struct weir_ledger_annex {
+    bool over_tls;                              /* records are shared; set once at birth */
+    weir_list touched[WEIR_DIRECTIONS];         /* owners in the record under way */
     uint32_t folded_in_record[WEIR_DIRECTIONS]; /* of owners folded since the last share */
-    weir_tally closed;
-    weir_octets rows[WEIR_CONN_ROWS];
-    weir_octets plain;
-    weir_octets wire;
+    weir_octets rows[WEIR_CONN_ROWS];           /* all but LATE and UNREAD, which stay zero here */
     weir_octets undecided;
     weir_octets torn;
+} weir_ledger_annex;
+
+typedef struct weir_ledger {
+    weir_ledger_annex *annex; /* NULL on clear HTTP/1.1 */
+    weir_time now_ns;         /* of the call under way: the conn sets it */
+    weir_list open;
+    weir_list moved; /* open owners that were charged since somebody asked */
+    weir_tally closed;
+    weir_octets late; /* the two rows that every connection has */
+    weir_octets unread;
+    weir_octets plain;
+    weir_octets wire;
 } weir_ledger;
 
-void weir_ledger_init(weir_ledger *ledger, bool over_tls);
+/* Are there records, whose overhead is shared? */
+static inline bool weir_ledger_is_over_tls(const weir_ledger *ledger)
+{
+    return ledger->annex && ledger->annex->over_tls;
+}
+
+/* The annex is *kept* and initialised here; NULL: a clear HTTP/1.1 connection. */
+void weir_ledger_init(weir_ledger *ledger, bool over_tls, weir_ledger_annex *annex);
 /* Takes over what was counted before (a handshake); no owner was ever open in `from`. */
 void weir_ledger_inherit(weir_ledger *ledger, const weir_ledger *from);
 
@@ -98,6 +115,11 @@ void weir_ledger_fold(weir_ledger *ledger, weir_owner *owner);
 /* Moves one row. `owner` is NULL for rows of the connection, and only for those. */
 void weir_ledger_charge(weir_ledger *ledger, weir_owner *owner, weir_row row,
                         weir_direction direction, uint64_t octets);
+
+/* A row of the connection; one that it cannot have is zero. */
+weir_octets weir_ledger_row(const weir_ledger *ledger, weir_conn_row row);
+weir_octets weir_ledger_undecided(const weir_ledger *ledger);
+weir_octets weir_ledger_torn(const weir_ledger *ledger);
 
 /* An open owner that was charged since it was last answered here, each once; NULL: none. */
 weir_owner *weir_ledger_next_moved(weir_ledger *ledger);

@@ -25,6 +25,7 @@ typedef struct dialing_bench {
     weir_observer observer;
     weir_exchange *exchange;
     weir_slot *slot;
+    weir_bin bin;
     weir_link *link;
     weir_dialing *dialing;
     weir_time now_ns;
@@ -55,6 +56,7 @@ static int setup(void **state)
     memset(&bench, 0, sizeof(bench));
     bench.now_ns = 1000 * MS;
     weir_failalloc_init(&bench.memory, 0);
+    weir_bin_init(&bench.bin, &bench.memory.allocator, 0);
     bench.observer = (weir_observer){.size = sizeof(weir_observer), .user = &bench, .tell = tell};
     bench.call = (weir_call)WEIR_CALL_INIT;
     bench.call.observer = &bench.observer;
@@ -93,6 +95,7 @@ static int teardown(void **state)
     dialing_bench *bench = *state;
 
     end(bench);
+    weir_bin_clear(&bench->bin);
     weir_core_clear(&bench->core);
     weir_failalloc_finish(&bench->memory);
     return 0;
@@ -116,7 +119,7 @@ static void dial(dialing_bench *bench, const char *url)
     assert_true(weir_pool_next_action(bench->core.pool, &action));
     assert_int_equal(action.kind, WEIR_ACTION_DIAL);
     bench->slot = action.slot;
-    bench->link = weir_core_link(&bench->core, action.slot, NULL, bench->exchange, &status);
+    bench->link = weir_core_link(&bench->core, action.slot, &bench->bin, bench->exchange, &status);
     assert_non_null(bench->link);
     bench->dialing = weir_dialing_new(&bench->core, bench->link, bench->exchange, bench->now_ns);
     assert_non_null(bench->dialing);

@@ -29,6 +29,8 @@ typedef struct ends {
     int fd;
     int peer;
     weir_tls_config *tls;
+    weir_bin bin;
+    weir_link_limits limits;
     weir_link *link;
 } ends;
 
@@ -60,6 +62,8 @@ static void open_ends(ends *e, bool over_tls)
         .https = over_tls, .kind = WEIR_HOST_NAME, .host = WEIR_SPAN("a.test"), .pin = WEIR_H1};
 
     *e = (ends){.fd = -1, .peer = -1};
+    e->limits.h1 = weir_conn_limits_fill(&(weir_conn_limits){0}, WEIR_H1);
+    weir_bin_init(&e->bin, weir_os_allocator(), 2);
     if (over_tls) {
         e->tls = weir_tls_config_new(&none, NULL, &status, &failure);
         assert_non_null(e->tls);
@@ -68,7 +72,8 @@ static void open_ends(ends *e, bool over_tls)
         .allocator = weir_os_allocator(),
         .key = &key,
         .tls = e->tls,
-        .limits = {.inbox_octets = 65536, .head_octets = 65536, .out_octets = 65536},
+        .bin = &e->bin,
+        .limits = &e->limits,
     };
     e->link = weir_link_new(&options, &status);
     assert_non_null(e->link);
@@ -79,6 +84,7 @@ static void open_ends(ends *e, bool over_tls)
 static void close_ends(ends *e)
 {
     weir_link_free(e->link);
+    weir_bin_clear(&e->bin);
     weir_tls_config_release(e->tls);
     weir_os_close(e->fd);
 }

@@ -40,6 +40,7 @@ typedef struct run {
     size_t live;
     weir_allocator allocator;
     weir_bin bin;
+    weir_conn_limits limits;
     weir_conn *conn;
     weir_stream *stream;
     size_t fed_octets;
@@ -140,18 +141,22 @@ static void go(run *r, const choices *chosen, weir_span octets)
                                     .resize = resize,
                                     .release = release};
     weir_bin_init(&r->bin, &r->allocator, limits % 3);
+    const weir_conn_limits given = {
+        .bare_lf = limits & 0x80,
+        .head_octets = limits & 1 ? 200 : 0,
+        .fields = limits & 2 ? 3 : 0,
+        .informational = limits & 4 ? 1 : 0,
+        .chunk_octets = limits & 8 ? 10 : 0,
+        .inbox_octets = few[(limits >> 4) % WEIR_COUNT_OF(few)],
+        .out_octets = r->is_unruly ? few[(limits >> 5) % WEIR_COUNT_OF(few)] : 0,
+    };
+    r->limits = weir_conn_limits_fill(&given, WEIR_H1);
     weir_conn_options options = {
         .protocol = WEIR_H1,
         .over_tls = chosen->request & 0x80,
         .allocator = &r->allocator,
         .bin = &r->bin,
-        .limits = {.bare_lf = limits & 0x80,
-                   .head_octets = limits & 1 ? 200 : 0,
-                   .fields = limits & 2 ? 3 : 0,
-                   .informational = limits & 4 ? 1 : 0,
-                   .chunk_octets = limits & 8 ? 10 : 0,
-                   .inbox_octets = few[(limits >> 4) % WEIR_COUNT_OF(few)],
-                   .out_octets = r->is_unruly ? few[(limits >> 5) % WEIR_COUNT_OF(few)] : 0},
+        .limits = &r->limits,
     };
     r->conn = weir_conn_new(&options, 0, &status);
     require((status == WEIR_OK) == (r->conn != NULL));

@@ -28,7 +28,9 @@ static weir_conn *stand_in_new(const weir_conn_options *options, weir_time now_n
     if (!m) {
         return NULL;
     }
-    weir_conn_init(&m->conn, options, now_ns);
+    weir_conn_init(&m->conn, options, &m->annex, now_ns);
+    m->conn.out = &m->out;
+    weir_out_init(&m->out, options->bin, m->conn.limits->out_octets);
     m->takes = SIZE_MAX;
     return &m->conn;
 }
@@ -46,7 +48,7 @@ static weir_status stand_in_open(weir_conn *conn, void *user, weir_stream **stre
     if (conn->open_streams > 0) {
         return WEIR_E_NOT_ACCEPTING;
     }
-    weir_stream_init(&m->stream, user, conn->bin, conn->limits.inbox_octets);
+    weir_stream_init(&m->stream, user, conn->bin, conn->limits->inbox_octets);
     weir_ledger_open(&conn->ledger, &m->stream.owner, 1);
     *stream = &m->stream;
     return WEIR_OK;
@@ -56,7 +58,7 @@ static weir_status stand_in_write(weir_conn *conn, weir_stream *stream, weir_spa
                                   size_t *taken)
 {
     size_t length = weir_min(octets.length, machine_of(conn)->takes);
-    if (!weir_out_append(&conn->out, &stream->owner, WEIR_ROW_BODY,
+    if (!weir_out_append(conn->out, &stream->owner, WEIR_ROW_BODY,
                          weir_span_head(octets, length))) {
         return WEIR_E_NOMEM;
     }
@@ -79,7 +81,7 @@ static size_t stand_in_feed(weir_conn *conn, weir_span octets)
 
 static void stand_in_close(weir_conn *conn, weir_stream *stream, weir_tally *tally)
 {
-    weir_out_disown(&conn->out, &stream->owner);
+    weir_out_disown(conn->out, &stream->owner);
     weir_ledger_fold(&conn->ledger, &stream->owner);
     *tally = stream->owner.tally;
     weir_stream_clear(stream);
@@ -243,13 +245,13 @@ void weir_h2_end(weir_conn *conn, const weir_failure *failure)
 void weir_h1_sent(weir_conn *conn, size_t octets)
 {
     ask(conn, "h1_sent", "wrong");
-    weir_out_sent(&conn->out, &conn->ledger, octets);
+    weir_out_sent(conn->out, &conn->ledger, octets);
 }
 
 void weir_h2_sent(weir_conn *conn, size_t octets)
 {
     ask(conn, "wrong", "h2_sent");
-    weir_out_sent(&conn->out, &conn->ledger, octets);
+    weir_out_sent(conn->out, &conn->ledger, octets);
 }
 
 weir_time weir_h2_deadline(const weir_conn *conn, weir_why *why)

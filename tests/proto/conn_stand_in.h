@@ -11,6 +11,8 @@
 
 typedef struct machine {
     weir_conn conn;
+    weir_ledger_annex annex;
+    weir_out out;
     weir_stream stream;
     const char *asked; /* the last function, with its prefix */
     size_t takes;      /* feed and write take no more than this */

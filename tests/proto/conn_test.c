@@ -173,7 +173,7 @@ static void conn__sent_plain_moves_by_what_the_kernel_took(void **state)
     weir_conn_sent(f->conn, 3, 100);
     assert_int_equal(ledger->plain.sent, 5);
     assert_int_equal(ledger->plain.received, 0);
-    assert_int_equal(ledger->rows[WEIR_ROW_LATE].sent, 3);
+    assert_int_equal(weir_ledger_row(ledger, WEIR_ROW_LATE).sent, 3);
     assert_true(weir_ledger_plain_holds(ledger));
     expect_assert_failure(weir_conn_sent(f->conn, 1, 100));
 }
@@ -299,7 +299,7 @@ static void expect_found(fixture *f, int astray)
         weir_conn_feed(f->conn, WEIR_SPAN("hello"), 100);
     }
     assert_false(weir_ledger_plain_holds(&f->conn->ledger));
-    f->conn->ledger.rows[WEIR_ROW_UNREAD].received -= (uint64_t)astray;
+    f->conn->ledger.unread.received -= (uint64_t)astray;
     f->machine->astray = 0;
 }
 

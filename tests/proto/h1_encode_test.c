@@ -20,6 +20,7 @@ typedef struct fixture {
     weir_bin bin;
     weir_out out;
     weir_ledger ledger;
+    weir_ledger_annex ledger_annex;
     weir_owner owner;
     weir_h1_encode encode;
     weir_text sent;
@@ -32,7 +33,7 @@ static int set_up(void **state)
     weir_failalloc_init(&f->failalloc, 0);
     weir_bin_init(&f->bin, &f->failalloc.allocator, 0);
     weir_out_init(&f->out, &f->bin, 65536);
-    weir_ledger_init(&f->ledger, false);
+    weir_ledger_init(&f->ledger, false, &f->ledger_annex);
     weir_ledger_open(&f->ledger, &f->owner, 1);
     weir_h1_encode_init(&f->encode, &f->out, &f->owner);
     *state = f;
@@ -309,7 +310,7 @@ static void write_all(weir_failalloc *failalloc, void *user)
     memset(&f, 0, sizeof(f));
     weir_bin_init(&f.bin, &failalloc->allocator, 0);
     weir_out_init(&f.out, &f.bin, 1 << 20);
-    weir_ledger_init(&f.ledger, false);
+    weir_ledger_init(&f.ledger, false, &f.ledger_annex);
     weir_ledger_open(&f.ledger, &f.owner, 1);
     weir_h1_encode_init(&f.encode, &f.out, &f.owner);
     static uint8_t content[40000];

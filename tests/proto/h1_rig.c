@@ -139,7 +139,7 @@ void weir_h1_rig_run(weir_h1_rig *rig, const weir_corpus_document *document,
         weir_text_printf(&rig->log, "open\n");
     }
     step_close(rig, "");
-    uint64_t unread = weir_conn_ledger(rig->conn)->rows[WEIR_ROW_UNREAD].received;
+    uint64_t unread = weir_conn_ledger(rig->conn)->unread.received;
     if (unread > 0) {
         weir_text_printf(&rig->log, "unread %llu\n", (unsigned long long)unread);
     }
@@ -216,13 +216,13 @@ static void step_limit(weir_h1_rig *rig, const char *value)
     assert_true(read);
     assert_null(rig->conn);
     if (strcmp(name, "bare_lf") == 0) {
-        rig->options.limits.bare_lf = atoi(number) != 0;
+        rig->limits.bare_lf = atoi(number) != 0;
         return;
     }
     for (size_t i = 0; i < WEIR_COUNT_OF(limits); i++) {
         if (strcmp(limits[i].name, name) == 0) {
             uint32_t limit = (uint32_t)strtoul(number, NULL, 10);
-            memcpy((char *)&rig->options.limits + limits[i].at, &limit, sizeof(limit));
+            memcpy((char *)&rig->limits + limits[i].at, &limit, sizeof(limit));
             return;
         }
     }
@@ -441,6 +441,8 @@ static bool ensure_conn(weir_h1_rig *rig)
 {
     if (!rig->conn && !rig->out_of_memory) {
         weir_status status;
+        rig->limits = weir_conn_limits_fill(&rig->limits, WEIR_H1);
+        rig->options.limits = &rig->limits;
         rig->conn = weir_conn_new(&rig->options, 0, &status);
         assert_int_equal(status, rig->conn ? WEIR_OK : WEIR_E_NOMEM);
         rig->out_of_memory = !rig->conn;
@@ -638,7 +640,7 @@ static void check_laws(const weir_h1_rig *rig)
         weir_tally_plain(&account.exchanges).received + account.rows[WEIR_ROW_UNREAD].received;
     assert_int_equal(received, rig->fed_octets);
     assert_true(weir_ledger_plain_holds(ledger));
-    if (!ledger->over_tls) {
+    if (!weir_ledger_is_over_tls(ledger)) {
         assert_true(weir_ledger_wire_holds(ledger));
     }
 }

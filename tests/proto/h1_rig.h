@@ -44,6 +44,7 @@
 typedef struct weir_h1_rig {
     weir_allocator *allocator; /* of the connection; heads are built with another one */
     weir_bin bin;
+    weir_conn_limits limits; /* as a document sets them; filled in when the connection is made */
     weir_conn_options options;
     weir_conn *conn; /* NULL: no memory for it */
     weir_stream *stream;

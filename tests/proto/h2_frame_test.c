@@ -22,6 +22,7 @@ typedef struct fixture {
     weir_bin bin;
     weir_out out;
     weir_ledger ledger;
+    weir_ledger_annex ledger_annex;
     weir_owner owner;
     weir_h2_reader reader;
 } fixture;
@@ -35,7 +36,7 @@ static int setup(void **state)
     weir_failalloc_init(&f->failalloc, 0);
     weir_bin_init(&f->bin, &f->failalloc.allocator, 0);
     weir_out_init(&f->out, &f->bin, 65536);
-    weir_ledger_init(&f->ledger, false);
+    weir_ledger_init(&f->ledger, false, &f->ledger_annex);
     weir_ledger_open(&f->ledger, &f->owner, 5);
     weir_h2_reader_init(&f->reader, &f->ledger);
     *state = f;
@@ -116,7 +117,7 @@ static void frame__reads_the_same_parts_and_charges_the_same_rows_at_every_split
         assert_int_equal(f->owner.tally.body.received - before.body.received, 5 + 5 + 3 + 2 + 4);
         assert_int_equal(f->owner.tally.framing.received - before.framing.received,
                          length - 5 - 5 - 3 - 2 - 4);
-        assert_int_equal(f->ledger.undecided.received, 0);
+        assert_int_equal(weir_ledger_undecided(&f->ledger).received, 0);
         weir_text_clear(&log);
     }
 }
@@ -127,11 +128,11 @@ static void frame__an_incomplete_header_is_undecided(void **state)
     weir_text log = {.at = NULL};
     for (size_t octets = 1; octets < WEIR_H2_FRAME_HEAD_OCTETS; octets++) {
         read_piece(f, (weir_span){(const uint8_t *)frames + octets - 1, 1}, &log);
-        assert_int_equal(f->ledger.undecided.received, octets);
+        assert_int_equal(weir_ledger_undecided(&f->ledger).received, octets);
         assert_int_equal(f->owner.tally.framing.received, 0);
     }
     read_piece(f, (weir_span){(const uint8_t *)frames + 8, 1}, &log);
-    assert_int_equal(f->ledger.undecided.received, 0);
+    assert_int_equal(weir_ledger_undecided(&f->ledger).received, 0);
     assert_int_equal(f->owner.tally.framing.received, 9);
     weir_text_clear(&log);
 }
@@ -179,7 +180,7 @@ static void frame__what_is_left_of_a_disowned_one_is_late(void **state)
     weir_h2_reader_disown(&f->reader, &f->owner);
     read_piece(f, WEIR_SPAN("llo"), &log);
     assert_int_equal(f->owner.tally.body.received, 2);
-    assert_int_equal(f->ledger.rows[WEIR_ROW_LATE].received, 3);
+    assert_int_equal(weir_ledger_row(&f->ledger, WEIR_ROW_LATE).received, 3);
     weir_text_clear(&log);
 }
 
@@ -191,7 +192,7 @@ static void frame__what_nobody_parses_is_other_behind_the_content_under_way(void
     weir_h2_reader_drain(&f->reader, WEIR_SPAN("l"));
     weir_h2_reader_drain(&f->reader, WEIR_SPAN("lo and more"));
     assert_int_equal(f->owner.tally.body.received, 5);
-    assert_int_equal(f->ledger.rows[WEIR_ROW_OTHER].received, 9);
+    assert_int_equal(weir_ledger_row(&f->ledger, WEIR_ROW_OTHER).received, 9);
     weir_text_clear(&log);
 }
 
@@ -203,7 +204,7 @@ static void frame__what_is_left_of_an_abandoned_one_is_other(void **state)
     weir_h2_reader_abandon(&f->reader);
     weir_h2_reader_drain(&f->reader, WEIR_SPAN("hello"));
     assert_int_equal(f->owner.tally.body.received, 0);
-    assert_int_equal(f->ledger.rows[WEIR_ROW_OTHER].received, 5);
+    assert_int_equal(weir_ledger_row(&f->ledger, WEIR_ROW_OTHER).received, 5);
     weir_text_clear(&log);
 }
 
@@ -229,21 +230,21 @@ static void frame__writes_each_kind_and_tags_its_row(void **state)
     const uint8_t opaque[8] = {1, 2, 3, 4, 5, 6, 7, 8};
     assert_true(weir_h2_queue_preface(out));
     EXPECT_SENT(f, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-    assert_int_equal(f->ledger.rows[WEIR_ROW_PREFACE].sent, 24);
+    assert_int_equal(weir_ledger_row(&f->ledger, WEIR_ROW_PREFACE).sent, 24);
 
     assert_true(weir_h2_queue_ping(out, false, opaque));
     assert_true(weir_h2_queue_ping(out, true, opaque));
     EXPECT_SENT(f, "\0\0\10\6\0\0\0\0\0\1\2\3\4\5\6\7\10"
                    "\0\0\10\6\1\0\0\0\0\1\2\3\4\5\6\7\10");
-    assert_int_equal(f->ledger.rows[WEIR_ROW_PING].sent, 34);
+    assert_int_equal(weir_ledger_row(&f->ledger, WEIR_ROW_PING).sent, 34);
 
     assert_true(weir_h2_queue_goaway(out, WEIR_H2_ENHANCE_YOUR_CALM));
     EXPECT_SENT(f, "\0\0\10\7\0\0\0\0\0\0\0\0\0\0\0\0\13");
-    assert_int_equal(f->ledger.rows[WEIR_ROW_GOAWAY].sent, 17);
+    assert_int_equal(weir_ledger_row(&f->ledger, WEIR_ROW_GOAWAY).sent, 17);
 
     assert_true(weir_h2_queue_window_update(out, NULL, 0x01020304));
     EXPECT_SENT(f, "\0\0\4\10\0\0\0\0\0\1\2\3\4");
-    assert_int_equal(f->ledger.rows[WEIR_ROW_WINDOW].sent, 13);
+    assert_int_equal(weir_ledger_row(&f->ledger, WEIR_ROW_WINDOW).sent, 13);
 
     assert_true(weir_h2_queue_window_update(out, &f->owner, 9));
     assert_true(weir_h2_queue_rst_stream(out, &f->owner, WEIR_H2_CANCEL));
@@ -256,7 +257,7 @@ static void frame__writes_each_kind_and_tags_its_row(void **state)
     assert_true(weir_h2_queue_settings_ack(out));
     EXPECT_SENT(f, "\0\0\14\4\0\0\0\0\0\0\2\0\0\0\0\0\4\1\2\3\4"
                    "\0\0\0\4\1\0\0\0\0");
-    assert_int_equal(f->ledger.rows[WEIR_ROW_SETTINGS].sent, 30);
+    assert_int_equal(weir_ledger_row(&f->ledger, WEIR_ROW_SETTINGS).sent, 30);
 
     assert_true(weir_h2_queue_data(out, &f->owner, WEIR_SPAN("abc"), false));
     assert_true(weir_h2_queue_data(out, &f->owner, (weir_span){NULL, 0}, true));
@@ -307,11 +308,12 @@ static void queue_some(weir_failalloc *failalloc, void *user)
     weir_bin bin;
     weir_out out;
     weir_ledger ledger;
+    weir_ledger_annex ledger_annex;
     weir_owner owner;
     static const uint8_t content[30000];
     weir_bin_init(&bin, &failalloc->allocator, 0);
     weir_out_init(&out, &bin, 65536);
-    weir_ledger_init(&ledger, false);
+    weir_ledger_init(&ledger, false, &ledger_annex);
     weir_ledger_open(&ledger, &owner, 1);
     for (unsigned i = 0; i < 6; i++) {
         /* All of the frame or none of it. */

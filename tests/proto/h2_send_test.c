@@ -667,7 +667,7 @@ static void send__records_are_shared_by_what_they_carry(void **state)
     weir_ledger *ledger = weir_conn_ledger(player->conn);
     weir_h2_player_settle(player);
     weir_ledger_share(ledger, WEIR_SENT, 22);
-    assert_int_equal(ledger->rows[WEIR_ROW_TLS_CONTROL].sent, 22);
+    assert_int_equal(weir_ledger_row(ledger, WEIR_ROW_TLS_CONTROL).sent, 22);
     says(f, "hello", "");
     weir_ledger_share(ledger, WEIR_RECEIVED, 22);
     open_request(f, "GET", WEIR_FRAMING_NONE);
@@ -676,7 +676,7 @@ static void send__records_are_shared_by_what_they_carry(void **state)
     says(f, "headers", "1 END_HEADERS :status=200");
     weir_h2_player_close(player, 1);
     weir_ledger_share(ledger, WEIR_RECEIVED, 22);
-    assert_int_equal(ledger->rows[WEIR_ROW_TLS_CONTROL].received, 44);
+    assert_int_equal(weir_ledger_row(ledger, WEIR_ROW_TLS_CONTROL).received, 44);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

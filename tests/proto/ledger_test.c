@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#define CONTROL(ledger) ((ledger)->rows[WEIR_ROW_TLS_CONTROL])
+#define CONTROL(ledger) ((ledger)->annex->rows[WEIR_ROW_TLS_CONTROL])
 
 static void charge(weir_ledger *ledger, weir_owner *owner, weir_row row, weir_direction direction,
                    uint64_t octets)
@@ -40,8 +40,9 @@ static void ledger__begins_with_zeroes_and_holds(void **state)
 {
     (void)state;
     weir_ledger ledger;
+    weir_ledger_annex ledger_annex;
     weir_account account;
-    weir_ledger_init(&ledger, true);
+    weir_ledger_init(&ledger, true, &ledger_annex);
     assert_true(weir_ledger_holds(&ledger));
     weir_ledger_account(&ledger, &account);
     assert_int_equal(account.size, sizeof(account));
@@ -53,8 +54,9 @@ static void ledger__each_row_of_an_exchange_moves_its_own_counter(void **state)
 {
     (void)state;
     weir_ledger ledger;
+    weir_ledger_annex ledger_annex;
     weir_owner owner;
-    weir_ledger_init(&ledger, false);
+    weir_ledger_init(&ledger, false, &ledger_annex);
     weir_ledger_open(&ledger, &owner, 1);
     charge(&ledger, &owner, WEIR_ROW_HEAD, WEIR_SENT, 1);
     charge(&ledger, &owner, WEIR_ROW_BODY, WEIR_SENT, 10);
@@ -77,12 +79,13 @@ static void ledger__each_row_of_the_connection_moves_its_own_counter(void **stat
     for (weir_conn_row row = 0; row < WEIR_CONN_ROWS; row++) {
         bool is_tls = row == WEIR_ROW_TLS_HANDSHAKE || row == WEIR_ROW_TLS_CONTROL;
         weir_ledger ledger;
-        weir_ledger_init(&ledger, true);
+        weir_ledger_annex ledger_annex;
+        weir_ledger_init(&ledger, true, &ledger_annex);
         weir_ledger_charge(&ledger, NULL, weir_row_of_conn(row), WEIR_SENT, 5);
         weir_ledger_charge(&ledger, NULL, weir_row_of_conn(row), WEIR_RECEIVED, 7);
         for (weir_conn_row other = 0; other < WEIR_CONN_ROWS; other++) {
-            assert_int_equal(ledger.rows[other].sent, other == row ? 5 : 0);
-            assert_int_equal(ledger.rows[other].received, other == row ? 7 : 0);
+            assert_int_equal(weir_ledger_row(&ledger, other).sent, other == row ? 5 : 0);
+            assert_int_equal(weir_ledger_row(&ledger, other).received, other == row ? 7 : 0);
         }
         /* A row above TLS breaks the first law until plain moves too, a tls row the second. */
         assert_int_equal(weir_ledger_plain_holds(&ledger), is_tls);
@@ -101,8 +104,9 @@ static void ledger__a_row_belongs_to_an_exchange_or_to_the_connection(void **sta
 {
     (void)state;
     weir_ledger ledger;
+    weir_ledger_annex ledger_annex;
     weir_owner owner;
-    weir_ledger_init(&ledger, false);
+    weir_ledger_init(&ledger, false, &ledger_annex);
     weir_ledger_open(&ledger, &owner, 1);
     expect_assert_failure(weir_ledger_charge(&ledger, NULL, WEIR_ROW_HEAD, WEIR_SENT, 1));
     expect_assert_failure(weir_ledger_charge(&ledger, NULL, WEIR_OWNER_ROWS, WEIR_SENT, 1));
@@ -120,13 +124,15 @@ static void ledger__one_octet_astray_breaks_a_law(void **state)
 {
     (void)state;
     weir_ledger ledger;
+    weir_ledger_annex ledger_annex;
     weir_owner owner;
-    weir_ledger_init(&ledger, true);
+    weir_ledger_init(&ledger, true, &ledger_annex);
     weir_ledger_open(&ledger, &owner, 1);
     charge(&ledger, &owner, WEIR_ROW_HEAD, WEIR_SENT, 100);
     charge(&ledger, &owner, WEIR_ROW_HEAD, WEIR_RECEIVED, 100);
     weir_octets *const above[] = {&owner.tally.head, &ledger.plain, &ledger.closed.body,
-                                  &ledger.rows[WEIR_ROW_PING], &ledger.undecided};
+                                  &ledger.annex->rows[WEIR_ROW_PING],
+                                  &ledger.annex->undecided, &ledger.late, &ledger.unread};
     for (size_t i = 0; i < WEIR_COUNT_OF(above); i++) {
         above[i]->sent++;
         assert_false(weir_ledger_plain_holds(&ledger));
@@ -138,8 +144,8 @@ static void ledger__one_octet_astray_breaks_a_law(void **state)
         assert_true(weir_ledger_holds(&ledger));
     }
     weir_octets *const below[] = {&owner.tally.tls,   &ledger.wire,
-                                  &ledger.closed.tls, &ledger.rows[WEIR_ROW_TLS_HANDSHAKE],
-                                  &CONTROL(&ledger),  &ledger.torn};
+                                  &ledger.closed.tls, &ledger.annex->rows[WEIR_ROW_TLS_HANDSHAKE],
+                                  &CONTROL(&ledger),  &ledger.annex->torn};
     for (size_t i = 0; i < WEIR_COUNT_OF(below); i++) {
         below[i]->sent++;
         assert_false(weir_ledger_wire_holds(&ledger));
@@ -157,9 +163,10 @@ static void ledger__folding_keeps_every_octet_and_the_final_tally(void **state)
 {
     (void)state;
     weir_ledger ledger;
+    weir_ledger_annex ledger_annex;
     weir_owner owners[3];
     weir_account account;
-    weir_ledger_init(&ledger, false);
+    weir_ledger_init(&ledger, false, &ledger_annex);
     for (uint32_t i = 0; i < 3; i++) {
         weir_ledger_open(&ledger, &owners[i], 2 * i + 1);
         charge(&ledger, &owners[i], WEIR_ROW_BODY, WEIR_RECEIVED, 10 + i);
@@ -181,8 +188,9 @@ static void ledger__an_owner_with_octets_queued_is_not_folded(void **state)
 {
     (void)state;
     weir_ledger ledger;
+    weir_ledger_annex ledger_annex;
     weir_owner owner;
-    weir_ledger_init(&ledger, false);
+    weir_ledger_init(&ledger, false, &ledger_annex);
     weir_ledger_open(&ledger, &owner, 1);
     owner.queued_octets = 1;
     expect_assert_failure(weir_ledger_fold(&ledger, &owner));
@@ -192,7 +200,8 @@ static void ledger__undecided_and_torn_belong_to_the_laws_and_are_settled_visibl
 {
     (void)state;
     weir_ledger ledger;
-    weir_ledger_init(&ledger, true);
+    weir_ledger_annex ledger_annex;
+    weir_ledger_init(&ledger, true, &ledger_annex);
     weir_ledger_plain(&ledger, WEIR_RECEIVED, 8);
     weir_ledger_wire(&ledger, WEIR_RECEIVED, 8 + 100);
     weir_ledger_wire(&ledger, WEIR_SENT, 3);
@@ -206,12 +215,12 @@ static void ledger__undecided_and_torn_belong_to_the_laws_and_are_settled_visibl
     for (int i = 0; i < 2; i++) { /* the second time there is nothing left to settle */
         weir_ledger_settle(&ledger);
         assert_true(weir_ledger_holds(&ledger));
-        assert_int_equal(ledger.rows[WEIR_ROW_OTHER].received, 8);
+        assert_int_equal(weir_ledger_row(&ledger, WEIR_ROW_OTHER).received, 8);
         assert_int_equal(CONTROL(&ledger).received, 100);
         assert_int_equal(CONTROL(&ledger).sent, 3);
-        assert_int_equal(ledger.undecided.received, 0);
-        assert_int_equal(ledger.torn.received, 0);
-        assert_int_equal(ledger.torn.sent, 0);
+        assert_int_equal(weir_ledger_undecided(&ledger).received, 0);
+        assert_int_equal(weir_ledger_torn(&ledger).received, 0);
+        assert_int_equal(weir_ledger_torn(&ledger).sent, 0);
     }
 }
 
@@ -219,8 +228,10 @@ static void ledger__takes_over_what_was_counted_before(void **state)
 {
     (void)state;
     weir_ledger handshake;
+    weir_ledger_annex handshake_annex;
     weir_ledger ledger;
-    weir_ledger_init(&handshake, true);
+    weir_ledger_annex ledger_annex;
+    weir_ledger_init(&handshake, true, &handshake_annex);
     weir_ledger_charge(&handshake, NULL, weir_row_of_conn(WEIR_ROW_TLS_HANDSHAKE), WEIR_SENT, 517);
     weir_ledger_wire(&handshake, WEIR_SENT, 517);
     charge(&handshake, NULL, weir_row_of_conn(WEIR_ROW_PROXY), WEIR_RECEIVED, 39);
@@ -228,24 +239,25 @@ static void ledger__takes_over_what_was_counted_before(void **state)
     weir_ledger_set_torn(&handshake, WEIR_RECEIVED, 100);
     assert_true(weir_ledger_holds(&handshake));
 
-    weir_ledger_init(&ledger, true);
+    weir_ledger_init(&ledger, true, &ledger_annex);
     charge(&ledger, NULL, weir_row_of_conn(WEIR_ROW_PROXY), WEIR_RECEIVED, 1);
     weir_ledger_inherit(&ledger, &handshake);
     assert_true(weir_ledger_holds(&ledger));
     assert_int_equal(ledger.wire.sent, 517);
     assert_int_equal(ledger.wire.received, 140);
     assert_int_equal(ledger.plain.received, 40);
-    assert_int_equal(ledger.rows[WEIR_ROW_TLS_HANDSHAKE].sent, 517);
-    assert_int_equal(ledger.rows[WEIR_ROW_PROXY].received, 40);
-    assert_int_equal(ledger.torn.received, 100);
+    assert_int_equal(weir_ledger_row(&ledger, WEIR_ROW_TLS_HANDSHAKE).sent, 517);
+    assert_int_equal(weir_ledger_row(&ledger, WEIR_ROW_PROXY).received, 40);
+    assert_int_equal(weir_ledger_torn(&ledger).received, 100);
 }
 
 static void ledger__an_exchange_knows_when_it_was_last_charged(void **state)
 {
     (void)state;
     weir_ledger ledger;
+    weir_ledger_annex ledger_annex;
     weir_owner owner;
-    weir_ledger_init(&ledger, false);
+    weir_ledger_init(&ledger, false, &ledger_annex);
     weir_ledger_open(&ledger, &owner, 1);
     ledger.now_ns = 50;
     charge(&ledger, &owner, WEIR_ROW_HEAD, WEIR_SENT, 1);
@@ -263,8 +275,9 @@ static void share__a_record_of_one_exchange_is_all_its_own(void **state)
 {
     (void)state;
     weir_ledger ledger;
+    weir_ledger_annex ledger_annex;
     weir_owner owner;
-    weir_ledger_init(&ledger, true);
+    weir_ledger_init(&ledger, true, &ledger_annex);
     weir_ledger_open(&ledger, &owner, 1);
     record(&ledger, &owner, (uint32_t[]){1}, 1, 22);
     assert_int_equal(owner.tally.tls.sent, 22);
@@ -277,8 +290,9 @@ static void share__is_in_proportion_by_largest_remainder(void **state)
 {
     (void)state;
     weir_ledger ledger;
+    weir_ledger_annex ledger_annex;
     weir_owner owners[3];
-    weir_ledger_init(&ledger, true);
+    weir_ledger_init(&ledger, true, &ledger_annex);
     for (uint32_t i = 0; i < 3; i++) {
         weir_ledger_open(&ledger, &owners[i], 2 * i + 1);
     }
@@ -296,8 +310,9 @@ static void share__a_tie_goes_to_the_lower_stream(void **state)
                                        {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
     for (size_t o = 0; o < WEIR_COUNT_OF(orders); o++) {
         weir_ledger ledger;
+        weir_ledger_annex ledger_annex;
         weir_owner owners[3];
-        weir_ledger_init(&ledger, true);
+        weir_ledger_init(&ledger, true, &ledger_annex);
         for (uint32_t i = 0; i < 3; i++) {
             weir_ledger_open(&ledger, &owners[i], 2 * i + 1);
         }
@@ -317,8 +332,9 @@ static void share__connection_frames_do_not_take_part(void **state)
 {
     (void)state;
     weir_ledger ledger;
+    weir_ledger_annex ledger_annex;
     weir_owner owner;
-    weir_ledger_init(&ledger, true);
+    weir_ledger_init(&ledger, true, &ledger_annex);
     weir_ledger_open(&ledger, &owner, 1);
     charge(&ledger, NULL, weir_row_of_conn(WEIR_ROW_SETTINGS), WEIR_SENT, 10000);
     record(&ledger, &owner, (uint32_t[]){1}, 1, 22);
@@ -329,8 +345,9 @@ static void share__a_record_of_connection_frames_alone_is_tls_control(void **sta
 {
     (void)state;
     weir_ledger ledger;
+    weir_ledger_annex ledger_annex;
     weir_owner owner;
-    weir_ledger_init(&ledger, true);
+    weir_ledger_init(&ledger, true, &ledger_annex);
     weir_ledger_open(&ledger, &owner, 1);
     charge(&ledger, NULL, weir_row_of_conn(WEIR_ROW_SETTINGS), WEIR_SENT, 45);
     weir_ledger_wire(&ledger, WEIR_SENT, 22);
@@ -344,8 +361,9 @@ static void share__the_record_ends_with_it(void **state)
 {
     (void)state;
     weir_ledger ledger;
+    weir_ledger_annex ledger_annex;
     weir_owner owners[2];
-    weir_ledger_init(&ledger, true);
+    weir_ledger_init(&ledger, true, &ledger_annex);
     weir_ledger_open(&ledger, &owners[0], 1);
     weir_ledger_open(&ledger, &owners[1], 3);
     record(&ledger, &owners[0], (uint32_t[]){100}, 1, 22);
@@ -363,8 +381,9 @@ static void share__the_two_directions_are_apart(void **state)
 {
     (void)state;
     weir_ledger ledger;
+    weir_ledger_annex ledger_annex;
     weir_owner owners[2];
-    weir_ledger_init(&ledger, true);
+    weir_ledger_init(&ledger, true, &ledger_annex);
     weir_ledger_open(&ledger, &owners[0], 1);
     weir_ledger_open(&ledger, &owners[1], 3);
     charge(&ledger, &owners[0], WEIR_ROW_BODY, WEIR_SENT, 10);
@@ -381,8 +400,9 @@ static void share__of_an_owner_folded_inside_the_record_is_tls_control(void **st
 {
     (void)state;
     weir_ledger ledger;
+    weir_ledger_annex ledger_annex;
     weir_owner owners[3];
-    weir_ledger_init(&ledger, true);
+    weir_ledger_init(&ledger, true, &ledger_annex);
     for (uint32_t i = 0; i < 3; i++) {
         weir_ledger_open(&ledger, &owners[i], 2 * i + 1);
         charge(&ledger, &owners[i], WEIR_ROW_BODY, WEIR_SENT, 100);
@@ -406,8 +426,9 @@ static void share__of_a_record_all_of_whose_owners_were_folded_is_tls_control(vo
 {
     (void)state;
     weir_ledger ledger;
+    weir_ledger_annex ledger_annex;
     weir_owner owners[2];
-    weir_ledger_init(&ledger, true);
+    weir_ledger_init(&ledger, true, &ledger_annex);
     for (uint32_t i = 0; i < 2; i++) {
         weir_ledger_open(&ledger, &owners[i], 2 * i + 1);
         charge(&ledger, &owners[i], WEIR_ROW_BODY, WEIR_SENT, 100);
@@ -424,8 +445,9 @@ static void share__is_a_defect_on_a_clear_link(void **state)
 {
     (void)state;
     weir_ledger ledger;
+    weir_ledger_annex ledger_annex;
     weir_owner owner;
-    weir_ledger_init(&ledger, false);
+    weir_ledger_init(&ledger, false, &ledger_annex);
     weir_ledger_open(&ledger, &owner, 1);
     charge(&ledger, &owner, WEIR_ROW_BODY, WEIR_SENT, 100);
     assert_true(weir_list_is_empty(&owner.touched[WEIR_SENT]));
@@ -475,6 +497,7 @@ static void split(part *parts, size_t count, uint64_t overhead)
 
 typedef struct world {
     weir_ledger ledger;
+    weir_ledger_annex ledger_annex;
     weir_owner owners[OWNERS];
     bool open[OWNERS];
     weir_tally expected[OWNERS]; /* of the owner that is open there */
@@ -581,7 +604,7 @@ static void assert_equal(world *w)
     assert_memory_equal(&w->ledger.closed, &w->folded, sizeof(w->folded));
     for (weir_direction d = WEIR_SENT; d < WEIR_DIRECTIONS; d++) {
         assert_int_equal(*side(&CONTROL(&w->ledger), d), w->control[d]);
-        assert_int_equal(*side(&w->ledger.rows[WEIR_ROW_PING], d), w->ping[d]);
+        assert_int_equal(*side(&w->ledger.annex->rows[WEIR_ROW_PING], d), w->ping[d]);
     }
     for (size_t i = 0; i < OWNERS; i++) {
         if (w->open[i]) {
@@ -594,7 +617,7 @@ static void share__equals_the_rule_in_random_records_of_many_exchanges(void **st
 {
     (void)state;
     static world w;
-    weir_ledger_init(&w.ledger, true);
+    weir_ledger_init(&w.ledger, true, &w.ledger_annex);
     srand(20);
     for (size_t n = 0; n < RECORDS; n++) {
         weir_direction direction = rand() % 2 ? WEIR_SENT : WEIR_RECEIVED;
@@ -608,8 +631,8 @@ static void share__equals_the_rule_in_random_records_of_many_exchanges(void **st
         }
     }
     assert_equal(&w);
-    assert_true(weir_list_is_empty(&w.ledger.touched[WEIR_SENT]));
-    assert_true(weir_list_is_empty(&w.ledger.touched[WEIR_RECEIVED]));
+    assert_true(weir_list_is_empty(&w.ledger.annex->touched[WEIR_SENT]));
+    assert_true(weir_list_is_empty(&w.ledger.annex->touched[WEIR_RECEIVED]));
 }
 
 /* Products of 32-bit weights and overheads do not wrap. */
@@ -617,8 +640,9 @@ static void share__is_exact_with_the_largest_numbers(void **state)
 {
     (void)state;
     weir_ledger ledger;
+    weir_ledger_annex ledger_annex;
     weir_owner owners[2];
-    weir_ledger_init(&ledger, true);
+    weir_ledger_init(&ledger, true, &ledger_annex);
     weir_ledger_open(&ledger, &owners[0], 1);
     weir_ledger_open(&ledger, &owners[1], 3);
     record(&ledger, owners, (uint32_t[]){UINT32_MAX - 1, 1}, 2, UINT32_MAX);

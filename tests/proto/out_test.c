@@ -22,6 +22,7 @@ typedef struct fixture {
     weir_bin bin;
     weir_out out;
     weir_ledger ledger;
+    weir_ledger_annex ledger_annex;
     weir_owner a;
     weir_owner b;
 } fixture;
@@ -38,7 +39,7 @@ static int setup(void **state)
     weir_failalloc_init(&f->failalloc, 0);
     weir_bin_init(&f->bin, &f->failalloc.allocator, 0);
     weir_out_init(&f->out, &f->bin, LIMIT);
-    weir_ledger_init(&f->ledger, false);
+    weir_ledger_init(&f->ledger, false, &f->ledger_annex);
     weir_ledger_open(&f->ledger, &f->a, 1);
     weir_ledger_open(&f->ledger, &f->b, 3);
     *state = f;
@@ -94,7 +95,7 @@ static void out__what_left_is_charged_to_its_owner_and_row(void **state)
     sent(f, 9 + 40 + 17 + 1000 + 30);
     assert_int_equal(f->a.tally.framing.sent, 9);
     assert_int_equal(f->a.tally.head.sent, 40);
-    assert_int_equal(f->ledger.rows[WEIR_ROW_PING].sent, 17);
+    assert_int_equal(weir_ledger_row(&f->ledger, WEIR_ROW_PING).sent, 17);
     assert_int_equal(f->b.tally.body.sent, 1000);
     assert_int_equal(f->b.tally.trailers.sent, 30);
     assert_int_equal(f->a.queued_octets, 0);
@@ -193,8 +194,8 @@ static void out__a_ring_that_wrapped_keeps_its_order_when_it_grows(void **state)
     }
     assert_true(f->out.runs_room >= 128);
     sent(f, queued);
-    assert_int_equal(f->ledger.rows[WEIR_ROW_SETTINGS].sent, 100);
-    assert_int_equal(f->ledger.rows[WEIR_ROW_PING].sent, 100);
+    assert_int_equal(weir_ledger_row(&f->ledger, WEIR_ROW_SETTINGS).sent, 100);
+    assert_int_equal(weir_ledger_row(&f->ledger, WEIR_ROW_PING).sent, 100);
     assert_int_equal(f->a.tally.head.sent, 100);
 }
 
@@ -214,8 +215,8 @@ static void out__octets_of_an_owner_that_left_are_late(void **state)
     memset(&f->a, 0xa5, sizeof(f->a)); /* nobody may look at it again */
     sent(f, 83);
     assert_int_equal(f->ledger.closed.body.sent, 4);
-    assert_int_equal(f->ledger.rows[WEIR_ROW_LATE].sent, 46);
-    assert_int_equal(f->ledger.rows[WEIR_ROW_PING].sent, 17);
+    assert_int_equal(weir_ledger_row(&f->ledger, WEIR_ROW_LATE).sent, 46);
+    assert_int_equal(weir_ledger_row(&f->ledger, WEIR_ROW_PING).sent, 17);
     assert_int_equal(f->b.tally.body.sent, 20);
 }
 
@@ -305,6 +306,7 @@ typedef struct tag {
 
 typedef struct world {
     weir_ledger ledger;
+    weir_ledger_annex ledger_annex;
     weir_out out;
     weir_owner owners[OWNERS];
     uint64_t expected[OWNERS][WEIR_OWNER_ROWS];
@@ -390,7 +392,7 @@ static void assert_equal(const world *w)
         assert_int_equal(tally->framing.sent, w->expected[i][WEIR_ROW_FRAMING]);
     }
     for (size_t i = 0; i < WEIR_CONN_ROWS; i++) {
-        assert_int_equal(w->ledger.rows[i].sent, w->expected_conn[i]);
+        assert_int_equal(weir_ledger_row(&w->ledger, i).sent, w->expected_conn[i]);
     }
 }
 
@@ -398,7 +400,7 @@ static void out__charges_every_octet_as_a_model_of_single_octets_does(void **sta
 {
     fixture *f = *state;
     static world w;
-    weir_ledger_init(&w.ledger, false);
+    weir_ledger_init(&w.ledger, false, &w.ledger_annex);
     weir_out_init(&w.out, &f->bin, LIMIT);
     for (size_t i = 0; i < OWNERS; i++) {
         weir_ledger_open(&w.ledger, &w.owners[i], w.next_id += 2);
@@ -424,11 +426,12 @@ static void use_once(weir_failalloc *failalloc, void *user)
     weir_bin bin;
     weir_out out;
     weir_ledger ledger;
+    weir_ledger_annex ledger_annex;
     weir_owner owner;
     uint64_t queued = 0;
     weir_bin_init(&bin, &failalloc->allocator, 0);
     weir_out_init(&out, &bin, LIMIT);
-    weir_ledger_init(&ledger, false);
+    weir_ledger_init(&ledger, false, &ledger_annex);
     weir_ledger_open(&ledger, &owner, 1);
     for (uint32_t i = 0; i < 40; i++) {
         size_t length = i == 20 ? sizeof(pattern) : 500;

@@ -47,7 +47,8 @@ bool weir_h2_player_init(weir_h2_player *player, const weir_allocator *allocator
     weir_bin_init(&player->bin, allocator, 1);
     weir_conn_options options = {.protocol = WEIR_H2, .allocator = allocator, .bin = &player->bin};
     if (limits) {
-        options.limits = *limits;
+        player->limits = weir_conn_limits_fill(limits, WEIR_H2);
+        options.limits = &player->limits;
     }
     weir_status status;
     player->conn = weir_conn_new(&options, player->now_ns, &status);

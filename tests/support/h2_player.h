@@ -49,6 +49,7 @@ typedef struct weir_h2_watch {
 struct weir_h2_player {
     weir_conn *conn; /* NULL: there was no memory for it */
     weir_bin bin;
+    weir_conn_limits limits;
     const weir_allocator *allocator;
     weir_time now_ns;
     weir_h2_watch watch;
