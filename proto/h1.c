@@ -40,7 +40,11 @@ static void fail(weir_h1 *h1, weir_failure failure);
 static void enter_sending(weir_h1 *h1, weir_h1_sending to);
 static void enter_receiving(weir_h1 *h1, weir_h1_receiving to);
 static weir_unfit reuse(const weir_h1 *h1);
+static void note_timeout(weir_h1 *h1, weir_span octets);
+static bool is_timeout(const weir_h1 *h1);
 static void publish(weir_h1 *h1);
+
+static const char timeout_line[] = "HTTP/1.x 408 "; /* x: 0 or 1 */
 
 static const char *const sending_names[] = {
     [WEIR_H1_SENDING_IDLE] = "idle",           [WEIR_H1_SENDING_BODY] = "body",
@@ -402,8 +406,33 @@ static size_t unread(weir_h1 *h1, weir_span octets)
 {
     weir_ledger_charge(&h1->conn.ledger, NULL, weir_row_of_conn(WEIR_ROW_UNREAD), WEIR_RECEIVED,
                        octets.length);
+    note_timeout(h1, octets);
     h1->has_left_over = true;
     return octets.length;
+}
+
+/* RFC 9110 s15.5.9: with 408 and no request outstanding the server says that it closes an idle
+ * connection. It must come first, and of it only the beginning is looked at. */
+static void note_timeout(weir_h1 *h1, weir_span octets)
+{
+    const size_t all = sizeof(timeout_line) - 1;
+    if (h1->has_left_over && h1->timeout_octets == 0) {
+        return;
+    }
+    for (size_t i = 0; i < octets.length && h1->timeout_octets < all; i++) {
+        const char wanted = timeout_line[h1->timeout_octets];
+        const bool is_minor = wanted == 'x' && (octets.at[i] == '0' || octets.at[i] == '1');
+        if (octets.at[i] != (uint8_t)wanted && !is_minor) {
+            h1->timeout_octets = 0;
+            return;
+        }
+        h1->timeout_octets++;
+    }
+}
+
+static bool is_timeout(const weir_h1 *h1)
+{
+    return h1->timeout_octets == sizeof(timeout_line) - 1;
 }
 
 static bool nothing_was_sent(const weir_h1_stream *open)
@@ -509,8 +538,9 @@ static bool is_complete(const weir_h1 *h1)
            h1->open->stream.owner.queued_octets == 0;
 }
 
-/* The connection carries nothing any more. The rest of a request that nobody waits for is not sent either: without its first octet it is
- * provably not sent, and with it the peer sees it cut short. */
+/* The connection carries nothing any more. The rest of a request that nobody waits for is not sent
+ * either: without its first octet it is provably not sent, and with it the peer sees it cut short.
+ */
 static void abandon(weir_h1 *h1)
 {
     if (h1->sending != WEIR_H1_SENDING_ABANDONED) {
@@ -559,7 +589,7 @@ static weir_unfit reuse(const weir_h1 *h1)
         return WEIR_UNFIT_FAILED;
     }
     if (h1->has_left_over) {
-        return WEIR_UNFIT_LEFT_OVER;
+        return is_timeout(h1) ? WEIR_UNFIT_ENDED : WEIR_UNFIT_LEFT_OVER;
     }
     if (h1->is_until_close) {
         return WEIR_UNFIT_UNTIL_CLOSE;
@@ -580,7 +610,7 @@ static weir_unfit reuse(const weir_h1 *h1)
 static void publish(weir_h1 *h1)
 {
     weir_facts facts = h1->conn.facts;
-    if (facts.unfit == WEIR_FIT) {
+    if (facts.unfit == WEIR_FIT || (facts.unfit == WEIR_UNFIT_LEFT_OVER && is_timeout(h1))) {
         facts.unfit = reuse(h1);
     }
     facts.accepting = facts.unfit == WEIR_FIT;

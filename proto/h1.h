@@ -64,6 +64,7 @@ typedef struct weir_h1 {
     bool closes; /* a head said that this is the last response, or HTTP/1.0 did not say more */
     bool is_until_close; /* the content, or a tunnel, goes on until the close */
     bool has_left_over;  /* octets came that answer nothing */
+    uint8_t timeout_octets; /* of those, how many in a row begin a 408, up to all of its status line */
     bool has_ended;      /* the peer's end of input */
     bool is_shut_down;
 } weir_h1;
