@@ -211,6 +211,7 @@ void weir_core_counts(const weir_core *core, weir_counts *counts)
     all.ledger_agree = core->verdicts[WEIR_AGREE];
     all.ledger_differ = core->verdicts[WEIR_DIFFER];
     all.ledger_unavailable = core->verdicts[WEIR_UNAVAILABLE];
+    all.left_over = pool.left_over;
     weir_record_write(counts, &all, sizeof(all));
 }
 

@@ -255,6 +255,7 @@ void weir_exchange_detach(weir_exchange *ex, weir_time now_ns)
     }
     weir_buf_move(&ex->rest, &ex->stream->inbox);
     weir_conn_close(ex->link->conn, ex->stream, now_ns, &attempt->tally);
+    ex->ticket.answered = weir_tally_plain(&attempt->tally).received > 0;
     attempt->failure = ex->failure;
     attempt->final = true;
     ex->last_facts = weir_link_facts(ex->link);

@@ -109,8 +109,9 @@ void weir_pool_bounce(weir_pool *pool, weir_ticket *ticket, const weir_facts *fa
     weir_origin *origin = slot->origin;
     take_directly(ticket);
     if (facts) {
-        weir_slot_tell(slot, facts);
+        weir_slot_tell(pool, slot, facts);
     }
+    weir_slot_note_rest(pool, slot, false);
     note_bounce(slot, ticket);
     weir_wait_bounced(pool, ticket);
     pool->counts.bounces++;
@@ -148,7 +149,7 @@ void weir_pool_facts(weir_pool *pool, weir_slot *slot, const weir_facts *facts, 
         return;
     }
     weir_origin *origin = slot->origin;
-    weir_slot_tell(slot, facts);
+    weir_slot_tell(pool, slot, facts);
     weir_slot_refresh(pool, slot);
     finish(pool, origin);
 }
@@ -471,9 +472,10 @@ static void end_lease(weir_pool *pool, weir_ticket *ticket, const weir_facts *fa
 {
     weir_slot *slot = ticket->slot;
     if (facts) {
-        weir_slot_tell(slot, facts);
+        weir_slot_tell(pool, slot, facts);
     }
     if (served) {
+        weir_slot_note_rest(pool, slot, ticket->answered);
         slot->served++;
         slot->origin->failures = 0;
     } else {

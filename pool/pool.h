@@ -70,6 +70,7 @@ typedef struct weir_ticket {
     weir_clock clock;
     bool has_waited;           /* this request: `waited` knows of it */
     bool reused;               /* the slot served an exchange before */
+    bool answered;             /* the caller's, before it releases: octets of an answer came */
     uint32_t bounces;
     uint64_t bounced_version;  /* a facts version bounces a ticket at most once */
     uint64_t bounced_slot;     /* ... of this connection: versions are each connection's own */
@@ -231,6 +232,7 @@ typedef struct weir_pool_counts {
     uint64_t bounces;
     uint64_t evictions;
     uint64_t closed_idle;
+    uint64_t left_over; /* connections that had octets which answered no request */
     uint64_t refusals;
 } weir_pool_counts;
 weir_pool_counts weir_pool_count(const weir_pool *pool);

@@ -182,8 +182,8 @@ static bool is_worth_remembering(const weir_pool *pool, const weir_origin *origi
         return false;
     }
     const bool handshake_decides = origin->key.https && origin->key.pin == WEIR_PROTOCOL_ANY;
-    return origin->failures > 0 || origin->streams > 0 ||
-           (handshake_decides && origin->protocol != WEIR_PROTOCOL_ANY);
+    return origin->failures > 0 || origin->streams > 0 || origin->horizon.first_ns > 0 ||
+           origin->left_over > 0 || (handshake_decides && origin->protocol != WEIR_PROTOCOL_ANY);
 }
 
 static void forget(weir_pool *pool, weir_origin *origin)

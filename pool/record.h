@@ -13,6 +13,7 @@
 #define WEIR_POOL_RECORD_H
 
 #include "pool/agenda.h"
+#include "pool/horizon.h"
 #include "pool/slot.h"
 #include "pool/table.h"
 
@@ -54,6 +55,8 @@ struct weir_origin {
     /* what is remembered */
     weir_protocol protocol; /* spoken last; ANY: not known */
     uint32_t streams;       /* HTTP/2: the peer's limit; 0: not known */
+    weir_horizon horizon;   /* how long its server lets connections be idle */
+    uint64_t left_over;     /* connections that had octets which answered no request */
     uint32_t failures;      /* dials failed in a row, those begun together counted as one */
     uint64_t failed_order;  /* of the last failure */
     weir_time failed_at_ns;

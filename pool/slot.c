@@ -9,15 +9,12 @@
  * expire, so that reaping costs what it reaps and nothing else.
  *
  * Only deadlines that differ from slot to slot, a server's Keep-Alive and the lifetime, need the
- * agenda. Leasing and releasing push them away and never nearer, except where a hint gets shorter:
- * the entry stays where it is and is looked at when its old time comes, once for many exchanges.
+ * agenda; so does the horizon that was learned of an origin. Leasing and releasing push them away
+ * and never nearer, except where a hint gets shorter: the entry stays where it is and is looked at
+ * when its old time comes, once for many exchanges.
  */
 #include "pool/explain.h"
 #include "pool/wait.h"
-
-/* A server closes *about* when it says. We stop this much earlier, or at half the time if that is
- * less. */
-#define KEEP_ALIVE_MARGIN_NS WEIR_NS_PER_SECOND
 
 static weir_slot_state standing(const weir_slot *slot);
 static bool ends_with_origin(const weir_slot *slot);
@@ -28,7 +25,9 @@ static void relist(weir_pool *pool, weir_slot *slot);
 static void relist_idle(weir_pool *pool, weir_slot *slot);
 static void unlist(weir_pool *pool, weir_slot *slot);
 static void order_action(weir_pool *pool, weir_slot *slot, weir_action_kind kind);
-static weir_time keep_alive_at(const weir_slot *slot);
+static weir_time rest_ends_at(const weir_pool *pool, const weir_slot *slot, weir_reason *reason);
+static bool was_closed_by_peer(const weir_slot *slot);
+static void learn_of_close(weir_pool *pool, weir_slot *slot, weir_time idle_ns);
 static void schedule(weir_pool *pool, weir_slot *slot);
 static void detach_ticket(const weir_pool *pool, weir_slot *slot);
 
@@ -43,8 +42,8 @@ weir_slot *weir_slot_new(weir_pool *pool, weir_origin *origin, weir_ticket *tick
     slot->since_ns = pool->now_ns;
     slot->order = ++pool->order;
     slot->ends_at_ns = WEIR_NEVER;
-    weir_list *const nodes[] = {&slot->leased,    &slot->link, &slot->sibling,
-                                &slot->available, &slot->queue};
+    weir_list *const nodes[] = {&slot->leased, &slot->link, &slot->sibling, &slot->available,
+                                &slot->queue};
     for (size_t i = 0; i < WEIR_COUNT_OF(nodes); i++) {
         weir_list_init(nodes[i]);
     }
@@ -94,6 +93,10 @@ void weir_slot_lease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket)
     ticket->slot = slot;
     ticket->reused = weir_slot_uses(slot) > 0;
     weir_list_push_back(&slot->leased, &ticket->link);
+    ticket->answered = false;
+    if (slot->leases == 0) {
+        slot->rested_ns = slot->served > 0 ? weir_time_since(pool->now_ns, slot->idle_since_ns) : 0;
+    }
     slot->leases++;
     pool->counts.leases++;
     pool->counts.reuses += ticket->reused;
@@ -122,14 +125,36 @@ void weir_slot_unlease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket)
     }
 }
 
-void weir_slot_tell(weir_slot *slot, const weir_facts *facts)
+void weir_slot_tell(weir_pool *pool, weir_slot *slot, const weir_facts *facts)
 {
     if (facts->version <= slot->facts.version) {
         return;
     }
+    const weir_facts before = slot->facts;
     slot->facts = *facts;
     slot->refusing = false;
     weir_record_learn(slot->origin, facts);
+    if (facts->unfit == WEIR_UNFIT_LEFT_OVER && before.unfit != WEIR_UNFIT_LEFT_OVER) {
+        slot->origin->left_over++;
+        pool->counts.left_over++;
+    }
+    if (slot->is_idle && slot->served > 0 && before.reusable && was_closed_by_peer(slot)) {
+        learn_of_close(pool, slot, weir_time_since(pool->now_ns, slot->idle_since_ns));
+    }
+}
+
+void weir_slot_note_rest(weir_pool *pool, weir_slot *slot, bool answered)
+{
+    const weir_time rested_ns = slot->rested_ns;
+    if (rested_ns == 0 || (!answered && !was_closed_by_peer(slot))) {
+        return;
+    }
+    slot->rested_ns = 0;
+    if (answered) {
+        weir_horizon_survived(&slot->origin->horizon, rested_ns);
+    } else {
+        learn_of_close(pool, slot, rested_ns);
+    }
 }
 
 void weir_slot_refresh(weir_pool *pool, weir_slot *slot)
@@ -171,8 +196,9 @@ void weir_slot_close(weir_pool *pool, weir_slot *slot, weir_reason reason)
         weir_record_failed(pool, slot->origin, slot->order);
     }
     pool->counts.evictions += reason == WEIR_REASON_EVICTED;
-    pool->counts.closed_idle +=
-        reason == WEIR_REASON_EXPIRED_IDLE || reason == WEIR_REASON_EXPIRED_KEEP_ALIVE;
+    pool->counts.closed_idle += reason == WEIR_REASON_EXPIRED_IDLE ||
+                                reason == WEIR_REASON_EXPIRED_KEEP_ALIVE ||
+                                reason == WEIR_REASON_EXPIRED_HORIZON;
     enter(pool, slot, WEIR_SLOT_CLOSING);
     unlist(pool, slot);
     slot->order_reason = reason;
@@ -252,8 +278,8 @@ weir_protocol weir_slot_protocol_hint(const weir_slot *slot)
  * will. */
 static weir_slot_state standing(const weir_slot *slot)
 {
-    const bool ends = slot->retired || ends_with_origin(slot) || !slot->facts.accepting ||
-                      !slot->facts.reusable;
+    const bool ends =
+        slot->retired || ends_with_origin(slot) || !slot->facts.accepting || !slot->facts.reusable;
     if (slot->leases > 0) {
         return ends ? WEIR_SLOT_DRAINING : WEIR_SLOT_READY;
     }
@@ -377,8 +403,9 @@ weir_reason weir_slot_expiry(const weir_pool *pool, const weir_slot *slot)
     if (!slot->is_idle) {
         return WEIR_REASON_NONE;
     }
-    if (pool->now_ns >= keep_alive_at(slot)) {
-        return WEIR_REASON_EXPIRED_KEEP_ALIVE;
+    weir_reason rested = WEIR_REASON_NONE;
+    if (pool->now_ns >= rest_ends_at(pool, slot, &rested)) {
+        return rested;
     }
     if (pool->now_ns >= weir_time_add(slot->idle_since_ns, pool->options.idle_ns)) {
         return WEIR_REASON_EXPIRED_IDLE;
@@ -386,23 +413,50 @@ weir_reason weir_slot_expiry(const weir_pool *pool, const weir_slot *slot)
     return WEIR_REASON_NONE;
 }
 
-/* When an idle one should no longer be trusted to be open at the other end. */
-static weir_time keep_alive_at(const weir_slot *slot)
+/* When an idle one should no longer be trusted to be open at the other end, and by whose word: what
+ * the server says goes before what was learned of it. */
+static weir_time rest_ends_at(const weir_pool *pool, const weir_slot *slot, weir_reason *reason)
 {
     const weir_time said = slot->facts.keep_alive_ns;
-    if (said == 0) {
-        return WEIR_NEVER;
+    if (said > 0) {
+        /* A server closes *about* when it says. */
+        *reason = WEIR_REASON_EXPIRED_KEEP_ALIVE;
+        return weir_time_add(slot->idle_since_ns, said - weir_horizon_margin(said));
     }
-    const weir_time margin = said / 2 < KEEP_ALIVE_MARGIN_NS ? said / 2 : KEEP_ALIVE_MARGIN_NS;
-    return weir_time_add(slot->idle_since_ns, said - margin);
+    *reason = WEIR_REASON_EXPIRED_HORIZON;
+    return weir_time_add(slot->idle_since_ns,
+                         weir_horizon_span(&slot->origin->horizon, pool->now_ns));
+}
+
+/* GOAWAY is how an HTTP/2 server says that it closes what was idle for too long. */
+static bool was_closed_by_peer(const weir_slot *slot)
+{
+    return slot->facts.unfit == WEIR_UNFIT_ENDED || slot->facts.unfit == WEIR_UNFIT_GOAWAY;
+}
+
+/* A nearer horizon is one for all that are idle already. */
+static void learn_of_close(weir_pool *pool, weir_slot *slot, weir_time idle_ns)
+{
+    weir_origin *origin = slot->origin;
+    weir_horizon_closed(&origin->horizon, idle_ns, pool->now_ns);
+    if (weir_horizon_span(&origin->horizon, pool->now_ns) == WEIR_NEVER) {
+        return;
+    }
+    for (weir_list *at = origin->slots.next; at != &origin->slots; at = at->next) {
+        weir_slot *other = WEIR_CONTAINER_OF(at, weir_slot, sibling);
+        if (other->is_idle) {
+            schedule(pool, other);
+        }
+    }
 }
 
 /* Makes sure that the slot is looked at no later than its next own deadline. */
 static void schedule(weir_pool *pool, weir_slot *slot)
 {
     const weir_time lifetime = slot->retired ? WEIR_NEVER : slot->ends_at_ns;
-    const weir_time keep_alive = slot->is_idle ? keep_alive_at(slot) : WEIR_NEVER;
-    const weir_time at = weir_time_earlier(lifetime, keep_alive);
+    weir_reason reason = WEIR_REASON_NONE;
+    const weir_time rest = slot->is_idle ? rest_ends_at(pool, slot, &reason) : WEIR_NEVER;
+    const weir_time at = weir_time_earlier(lifetime, rest);
     if (at == WEIR_NEVER || (slot->due.entered && slot->due.at_ns <= at)) {
         return;
     }
@@ -449,8 +503,9 @@ void weir_slot_check(const weir_pool *pool, const weir_slot *slot)
     WEIR_ASSERT(slot->state == WEIR_SLOT_DIALING || !slot->ticket);
     WEIR_ASSERT(!slot->ticket || slot->ticket->dial == slot);
     if (slot->is_idle) {
-        WEIR_ASSERT(keep_alive_at(slot) == WEIR_NEVER ||
-                    (slot->due.entered && slot->due.at_ns <= keep_alive_at(slot)));
+        weir_reason reason = WEIR_REASON_NONE;
+        const weir_time rest = rest_ends_at(pool, slot, &reason);
+        WEIR_ASSERT(rest == WEIR_NEVER || (slot->due.entered && slot->due.at_ns <= rest));
         WEIR_ASSERT(slot->idle_since_ns <= pool->now_ns);
     }
 }

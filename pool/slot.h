@@ -52,6 +52,7 @@ struct weir_slot {
     bool is_idle;      /* READY without leases: in the pool's list of idle ones */
     weir_time since_ns; /* its dial was decided, or is over */
     weir_time idle_since_ns;
+    weir_time rested_ns; /* how long it was idle before its first lease since; 0: that says nothing any more */
     weir_time ends_at_ns; /* from when on it takes no more: too old, or told to retire; WEIR_NEVER */
     weir_ticket *ticket; /* while DIALING: the one that it is dialled for; NULL when that left */
     weir_list leased;    /* its tickets */
@@ -86,7 +87,9 @@ void weir_slot_lease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket);
 void weir_slot_unlease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket);
 
 /* Takes facts if they are newer. */
-void weir_slot_tell(weir_slot *slot, const weir_facts *facts);
+void weir_slot_tell(weir_pool *pool, weir_slot *slot, const weir_facts *facts);
+/* A lease that began after a rest is over, or refused: what that says of how long it may rest. */
+void weir_slot_note_rest(weir_pool *pool, weir_slot *slot, bool answered);
 /* Derives the state anew, after anything that it depends on has changed, and puts the slot into the
  * lists it belongs to. */
 void weir_slot_refresh(weir_pool *pool, weir_slot *slot);

@@ -82,6 +82,7 @@ typedef struct weir_counts {
     uint64_t ledger_agree;  /* connections closed whose ledger agreed with the kernel */
     uint64_t ledger_differ; /* stays 0: anything else is a defect of weir */
     uint64_t ledger_unavailable;
+    uint64_t left_over; /* connections closed for octets that answered no request (RFC 9112 s9.2) */
 } weir_counts;
 #define WEIR_COUNTS_INIT WEIR_INIT(weir_counts)
 

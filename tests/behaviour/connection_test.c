@@ -457,7 +457,10 @@ static void surplus_makes_unfit(weir_world *world)
         assert_attempts(world, &ask, 1);
     }
     assert_int_equal(counts_of(world).dials, 2);
+    assert_int_equal(counts_of(world).left_over, 2);
     weir_world_close(world);
+    assert_string_equal(weir_world_event(world, WEIR_EVENT_CONNECTION_CLOSED, 0)->why,
+                        "octets_left_over");
     assert_int_equal(world->last_account.rows[WEIR_ROW_UNREAD].received,
                      strlen("HTTP/1.1 200 OK\r\n"));
     weir_peer_stop(peer);

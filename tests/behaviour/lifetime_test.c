@@ -4,6 +4,7 @@
  */
 #include "support/world.h"
 
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -80,7 +81,47 @@ static void streams_are_limited(weir_world *world)
     assert_int_equal(counts_of(world).dials, 3);
 }
 
+/* Waits until no connection is idle any more, whoever closed it. */
+static void await_no_idle(weir_world *world)
+{
+    weir_user *user = weir_world_user(world);
+    weir_loop *loop = weir_user_loop(user);
+
+    while (counts_of(world).connections_idle > 0) {
+        struct pollfd fd = {.fd = loop != NULL ? weir_loop_fd(loop) : -1, .events = POLLIN};
+        (void)poll(&fd, 1, 5);
+        weir_user_settle(user);
+    }
+}
+
+/* Twice the server is seen to close what was idle; then we are the first. */
+static void horizon_is_learned(weir_world *world)
+{
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(closed_for(world, "expired_horizon"), 0);
+        get(world, "/close-after?ms=300");
+        await_no_idle(world);
+    }
+    assert_int_equal(closed_for(world, "expired_horizon"), 1);
+    assert_int_equal(counts_of(world).dials, 3);
+}
+
+/* Reuse within the horizon goes on. */
+static void horizon_allows_reuse(weir_world *world)
+{
+    for (int i = 0; i < 2; i++) {
+        get(world, "/close-after?ms=100");
+        await_no_idle(world);
+    }
+    for (int i = 0; i < 3; i++) {
+        get(world, "/octets/10");
+    }
+    assert_int_equal(counts_of(world).dials, 3);
+}
+
 static const weir_behaviour behaviours[] = {
+    {"when a server closes what is idle is learned", horizon_is_learned, 0, NULL},
+    {"what is idle for less than was learned is used again", horizon_allows_reuse, 0, NULL},
     {"a connection serves no more requests than it may", requests_are_limited, 0, NULL},
     {"streams at once are limited by us too", streams_are_limited, WEIR_ONLY_H2, NULL},
 };

@@ -164,13 +164,13 @@ static void explain__what_was_closed_lately_is_remembered(void **state)
     rig_ready(&r, 1, WEIR_H1, 1);
     weir_facts facts = rig_facts(&r, WEIR_H1, 1);
     facts.reusable = false;
-    facts.unfit = WEIR_UNFIT_LEFT_OVER;
+    facts.unfit = WEIR_UNFIT_CLOSE;
     weir_pool_release(r.pool, rig_ticket(&r, 'a'), &facts, r.now_ns);
-    assert_string_equal(rig_actions(&r), "close 1 octets_left_over");
+    assert_string_equal(rig_actions(&r), "close 1 connection_close");
     rig_gone(&r, 1);
     assert_int_equal(weir_pool_count(r.pool).origins, 0);
     r.now_ns += WEIR_NS_PER_SECOND;
-    assert_string_equal(explain(&r, "one"), "1 octets_left_over closed");
+    assert_string_equal(explain(&r, "one"), "1 connection_close closed");
     assert_string_equal(explain(&r, "two"), "");
     weir_candidate found;
     const weir_origin_key key = rig_key("one");
