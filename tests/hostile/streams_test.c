@@ -243,6 +243,7 @@ typedef struct crowd {
     weir_stage *stage;
     weir_protocol protocol;
     uint32_t attempts;
+    weir_time first_octet_ns; /* 0: as long as the call may take */
     weir_outcome outcomes[CALLS];
 } crowd;
 
@@ -254,7 +255,7 @@ static void one_of_many(weir_user *user, size_t index, void *shared)
     (void)user;
     weir_stage_ask(c->stage, &plea, c->protocol, "/");
     plea.call.attempts = c->attempts;
-    plea.call.first_octet_ns = WEIR_NS_PER_SECOND; /* a storm leaves some unanswered */
+    plea.call.first_octet_ns = c->first_octet_ns;
     c->outcomes[index] = weir_stage_fetch(c->stage, &plea);
 }
 
@@ -295,7 +296,12 @@ static void storm(weir_user_kind kind)
     weir_plea plea;
 
     assert_non_null(c);
-    *c = (crowd){.stage = &stage, .protocol = WEIR_H2, .attempts = 10};
+    *c = (crowd){
+        .stage = &stage,
+        .protocol = WEIR_H2,
+        .attempts = 10,
+        .first_octet_ns = WEIR_NS_PER_SECOND, /* a storm leaves some unanswered */
+    };
     weir_stage_open(&stage, kind);
     weir_stage_begin(&stage, play_storm, &calm);
     weir_user_together(stage.user, CALLS, one_of_many, c);
