@@ -20,6 +20,7 @@
 #define LOOK_OCTETS 131072
 
 static bool satisfied(const weir_exchange *ex, weir_need need);
+static bool is_for_sending(weir_need need);
 static bool advance(weir_line *line, weir_exchange *ex, weir_time now_ns);
 static bool fill_source(weir_line *line, weir_exchange *ex, weir_time *now_ns);
 static void write_step(weir_line *line, weir_time *now_ns);
@@ -37,9 +38,11 @@ static void wake_later(weir_line *line, weir_seat *seat);
 static bool must_arm(const weir_line *line, weir_time left_ns);
 static void flush(weir_line *line, weir_time *now_ns);
 
-void weir_baton_drive(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_need need)
+bool weir_baton_drive(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_need need)
 {
     weir_time now_ns = weir_now();
+    bool tried = false;
+    bool has = true;
 
     weir_mutex_lock(&line->lock);
     for (;;) {
@@ -87,6 +90,14 @@ void weir_baton_drive(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_
             weir_baton_probe(line, seat->receive, WEIR_SEAT_RECEIVE_OCTETS, now_ns);
         } else if (want.out[0].length > 0 && !line->writing && !line->unwritable) {
             write_step(line, &now_ns);
+        } else if (is_for_sending(need) && weir_exchange_is_full(ex)) {
+            /* The peer may be waiting for us to take what it said: the caller is the one to act, and no deadline runs. */
+            if (tried || line->writing || want.out[0].length == 0) {
+                has = false;
+                break;
+            }
+            tried = true;
+            write_step(line, &now_ns);
         } else if (!line->reading && (want.in_octets > 0 || line->unwritable)) {
             read_step(line, ex, seat, &want, deadline_ns, &now_ns);
         } else {
@@ -96,6 +107,7 @@ void weir_baton_drive(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_
     flush(line, &now_ns);
     pass_baton(line);
     weir_line_unlock(line);
+    return has;
 }
 
 void weir_baton_leave(weir_line *line, weir_exchange *ex)
@@ -190,6 +202,11 @@ static bool satisfied(const weir_exchange *ex, weir_need need)
     return true;
 }
 
+static bool is_for_sending(weir_need need)
+{
+    return need == WEIR_NEED_WRITABLE || need == WEIR_NEED_SENT;
+}
+
 /* Brings the exchange up to date; false: its source must be read, without the lock. */
 static bool advance(weir_line *line, weir_exchange *ex, weir_time now_ns)
 {
@@ -240,6 +257,7 @@ static void write_step(weir_line *line, weir_time *now_ns)
     *now_ns = weir_now();
     line->writing = false;
     if (io.kind == WEIR_IO_OK) {
+        line->unwritable = false;
         line->unlooked_octets += io.octets;
         weir_link_sent(line->link, io.octets, *now_ns);
         weir_line_deliver(line, NULL);
@@ -253,19 +271,27 @@ static void write_step(weir_line *line, weir_time *now_ns)
     }
 }
 
-/* An answer may lie unread in the socket behind EPIPE or a reset: it is read before the failure is believed. */
+/*
+ * An answer may lie unread in the socket behind EPIPE or a reset: it is read before the failure is believed. If nobody makes room for
+ * it now, whoever reads later meets the end behind it.
+ */
 static void write_failed(weir_line *line, int sys_errno, weir_time *now_ns)
 {
     uint8_t room[4096];
+    weir_want want;
 
     weir_link_error_taken(line->link, sys_errno);
     weir_baton_probe(line, room, sizeof(room), *now_ns);
-    if (line->link->state != WEIR_LINK_CLOSED && !line->reading) {
-        weir_link_failed(line->link, sys_errno, *now_ns);
-        weir_line_deliver(line, NULL);
-    } else if (line->link->state != WEIR_LINK_CLOSED) {
-        line->unwritable = true; /* the reader will meet the failure after what lies before it */
+    if (weir_link_is_closing(line->link)) {
+        return;
     }
+    weir_link_want(line->link, &want);
+    if (line->reading || (want.in_octets == 0 && line->link->state == WEIR_LINK_OPEN)) {
+        line->unwritable = true; /* the reader will meet the failure after what lies before it */
+        return;
+    }
+    weir_link_failed(line->link, sys_errno, *now_ns);
+    weir_line_deliver(line, NULL);
 }
 
 static void read_step(weir_line *line, weir_exchange *ex, weir_seat *seat, const weir_want *want,

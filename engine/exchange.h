@@ -215,6 +215,8 @@ void weir_exchange_collect(weir_exchange *exchange, weir_time now_ns);
 void weir_exchange_deliver(weir_link *link, weir_list *touched, weir_time now_ns);
 /* Octets moved: brings times, phase and octet events up to date. */
 void weir_exchange_moved(weir_exchange *exchange, weir_time now_ns);
+/* Nothing more of the response is taken before the caller reads. */
+bool weir_exchange_is_full(const weir_exchange *exchange);
 /* The attempt is over: the response is complete, or it failed. */
 bool weir_exchange_is_over(const weir_exchange *exchange);
 /* Fails the attempt under way (deadline, cancel, caller's mistake); attached: the stream is cancelled. */

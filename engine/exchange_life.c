@@ -209,6 +209,12 @@ void weir_exchange_moved(weir_exchange *ex, weir_time now_ns)
     }
 }
 
+bool weir_exchange_is_full(const weir_exchange *ex)
+{
+    return ex->stream != NULL && weir_conn_readable(ex->link->conn, ex->stream) > 0 &&
+           weir_buf_room(&ex->stream->inbox) == 0;
+}
+
 bool weir_exchange_is_over(const weir_exchange *ex)
 {
     return ex->failure.status != WEIR_OK || ex->response_ended;
@@ -574,7 +580,7 @@ static weir_time phase_deadline(const weir_exchange *ex, weir_why *why)
         *why = WEIR_WHY_FIRST_OCTET;
         return after(ex, ex->sent_ns, ex->call.first_octet_ns);
     }
-    if (weir_conn_readable(ex->link->conn, ex->stream) > 0 && weir_buf_room(&ex->stream->inbox) == 0) {
+    if (weir_exchange_is_full(ex)) {
         return WEIR_NEVER;
     }
     if (ex->sending == WEIR_SENDING_BODY || (ex->phase == WEIR_PHASE_SEND && ex->stream->owner.queued_octets > 0)) {

@@ -28,7 +28,7 @@ static void close_everything(weir_client *client);
 static weir_seat *sit(weir_client *client, weir_exchange *ex);
 static void stand(weir_client *client, weir_exchange *ex, weir_seat *seat);
 static weir_status end_call(weir_client *client, weir_exchange *ex, weir_seat *seat, weir_status status);
-static void run(weir_client *client, weir_exchange *ex, weir_seat *seat, weir_need need);
+static bool run(weir_client *client, weir_exchange *ex, weir_seat *seat, weir_need need);
 static bool end_attempt(weir_client *client, weir_exchange *ex);
 static void close_line(weir_client *client, const weir_action *action);
 static weir_client *client_of(const weir_exchange *ex);
@@ -140,9 +140,9 @@ weir_status weir_client_call(weir_client *client, const weir_request *request, c
     }
     *exchange = ex;
     const bool writes = ex->body.kind == WEIR_BODY_STREAM;
-    run(client, ex, seat, writes ? WEIR_NEED_WRITABLE : WEIR_NEED_HEAD);
+    (void)run(client, ex, seat, writes ? WEIR_NEED_WRITABLE : WEIR_NEED_HEAD);
     if (writes && ex->state == WEIR_EXCHANGE_ATTACHED) {
-        run(client, ex, seat, WEIR_NEED_SENT);
+        (void)run(client, ex, seat, WEIR_NEED_SENT);
     }
     /* What the call answers does not hang on how much came with the head: a failure behind it is weir_read()'s. */
     status = ex->head != NULL ? WEIR_OK : ex->failure.status;
@@ -299,7 +299,7 @@ static weir_status sync_response(weir_exchange *ex)
     if (seat == NULL) {
         return WEIR_E_NOMEM;
     }
-    run(client, ex, seat, WEIR_NEED_HEAD);
+    (void)run(client, ex, seat, WEIR_NEED_HEAD);
     return end_call(client, ex, seat, ex->head != NULL ? WEIR_OK : ex->failure.status);
 }
 
@@ -317,7 +317,7 @@ static weir_status sync_read(weir_exchange *ex, uint8_t *to, size_t room, size_t
         return WEIR_E_NOMEM;
     }
     while (status == WEIR_AGAIN) {
-        run(client, ex, seat, WEIR_NEED_READABLE);
+        (void)run(client, ex, seat, WEIR_NEED_READABLE);
         if (ex->state == WEIR_EXCHANGE_ATTACHED) {
             weir_line *line = line_of(ex);
             weir_mutex_lock(&line->lock);
@@ -345,7 +345,9 @@ static weir_status sync_write(weir_exchange *ex, weir_span octets, size_t *taken
     }
     while (*taken < octets.length && (status == WEIR_OK || status == WEIR_AGAIN)) {
         size_t now = 0;
-        run(client, ex, seat, WEIR_NEED_WRITABLE);
+        if (!run(client, ex, seat, WEIR_NEED_WRITABLE)) {
+            return end_call(client, ex, seat, WEIR_AGAIN);
+        }
         if (ex->state != WEIR_EXCHANGE_ATTACHED) {
             status = ex->failure.status != WEIR_OK ? ex->failure.status : WEIR_ANSWERED;
             break;
@@ -357,7 +359,7 @@ static weir_status sync_write(weir_exchange *ex, weir_span octets, size_t *taken
         *taken += now;
     }
     if (status == WEIR_OK || status == WEIR_AGAIN) {
-        run(client, ex, seat, WEIR_NEED_SENT);
+        (void)run(client, ex, seat, WEIR_NEED_SENT);
         status = ex->failure.status;
     }
     return end_call(client, ex, seat, status);
@@ -376,7 +378,9 @@ static weir_status sync_finish(weir_exchange *ex, const weir_fields *trailers)
         return WEIR_E_NOMEM;
     }
     while (status == WEIR_AGAIN) {
-        run(client, ex, seat, WEIR_NEED_WRITABLE);
+        if (!run(client, ex, seat, WEIR_NEED_WRITABLE)) {
+            return end_call(client, ex, seat, WEIR_AGAIN);
+        }
         if (ex->state != WEIR_EXCHANGE_ATTACHED) {
             status = ex->failure.status != WEIR_OK ? ex->failure.status : WEIR_ANSWERED;
             break;
@@ -387,7 +391,7 @@ static weir_status sync_finish(weir_exchange *ex, const weir_fields *trailers)
         weir_line_unlock(line);
     }
     if (status == WEIR_OK) {
-        run(client, ex, seat, WEIR_NEED_SENT);
+        (void)run(client, ex, seat, WEIR_NEED_SENT);
         status = ex->failure.status;
     }
     return end_call(client, ex, seat, status);
@@ -543,23 +547,24 @@ static weir_status end_call(weir_client *client, weir_exchange *ex, weir_seat *s
     return status;
 }
 
-/* Places, drives, and when the attempt is over takes it off and perhaps goes round again. */
-static void run(weir_client *client, weir_exchange *ex, weir_seat *seat, weir_need need)
+/* Places, drives, and when the attempt is over takes it off and perhaps goes round again. False: the caller must read first. */
+static bool run(weir_client *client, weir_exchange *ex, weir_seat *seat, weir_need need)
 {
     while (ex->state != WEIR_EXCHANGE_DONE) {
         if (ex->state == WEIR_EXCHANGE_NEW) {
             weir_client_place(client, ex, seat);
         }
         if (ex->state == WEIR_EXCHANGE_ATTACHED) {
-            weir_baton_drive(line_of(ex), ex, seat, need);
+            const bool has = weir_baton_drive(line_of(ex), ex, seat, need);
             if (!weir_exchange_is_over(ex)) {
-                return;
+                return has;
             }
         }
         if (!end_attempt(client, ex)) {
-            return;
+            return true;
         }
     }
+    return true;
 }
 
 /* True: another attempt begins. */

@@ -108,8 +108,11 @@ void weir_client_dial(weir_client *client, weir_action *action);
 void weir_line_close(weir_line *line, weir_time now_ns);
 
 /* -- baton.c -- */
-/* Moves the exchange until it has what it needs, or its attempt is over. No lock held. */
-void weir_baton_drive(weir_line *line, weir_exchange *exchange, weir_seat *seat, weir_need need);
+/*
+ * Moves the exchange until it has what it needs, or its attempt is over. No lock held. False: it does not have it, and nothing
+ * may move before the caller reads.
+ */
+bool weir_baton_drive(weir_line *line, weir_exchange *exchange, weir_seat *seat, weir_need need);
 /* Takes the exchange off its line: what is pending is written first. No lock held. */
 void weir_baton_leave(weir_line *line, weir_exchange *exchange);
 /* With the line's lock: whoever has events to collect is woken when it is let go, but not `self`. */

@@ -35,13 +35,18 @@ WEIR_API weir_status weir_response(weir_exchange *exchange);
 WEIR_API weir_status weir_read(weir_exchange *exchange, void *to, size_t room, size_t *octets);
 
 /*
- * Writes octets of a WEIR_BODY_STREAM. *taken says how many were accepted (copied). Blocking: returns when all are, or on failure.
- * WEIR_AGAIN (asynchronous): none or part now, WRITABLE follows. WEIR_ANSWERED: the final response is there and the rest
- * is not wanted: go on to weir_read(). Never a network failure while a complete response lies unread in the socket.
+ * Writes octets of a WEIR_BODY_STREAM. *taken says how many were accepted (copied). Blocking: returns when all are, or on failure,
+ * or with WEIR_AGAIN and *taken of them when the peer takes no more and what it has answered already fills the inbox: each side
+ * would wait for the other, so weir_read() something, then go on with the rest. WEIR_AGAIN (asynchronous): none or part now,
+ * WRITABLE follows. WEIR_ANSWERED: the final response is there and the rest is not wanted: go on to weir_read(). Never a network
+ * failure while a complete response lies unread in the socket.
  */
 WEIR_API weir_status weir_write(weir_exchange *exchange, weir_span octets, size_t *taken);
 
-/* Ends a WEIR_BODY_STREAM, with trailers or NULL. WEIR_OK, WEIR_ANSWERED, WEIR_E_BODY_SHORT, WEIR_E_TRAILER or the failure. */
+/*
+ * Ends a WEIR_BODY_STREAM, with trailers or NULL. WEIR_OK, WEIR_ANSWERED, WEIR_AGAIN (as for weir_write()), WEIR_E_BODY_SHORT,
+ * WEIR_E_TRAILER or the failure.
+ */
 WEIR_API weir_status weir_finish(weir_exchange *exchange, const weir_field *trailers, size_t count);
 
 /* Asynchronous: the source that answered WEIR_AGAIN has octets again. On the loop's thread. */

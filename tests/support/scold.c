@@ -56,7 +56,8 @@ void weir_scold_write(weir_scold_line *line, const void *octets, size_t count)
     if (line->ssl != NULL) {
         (void)SSL_write(line->ssl, octets, (int)count);
     } else {
-        (void)!send(line->fd, octets, count, MSG_NOSIGNAL);
+        (void)!send(line->fd, octets, count,
+                    MSG_NOSIGNAL); /* a blocking socket takes all or fails */
     }
 }
 
