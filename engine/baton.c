@@ -27,9 +27,10 @@ static void write_step(weir_line *line, weir_time *now_ns);
 static void write_failed(weir_line *line, int sys_errno, weir_time *now_ns);
 static void read_step(weir_line *line, weir_exchange *ex, weir_seat *seat, const weir_want *want,
                       weir_time deadline_ns, weir_time *now_ns);
-static weir_io read_exclusive(weir_line *line, weir_seat *seat, const weir_want *want, weir_time deadline_ns,
-                              weir_time now_ns);
-static bool read_polling(weir_seat *seat, const weir_want *want, weir_poll *fds, weir_time deadline_ns, weir_io *io);
+static weir_io read_exclusive(weir_line *line, weir_exchange *ex, weir_seat *seat, const weir_want *want,
+                              weir_time deadline_ns, weir_time now_ns);
+static weir_status read_polling(weir_seat *seat, const weir_want *want, weir_poll *fds, weir_time deadline_ns,
+                                weir_io *io);
 static void take(weir_line *line, const weir_seat *seat, weir_io io, weir_time now_ns);
 static void park(weir_line *line, weir_seat *seat, weir_time deadline_ns, weir_time *now_ns);
 static bool tell_facts(weir_line *line, weir_time now_ns);
@@ -305,14 +306,14 @@ static void read_step(weir_line *line, weir_exchange *ex, weir_seat *seat, const
     line->reading = true;
     line->reader = seat;
     if (exclusive) {
-        io = read_exclusive(line, seat, want, deadline_ns, *now_ns);
+        io = read_exclusive(line, ex, seat, want, deadline_ns, *now_ns);
     } else {
         fds[0].events = (short)((want->in_octets > 0 ? WEIR_POLL_IN : 0) | (line->unwritable ? WEIR_POLL_OUT : 0));
         weir_line_unlock(line);
-        const bool polled = read_polling(seat, want, fds, deadline_ns, &io);
+        const weir_status polled = read_polling(seat, want, fds, deadline_ns, &io);
         weir_mutex_lock(&line->lock);
-        if (!polled) {
-            weir_exchange_fail_with(ex, WEIR_E_DESCRIPTORS, NULL, *now_ns); /* the connection is as good as before */
+        if (polled != WEIR_OK) {
+            weir_exchange_fail_with(ex, polled, NULL, *now_ns); /* the connection is as good as before */
         }
     }
     *now_ns = weir_now();
@@ -325,15 +326,19 @@ static void read_step(weir_line *line, weir_exchange *ex, weir_seat *seat, const
     weir_line_deliver(line, ex);
 }
 
-static weir_io read_exclusive(weir_line *line, weir_seat *seat, const weir_want *want, weir_time deadline_ns,
-                              weir_time now_ns)
+static weir_io read_exclusive(weir_line *line, weir_exchange *ex, weir_seat *seat, const weir_want *want,
+                              weir_time deadline_ns, weir_time now_ns)
 {
     const weir_time left_ns = deadline_ns == WEIR_NEVER ? WEIR_NEVER : deadline_ns - now_ns;
 
     if (must_arm(line, left_ns)) {
         line->armed_ns = left_ns == WEIR_NEVER ? 0 : left_ns - left_ns / 64;
         line->fired_early = false;
-        (void)weir_os_set_receive_timeout(line->fd, line->armed_ns);
+        if (!weir_os_set_receive_timeout(line->fd, line->armed_ns)) {
+            line->armed_ns = 0; /* to wait without it could be to wait for ever */
+            weir_exchange_fail_with(ex, WEIR_E_SYSTEM, "setsockopt(SO_RCVTIMEO) failed", now_ns);
+            return (weir_io){WEIR_IO_AGAIN, 0, 0};
+        }
     }
     weir_line_unlock(line);
     const weir_io io = weir_seat_receive(seat, line->fd, want->in_octets);
@@ -350,17 +355,20 @@ static bool must_arm(const weir_line *line, weir_time left_ns)
     return line->armed_ns == 0 || line->armed_ns > left_ns || line->fired_early;
 }
 
-/* Without the lock: looks at nothing of the line. False: the thread could not wait. */
-static bool read_polling(weir_seat *seat, const weir_want *want, weir_poll *fds, weir_time deadline_ns, weir_io *io)
+/* Without the lock: looks at nothing of the line. Not OK: the thread could not wait. */
+static weir_status read_polling(weir_seat *seat, const weir_want *want, weir_poll *fds, weir_time deadline_ns,
+                                weir_io *io)
 {
+    const weir_status status = weir_seat_poll(seat, fds, 1, deadline_ns);
+
     *io = (weir_io){WEIR_IO_AGAIN, 0, 0};
-    if (!weir_seat_poll(seat, fds, 1, deadline_ns)) {
-        return false;
+    if (status != WEIR_OK) {
+        return status;
     }
     if ((fds[0].revents & ~WEIR_POLL_OUT) != 0 && want->in_octets > 0) {
         *io = weir_os_recv(fds[0].fd, seat->receive, weir_min(want->in_octets, WEIR_SEAT_RECEIVE_OCTETS), true);
     }
-    return true;
+    return WEIR_OK;
 }
 
 static void take(weir_line *line, const weir_seat *seat, weir_io io, weir_time now_ns)

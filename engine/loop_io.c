@@ -201,7 +201,11 @@ static void start_attempt(weir_loop *loop, weir_port *port, size_t index)
         weir_list_init(&tag->place);
         io = weir_os_connect(&attempt->address, port->dialing->port, &attempt->fd);
     }
-    if (io.kind == WEIR_IO_FAILED || !weir_os_poller_add(loop->poller, attempt->fd, tag)) {
+    if (io.kind != WEIR_IO_FAILED) {
+        const int sys_errno = weir_os_poller_add(loop->poller, attempt->fd, tag);
+        io = sys_errno != 0 ? (weir_io){WEIR_IO_FAILED, sys_errno, 0} : io;
+    }
+    if (io.kind == WEIR_IO_FAILED) {
         if (attempt->fd >= 0) {
             close_attempt(loop, attempt, 0);
         }

@@ -84,11 +84,14 @@ weir_status weir_os_connect_status(int sys_errno);
 #define WEIR_POLL_OUT 4
 #define WEIR_OS_NOMEM 12
 
-/* poll(2) until a deadline; how many are ready, 0: the deadline passed. */
+/* ... and of the making of a descriptor, and of watching one. */
+weir_status weir_os_descriptor_status(int sys_errno);
+
+/* poll(2) until a deadline; how many are ready, 0: the deadline passed, -1: it cannot wait (more descriptors than RLIMIT_NOFILE). */
 int weir_os_poll(weir_poll *fds, size_t count, weir_time deadline_ns);
 
-/* An eventfd that other threads make readable. */
-int weir_os_signal_new(void);
+/* An eventfd that other threads make readable. -1: *status says why not; NULL: nobody asks. */
+int weir_os_signal_new(weir_status *status);
 void weir_os_signal_raise(int fd);
 void weir_os_signal_clear(int fd);
 /* For libraries that do not say why they failed: can no descriptor be had now? */
@@ -102,12 +105,12 @@ typedef struct weir_os_ready {
     bool hangup; /* the peer ended, or an error: read until it shows */
 } weir_os_ready;
 typedef struct weir_os_poller weir_os_poller;
-/* NULL: *status is WEIR_E_NOMEM or WEIR_E_DESCRIPTORS. */
+/* NULL: *status is WEIR_E_NOMEM, WEIR_E_DESCRIPTORS or WEIR_E_SYSTEM. */
 weir_os_poller *weir_os_poller_new(const weir_allocator *allocator, weir_status *status);
 void weir_os_poller_free(weir_os_poller *poller);
 int weir_os_poller_fd(const weir_os_poller *poller);
-/* Edge-triggered, both directions, once per socket. */
-bool weir_os_poller_add(weir_os_poller *poller, int fd, void *user);
+/* Edge-triggered, both directions, once per socket. 0, or the errno. */
+int weir_os_poller_add(weir_os_poller *poller, int fd, void *user);
 /* Level-triggered, for descriptors of the resolver: readable and writable as asked; both false: remove. */
 bool weir_os_poller_watch(weir_os_poller *poller, int fd, bool readable, bool writable, void *user);
 void weir_os_poller_remove(weir_os_poller *poller, int fd);

@@ -28,7 +28,7 @@ struct weir_os_poller {
     atomic_bool signalled;
 };
 
-static bool add(weir_os_poller *poller, int fd, uint32_t events, void *user);
+static int add(weir_os_poller *poller, int fd, uint32_t events, void *user);
 static void drain(int fd);
 
 weir_os_poller *weir_os_poller_new(const weir_allocator *allocator, weir_status *status)
@@ -39,15 +39,15 @@ weir_os_poller *weir_os_poller_new(const weir_allocator *allocator, weir_status 
     if (poller == NULL) {
         return NULL;
     }
-    *status = WEIR_E_DESCRIPTORS;
     poller->allocator = allocator;
     poller->timer_ns = WEIR_NEVER;
     poller->epoll = epoll_create1(EPOLL_CLOEXEC);
     poller->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     poller->signal = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (poller->epoll < 0 || poller->timer < 0 || poller->signal < 0 ||
-        !add(poller, poller->timer, EPOLLIN, &poller->timer) ||
-        !add(poller, poller->signal, EPOLLIN, &poller->signal)) {
+        add(poller, poller->timer, EPOLLIN, &poller->timer) != 0 ||
+        add(poller, poller->signal, EPOLLIN, &poller->signal) != 0) {
+        *status = weir_os_descriptor_status(errno);
         weir_os_poller_free(poller);
         return NULL;
     }
@@ -74,7 +74,7 @@ int weir_os_poller_fd(const weir_os_poller *poller)
     return poller->epoll;
 }
 
-bool weir_os_poller_add(weir_os_poller *poller, int fd, void *user)
+int weir_os_poller_add(weir_os_poller *poller, int fd, void *user)
 {
     return add(poller, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, user);
 }
@@ -134,8 +134,9 @@ size_t weir_os_poller_wait(weir_os_poller *poller, weir_os_ready *ready, size_t 
 }
 
 /*
- * A deadline that moves later leaves the timer where it is: nearly every exchange moves its own, and a system call for each would be one
- * in four of a warm turn. The price is one turn in vain at the old time, which then arms the new one.
+ * A deadline that moves later leaves the timer where it is: nearly every exchange moves its own,
+ * and a system call for each would be one in four of a warm turn. The price is one turn in vain at
+ * the old time, which then arms the new one.
  */
 void weir_os_poller_set_timer(weir_os_poller *poller, weir_time at_ns)
 {
@@ -161,12 +162,13 @@ void weir_os_poller_signal(weir_os_poller *poller)
     }
 }
 
-static bool add(weir_os_poller *poller, int fd, uint32_t events, void *user)
+/* 0, or the errno. */
+static int add(weir_os_poller *poller, int fd, uint32_t events, void *user)
 {
     struct epoll_event event = {.events = events};
 
     event.data.ptr = user;
-    return epoll_ctl(poller->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+    return epoll_ctl(poller->epoll, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : errno;
 }
 
 static void drain(int fd)

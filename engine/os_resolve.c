@@ -324,8 +324,10 @@ static weir_status open_signal(weir_channel *channel)
     if (channel->options.notify != NULL) {
         return WEIR_OK;
     }
-    channel->signal = weir_os_signal_new();
-    return channel->signal >= 0 ? WEIR_OK : WEIR_E_DESCRIPTORS;
+    weir_status status = WEIR_OK;
+
+    channel->signal = weir_os_signal_new(&status);
+    return status;
 }
 
 /*

@@ -47,6 +47,7 @@ typedef struct kernel_sample {
     int out_queue;
 } kernel_sample;
 
+static bool is_misuse(int sys_errno);
 static weir_io failed(int sys_errno);
 static weir_io from_result(ssize_t result);
 static bool is_connected_to_itself(int fd);
@@ -288,7 +289,7 @@ weir_status weir_os_failure_status(int sys_errno)
     case ENOBUFS:
         return WEIR_E_NOMEM;
     default:
-        return WEIR_E_NETWORK;
+        return is_misuse(sys_errno) ? WEIR_E_SYSTEM : WEIR_E_NETWORK;
     }
 }
 
@@ -312,7 +313,21 @@ weir_status weir_os_connect_status(int sys_errno)
     case ENOBUFS:
         return WEIR_E_NOMEM;
     default:
-        return WEIR_E_CONNECT_FAILED;
+        return is_misuse(sys_errno) ? WEIR_E_SYSTEM : WEIR_E_CONNECT_FAILED;
+    }
+}
+
+weir_status weir_os_descriptor_status(int sys_errno)
+{
+    switch (sys_errno) {
+    case EMFILE:
+    case ENFILE:
+        return WEIR_E_DESCRIPTORS;
+    case ENOMEM:
+    case ENOSPC: /* epoll's limit of watches */
+        return WEIR_E_NOMEM;
+    default:
+        return WEIR_E_SYSTEM;
     }
 }
 
@@ -340,12 +355,17 @@ int weir_os_poll(weir_poll *fds, size_t count, weir_time deadline_ns)
     for (size_t i = 0; i < count; i++) {
         fds[i].revents = ready > 0 ? polls[i].revents : 0;
     }
-    return ready > 0 ? ready : 0;
+    return ready;
 }
 
-int weir_os_signal_new(void)
+int weir_os_signal_new(weir_status *status)
 {
-    return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+    if (fd < 0 && status != NULL) {
+        *status = weir_os_descriptor_status(errno);
+    }
+    return fd;
 }
 
 void weir_os_signal_raise(int fd)
@@ -364,12 +384,19 @@ void weir_os_signal_clear(int fd)
 
 bool weir_os_descriptors_ran_out(void)
 {
-    const int fd = weir_os_signal_new();
+    const int fd = weir_os_signal_new(NULL);
 
     if (fd >= 0) {
         weir_os_close(fd);
     }
     return fd < 0 && (errno == EMFILE || errno == ENFILE);
+}
+
+/* What the kernel says of a call that makes no sense: the descriptor was closed under us, a filter of system calls is in the way. */
+static bool is_misuse(int sys_errno)
+{
+    return sys_errno == EBADF || sys_errno == ENOTSOCK || sys_errno == EFAULT || sys_errno == ENOSYS ||
+           sys_errno == EEXIST || sys_errno == EOPNOTSUPP;
 }
 
 static weir_io failed(int sys_errno)

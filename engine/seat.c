@@ -94,12 +94,14 @@ void weir_seat_park(weir_seat *seat, weir_time deadline_ns)
     weir_mutex_unlock(&seat->lock);
 }
 
-bool weir_seat_poll(weir_seat *seat, weir_poll *fds, size_t count, weir_time deadline_ns)
+weir_status weir_seat_poll(weir_seat *seat, weir_poll *fds, size_t count, weir_time deadline_ns)
 {
+    weir_status status = WEIR_OK;
+
     if (seat->signal < 0) {
-        const int signal = weir_os_signal_new();
+        const int signal = weir_os_signal_new(&status);
         if (signal < 0) {
-            return false;
+            return status;
         }
         weir_mutex_lock(&seat->lock);
         seat->signal = signal;
@@ -109,8 +111,8 @@ bool weir_seat_poll(weir_seat *seat, weir_poll *fds, size_t count, weir_time dea
     if (begin_wait(seat, WEIR_SEAT_POLLING)) {
         if (seat->hooks != NULL) {
             (void)seat->hooks->wait(fds, count + 1, deadline_ns, seat->hooks->user);
-        } else {
-            (void)weir_os_poll(fds, count + 1, deadline_ns);
+        } else if (weir_os_poll(fds, count + 1, deadline_ns) < 0) {
+            status = WEIR_E_SYSTEM;
         }
     } else {
         for (size_t i = 0; i < count; i++) {
@@ -121,7 +123,7 @@ bool weir_seat_poll(weir_seat *seat, weir_poll *fds, size_t count, weir_time dea
     if (fds[count].revents != 0) {
         weir_os_signal_clear(seat->signal);
     }
-    return true;
+    return status;
 }
 
 weir_io weir_seat_receive(weir_seat *seat, int fd, size_t room)

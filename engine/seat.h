@@ -63,8 +63,8 @@ void weir_seat_leave(weir_seat *seat);
 
 /* Waits until woken or the deadline. */
 void weir_seat_park(weir_seat *seat, weir_time deadline_ns);
-/* poll(2) that can be woken; `fds` must have room for one more. False: no descriptor for waking could be had. */
-bool weir_seat_poll(weir_seat *seat, weir_poll *fds, size_t count, weir_time deadline_ns);
+/* poll(2) that can be woken; `fds` must have room for one more. WEIR_E_DESCRIPTORS, _NOMEM, _SYSTEM: it could not wait. */
+weir_status weir_seat_poll(weir_seat *seat, weir_poll *fds, size_t count, weir_time deadline_ns);
 /* One waiting recv. END with seat->shut set is not a FIN. */
 weir_io weir_seat_receive(weir_seat *seat, int fd, size_t room);
 /* Any thread. */

@@ -420,8 +420,9 @@ static void wait_on_dial(weir_line *line, weir_exchange *ex, weir_seat *seat, we
             polls[count++] = (weir_poll){.fd = dialing->dial.addresses[i].fd, .events = WEIR_POLL_OUT};
         }
     }
-    if (!weir_seat_poll(seat, polls, count, deadline_ns)) {
-        refuse(line->client, ex, WEIR_E_DESCRIPTORS, now_ns);
+    const weir_status waited = weir_seat_poll(seat, polls, count, deadline_ns);
+    if (waited != WEIR_OK) {
+        refuse(line->client, ex, waited, now_ns);
         return;
     }
     now_ns = weir_now();

@@ -4,10 +4,16 @@
 #include "failures.h"
 #include "support/stuck.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -96,9 +102,89 @@ static void cancelled_before(weir_world *world)
     weir_world_drop(world, exchange);
 }
 
+/* The linker puts these in the place of the system's: one of them fails while it is named. */
+static const char *volatile broken;
+
+#define BROKEN(name, type, fails, parameters, arguments)                                           \
+    type __real_##name parameters;                                                                 \
+    type __wrap_##name parameters;                                                                 \
+    type __wrap_##name parameters                                                                  \
+    {                                                                                              \
+        if (broken != NULL && strcmp(broken, #name) == 0) {                                        \
+            errno = fails;                                                                         \
+            return -1;                                                                             \
+        }                                                                                          \
+        return __real_##name arguments;                                                            \
+    }
+
+BROKEN(recv, ssize_t, EBADF, (int fd, void *to, size_t room, int flags), (fd, to, room, flags))
+BROKEN(ppoll, int, EINVAL,
+       (struct pollfd * fds, nfds_t count, const struct timespec *left, const sigset_t *mask),
+       (fds, count, left, mask))
+BROKEN(setsockopt, int, EBADF, (int fd, int level, int option, const void *value, socklen_t octets),
+       (fd, level, option, value, octets))
+BROKEN(eventfd, int, ENOSYS, (unsigned count, int flags), (count, flags))
+BROKEN(epoll_create1, int, EPERM, (int flags), (flags))
+BROKEN(epoll_ctl, int, EBADF, (int poller, int operation, int fd, struct epoll_event *event),
+       (poller, operation, fd, event))
+
+static weir_status fetch_broken(weir_world *world, const char *name)
+{
+    const weir_ask ask = weir_world_ask(world, "/octets/10");
+
+    broken = name;
+    const weir_fetched fetched = weir_world_fetch(world, &ask);
+    broken = NULL;
+    return fetched.called;
+}
+
+/* No weather, no peer, no limit: the call itself was not allowed or made no sense. */
+static void system_call_fails(weir_world *world)
+{
+    const bool blocks = world->way.kind == WEIR_USER_BLOCKING;
+    weir_ask ask = weir_world_ask(world, "/octets/10");
+
+    (void)weir_world_user(world);
+    assert_int_equal(fetch_broken(world, "recv"), WEIR_E_SYSTEM);
+    assert_int_equal(fetch_broken(world, blocks ? "ppoll" : "epoll_ctl"), WEIR_E_SYSTEM);
+    if (blocks) {
+        weir_world_close(world);
+        assert_int_equal(fetch_broken(world, "eventfd"), WEIR_E_SYSTEM);
+    }
+    if (blocks && world->way.protocol == WEIR_H1) {
+        assert_int_equal(fetch_broken(world, NULL), WEIR_OK);
+        broken = "setsockopt"; /* the connection is there: it is armed for a shorter limit */
+        ask.call.first_octet_ns = 5 * WEIR_NS_PER_SECOND;
+        const weir_fetched fetched = weir_world_fetch(world, &ask);
+        broken = NULL;
+        assert_int_equal(fetched.called, WEIR_E_SYSTEM);
+    }
+    ask = weir_world_ask(world, "/octets/10");
+    assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
+}
+
+static void loop_cannot_be_made(weir_world *world)
+{
+    static const char *const calls[] = {"epoll_create1", "eventfd", "epoll_ctl"};
+    const weir_loop_options options = WEIR_LOOP_OPTIONS_INIT;
+
+    (void)world;
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        weir_status status = WEIR_OK;
+        broken = calls[i];
+        assert_null(weir_loop_new(&options, &status));
+        broken = NULL;
+        assert_int_equal(status, WEIR_E_SYSTEM);
+    }
+}
+
 static const weir_behaviour behaviours[] = {
     {"a queue that is full refuses at once", queue_is_full, 0, NULL},
     {"no descriptor ends a call with DESCRIPTORS", no_descriptors, 0, NULL},
+    {"a system call that fails as it should not ends a call with SYSTEM", system_call_fails, 0,
+     NULL},
+    {"without epoll there is no loop, and SYSTEM says so", loop_cannot_be_made,
+     WEIR_ONLY_LOOP | WEIR_ONLY_H1 | WEIR_ONLY_CLEAR, NULL},
     {"no memory ends a call with NOMEM", no_memory, 0, NULL},
     {"a token that is cancelled cancels what begins", cancelled_before, 0, NULL},
 };

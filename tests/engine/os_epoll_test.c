@@ -84,7 +84,7 @@ static void poller__tells_each_edge_of_a_socket_once(void **state)
     poller_bench *bench = *state;
 
     assert_nothing_ready(bench);
-    assert_true(weir_os_poller_add(bench->poller, bench->ours, &bench->tag));
+    assert_int_equal(0, weir_os_poller_add(bench->poller, bench->ours, &bench->tag));
     weir_os_ready ready = one_ready(bench);
     assert_ptr_equal(ready.user, &bench->tag);
     assert_true(ready.writable);
@@ -104,7 +104,7 @@ static void poller__tells_a_hangup_as_readable(void **state)
 {
     poller_bench *bench = *state;
 
-    assert_true(weir_os_poller_add(bench->poller, bench->ours, &bench->tag));
+    assert_int_equal(0, weir_os_poller_add(bench->poller, bench->ours, &bench->tag));
     (void)one_ready(bench);
     assert_int_equal(shutdown(bench->peer, SHUT_WR), 0);
     weir_os_ready ready = one_ready(bench);
@@ -122,16 +122,16 @@ static void poller__forgets_what_was_removed_or_closed(void **state)
 {
     poller_bench *bench = *state;
 
-    assert_true(weir_os_poller_add(bench->poller, bench->ours, &bench->tag));
-    assert_false(weir_os_poller_add(bench->poller, bench->ours, &bench->tag));
+    assert_int_equal(0, weir_os_poller_add(bench->poller, bench->ours, &bench->tag));
+    assert_int_not_equal(0, weir_os_poller_add(bench->poller, bench->ours, &bench->tag));
     weir_os_poller_remove(bench->poller, bench->ours);
     assert_nothing_ready(bench);
-    assert_true(weir_os_poller_add(bench->poller, bench->ours, &bench->tag));
+    assert_int_equal(0, weir_os_poller_add(bench->poller, bench->ours, &bench->tag));
     assert_int_equal(close(bench->ours), 0);
     assert_nothing_ready(bench);
     bench->ours = dup(bench->peer); /* the lowest number, hence the same */
-    assert_true(weir_os_poller_add(bench->poller, bench->ours, &bench->tag));
-    assert_false(weir_os_poller_add(bench->poller, -1, &bench->tag));
+    assert_int_equal(0, weir_os_poller_add(bench->poller, bench->ours, &bench->tag));
+    assert_int_not_equal(0, weir_os_poller_add(bench->poller, -1, &bench->tag));
 }
 
 static void poller__watches_levels_as_asked(void **state)
@@ -261,8 +261,8 @@ static void poller__fills_no_more_than_there_is_room(void **state)
     poller_bench *bench = *state;
     weir_os_ready ready[2];
 
-    assert_true(weir_os_poller_add(bench->poller, bench->ours, &bench->tag));
-    assert_true(weir_os_poller_add(bench->poller, bench->peer, &bench->tag));
+    assert_int_equal(0, weir_os_poller_add(bench->poller, bench->ours, &bench->tag));
+    assert_int_equal(0, weir_os_poller_add(bench->poller, bench->peer, &bench->tag));
     assert_int_equal(weir_os_poller_wait(bench->poller, ready, 0), 0);
     assert_int_equal(weir_os_poller_wait(bench->poller, ready, 1), 1);
     assert_true(is_readable(bench, 0)); /* an edge that found no room waits */

@@ -651,7 +651,7 @@ static void socket__fails_without_descriptors_and_works_again(void **state)
     none.rlim_cur = 0;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
     const weir_io io = weir_os_connect(&loopback, bench->port, &fd);
-    const int signal = weir_os_signal_new();
+    const int signal = weir_os_signal_new(NULL);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     assert_int_equal(io.kind, WEIR_IO_FAILED);
     assert_int_equal(weir_os_connect_status(io.sys_errno), WEIR_E_DESCRIPTORS);
@@ -717,7 +717,7 @@ static void poll__ends_at_its_deadline_and_tells_what_is_ready(void **state)
 
 static void signal__is_level_until_cleared(void **state)
 {
-    weir_poll fd = {.fd = weir_os_signal_new(), .events = WEIR_POLL_IN};
+    weir_poll fd = {.fd = weir_os_signal_new(NULL), .events = WEIR_POLL_IN};
 
     (void)state;
     assert_int_equal(weir_os_poll(&fd, 1, 0), 0);

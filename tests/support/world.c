@@ -328,7 +328,9 @@ static void tell(const weir_event *event, void *user)
         world->dones++;
     }
     if (event->kind == WEIR_EVENT_CONNECTION_CLOSED) {
+        /* An attempt that was connected and lost is one more than the dial's own. */
         note_closed(world, event->account);
+        world->closed -= strcmp(event->why, weir_reason_name(WEIR_REASON_LOST_RACE)) == 0 ? 1 : 0;
     }
     (void)pthread_mutex_unlock(&events_lock);
 }
