@@ -88,7 +88,7 @@ weir_status weir_exchange_attach(weir_exchange *ex, weir_link *link, weir_time n
     WEIR_ASSERT(ex->stream == NULL);
     weir_status status = WEIR_E_NOT_ACCEPTING;
 
-    if (weir_link_is_open(link)) {
+    if (weir_link_is_open(link) && (!ex->ticket.reused || weir_link_is_clean(link))) {
         status = weir_conn_open(link->conn, &ex->request, ex, now_ns, &ex->stream);
     }
     if (status == WEIR_E_NOT_ACCEPTING) {

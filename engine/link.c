@@ -123,13 +123,21 @@ void weir_link_want(weir_link *link, weir_want *want)
         want->why = WEIR_WHY_CLOSING;
         return;
     }
-    want->in_octets = link->conn != NULL ? weir_conn_room(link->conn) : IN_OCTETS_LIMIT;
-    if (is_held(link) || (link->tls != NULL && weir_tls_wants_pause(link->tls->filter))) {
-        want->in_octets = 0;
-    }
+    want->in_octets = weir_link_room(link);
     if (link->conn != NULL) {
         want->wake_ns = weir_conn_deadline(link->conn, &want->why);
     }
+}
+
+size_t weir_link_room(const weir_link *link)
+{
+    if (link->state != WEIR_LINK_HANDSHAKE && link->state != WEIR_LINK_OPEN) {
+        return 0;
+    }
+    if (is_held(link) || (link->tls != NULL && weir_tls_wants_pause(link->tls->filter))) {
+        return 0;
+    }
+    return link->conn != NULL ? weir_conn_room(link->conn) : IN_OCTETS_LIMIT;
 }
 
 void weir_link_connected(weir_link *link, weir_time now_ns)
@@ -291,13 +299,24 @@ weir_facts weir_link_facts(const weir_link *link)
     if (link->conn != NULL) {
         facts = weir_conn_facts(link->conn);
     }
-    if (link->state != WEIR_LINK_OPEN && (facts.accepting || facts.reusable)) {
+    if ((link->state != WEIR_LINK_OPEN || link->left_over) && (facts.accepting || facts.reusable)) {
         facts.version++;
         facts.accepting = false;
         facts.reusable = false;
-        facts.unfit = has_failed(link) ? WEIR_UNFIT_FAILED : WEIR_UNFIT_SHUTDOWN;
+        facts.unfit = link->left_over    ? WEIR_UNFIT_LEFT_OVER
+                      : has_failed(link) ? WEIR_UNFIT_FAILED
+                                         : WEIR_UNFIT_SHUTDOWN;
     }
     return facts;
+}
+
+bool weir_link_is_clean(weir_link *link)
+{
+    if (link->tls != NULL && weir_link_protocol(link) == WEIR_H1 && weir_conn_open_streams(link->conn) == 0 &&
+        (weir_tls_torn_received(link->tls->filter) > 0 || is_held(link))) {
+        link->left_over = true;
+    }
+    return !link->left_over;
 }
 
 weir_protocol weir_link_protocol(const weir_link *link)

@@ -93,6 +93,7 @@ typedef struct weir_link {
     void *driver;          /* the front end's record of it */
     weir_os_watch watch;
     bool failed;           /* by the network, TLS or us, with a conn, and not by what the peer said in it */
+    bool left_over;        /* octets that answer no request lie in it, below the conn, which has not seen them */
 } weir_link;
 
 weir_link *weir_link_new(const weir_link_options *options, weir_status *status);
@@ -101,6 +102,8 @@ void weir_link_free(weir_link *link);
 
 /* What it wants now. Seals records, hence not const; that may fail it, and then there are events to deliver. */
 void weir_link_want(weir_link *link, weir_want *want);
+/* Its in_octets alone: nothing is sealed, so that what is read next may still keep a request from being sent. */
+size_t weir_link_room(const weir_link *link);
 
 /* What the driver did. */
 void weir_link_connected(weir_link *link, weir_time now_ns);
@@ -134,6 +137,12 @@ weir_failure weir_link_failure(const weir_link *link);
 /* Did it fail itself, by the network, by TLS or by us, and not only its conn by what the peer said in it? */
 bool weir_link_has_failed(const weir_link *link);
 weir_facts weir_link_facts(const weir_link *link);
+/*
+ * Asked before a request is put on one that served others. (On a new one the rest of a ticket may be under way.) False: it speaks
+ * HTTP/1.1, and octets lie in it that the conn has not seen, a TLS record that is not whole, or one held back; they would be taken for
+ * an answer to the request. From then on its facts say that octets are left over.
+ */
+bool weir_link_is_clean(weir_link *link);
 weir_protocol weir_link_protocol(const weir_link *link);
 weir_ledger *weir_link_ledger(weir_link *link);
 /* Did any octet of the stream leave, in part of a record even, or may one still? Otherwise it is provably not sent. */

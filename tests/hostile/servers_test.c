@@ -16,9 +16,8 @@
 
 #include <cmocka.h>
 
-#define SURPLUSES 1000
-#define MUTANTS   400
-#define BABBLES   200
+#define MUTANTS 400
+#define BABBLES 200
 
 /* A conversation of the server's side that is complete, and what the client makes of all of it. */
 typedef struct recording {
@@ -275,76 +274,6 @@ static void random_octets_for_an_answer(void **state)
     weir_stage_both(babble);
 }
 
-/* Tells the client of what it was not asked: in one segment with the answer, or after a word. */
-typedef struct poisoner {
-    int word[2]; /* the test's end, ours */
-    bool in_one;
-} poisoner;
-
-#define EVIL "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL"
-
-static weir_hostile_end play_poison(int fd, size_t number, void *user)
-{
-    poisoner *p = user;
-    char path[64];
-    char answer[256];
-    char word = 0;
-
-    (void)number;
-    while (weir_hostile_head(fd, path, sizeof(path))) {
-        (void)snprintf(answer, sizeof(answer), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s%s",
-                       strlen(path), path, p->in_one ? EVIL : "");
-        (void)weir_hostile_say(fd, answer);
-        if (!p->in_one && recv(p->word[1], &word, 1, 0) == 1) {
-            (void)weir_hostile_say(fd, EVIL);
-            (void)send(p->word[1], &word, 1, 0);
-        }
-    }
-    return WEIR_HOSTILE_RESET;
-}
-
-static void poison(weir_user_kind kind, bool in_one)
-{
-    poisoner p = {.in_one = in_one};
-    weir_stage stage;
-    char word = 'w';
-
-    weir_stage_open(&stage, kind);
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p.word), 0);
-    stage.descriptors += 2;
-    weir_stage_begin(&stage, play_poison, &p);
-    for (size_t i = 0; i < SURPLUSES; i++) {
-        char path[64];
-        (void)snprintf(path, sizeof(path), "/call-%zu", i);
-        const weir_outcome outcome = weir_stage_get(&stage, WEIR_H1, path);
-        assert_int_equal(outcome.status, WEIR_END);
-        assert_string_equal(outcome.text, path);
-        if (!in_one) {
-            assert_int_equal(send(p.word[0], &word, 1, 0), 1);
-            assert_int_equal(recv(p.word[0], &word, 1, 0), 1);
-        }
-    }
-    assert_int_equal(weir_hostile_accepted(stage.server), SURPLUSES);
-    weir_stage_close(&stage);
-    assert_int_equal(shutdown(p.word[0], SHUT_RDWR), 0);
-    (void)close(p.word[0]);
-    (void)close(p.word[1]);
-}
-
-static void surplus_in_the_same_segment(void **state)
-{
-    (void)state;
-    poison(WEIR_USER_BLOCKING, true);
-    poison(WEIR_USER_LOOP, true);
-}
-
-static void surplus_just_before_reuse(void **state)
-{
-    (void)state;
-    poison(WEIR_USER_BLOCKING, false);
-    poison(WEIR_USER_LOOP, false);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -352,8 +281,6 @@ int main(void)
         cmocka_unit_test(answers_that_come_octet_by_octet),
         cmocka_unit_test(answers_with_changed_octets),
         cmocka_unit_test(random_octets_for_an_answer),
-        cmocka_unit_test(surplus_in_the_same_segment),
-        cmocka_unit_test(surplus_just_before_reuse),
     };
 
     cmocka_set_test_filter(getenv("WEIR_TESTS_ONLY"));

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Responses that nobody asked for. A connection on which octets lie that answer no request is not
+ * used again (RFC 9112 s6.3, s9.2): the next call gets its own answer, over another connection, and
+ * the one with the surplus is closed with octets_left_over. Every answer carries its request's
+ * number, which is compared.
+ *
+ * "On the wire before the next call starts" is meant to the letter: the server waits until the
+ * surplus lies in the client's kernel, and only then does the next call begin.
+ *
+ * WEIR_TESTS_LONG=1 in the environment asks for 10,000 calls each, and for the run by the clock:
+ * surplus after 5 ms, reuse after 10 ms.
+ */
+#include "stage.h"
+#include "support/tls_bench.h"
+#include "wire.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#define LONG_CALLS  10000
+#define BLOCK_CALLS 500 /* on one stage: the hostile server has room for so many connections */
+#define CLOCKS      20  /* clients side by side in the run by the clock */
+
+#define EVIL "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL"
+
+typedef enum place {
+    IN_ONE_SEGMENT,    /* with the answer, and over TLS in its record */
+    IN_TWO_RECORDS,    /* in one segment with the answer, in a record of its own */
+    IN_A_TORN_RECORD,  /* half of its record is in the answer's segment, the rest comes after the
+                          next request */
+    BEFORE_REUSE,      /* after the answer was read */
+    TORN_BEFORE_REUSE, /* half of its record then, the rest after the next request */
+    AFTER_5_MS         /* by the clock */
+} place;
+
+typedef struct surplus {
+    place place;
+    const char *text;
+    const weir_tls_server_options *tls; /* NULL: clear */
+    weir_observer told;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    size_t wanted; /* connections may send their surplus up to this number of them */
+    size_t lying;  /* surpluses in the client's kernel */
+    bool over;
+    size_t left_over; /* connections closed for that reason */
+    size_t otherwise;
+    const char *other_reason;
+} surplus;
+
+static weir_tls_server *tls_bench_server; /* holds the context that all share */
+static weir_tls_server_options tls_options;
+static weir_tls_config *tls_config;
+
+static bool is_long(void)
+{
+    const char *word = getenv("WEIR_TESTS_LONG");
+
+    return word != NULL && *word != '\0' && *word != '0';
+}
+
+static size_t calls_of(const surplus *s)
+{
+    if (is_long()) {
+        return LONG_CALLS;
+    }
+    return s->tls != NULL ? 60 : BLOCK_CALLS;
+}
+
+/* -- the server -- */
+
+static bool may_send(surplus *s)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    while (s->lying >= s->wanted && !s->over) {
+        (void)pthread_cond_wait(&s->changed, &s->lock);
+    }
+    const bool over = s->over;
+    (void)pthread_mutex_unlock(&s->lock);
+    return !over;
+}
+
+static void lies_there(surplus *s)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    s->lying++;
+    (void)pthread_cond_broadcast(&s->changed);
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+static void say_surplus(surplus *s, weir_wire *wire)
+{
+    const int client = weir_wire_client(wire->fd);
+
+    weir_wire_pack(wire, s->text);
+    const size_t octets =
+        s->place == TORN_BEFORE_REUSE ? wire->packed_octets / 2 : wire->packed_octets;
+    if (weir_wire_send(wire, octets)) {
+        weir_wire_await_octets(client, octets);
+        lies_there(s);
+    }
+}
+
+static void answer(surplus *s, weir_wire *wire, const char *path)
+{
+    const struct timespec pause = {.tv_nsec = 5000000};
+    char both[512];
+
+    switch (s->place) {
+    case IN_ONE_SEGMENT:
+        (void)snprintf(both, sizeof(both), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s%s",
+                       strlen(path), path, s->text);
+        weir_wire_pack(wire, both);
+        (void)weir_wire_send_all(wire);
+        return;
+    case IN_TWO_RECORDS:
+    case IN_A_TORN_RECORD: {
+        weir_wire_pack_answer(wire, path);
+        const size_t alone = wire->packed_octets;
+        weir_wire_pack(wire, s->text);
+        const size_t record = wire->packed_octets - alone;
+        (void)weir_wire_send(wire,
+                             s->place == IN_TWO_RECORDS ? alone + record : alone + record / 2);
+        return;
+    }
+    case BEFORE_REUSE:
+    case TORN_BEFORE_REUSE:
+        weir_wire_pack_answer(wire, path);
+        if (weir_wire_send_all(wire) && may_send(s)) {
+            say_surplus(s, wire);
+        }
+        return;
+    case AFTER_5_MS:
+        weir_wire_pack_answer(wire, path);
+        (void)weir_wire_send_all(wire);
+        (void)nanosleep(&pause, NULL);
+        weir_wire_pack(wire, s->text);
+        (void)weir_wire_send_all(wire);
+        return;
+    }
+}
+
+static weir_hostile_end play(int fd, size_t number, void *user)
+{
+    surplus *s = user;
+    weir_heard heard;
+    weir_wire wire;
+
+    (void)number;
+    if (weir_wire_open(&wire, fd, s->tls)) {
+        while (weir_wire_hear(&wire, &heard)) {
+            (void)weir_wire_send_all(
+                &wire); /* the rest of a torn surplus: it lies before the answer */
+            answer(s, &wire, heard.path);
+        }
+    }
+    weir_wire_close(&wire);
+    return WEIR_HOSTILE_RESET;
+}
+
+/* -- the client -- */
+
+static void tell(const weir_event *event, void *user)
+{
+    surplus *s = user;
+
+    if (event->kind == WEIR_EVENT_CONNECTION_CLOSED) {
+        (void)pthread_mutex_lock(&s->lock);
+        if (strcmp(event->why, weir_reason_name(WEIR_REASON_OCTETS_LEFT_OVER)) == 0) {
+            s->left_over++;
+        } else {
+            s->otherwise++;
+            s->other_reason = event->why;
+        }
+        (void)pthread_mutex_unlock(&s->lock);
+    }
+    s->told.tell(event, s->told.user);
+}
+
+static void open_surplus(surplus *s, weir_stage *stage, weir_observer *observer)
+{
+    assert_int_equal(pthread_mutex_init(&s->lock, NULL), 0);
+    assert_int_equal(pthread_cond_init(&s->changed, NULL), 0);
+    s->told = stage->observer;
+    *observer = (weir_observer){.size = sizeof(*observer), .user = s, .tell = tell};
+    stage->options.observer = observer;
+}
+
+static void close_surplus(surplus *s, weir_stage *stage)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    s->over = true;
+    (void)pthread_cond_broadcast(&s->changed);
+    (void)pthread_mutex_unlock(&s->lock);
+    weir_stage_close(stage);
+    (void)pthread_cond_destroy(&s->changed);
+    (void)pthread_mutex_destroy(&s->lock);
+}
+
+/* Lets `count` more connections send theirs, and waits until it lies in our kernel. */
+static void await_surplus(surplus *s, size_t count)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    s->wanted += count;
+    (void)pthread_cond_broadcast(&s->changed);
+    while (s->lying < s->wanted) {
+        (void)pthread_cond_wait(&s->changed, &s->lock);
+    }
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+static void ask(weir_stage *stage, weir_plea *plea, const surplus *s, size_t number)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/call-%zu", number);
+    weir_stage_ask(stage, plea, WEIR_H1, path);
+    if (s->tls != NULL) {
+        (void)snprintf(plea->url, sizeof(plea->url), "https://127.0.0.1:%u%s",
+                       weir_hostile_port(stage->server), path);
+        plea->request.url = weir_span_of(plea->url);
+        plea->call.tls = tls_config;
+    }
+}
+
+/* Calls one after the other; each finds the surplus of the one before. */
+static void one_by_one(surplus *s, weir_user_kind kind, size_t first, size_t count)
+{
+    weir_stage stage;
+    weir_observer observer;
+
+    weir_stage_open(&stage, kind);
+    open_surplus(s, &stage, &observer);
+    weir_stage_begin(&stage, play, s);
+    for (size_t i = first; i < first + count; i++) {
+        weir_plea plea;
+        char path[64];
+        ask(&stage, &plea, s, i);
+        const weir_outcome outcome = weir_stage_fetch(&stage, &plea);
+        (void)snprintf(path, sizeof(path), "/call-%zu", i);
+        assert_int_equal(outcome.status, WEIR_END);
+        assert_string_equal(outcome.text, path);
+        if (s->place == BEFORE_REUSE || s->place == TORN_BEFORE_REUSE) {
+            await_surplus(s, 1);
+        }
+    }
+    assert_int_equal(weir_hostile_accepted(stage.server), count);
+    close_surplus(s, &stage);
+    if (s->otherwise > 1) { /* the last one is closed by us, perhaps before it was looked at */
+        fail_msg("%zu connections were closed with another reason: %s", s->otherwise,
+                 s->other_reason);
+    }
+    assert_int_equal(s->left_over + s->otherwise, count);
+}
+
+static void all_ways(place where, const char *text, bool is_tls)
+{
+    static const weir_user_kind kinds[] = {WEIR_USER_BLOCKING, WEIR_USER_LOOP};
+
+    for (size_t k = 0; k < WEIR_COUNT_OF(kinds); k++) {
+        const surplus begin = {.place = where, .text = text, .tls = is_tls ? &tls_options : NULL};
+        const size_t calls = calls_of(&begin);
+        for (size_t first = 0; first < calls; first += BLOCK_CALLS) {
+            surplus s = begin;
+            const size_t left = calls - first;
+            one_by_one(&s, kinds[k], first, left < BLOCK_CALLS ? left : BLOCK_CALLS);
+        }
+    }
+}
+
+static void in_the_same_segment(void **state)
+{
+    (void)state;
+    all_ways(IN_ONE_SEGMENT, EVIL, false);
+}
+
+static void in_the_same_record(void **state)
+{
+    (void)state;
+    all_ways(IN_ONE_SEGMENT, EVIL, true);
+}
+
+static void in_a_record_of_its_own(void **state)
+{
+    (void)state;
+    all_ways(IN_TWO_RECORDS, EVIL, true);
+}
+
+static void in_a_record_that_is_not_whole_yet(void **state)
+{
+    (void)state;
+    all_ways(IN_A_TORN_RECORD, EVIL, true);
+}
+
+static void just_before_reuse(void **state)
+{
+    (void)state;
+    all_ways(BEFORE_REUSE, EVIL, false);
+}
+
+static void just_before_reuse_over_tls(void **state)
+{
+    (void)state;
+    all_ways(BEFORE_REUSE, EVIL, true);
+}
+
+static void half_a_record_before_reuse(void **state)
+{
+    (void)state;
+    all_ways(TORN_BEFORE_REUSE, EVIL, true);
+}
+
+static void half_a_head_before_reuse(void **state)
+{
+    (void)state;
+    all_ways(BEFORE_REUSE, "HTTP/1.1 2", false);
+    all_ways(BEFORE_REUSE, "HTTP/1.1 2", true);
+}
+
+static void an_empty_line_before_reuse(void **state)
+{
+    (void)state;
+    all_ways(BEFORE_REUSE, "\r\n", false);
+}
+
+static int set_up(void **state)
+{
+    (void)weir_bench_make_certificates(state);
+    tls_options = weir_bench_server();
+    tls_options.protocols = "http/1.1";
+    tls_bench_server = weir_tls_server_new(&tls_options);
+    tls_options.context = tls_bench_server->options.context;
+    tls_config = weir_bench_new_config(NULL, NULL);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    weir_tls_config_release(tls_config);
+    weir_tls_server_free(tls_bench_server);
+    return weir_bench_drop_certificates(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(in_the_same_segment),
+        cmocka_unit_test(in_the_same_record),
+        cmocka_unit_test(in_a_record_of_its_own),
+        cmocka_unit_test(in_a_record_that_is_not_whole_yet),
+        cmocka_unit_test(just_before_reuse),
+        cmocka_unit_test(just_before_reuse_over_tls),
+        cmocka_unit_test(half_a_record_before_reuse),
+        cmocka_unit_test(half_a_head_before_reuse),
+        cmocka_unit_test(an_empty_line_before_reuse),
+    };
+
+    cmocka_set_test_filter(getenv("WEIR_TESTS_ONLY"));
+    return cmocka_run_group_tests_name("surplus", tests, set_up, tear_down);
+}
