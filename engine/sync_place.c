@@ -202,8 +202,12 @@ static void attach(weir_client *client, weir_exchange *ex, weir_seat *seat)
     weir_line *line = weir_slot_user(ex->ticket.slot);
     weir_time now_ns = weir_now();
 
+    /* A clock that is read twice may tell the same nanosecond: "always" does not depend on it. */
+    const bool always = client->probe_after_ns == WEIR_PROBE_ALWAYS;
+
     weir_mutex_lock(&line->lock);
-    if (ex->ticket.reused && !line->reading && weir_time_since(now_ns, line->used_ns) >= client->probe_after_ns) {
+    if (ex->ticket.reused && !line->reading &&
+        (always || weir_time_since(now_ns, line->used_ns) >= client->probe_after_ns)) {
         weir_baton_probe(line, seat->receive, WEIR_SEAT_RECEIVE_OCTETS, now_ns);
     }
     weir_bin_move(&seat->bin, &line->bin, WEIR_SEAT_CHUNKS);
