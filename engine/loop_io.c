@@ -23,6 +23,7 @@ static void start_attempt(weir_loop *loop, weir_port *port, size_t index);
 static void attempt_ready(weir_loop *loop, ready_tag *tag);
 static void end_dial(weir_loop *loop, weir_port *port);
 static void close_attempt(weir_loop *loop, weir_dial_address *attempt, int sys_errno);
+static void look_first(weir_loop *loop, weir_port *port);
 static void receive(weir_loop *loop, weir_port *port);
 static void send_pending(weir_loop *loop, weir_port *port);
 static void send_failed(weir_loop *loop, weir_port *port, int sys_errno);
@@ -50,11 +51,15 @@ void weir_loop_backlog(weir_loop *loop)
 void weir_loop_gather(weir_loop *loop)
 {
     weir_os_ready ready[READY_BATCH];
-    const size_t count = weir_os_poller_wait(loop->poller, ready, READY_BATCH);
+    size_t count = 0;
 
-    for (size_t i = 0; i < count; i++) {
-        gather_ready(loop, &ready[i]);
-    }
+    /* All there are: a connection that was not looked at must not be leased, for octets that nobody asked for may lie on it. */
+    do {
+        count = weir_os_poller_wait(loop->poller, ready, READY_BATCH);
+        for (size_t i = 0; i < count; i++) {
+            gather_ready(loop, &ready[i]);
+        }
+    } while (count == READY_BATCH);
     gather_cancels(loop);
     weir_channel_ready(loop->channel, -1, false, false, loop->turn.now_ns);
     gather_answers(loop);
@@ -86,6 +91,7 @@ static void gather_ready(weir_loop *loop, const weir_os_ready *ready)
         port->writable = port->writable || ready->writable;
         port->hangup = port->hangup || ready->hangup;
         receive(loop, port);
+        look_first(loop, port);
         weir_turn_touch(&loop->turn, port);
         return;
     }
@@ -160,6 +166,7 @@ static void act_on(weir_loop *loop, weir_port *port)
     }
     if (port->fd >= 0) {
         receive(loop, port);
+        look_first(loop, port);
         send_pending(loop, port);
     }
     if (port->state == WEIR_PORT_CLOSING && (port->fd < 0 || weir_link_is_over(port->link))) {
@@ -270,16 +277,32 @@ static void close_attempt(weir_loop *loop, weir_dial_address *attempt, int sys_e
     }
 }
 
+/*
+ * What is known to lie unread on an HTTP/1.1 connection is read before a request is put on it or goes out, though the turn's budget be
+ * spent: once a request is out nothing tells it from an answer. Before that the conn takes no octet of it for one.
+ */
+static void look_first(weir_loop *loop, weir_port *port)
+{
+    const weir_conn *conn = port->link->conn;
+
+    if (!port->readable || loop->budget_octets > 0 || conn == NULL || weir_link_protocol(port->link) != WEIR_H1) {
+        return;
+    }
+    if (weir_conn_open_streams(conn) == 0 || weir_conn_pending(conn, 0).length > 0) {
+        loop->budget_octets = WEIR_LOOP_RECEIVE_OCTETS;
+        receive(loop, port);
+        loop->budget_octets = 0;
+    }
+}
+
 static void receive(weir_loop *loop, weir_port *port)
 {
-    weir_want want;
-
     while (port->readable && loop->budget_octets > 0) {
-        weir_link_want(port->link, &want);
-        if (want.in_octets == 0) {
+        const size_t wanted = weir_link_room(port->link);
+        if (wanted == 0) {
             return;
         }
-        const size_t room = weir_min(want.in_octets, weir_min(WEIR_LOOP_RECEIVE_OCTETS, loop->budget_octets));
+        const size_t room = weir_min(wanted, weir_min(WEIR_LOOP_RECEIVE_OCTETS, loop->budget_octets));
         const weir_io io = weir_os_recv(port->fd, loop->receive, room, true);
         switch (io.kind) {
         case WEIR_IO_OK:

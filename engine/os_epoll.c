@@ -29,6 +29,7 @@ struct weir_os_poller {
 };
 
 static int add(weir_os_poller *poller, int fd, uint32_t events, void *user);
+static bool take(weir_os_poller *poller, const struct epoll_event *event, weir_os_ready *ready);
 static void drain(int fd);
 
 weir_os_poller *weir_os_poller_new(const weir_allocator *allocator, weir_status *status)
@@ -104,32 +105,18 @@ size_t weir_os_poller_wait(weir_os_poller *poller, weir_os_ready *ready, size_t 
 {
     struct epoll_event events[BATCH];
     size_t filled = 0;
+    int asked = 0;
     int count = 0;
 
     do {
-        count = epoll_wait(poller->epoll, events, (int)weir_min(room, BATCH), 0);
-    } while (count < 0 && errno == EINTR);
-    for (int i = 0; i < count; i++) {
-        const uint32_t what = events[i].events;
-        void *user = events[i].data.ptr;
-        if (user == &poller->timer) {
-            drain(poller->timer);
-            poller->timer_ns = WEIR_NEVER;
-        } else if (user == &poller->signal) {
-            /* In this order: a signal between the two is dropped, but what it announces was stored
-             * before this wait ends. The other way round the mark could stay up over a cleared
-             * descriptor, and silence every later signal. */
-            drain(poller->signal);
-            atomic_store(&poller->signalled, false);
-        } else {
-            ready[filled++] = (weir_os_ready){
-                .user = user,
-                .readable = (what & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0,
-                .writable = (what & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0,
-                .hangup = (what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0,
-            };
+        asked = (int)weir_min(room - filled, BATCH);
+        do {
+            count = epoll_wait(poller->epoll, events, asked, 0);
+        } while (count < 0 && errno == EINTR);
+        for (int i = 0; i < count; i++) {
+            filled += take(poller, &events[i], &ready[filled]) ? 1 : 0;
         }
-    }
+    } while (count == asked && filled < room);
     return filled;
 }
 
@@ -169,6 +156,33 @@ static int add(weir_os_poller *poller, int fd, uint32_t events, void *user)
 
     event.data.ptr = user;
     return epoll_ctl(poller->epoll, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : errno;
+}
+
+/* False: it was one of the poller's own descriptors. */
+static bool take(weir_os_poller *poller, const struct epoll_event *event, weir_os_ready *ready)
+{
+    const uint32_t what = event->events;
+
+    if (event->data.ptr == &poller->timer) {
+        drain(poller->timer);
+        poller->timer_ns = WEIR_NEVER;
+        return false;
+    }
+    if (event->data.ptr == &poller->signal) {
+        /* In this order: a signal between the two is dropped, but what it announces was stored
+         * before this wait ends. The other way round the mark could stay up over a cleared
+         * descriptor, and silence every later signal. */
+        drain(poller->signal);
+        atomic_store(&poller->signalled, false);
+        return false;
+    }
+    *ready = (weir_os_ready){
+        .user = event->data.ptr,
+        .readable = (what & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0,
+        .writable = (what & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0,
+        .hangup = (what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0,
+    };
+    return true;
 }
 
 static void drain(int fd)

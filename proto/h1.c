@@ -585,11 +585,11 @@ static void enter_receiving(weir_h1 *h1, weir_h1_receiving to)
 /* May the connection carry a further exchange when this one is over, and if not, why not? */
 static weir_unfit reuse(const weir_h1 *h1)
 {
+    if (h1->has_left_over) { /* before the failure that an octet nobody asked for may be */
+        return is_timeout(h1) ? WEIR_UNFIT_ENDED : WEIR_UNFIT_LEFT_OVER;
+    }
     if (h1->conn.failure.status != WEIR_OK) {
         return WEIR_UNFIT_FAILED;
-    }
-    if (h1->has_left_over) {
-        return is_timeout(h1) ? WEIR_UNFIT_ENDED : WEIR_UNFIT_LEFT_OVER;
     }
     if (h1->is_until_close) {
         return WEIR_UNFIT_UNTIL_CLOSE;

@@ -29,6 +29,7 @@
 
 #define LONG_CALLS  10000
 #define BLOCK_CALLS 500 /* on one stage: the hostile server has room for so many connections */
+#define CROWD       300 /* more sockets than a turn learns of at once */
 #define CLOCKS      20  /* clients side by side in the run by the clock */
 
 #define EVIL "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL"
@@ -52,6 +53,9 @@ typedef struct surplus {
     pthread_cond_t changed;
     size_t wanted; /* connections may send their surplus up to this number of them */
     size_t lying;  /* surpluses in the client's kernel */
+    size_t crowd;  /* answered together: nobody before so many have asked, or one connection would
+                      serve two */
+    size_t heard;
     bool over;
     size_t left_over; /* connections closed for that reason */
     size_t otherwise;
@@ -88,6 +92,17 @@ static bool may_send(surplus *s)
     const bool over = s->over;
     (void)pthread_mutex_unlock(&s->lock);
     return !over;
+}
+
+static void await_crowd(surplus *s)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    const size_t mine = s->heard++;
+    (void)pthread_cond_broadcast(&s->changed);
+    while (s->crowd > 0 && s->heard < (mine / s->crowd + 1) * s->crowd && !s->over) {
+        (void)pthread_cond_wait(&s->changed, &s->lock);
+    }
+    (void)pthread_mutex_unlock(&s->lock);
 }
 
 static void lies_there(surplus *s)
@@ -159,6 +174,7 @@ static weir_hostile_end play(int fd, size_t number, void *user)
     (void)number;
     if (weir_wire_open(&wire, fd, s->tls)) {
         while (weir_wire_hear(&wire, &heard)) {
+            await_crowd(s);
             (void)weir_wire_send_all(
                 &wire); /* the rest of a torn surplus: it lies before the answer */
             answer(s, &wire, heard.path);
@@ -333,6 +349,108 @@ static void an_empty_line_before_reuse(void **state)
     all_ways(BEFORE_REUSE, "\r\n", false);
 }
 
+/* -- the loop, when there is much to do in one turn -- */
+
+typedef struct crowd {
+    weir_loop *loop;
+    weir_plea pleas[CROWD];
+    weir_exchange *exchanges[CROWD];
+    size_t dones;
+} crowd;
+
+static void submit(weir_stage *stage, const surplus *s, crowd *c, size_t first)
+{
+    for (size_t i = 0; i < CROWD; i++) {
+        ask(stage, &c->pleas[i], s, first + i);
+        c->pleas[i].call.attempts =
+            3; /* a replay of what was not sent is none that the server sees */
+        const weir_status status = weir_loop_submit(c->loop, &c->pleas[i].request,
+                                                    &c->pleas[i].call, NULL, &c->exchanges[i]);
+        assert_int_equal(status, WEIR_OK);
+        atomic_fetch_add(&stage->begun, 1);
+    }
+    c->dones = 0;
+}
+
+static void turn_until_done(crowd *c)
+{
+    weir_loop_event events[64];
+
+    while (c->dones < CROWD) {
+        struct pollfd wait = {.fd = weir_loop_fd(c->loop), .events = POLLIN};
+        assert_int_equal(poll(&wait, 1, 30000), 1);
+        const size_t count = weir_loop_turn(c->loop, events, WEIR_COUNT_OF(events));
+        for (size_t i = 0; i < count; i++) {
+            c->dones += events[i].told == WEIR_TOLD_DONE ? 1 : 0;
+        }
+    }
+}
+
+/* Every one has its own answer. */
+static void check_answers(crowd *c, size_t first)
+{
+    for (size_t i = 0; i < CROWD; i++) {
+        char path[64];
+        char text[64] = "";
+        size_t got = 0;
+        (void)snprintf(path, sizeof(path), "/call-%zu", first + i);
+        assert_int_equal(weir_exchange_failure(c->exchanges[i]).status, WEIR_OK);
+        assert_int_equal(weir_read(c->exchanges[i], text, sizeof(text) - 1, &got), WEIR_OK);
+        assert_string_equal(text, path);
+        weir_exchange_free(c->exchanges[i]);
+    }
+}
+
+/* So many connections at once, a surplus on each of them, and then all are wanted again. */
+static void crowd_of(uint32_t turn_octets, bool is_tls)
+{
+    surplus s = {
+        .place = BEFORE_REUSE, .text = EVIL, .tls = is_tls ? &tls_options : NULL, .crowd = CROWD};
+    crowd *c = calloc(1, sizeof(*c));
+    weir_loop_options options = WEIR_LOOP_OPTIONS_INIT;
+    weir_observer observer;
+    weir_stage stage;
+
+    assert_non_null(c);
+    weir_stage_open(&stage, WEIR_USER_LOOP);
+    open_surplus(&s, &stage, &observer);
+    weir_stage_begin(&stage, play, &s);
+    stage.limits.connections_per_origin = 2 * CROWD;
+    options.limits = &stage.limits;
+    options.observer = &observer;
+    options.turn_octets = turn_octets;
+    c->loop = weir_loop_new(&options, NULL);
+    assert_non_null(c->loop);
+    submit(&stage, &s, c, 0);
+    turn_until_done(c);
+    check_answers(c, 0);
+    assert_int_equal(weir_hostile_accepted(stage.server), CROWD);
+    await_surplus(&s, CROWD);
+    submit(&stage, &s, c, CROWD);
+    turn_until_done(c);
+    check_answers(c, CROWD);
+    assert_int_equal(weir_hostile_accepted(stage.server), 2 * CROWD);
+    weir_loop_free(c->loop);
+    free(c);
+    close_surplus(&s, &stage);
+    assert_true(s.left_over >=
+                CROWD / 2); /* an observer without an exchange is told a bounded number */
+}
+
+static void on_more_connections_than_a_turn_learns_of(void **state)
+{
+    (void)state;
+    crowd_of(0, false);
+}
+
+static void on_more_octets_than_a_turn_may_read(void **state)
+{
+    (void)state;
+    crowd_of(1, false);
+    crowd_of(100, false);
+    crowd_of(1000, true);
+}
+
 static int set_up(void **state)
 {
     (void)weir_bench_make_certificates(state);
@@ -363,6 +481,8 @@ int main(void)
         cmocka_unit_test(half_a_record_before_reuse),
         cmocka_unit_test(half_a_head_before_reuse),
         cmocka_unit_test(an_empty_line_before_reuse),
+        cmocka_unit_test(on_more_connections_than_a_turn_learns_of),
+        cmocka_unit_test(on_more_octets_than_a_turn_may_read),
     };
 
     cmocka_set_test_filter(getenv("WEIR_TESTS_ONLY"));
