@@ -31,6 +31,7 @@ static weir_status end_call(weir_client *client, weir_exchange *ex, weir_seat *s
 static bool run(weir_client *client, weir_exchange *ex, weir_seat *seat, weir_need need);
 static bool end_attempt(weir_client *client, weir_exchange *ex);
 static void close_line(weir_client *client, const weir_action *action);
+static void close_unpinned(weir_client *client, weir_line *line);
 static weir_client *client_of(const weir_exchange *ex);
 static weir_line *line_of(const weir_exchange *ex);
 static bool tell(weir_exchange *ex);
@@ -153,52 +154,6 @@ weir_status weir_client_call(weir_client *client, const weir_request *request, c
     return status;
 }
 
-weir_time weir_client_maintain(weir_client *client)
-{
-    const weir_time now_ns = weir_now();
-    uint8_t room[16384];
-    weir_why why = WEIR_WHY_NONE;
-    weir_time next_ns = WEIR_NEVER;
-
-    weir_mutex_lock(&client->core_lock);
-    for (weir_list *at = client->lines.next; at != &client->lines; at = at->next) {
-        weir_line *line = WEIR_CONTAINER_OF(at, weir_line, place);
-        if (line->dial != NULL || line->slot == NULL || weir_slot_leases(line->slot) != 0) {
-            continue;
-        }
-        /* Without a lease nobody is inside, and nobody can come in while the core is locked. */
-        weir_mutex_lock(&line->lock);
-        weir_baton_probe(line, room, sizeof(room), now_ns);
-        weir_link_tick(line->link, now_ns);
-        weir_want want;
-        weir_link_want(line->link, &want);
-        if (want.out[0].length > 0 && line->link->state == WEIR_LINK_OPEN) {
-            const weir_io io = weir_os_send(line->fd, want.out, want.out[1].length > 0 ? 2 : 1, true);
-            if (io.kind == WEIR_IO_OK) {
-                weir_link_sent(line->link, io.octets, now_ns);
-            } else if (io.kind == WEIR_IO_FAILED) {
-                weir_link_failed(line->link, io.sys_errno, now_ns);
-            }
-        }
-        weir_link_want(line->link, &want);
-        next_ns = weir_time_earlier(next_ns, want.wake_ns);
-        weir_baton_give_back(line, NULL);
-        const weir_facts facts = weir_link_facts(line->link);
-        weir_mutex_unlock(&line->lock);
-        if (facts.version != line->facts_version) {
-            line->facts_version = facts.version;
-            weir_pool_facts(client->core.pool, line->slot, &facts, now_ns);
-        }
-    }
-    weir_core_catch_up(&client->core, now_ns);
-    weir_pool_tick(client->core.pool, now_ns);
-    weir_client_settle(client);
-    next_ns = weir_time_earlier(next_ns, weir_pool_deadline(client->core.pool, &why));
-    weir_client_unlock(client);
-    weir_client_tell(client);
-    return next_ns;
-}
-
 void weir_client_counts(weir_client *client, weir_counts *counts)
 {
     weir_mutex_lock(&client->core_lock);
@@ -243,6 +198,15 @@ void weir_client_settle(weir_client *client)
     }
     for (weir_list *at = client->drainers.next; at != &client->drainers; at = at->next) {
         weir_client_wake_later(client, WEIR_CONTAINER_OF(at, weir_seat, place));
+    }
+}
+
+void weir_line_unpin(weir_line *line)
+{
+    WEIR_ASSERT(line->pins > 0);
+    line->pins--;
+    if (line->pins == 0 && line->close_waits) {
+        close_unpinned(line->client, line);
     }
 }
 
@@ -589,7 +553,6 @@ static bool end_attempt(weir_client *client, weir_exchange *ex)
 static void close_line(weir_client *client, const weir_action *action)
 {
     weir_line *line = weir_slot_user(action->slot);
-    weir_slot *slot = action->slot;
 
     if (line == NULL) {
         return; /* a dial that was given up, and who ran it is closing it already */
@@ -600,14 +563,26 @@ static void close_line(weir_client *client, const weir_action *action)
         weir_client_wake_later(client, line->dial->dialer);
         return;
     }
+    line->close_reason = action->reason;
+    line->close_unfit = action->unfit;
+    line->close_waits = true;
+    if (line->pins == 0) {
+        close_unpinned(client, line);
+    }
+}
+
+static void close_unpinned(weir_client *client, weir_line *line)
+{
+    weir_slot *slot = line->slot;
+    const bool unfit = line->close_unfit;
+
     weir_slot_set_user(slot, NULL);
     line->slot = NULL;
-    line->close_reason = action->reason;
     weir_client_unlock(client);
     weir_line_close(line, weir_now());
     weir_mutex_lock(&client->core_lock);
     weir_pool_gone(client->core.pool, slot, weir_now());
-    if (action->unfit) {
+    if (unfit) {
         weir_client_wake_queued(client);
     }
 }

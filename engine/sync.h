@@ -5,12 +5,12 @@
  * A *line* is the client's record of one connection from the pool's DIAL to its close: a dialing, then an open link with its
  * socket and its baton.
  *
- * Locks, never nested but where said:
+ * Locks, never nested but for the leaf:
  *   client->core_lock   the pool, tickets of waiting exchanges, the lists of seats and lines
  *   line->lock          the link, every exchange attached to it, the baton
  *   seat->lock          how one thread waits (a leaf: may be taken under any other)
- * Facts leave a line by value. weir_client_maintain() alone takes line locks under the core's, of lines without a lease, which
- * nobody else can be inside.
+ * Facts leave a line by value. weir_client_maintain() pins lines without a lease, so that they are not closed while it looks after
+ * them with their own lock alone; a thread that is given one meanwhile waits for that lock, and for nothing that blocks.
  *
  * The baton (docs/baton.md): who holds the line's lock, has octets pending and sees no writer, writes; who lacks its answer and
  * sees no reader, reads for all, with its own deadline; everyone else parks with its own. On leaving: write what is pending, then,
@@ -68,6 +68,9 @@ typedef struct weir_line {
     weir_time armed_ns;       /* SO_RCVTIMEO, 0: none */
     int fd;
     weir_reason close_reason;
+    uint32_t pins;            /* threads that look after it without a lease: it is not closed; guarded by the core's lock */
+    bool close_waits;         /* ... until they are done */
+    bool close_unfit;         /* the pool's word with its CLOSE */
     bool reading;             /* someone holds the baton */
     bool writing;
     bool unwritable;          /* the kernel took no more; the reader polls for writing too */
@@ -86,6 +89,8 @@ typedef enum weir_need {
 /* -- sync.c -- */
 /* Pulls the pool's actions; called with the core's lock, which is let go and taken again. Runs no I/O under it. */
 void weir_client_settle(weir_client *client);
+/* With the core's lock, which may be let go and taken again: the line may be closed after it. */
+void weir_line_unpin(weir_line *line);
 /* With the core's lock. */
 void weir_client_wake_later(weir_client *client, weir_seat *seat);
 /* With the core's lock: a failure made the pool pause, and who waits parked before it was known until when. */

@@ -7,6 +7,36 @@
 #include "engine/upkeep.h"
 
 static uint64_t wait_for_the_rest(weir_client *client, const weir_drain *drain, weir_seat *seat, weir_time deadline_ns);
+static weir_line *pin_next(weir_client *client, weir_line *after);
+static bool look_after(weir_line *line, weir_facts *facts, weir_time *wake_ns);
+
+weir_time weir_client_maintain(weir_client *client)
+{
+    weir_why why = WEIR_WHY_NONE;
+    weir_time next_ns = WEIR_NEVER;
+
+    weir_mutex_lock(&client->core_lock);
+    for (weir_line *line = pin_next(client, NULL), *next = NULL; line != NULL; line = next) {
+        weir_time wake_ns = WEIR_NEVER;
+        weir_facts facts;
+        weir_client_unlock(client);
+        const bool newer = look_after(line, &facts, &wake_ns);
+        weir_mutex_lock(&client->core_lock);
+        if (newer && !line->close_waits) {
+            weir_pool_facts(client->core.pool, line->slot, &facts, weir_now());
+        }
+        next_ns = weir_time_earlier(next_ns, wake_ns);
+        next = pin_next(client, line); /* before the one that it comes after may go */
+        weir_line_unpin(line);
+    }
+    weir_core_catch_up(&client->core, weir_now());
+    weir_pool_tick(client->core.pool, weir_now());
+    weir_client_settle(client);
+    next_ns = weir_time_earlier(next_ns, weir_pool_deadline(client->core.pool, &why));
+    weir_client_unlock(client);
+    weir_client_tell(client);
+    return next_ns;
+}
 
 weir_status weir_client_drain(weir_client *client, weir_span url, weir_time deadline_ns, uint64_t *left)
 {
@@ -62,4 +92,51 @@ static uint64_t wait_for_the_rest(weir_client *client, const weir_drain *drain, 
         weir_mutex_lock(&client->core_lock);
         weir_list_remove(&seat->place);
     }
+}
+
+/* With the core's lock: the next open line without a lease, which is not closed before it is unpinned. */
+static weir_line *pin_next(weir_client *client, weir_line *after)
+{
+    weir_list *at = after != NULL ? after->place.next : client->lines.next;
+
+    for (; at != &client->lines; at = at->next) {
+        weir_line *line = WEIR_CONTAINER_OF(at, weir_line, place);
+        if (line->dial == NULL && line->slot != NULL && !line->close_waits && weir_slot_leases(line->slot) == 0) {
+            line->pins++;
+            return line;
+        }
+    }
+    return NULL;
+}
+
+/* Reads and writes what there is, without waiting. Somebody may be given it meanwhile: then it is theirs. True: *facts are newer. */
+static bool look_after(weir_line *line, weir_facts *facts, weir_time *wake_ns)
+{
+    uint8_t room[16384];
+    weir_want want;
+
+    weir_mutex_lock(&line->lock);
+    const weir_time now_ns = weir_now();
+    if (!line->reading && !line->writing) {
+        weir_baton_probe(line, room, sizeof(room), now_ns);
+        weir_link_tick(line->link, now_ns);
+        weir_link_want(line->link, &want);
+        if (want.out[0].length > 0 && line->link->state == WEIR_LINK_OPEN) {
+            const weir_io io = weir_os_send(line->fd, want.out, want.out[1].length > 0 ? 2 : 1, true);
+            if (io.kind == WEIR_IO_OK) {
+                weir_link_sent(line->link, io.octets, now_ns);
+            } else if (io.kind == WEIR_IO_FAILED) {
+                weir_link_failed(line->link, io.sys_errno, now_ns);
+            }
+        }
+        weir_line_deliver(line, NULL);
+    }
+    weir_link_want(line->link, &want);
+    *wake_ns = want.wake_ns;
+    weir_baton_give_back(line, NULL);
+    *facts = weir_link_facts(line->link);
+    const bool newer = facts->version != line->facts_version;
+    line->facts_version = facts->version;
+    weir_line_unlock(line);
+    return newer;
 }
