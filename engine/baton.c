@@ -161,6 +161,7 @@ void weir_baton_probe(weir_line *line, uint8_t *room, size_t octets, weir_time n
         weir_line_deliver(line, NULL);
     }
     line->used_ns = now_ns;
+    atomic_store_explicit(&line->read_ns, now_ns, memory_order_relaxed);
     line->unlooked_octets = 0;
 }
 
@@ -374,6 +375,7 @@ static weir_status read_polling(weir_seat *seat, const weir_want *want, weir_pol
 static void take(weir_line *line, const weir_seat *seat, weir_io io, weir_time now_ns)
 {
     line->used_ns = now_ns;
+    atomic_store_explicit(&line->read_ns, now_ns, memory_order_relaxed);
     line->unlooked_octets = 0;
     switch (io.kind) {
     case WEIR_IO_OK:

@@ -10,6 +10,7 @@
 
 #include "engine/orphan.h"
 #include "engine/record.h"
+#include "engine/snapshot.h"
 
 #define TURN_OCTETS ((size_t)1 << 20)
 #define ROUNDS_LIMIT 64
@@ -197,6 +198,20 @@ void weir_loop_wait(weir_loop *loop, weir_time deadline_ns)
     weir_poll poll = {.fd = weir_loop_fd(loop), .events = WEIR_POLL_IN};
 
     (void)weir_os_poll(&poll, 1, deadline_ns);
+}
+
+weir_snapshot *weir_loop_snapshot(weir_loop *loop, weir_status *status)
+{
+    const weir_time now_ns = weir_now();
+    weir_snapshot *snapshot = weir_core_snapshot(&loop->turn.core, now_ns);
+
+    for (size_t i = 0; snapshot != NULL && i < snapshot->line_count; i++) {
+        const weir_port *port = weir_slot_user(snapshot->lines[i].slot);
+        if (port != NULL && port->link->last_received_ns != 0) {
+            snapshot->lines[i].connection.last_read_ns = weir_time_since(now_ns, port->link->last_received_ns);
+        }
+    }
+    return weir_snapshot_taken(snapshot, status);
 }
 
 void weir_loop_counts(const weir_loop *loop, weir_counts *counts)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "engine/record.h"
+#include "engine/snapshot.h"
 #include "proto/alloc.h"
 
 #define PROBE_AFTER_NS (WEIR_NS_PER_MS)
@@ -159,6 +160,24 @@ void weir_client_counts(weir_client *client, weir_counts *counts)
     weir_mutex_lock(&client->core_lock);
     weir_core_counts(&client->core, counts);
     weir_mutex_unlock(&client->core_lock);
+}
+
+weir_snapshot *weir_client_snapshot(weir_client *client, weir_status *status)
+{
+    const weir_time now_ns = weir_now();
+
+    weir_mutex_lock(&client->core_lock);
+    weir_snapshot *snapshot = weir_core_snapshot(&client->core, now_ns);
+    for (size_t i = 0; snapshot != NULL && i < snapshot->line_count; i++) {
+        const weir_line *line = weir_slot_user(snapshot->lines[i].slot);
+        const weir_time read_ns =
+            line != NULL ? atomic_load_explicit(&line->read_ns, memory_order_relaxed) : 0;
+        if (read_ns != 0) {
+            snapshot->lines[i].connection.last_read_ns = weir_time_since(now_ns, read_ns);
+        }
+    }
+    weir_mutex_unlock(&client->core_lock);
+    return weir_snapshot_taken(snapshot, status);
 }
 
 void weir_client_settle(weir_client *client)

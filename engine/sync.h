@@ -65,6 +65,7 @@ typedef struct weir_line {
     uint64_t facts_version;   /* last told to the pool */
     uint64_t unlooked_octets; /* written since it was last read: an answer may be there already */
     weir_time used_ns;        /* when it was last read or released */
+    _Atomic weir_time read_ns; /* when somebody read from it last, 0: never; a snapshot looks without the line's lock */
     weir_time armed_ns;       /* SO_RCVTIMEO, 0: none */
     int fd;
     weir_reason close_reason;

@@ -102,12 +102,22 @@ void weir_pool_waited(const weir_ticket *ticket, weir_time now_ns, weir_waits *w
 {
     weir_time ns[WEIR_WAITS];
 
+    weir_wait_read(ticket, now_ns, ns);
+    weir_wait_spread(ns, waits);
+    waits->bounces = ticket->waited.bounces;
+}
+
+void weir_wait_read(const weir_ticket *ticket, weir_time now_ns, weir_time ns[WEIR_WAITS])
+{
     for (size_t i = 0; i < WEIR_WAITS; i++) {
         ns[i] = ticket->waited.ns[i];
     }
     get_off(ticket, now_ns, ns);
+}
+
+void weir_wait_spread(const weir_time ns[WEIR_WAITS], weir_waits *waits)
+{
     *waits = (weir_waits)WEIR_WAITS_INIT;
-    waits->bounces = ticket->waited.bounces;
     for (size_t i = 0; i < WEIR_WAITS; i++) {
         waits->ns[reasons[i]] = ns[i];
         waits->total_ns += ns[i];

@@ -31,6 +31,10 @@ void weir_wait_bounced(const weir_pool *pool, weir_ticket *ticket);
 /* After ticket->waited_ns was set: the reasons of this request add up to it. */
 void weir_wait_check_sum(const weir_ticket *ticket);
 
+/* What a ticket waited for until now_ns, densely; and the same by reason. */
+void weir_wait_read(const weir_ticket *ticket, weir_time now_ns, weir_time ns[WEIR_WAITS]);
+void weir_wait_spread(const weir_time ns[WEIR_WAITS], weir_waits *waits);
+
 /* Whoever waits at this origin without a dial waits for this from now on. */
 void weir_wait_set_reason(const weir_pool *pool, weir_origin *origin, weir_reason reason);
 weir_reason weir_wait_reason(const weir_origin *origin);

@@ -15,6 +15,7 @@
  *   shared.h   what clients and loops share
  *   client.h   the blocking front end
  *   loop.h     the asynchronous front end
+ *   snapshot.h what a client or loop holds at one moment
  */
 #ifndef WEIR_WEIR_H
 #define WEIR_WEIR_H
@@ -29,6 +30,7 @@
 #include "weir/reason.h"
 #include "weir/request.h"
 #include "weir/shared.h"
+#include "weir/snapshot.h"
 #include "weir/status.h"
 #include "weir/tls.h"
 #include "weir/why.h"

@@ -199,10 +199,41 @@ static void note_waiting(const weir_event *event, void *user)
 typedef struct pair {
     weir_world *world;
     weir_exchange *holder;
+    bool snapped;
+    weir_snapshot_call call;
+    weir_waits so_far;
+    char text[2048];
     told told;
     weir_waits waits;
     weir_status ended;
 } pair;
+
+static weir_snapshot *snapshot_of(weir_user *user)
+{
+    return weir_user_loop(user) != NULL ? weir_loop_snapshot(weir_user_loop(user), NULL)
+                                        : weir_client_snapshot(weir_user_client(user), NULL);
+}
+
+/* While one call has the connection and the other waits for it. */
+static void look(pair *p, weir_user *user)
+{
+    weir_snapshot *snapshot = snapshot_of(user);
+
+    if (snapshot == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < weir_snapshot_call_count(snapshot); i++) {
+        weir_snapshot_call call = WEIR_SNAPSHOT_CALL_INIT;
+        (void)weir_snapshot_call_at(snapshot, i, &call);
+        if (call.waiting) {
+            p->call = call;
+            p->so_far = (weir_waits)WEIR_WAITS_INIT;
+            p->snapped = weir_snapshot_waits_at(snapshot, i, &p->so_far);
+        }
+    }
+    (void)weir_snapshot_text(snapshot, p->text, sizeof(p->text));
+    weir_snapshot_free(snapshot);
+}
 
 /* 0: asks for a connection. 1: waits until that is in the queue, then ends what holds the only one.
  */
@@ -216,6 +247,7 @@ static void one_of_two(weir_user *user, size_t index, void *shared)
              weir_user_counts(user, &counts)) {
             weir_user_settle(user);
         }
+        look(p, user);
         weir_user_drop(user, p->holder);
         return;
     }
@@ -245,6 +277,71 @@ static void a_reason_that_changes(weir_world *world)
     assert_true(p.waits.ns[WEIR_REASON_DIALING] > 0);
     assert_begins(p.told.text, "busy");
     assert_non_null(strstr(p.told.text, ", dialing"));
+    assert_true(p.snapped);
+    assert_int_equal(p.call.place, 1);
+    assert_int_equal(p.call.reason, WEIR_REASON_BUSY);
+    assert_int_equal(p.call.conn, 0);
+    assert_int_equal(p.so_far.total_ns, p.call.waited_ns);
+    assert_int_equal(p.so_far.ns[WEIR_REASON_BUSY], p.so_far.total_ns);
+    assert_non_null(strstr(p.text, "connection 1  active 1 of 1 (busy), HTTP/1.1, "));
+    assert_non_null(strstr(p.text, ", for call "));
+    assert_non_null(strstr(p.text, "  waits at place 1 (busy), waited "));
+}
+
+/* What a snapshot says is what the counts say, and it outlives whatever it was taken of. */
+static void a_snapshot(weir_world *world)
+{
+    weir_exchange *holder = hold(world, "/octets/1000000");
+    weir_snapshot_pool pool = WEIR_SNAPSHOT_POOL_INIT;
+    weir_snapshot_origin origin = WEIR_SNAPSHOT_ORIGIN_INIT;
+    weir_snapshot_connection connection = WEIR_SNAPSHOT_CONNECTION_INIT;
+    weir_snapshot_call call = WEIR_SNAPSHOT_CALL_INIT;
+    weir_waits waits = WEIR_WAITS_INIT;
+    char *text = NULL;
+
+    weir_snapshot *snapshot = snapshot_of(weir_world_user(world));
+    assert_non_null(snapshot);
+    const uint64_t exchange = weir_exchange_id(holder);
+    weir_world_drop(world, holder);
+    weir_world_close(world);
+
+    weir_snapshot_pool_of(snapshot, &pool);
+    assert_int_equal(pool.connections, 1);
+    assert_int_equal(pool.leases, 1);
+    assert_int_equal(pool.waiting, 0);
+    assert_int_equal(weir_snapshot_origin_count(snapshot), 1);
+    assert_true(weir_snapshot_origin_at(snapshot, 0, &origin));
+    assert_false(weir_snapshot_origin_at(snapshot, 1, &origin));
+    assert_int_equal(origin.https, world->way.tls);
+    assert_int_equal(origin.tls != 0, world->way.tls);
+    assert_int_equal(origin.protocol, world->way.protocol);
+    assert_int_equal(weir_snapshot_connection_count(snapshot), 1);
+    assert_true(weir_snapshot_connection_at(snapshot, 0, &connection));
+    assert_false(weir_snapshot_connection_at(snapshot, 1, &connection));
+    assert_int_equal(connection.state, WEIR_CONNECTION_ACTIVE);
+    assert_int_equal(connection.used, 1);
+    assert_true(connection.last_read_ns < 10 * WEIR_NS_PER_SECOND);
+    assert_int_equal(weir_snapshot_call_count(snapshot), 1);
+    assert_true(weir_snapshot_call_at(snapshot, 0, &call));
+    assert_false(weir_snapshot_call_at(snapshot, 1, &call));
+    assert_int_equal(call.exchange, exchange);
+    assert_int_equal(call.conn, connection.conn);
+    assert_int_equal(call.reason, WEIR_REASON_DIALED);
+    assert_true(weir_snapshot_waits_at(snapshot, 0, &waits));
+    assert_false(weir_snapshot_waits_at(snapshot, 1, &waits));
+    assert_int_equal(waits.ns[WEIR_REASON_DIALING], waits.total_ns);
+
+    const size_t length = weir_snapshot_text(snapshot, NULL, 0);
+    text = calloc(1, length + 2);
+    assert_non_null(text);
+    for (size_t room = 0; room <= length + 1; room++) {
+        memset(text, '#', length + 2);
+        assert_int_equal(weir_snapshot_text(snapshot, text, room), length);
+        assert_int_equal(text[room], '#');
+        assert_true(room == 0 || strlen(text) == (room <= length ? room - 1 : length));
+    }
+    free(text);
+    weir_snapshot_free(snapshot);
 }
 
 static const weir_behaviour behaviours[] = {
@@ -253,6 +350,7 @@ static const weir_behaviour behaviours[] = {
     {"a dial is waited for, a warm connection is not", by_a_dial, 0, NULL},
     {"a connection that was closed lately says why", what_was_closed, 0, NULL},
     {"a connection that may not be shared says what differs", what_may_not_be_shared, 0, NULL},
+    {"a snapshot has it all, and is a copy", a_snapshot, 0, NULL},
     {"a reason that changes is told again", a_reason_that_changes, WEIR_ONLY_H1, NULL},
 };
 

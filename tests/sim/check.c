@@ -7,12 +7,14 @@
 #include <string.h>
 
 #include "driver.h"
+#include "engine/snapshot.h"
 #include "tls_peer.h"
 
 #define IDLE_NS      (60 * WEIR_NS_PER_SECOND)
 #define NUMBER(call) ((unsigned long long)(call)->number)
 
 static void check_ports(sim_world *world);
+static void check_snapshot(sim_world *world);
 static void check_port(sim_world *world, weir_port *port);
 static void check_progress(sim_world *world, weir_port *port, sim_socket *socket);
 static void check_leases(sim_world *world, const weir_port *port);
@@ -38,6 +40,9 @@ void sim_check_turn(sim_world *world)
 
     weir_turn_check(&driver->turn);
     check_ports(world);
+    if (driver->turn.now_ns % 16 == 0) {
+        check_snapshot(world);
+    }
     for (size_t i = 0; i < world->client->count; i++) {
         const sim_call *call = &world->client->calls[i];
         if (call->exchange != NULL) {
@@ -192,7 +197,48 @@ static void check_call(sim_world *world, const sim_call *call)
         (unsigned long long)ex->timer.at_ns, (unsigned long long)deadline_ns);
 }
 
-/* What it waited for adds up to how long it waited: never more than it lives, and while it waits up to this moment. */
+/* A snapshot says what the pool's counts say, and of each call what its ticket says. Its memory is
+ * not the world's to refuse. */
+static void check_snapshot(sim_world *world)
+{
+    const weir_turn *turn = &world->driver->turn;
+    const weir_pool_counts counts = weir_pool_count(turn->core.pool);
+    weir_snapshot *snapshot = weir_core_snapshot(&turn->core, turn->now_ns);
+    uint64_t in[WEIR_CONNECTION_GONE + 1] = {0};
+    uint64_t leases = 0;
+
+    if (snapshot == NULL) {
+        return; /* the world is short of memory */
+    }
+    for (size_t i = 0; i < snapshot->line_count; i++) {
+        in[snapshot->lines[i].connection.state]++;
+        leases += snapshot->lines[i].connection.used;
+    }
+    SIM_MUST(world, in[WEIR_CONNECTION_DIALING] == counts.slots_dialing,
+             "a snapshot counts other dials");
+    SIM_MUST(world, in[WEIR_CONNECTION_IDLE] == counts.slots_idle,
+             "a snapshot counts other idle ones");
+    SIM_MUST(world, in[WEIR_CONNECTION_ACTIVE] == counts.slots_leased,
+             "a snapshot counts other leased ones");
+    SIM_MUST(world,
+             in[WEIR_CONNECTION_DRAINING] + in[WEIR_CONNECTION_CLOSING] == counts.slots_draining,
+             "a snapshot counts other draining ones");
+    SIM_MUST(world, leases == counts.leases, "a snapshot counts other leases");
+    SIM_MUST(world, snapshot->seat_count == counts.leases + counts.tickets_waiting,
+             "a snapshot counts other calls");
+    for (size_t i = 0; i < snapshot->seat_count; i++) {
+        const weir_snapshot_call *call = &snapshot->seats[i].call;
+        weir_waits waits = WEIR_WAITS_INIT;
+        (void)weir_snapshot_waits_at(snapshot, i, &waits);
+        SIM_MUST(world, waits.total_ns >= call->waited_ns, "a snapshot's waits do not add up");
+        SIM_MUST(world, call->waiting == (call->place > 0), "a call waits at no place");
+    }
+    weir_snapshot_seal(snapshot);
+    weir_snapshot_free(snapshot);
+}
+
+/* What it waited for adds up to how long it waited: never more than it lives, and while it waits up
+ * to this moment. */
 static void check_waits(sim_world *world, const sim_call *call)
 {
     const weir_exchange *ex = call->exchange;

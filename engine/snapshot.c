@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* What a user reads of a snapshot, record by record; the text is snapshot_text.c's. */
+#include "engine/snapshot.h"
+
+#include "engine/record.h"
+
+static const char *const state_names[] = {
+    [WEIR_CONNECTION_DIALING] = "dialing",   [WEIR_CONNECTION_IDLE] = "idle",
+    [WEIR_CONNECTION_ACTIVE] = "active",     [WEIR_CONNECTION_DRAINING] = "draining",
+    [WEIR_CONNECTION_CLOSING] = "closing",   [WEIR_CONNECTION_GONE] = "gone",
+};
+
+const char *weir_connection_state_name(weir_connection_state state)
+{
+    return (size_t)state < WEIR_COUNT_OF(state_names) ? state_names[state] : "unknown";
+}
+
+weir_snapshot *weir_core_snapshot(const weir_core *core, weir_time now_ns)
+{
+    weir_snapshot *snapshot = weir_pool_snapshot(core->pool, now_ns);
+
+    for (size_t i = 0; snapshot != NULL && i < snapshot->seat_count; i++) {
+        snapshot->seats[i].call.exchange =
+            WEIR_CONST_CONTAINER_OF(snapshot->seats[i].ticket, weir_exchange, ticket)->id;
+    }
+    return snapshot;
+}
+
+weir_snapshot *weir_snapshot_taken(weir_snapshot *snapshot, weir_status *status)
+{
+    if (status != NULL) {
+        *status = snapshot != NULL ? WEIR_OK : WEIR_E_NOMEM;
+    }
+    if (snapshot != NULL) {
+        weir_snapshot_seal(snapshot);
+    }
+    return snapshot;
+}
+
+void weir_snapshot_free(weir_snapshot *snapshot)
+{
+    if (snapshot != NULL) {
+        weir_release(snapshot->allocator, snapshot);
+    }
+}
+
+void weir_snapshot_pool_of(const weir_snapshot *snapshot, weir_snapshot_pool *pool)
+{
+    weir_record_write(pool, &snapshot->pool, sizeof(snapshot->pool));
+}
+
+size_t weir_snapshot_origin_count(const weir_snapshot *snapshot)
+{
+    return snapshot->origin_count;
+}
+
+bool weir_snapshot_origin_at(const weir_snapshot *snapshot, size_t i, weir_snapshot_origin *origin)
+{
+    if (i >= snapshot->origin_count) {
+        return false;
+    }
+    weir_record_write(origin, &snapshot->origins[i], sizeof(snapshot->origins[i]));
+    return true;
+}
+
+size_t weir_snapshot_connection_count(const weir_snapshot *snapshot)
+{
+    return snapshot->line_count;
+}
+
+bool weir_snapshot_connection_at(const weir_snapshot *snapshot, size_t i, weir_snapshot_connection *connection)
+{
+    if (i >= snapshot->line_count) {
+        return false;
+    }
+    weir_record_write(connection, &snapshot->lines[i].connection, sizeof(snapshot->lines[i].connection));
+    return true;
+}
+
+size_t weir_snapshot_call_count(const weir_snapshot *snapshot)
+{
+    return snapshot->seat_count;
+}
+
+bool weir_snapshot_call_at(const weir_snapshot *snapshot, size_t i, weir_snapshot_call *call)
+{
+    if (i >= snapshot->seat_count) {
+        return false;
+    }
+    weir_record_write(call, &snapshot->seats[i].call, sizeof(snapshot->seats[i].call));
+    return true;
+}
+
+bool weir_snapshot_waits_at(const weir_snapshot *snapshot, size_t i, weir_waits *waits)
+{
+    if (i >= snapshot->seat_count) {
+        return false;
+    }
+    weir_waits all;
+    weir_wait_spread(snapshot->seats[i].ns, &all);
+    all.bounces = snapshot->seats[i].bounces;
+    weir_record_write(waits, &all, sizeof(all));
+    return true;
+}
