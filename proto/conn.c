@@ -201,6 +201,19 @@ weir_stream *weir_conn_next_ready(weir_conn *conn, const weir_stream *after)
     return next == &conn->ready ? NULL : WEIR_CONTAINER_OF(next, weir_stream, ready);
 }
 
+weir_conn_stalls weir_conn_stalls_of(const weir_conn *conn, const weir_stream *stream,
+                                     weir_time now_ns)
+{
+    /* HTTP/1.1 has no windows. */
+    weir_conn_stalls stalls = {0, 0, 0};
+
+    if (is_h2(conn)) {
+        stalls = weir_h2_stalls(conn, stream, now_ns);
+    }
+    stalls.unread_ns = weir_stopwatch_read(&stream->unread, now_ns);
+    return stalls;
+}
+
 weir_time weir_conn_deadline(const weir_conn *conn, weir_why *why)
 {
     if (is_h2(conn)) {

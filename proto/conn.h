@@ -169,6 +169,19 @@ bool weir_conn_next_event_of(weir_conn *conn, weir_stream *stream, weir_conn_eve
 /* The streams with events that nobody has pulled, one after another; NULL: the first, and no further one. */
 weir_stream *weir_conn_next_ready(weir_conn *conn, const weir_stream *after);
 
+/*
+ * For how long a stream was held up so far, by what only the conn can know; a wait under way counts
+ * up to now_ns. At any moment at most one of the two windows is counted: the stream's own, if both
+ * are used up.
+ */
+typedef struct weir_conn_stalls {
+    weir_time stream_window_ns;     /* content was offered and the stream's window was used up */
+    weir_time connection_window_ns; /* ... the connection's */
+    weir_time unread_ns;            /* the peer may send nothing until weir_conn_read() */
+} weir_conn_stalls;
+weir_conn_stalls weir_conn_stalls_of(const weir_conn *conn, const weir_stream *stream,
+                                     weir_time now_ns);
+
 weir_time weir_conn_deadline(const weir_conn *conn, weir_why *why);
 void weir_conn_tick(weir_conn *conn, weir_time now_ns);
 

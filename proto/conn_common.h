@@ -76,6 +76,8 @@ size_t weir_h2_feed(weir_conn *conn, weir_span octets);
 size_t weir_h2_room(const weir_conn *conn);
 void weir_h2_end(weir_conn *conn, const weir_failure *failure);
 void weir_h2_sent(weir_conn *conn, size_t octets);
+/* All but unread_ns. */
+weir_conn_stalls weir_h2_stalls(const weir_conn *conn, const weir_stream *stream, weir_time now_ns);
 weir_time weir_h2_deadline(const weir_conn *conn, weir_why *why);
 void weir_h2_tick(weir_conn *conn);
 void weir_h2_shutdown(weir_conn *conn);

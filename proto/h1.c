@@ -42,6 +42,7 @@ static void enter_receiving(weir_h1 *h1, weir_h1_receiving to);
 static weir_unfit reuse(const weir_h1 *h1);
 static void note_timeout(weir_h1 *h1, weir_span octets);
 static bool is_timeout(const weir_h1 *h1);
+static void note_unread(weir_h1 *h1);
 static void publish(weir_h1 *h1);
 
 static const char timeout_line[] = "HTTP/1.x 408 "; /* x: 0 or 1 */
@@ -169,8 +170,11 @@ weir_status weir_h1_write_trailers(weir_conn *conn, weir_stream *stream,
 
 size_t weir_h1_read(weir_conn *conn, weir_stream *stream, uint8_t *to, size_t room)
 {
-    WEIR_ASSERT(stream == &h1_of(conn)->open->stream);
-    return weir_buf_take(&stream->inbox, to, room);
+    weir_h1 *h1 = h1_of(conn);
+    WEIR_ASSERT(stream == &h1->open->stream);
+    const size_t octets = weir_buf_take(&stream->inbox, to, room);
+    note_unread(h1);
+    return octets;
 }
 
 void weir_h1_cancel(weir_conn *conn, weir_stream *stream)
@@ -607,8 +611,19 @@ static weir_unfit reuse(const weir_h1 *h1)
     return h1->is_shut_down ? WEIR_UNFIT_SHUTDOWN : WEIR_FIT;
 }
 
+/* Reading is paused for as long as there is no room for content. */
+static void note_unread(weir_h1 *h1)
+{
+    if (h1->open) {
+        const bool is_unread = h1->receiving == WEIR_H1_RECEIVING_BODY &&
+                               weir_buf_room(&h1->open->stream.inbox) == 0;
+        weir_stopwatch_set(&h1->open->stream.unread, is_unread, h1->conn.now_ns);
+    }
+}
+
 static void publish(weir_h1 *h1)
 {
+    note_unread(h1);
     weir_facts facts = h1->conn.facts;
     if (facts.unfit == WEIR_FIT || (facts.unfit == WEIR_UNFIT_LEFT_OVER && is_timeout(h1))) {
         facts.unfit = reuse(h1);

@@ -239,6 +239,7 @@ static void end_data(weir_h2_session *session, weir_h2_frame_head head)
     weir_window_release(&stream->window, (uint32_t)unheld);
     if (!(head.flags & WEIR_H2_FLAG_END_STREAM)) {
         weir_h2_send_credit(session, stream);
+        weir_h2_session_note_unread(session, stream);
         return;
     }
     weir_status status = weir_h2_stream_end(stream, &session->conn.ready);
@@ -381,7 +382,7 @@ static void end_window_update(weir_h2_session *session, weir_h2_frame_head head)
             weir_h2_session_refuse(session, WEIR_E_H2_FLOW_CONTROL, WEIR_H2_FLOW_CONTROL_ERROR,
                                    "the connection's window overflows");
         } else {
-            session->send_window += (int32_t)increment;
+            weir_h2_send_window(session, increment);
             weir_h2_send_wake(session);
         }
         return;

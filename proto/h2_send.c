@@ -15,6 +15,10 @@
  * They are told only when half of the queue is free, because a frame per few octets of room is
  * waste. A sender that its own stream's window blocks is in no list: nothing is shared that it
  * could take.
+ *
+ * What blocks is timed where it changes: a wait for the stream's own window by a stopwatch of the
+ * stream; a wait for what is shared by what the connection's stopwatch (no window is left) advances
+ * during it. Who waits for room in the queue alone waits for the socket, which is the link's to time.
  */
 #include "proto/h2_session.h"
 
@@ -44,6 +48,7 @@ static size_t portion(const weir_h2_session *session, const weir_h2_stream *stre
 static weir_status send_data(weir_h2_session *session, weir_h2_stream *stream, weir_span content,
                              bool end);
 static size_t allowance_of(const weir_h2_session *session, const weir_h2_stream *stream);
+static void wait_for(weir_h2_session *session, weir_h2_stream *stream, weir_h2_waiting waits);
 static void block_sender(weir_h2_session *session, weir_h2_stream *stream);
 static bool others_wait(const weir_h2_session *session);
 static void tell_writable(weir_h2_session *session, weir_list *list);
@@ -159,6 +164,7 @@ size_t weir_h2_read(weir_conn *conn, weir_stream *base, uint8_t *to, size_t room
         weir_h2_send_credit(session, stream);
         weir_h2_session_update_facts(session);
     }
+    weir_h2_session_note_unread(session, stream);
     return octets;
 }
 
@@ -184,9 +190,15 @@ void weir_h2_send_raise(weir_h2_session *session, weir_h2_stream *stream)
 void weir_h2_send_unblock(weir_h2_session *session, weir_h2_stream *stream)
 {
     if (stream->waits == WEIR_H2_WAITS_OWN_WINDOW && stream->send_window > 0) {
-        stream->waits = WEIR_H2_WAITS_SHARED;
+        wait_for(session, stream, WEIR_H2_WAITS_SHARED);
         weir_list_push_back(&session->hungry, &stream->waiting);
     }
+}
+
+void weir_h2_send_window(weir_h2_session *session, int64_t octets)
+{
+    session->send_window = (int32_t)(session->send_window + octets);
+    weir_stopwatch_set(&session->no_window, session->send_window <= 0, session->conn.now_ns);
 }
 
 void weir_h2_send_wake(weir_h2_session *session)
@@ -211,7 +223,7 @@ void weir_h2_send_forget(weir_h2_session *session, weir_h2_stream *stream)
     if (stream->waits == WEIR_H2_WAITS_TOLD) {
         session->told--;
     }
-    stream->waits = WEIR_H2_WAITS_NOT;
+    wait_for(session, stream, WEIR_H2_WAITS_NOT);
     weir_list_remove(&stream->waiting);
 }
 
@@ -365,7 +377,7 @@ static weir_status send_data(weir_h2_session *session, weir_h2_stream *stream, w
     if (!weir_h2_queue_data(session->conn.out, &stream->base.owner, content, end)) {
         return WEIR_E_NOMEM;
     }
-    session->send_window -= (int32_t)content.length;
+    weir_h2_send_window(session, -(int64_t)content.length);
     stream->send_window -= (int32_t)content.length;
     if (stream->send_left != WEIR_UNKNOWN) {
         stream->send_left -= content.length;
@@ -387,14 +399,27 @@ static size_t allowance_of(const weir_h2_session *session, const weir_h2_stream 
     return stream->turn_octets < TURN_OCTETS ? TURN_OCTETS - (size_t)stream->turn_octets : 0;
 }
 
+/* The only place where `waits` changes, so that each wait is timed to its own account. */
+static void wait_for(weir_h2_session *session, weir_h2_stream *stream, weir_h2_waiting waits)
+{
+    const weir_time now_ns = session->conn.now_ns;
+    const weir_time no_window_ns = weir_stopwatch_read(&session->no_window, now_ns);
+    if (stream->waits == WEIR_H2_WAITS_SHARED) {
+        stream->connection_window_ns += no_window_ns - stream->connection_mark_ns;
+    }
+    stream->connection_mark_ns = no_window_ns;
+    weir_stopwatch_set(&stream->own_window, waits == WEIR_H2_WAITS_OWN_WINDOW, now_ns);
+    stream->waits = waits;
+}
+
 static void block_sender(weir_h2_session *session, weir_h2_stream *stream)
 {
     bool got_some = stream->turn_octets > 0;
     if (stream->send_window <= 0) {
-        stream->waits = WEIR_H2_WAITS_OWN_WINDOW;
+        wait_for(session, stream, WEIR_H2_WAITS_OWN_WINDOW);
         return;
     }
-    stream->waits = WEIR_H2_WAITS_SHARED;
+    wait_for(session, stream, WEIR_H2_WAITS_SHARED);
     weir_list_push_back(got_some ? &session->fed : &session->hungry, &stream->waiting);
 }
 
@@ -409,7 +434,7 @@ static void tell_writable(weir_h2_session *session, weir_list *list)
     while (!weir_list_is_empty(list)) {
         weir_h2_stream *stream = WEIR_CONTAINER_OF(list->next, weir_h2_stream, waiting);
         weir_list_remove(&stream->waiting);
-        stream->waits = WEIR_H2_WAITS_TOLD;
+        wait_for(session, stream, WEIR_H2_WAITS_TOLD);
         stream->turn_octets = 0;
         session->told++;
         weir_stream_tell(&stream->base, &session->conn.ready, WEIR_CONN_WRITABLE);

@@ -229,10 +229,13 @@ void weir_h2_check(const weir_conn *conn)
         count++;
         active += stream->counted ? 1 : 0;
         told += stream->waits == WEIR_H2_WAITS_TOLD ? 1 : 0;
+        WEIR_CHECK_ASSERT(stream->connection_mark_ns <=
+                          weir_stopwatch_read(&session->no_window, conn->now_ns));
     }
     WEIR_CHECK_ASSERT(count == session->table.count);
     WEIR_CHECK_ASSERT(active == session->active);
     WEIR_CHECK_ASSERT(told == session->told);
+    WEIR_CHECK_ASSERT(session->no_window.runs == (session->send_window <= 0));
     WEIR_CHECK_ASSERT(committed == session->committed_octets);
     WEIR_CHECK_ASSERT(!session->block.stream || session->block.stream_id != 0);
     WEIR_CHECK_ASSERT(!session->frame_stream || !weir_h2_stream_is_closed(session->frame_stream));
@@ -301,8 +304,31 @@ void weir_h2_session_lose_stream(weir_h2_session *session, weir_h2_stream *strea
     weir_h2_session_settle(session, stream);
 }
 
+void weir_h2_session_note_unread(weir_h2_session *session, weir_h2_stream *stream)
+{
+    const bool is_unread = weir_h2_stream_is_receiving(stream) &&
+                           stream->window.remaining_octets == 0 && stream->base.inbox.octets > 0;
+    weir_stopwatch_set(&stream->base.unread, is_unread, session->conn.now_ns);
+}
+
+weir_conn_stalls weir_h2_stalls(const weir_conn *conn, const weir_stream *base, weir_time now_ns)
+{
+    const weir_h2_session *session = weir_h2_session_of_const(conn);
+    const weir_h2_stream *stream = WEIR_CONST_CONTAINER_OF(base, weir_h2_stream, base);
+    weir_conn_stalls stalls = {
+        .stream_window_ns = weir_stopwatch_read(&stream->own_window, now_ns),
+        .connection_window_ns = stream->connection_window_ns,
+    };
+    if (stream->waits == WEIR_H2_WAITS_SHARED) {
+        stalls.connection_window_ns +=
+            weir_stopwatch_read(&session->no_window, now_ns) - stream->connection_mark_ns;
+    }
+    return stalls;
+}
+
 void weir_h2_session_settle(weir_h2_session *session, weir_h2_stream *stream)
 {
+    weir_h2_session_note_unread(session, stream);
     if (!weir_h2_stream_is_sending(stream)) {
         weir_h2_send_forget(session, stream);
     } else if (stream->receiving == WEIR_H2_RECEIVE_ENDED) {

@@ -77,6 +77,7 @@ typedef struct weir_h2_session {
     uint32_t goaway_last_id; /* the peer's; it may only fall */
     uint32_t goaway_code;
     int32_t send_window;
+    weir_stopwatch no_window;  /* send_window is used up */
     weir_window window;        /* of the connection, receiving */
     uint64_t committed_octets; /* sum of the limits of all stream windows */
     uint64_t answer_octets;    /* queued because of the peer, less what has left since */
@@ -161,6 +162,9 @@ void weir_h2_settings_acknowledged(weir_h2_session *session);
 /* h2_judge.c: the header of a frame is complete. Accounts for the frame. */
 void weir_h2_judge(weir_h2_session *session);
 
+/* The inbox or the window of receiving changed: is it the caller whom the peer waits for? */
+void weir_h2_session_note_unread(weir_h2_session *session, weir_h2_stream *stream);
+
 /* h2_receive.c: one part of the input. */
 void weir_h2_receive_part(weir_h2_session *session, weir_h2_part_kind kind, weir_span content);
 
@@ -171,6 +175,8 @@ void weir_h2_send_credit(weir_h2_session *session, weir_h2_stream *stream);
 void weir_h2_send_raise(weir_h2_session *session, weir_h2_stream *stream);
 /* The stream's own window opened. */
 void weir_h2_send_unblock(weir_h2_session *session, weir_h2_stream *stream);
+/* The connection's window grew or shrank by so much. */
+void weir_h2_send_window(weir_h2_session *session, int64_t octets);
 /* Tells the blocked senders, in turn, if there is room and window to share. */
 void weir_h2_send_wake(weir_h2_session *session);
 /* The response is complete: who waits to send more of the request need not wait any longer. */

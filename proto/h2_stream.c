@@ -153,6 +153,7 @@ void weir_h2_stream_check(const weir_h2_stream *stream)
     WEIR_CHECK_ASSERT((stream->waits == WEIR_H2_WAITS_SHARED) ==
                       !weir_list_is_empty(&stream->waiting));
     WEIR_CHECK_ASSERT(stream->waits == WEIR_H2_WAITS_NOT || weir_h2_stream_is_sending(stream));
+    WEIR_CHECK_ASSERT(stream->own_window.runs == (stream->waits == WEIR_H2_WAITS_OWN_WINDOW));
     (void)window;
 }
 

@@ -15,6 +15,7 @@
 #define WEIR_PROTO_STREAM_H
 
 #include "proto/buf.h"
+#include "proto/clock.h"
 #include "proto/fields.h"
 #include "proto/ledger.h"
 #include "weir/failure.h"
@@ -58,6 +59,7 @@ typedef struct weir_stream {
     bool silent;          /* FAILED was told, or nothing shall be: further news are ignored */
     weir_failure failure; /* of FAILED and STOP; whoever tells STOP sets it before */
     weir_buf inbox;
+    weir_stopwatch unread; /* the peer could send more if the inbox were read */
 } weir_stream;
 
 typedef struct weir_conn_event {

@@ -248,6 +248,14 @@ void weir_h1_sent(weir_conn *conn, size_t octets)
     weir_out_sent(conn->out, &conn->ledger, octets);
 }
 
+weir_conn_stalls weir_h2_stalls(const weir_conn *conn, const weir_stream *stream, weir_time now_ns)
+{
+    (void)conn;
+    (void)stream;
+    (void)now_ns;
+    return (weir_conn_stalls){0, 0, 0};
+}
+
 void weir_h2_sent(weir_conn *conn, size_t octets)
 {
     ask(conn, "wrong", "h2_sent");
