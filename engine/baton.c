@@ -265,6 +265,7 @@ static void write_step(weir_line *line, weir_time *now_ns)
         weir_line_deliver(line, NULL);
     } else if (io.kind == WEIR_IO_AGAIN) {
         line->unwritable = true;
+        weir_link_refused(line->link, *now_ns);
         if (line->reader != NULL) {
             wake_later(line, line->reader); /* it must poll for writing as well */
         }

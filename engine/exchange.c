@@ -399,6 +399,15 @@ weir_tally weir_exchange_tally(const weir_exchange *ex)
     return sum;
 }
 
+void weir_exchange_stalls(const weir_exchange *ex, weir_stalls *stalls)
+{
+    weir_stalls all = ex->stalls.sum;
+
+    all.size = sizeof(all);
+    all.tls_ns = ex->phase_ns[WEIR_PHASE_TLS];
+    weir_record_write(stalls, &all, sizeof(all));
+}
+
 weir_status weir_response(weir_exchange *ex)
 {
     return ex->front->response(ex);

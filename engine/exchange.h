@@ -47,6 +47,22 @@ typedef enum weir_sending {
     WEIR_SENDING_STOPPED   /* answered early: the rest is not wanted */
 } weir_sending;
 
+/* What the request half waits for, as far as the exchange itself can know. */
+typedef enum weir_awaited {
+    WEIR_AWAITED_NOTHING = 0, /* it is not there yet, over, or waits for the peer's 100 */
+    WEIR_AWAITED_OUT,         /* content was not taken by the conn, or octets not by the kernel */
+    WEIR_AWAITED_CALLER       /* content could go and there is none */
+} weir_awaited;
+
+/* Where the time of an exchange that is held up goes: exchange_stalls.c. */
+typedef struct weir_stall_clock {
+    weir_stalls sum;
+    weir_awaited awaited;
+    weir_time since_ns;     /* up to when `sum` is right */
+    weir_conn_stalls conn;  /* what the stream's clocks showed then */
+    weir_time refused_ns;   /* ... and the link's */
+} weir_stall_clock;
+
 /* What a front end has not told its user yet. */
 enum {
     WEIR_NEWS_INFORMATIONAL = 1,
@@ -150,6 +166,7 @@ struct weir_exchange {
     weir_time head_ns;
     weir_time continue_since_ns;
     weir_time away_until_ns;      /* blocking: the caller was between two calls; the peer's time runs from then */
+    weir_stall_clock stalls;
 
     /* Telling. */
     unsigned news;
@@ -243,6 +260,16 @@ weir_status weir_exchange_finish(weir_exchange *exchange, const weir_fields *tra
 /* Copies content out. WEIR_OK, WEIR_END, WEIR_AGAIN, or the failure. */
 weir_status weir_exchange_read(weir_exchange *exchange, uint8_t *to, size_t room, weir_time now_ns,
                                size_t *octets);
+/* Is the rest of its content not wanted, as far as the response says? ATTACHED. */
+bool weir_exchange_upload_is_unwanted(const weir_exchange *exchange);
+
+/* -- exchange_stalls.c -- */
+/* ATTACHED: the clocks of its stream and link begin. */
+void weir_exchange_stalls_begin(weir_exchange *exchange, weir_time now_ns);
+/* ATTACHED, and something happened: the time since the last such moment goes to what held it up. */
+void weir_exchange_stalls_settle(weir_exchange *exchange, weir_time now_ns);
+/* Is it the caller who holds it up? Then the time of the caller's next step matters. */
+bool weir_exchange_awaits_caller(const weir_exchange *exchange);
 
 /* -- token.c -- */
 void weir_token_add(weir_token *token, weir_exchange *exchange);

@@ -12,7 +12,6 @@
 static void push_span(weir_exchange *ex, weir_span octets, bool last, weir_time now_ns, size_t *taken);
 static void request_ended(weir_exchange *ex, weir_time now_ns);
 static void queued(weir_exchange *ex, weir_status status, weir_time now_ns);
-static bool upload_is_unwanted(const weir_exchange *ex);
 static bool has_trailers(const weir_exchange *ex);
 
 bool weir_exchange_fill(weir_exchange *ex)
@@ -64,13 +63,14 @@ void weir_exchange_push(weir_exchange *ex, weir_time now_ns)
     if (!weir_exchange_has_body_to_push(ex)) {
         return;
     }
-    if (upload_is_unwanted(ex)) {
+    if (weir_exchange_upload_is_unwanted(ex)) {
         ex->sending = WEIR_SENDING_STOPPED;
         return;
     }
     if (ex->body.kind == WEIR_BODY_SPAN) {
         weir_span rest = weir_span_from(ex->body.span, (size_t)ex->body_octets);
         push_span(ex, rest, true, now_ns, &taken);
+        weir_exchange_stalls_settle(ex, now_ns);
         return;
     }
     if (ex->source_status != WEIR_OK) {
@@ -83,6 +83,7 @@ void weir_exchange_push(weir_exchange *ex, weir_time now_ns)
     weir_span staged = {ex->stage + ex->stage_first, ex->stage_end - ex->stage_first};
     push_span(ex, staged, ex->source_ended, now_ns, &taken);
     ex->stage_first += taken;
+    weir_exchange_stalls_settle(ex, now_ns);
 }
 
 weir_status weir_exchange_write(weir_exchange *ex, weir_span octets, weir_time now_ns, size_t *taken)
@@ -93,7 +94,7 @@ weir_status weir_exchange_write(weir_exchange *ex, weir_span octets, weir_time n
     if (ex->sending == WEIR_SENDING_ENDED) {
         return WEIR_E_STATE;
     }
-    if (ex->sending == WEIR_SENDING_STOPPED || (ex->stream != NULL && upload_is_unwanted(ex))) {
+    if (ex->sending == WEIR_SENDING_STOPPED || (ex->stream != NULL && weir_exchange_upload_is_unwanted(ex))) {
         ex->sending = WEIR_SENDING_STOPPED;
         return WEIR_ANSWERED;
     }
@@ -107,6 +108,7 @@ weir_status weir_exchange_write(weir_exchange *ex, weir_span octets, weir_time n
         ex->sent_ns = now_ns;
     }
     queued(ex, status, now_ns);
+    weir_exchange_stalls_settle(ex, now_ns);
     return status == WEIR_AGAIN && *taken == octets.length ? WEIR_OK : status;
 }
 
@@ -121,7 +123,7 @@ weir_status weir_exchange_finish(weir_exchange *ex, const weir_fields *trailers,
     if (ex->sending == WEIR_SENDING_ENDED) {
         return WEIR_E_STATE;
     }
-    if (ex->sending == WEIR_SENDING_STOPPED || (ex->stream != NULL && upload_is_unwanted(ex))) {
+    if (ex->sending == WEIR_SENDING_STOPPED || (ex->stream != NULL && weir_exchange_upload_is_unwanted(ex))) {
         ex->sending = WEIR_SENDING_STOPPED;
         return WEIR_ANSWERED;
     }
@@ -139,6 +141,7 @@ weir_status weir_exchange_finish(weir_exchange *ex, const weir_fields *trailers,
     } else {
         queued(ex, status, now_ns);
     }
+    weir_exchange_stalls_settle(ex, now_ns);
     return status;
 }
 
@@ -151,6 +154,7 @@ weir_status weir_exchange_read(weir_exchange *ex, uint8_t *to, size_t room, weir
             ex->received_ns = now_ns; /* until now the peer was not the one to act */
         }
         weir_link_resume(ex->link, now_ns);
+        weir_exchange_stalls_settle(ex, now_ns);
     } else {
         *octets = weir_buf_take(&ex->rest, to, room);
     }
@@ -164,6 +168,14 @@ weir_status weir_exchange_read(weir_exchange *ex, uint8_t *to, size_t room, weir
         return WEIR_END;
     }
     return WEIR_AGAIN;
+}
+
+bool weir_exchange_upload_is_unwanted(const weir_exchange *ex)
+{
+    if (ex->response_ended) {
+        return true;
+    }
+    return ex->head != NULL && ex->head->code >= 300 && ex->call.hint != WEIR_HINT_DUPLEX;
 }
 
 /* Hands octets to the conn, and the end with the last of them. */
@@ -204,14 +216,6 @@ static void queued(weir_exchange *ex, weir_status status, weir_time now_ns)
     } else if (status != WEIR_OK) {
         weir_exchange_fail_with(ex, status, NULL, now_ns);
     }
-}
-
-static bool upload_is_unwanted(const weir_exchange *ex)
-{
-    if (ex->response_ended) {
-        return true;
-    }
-    return ex->head != NULL && ex->head->code >= 300 && ex->call.hint != WEIR_HINT_DUPLEX;
 }
 
 static bool has_trailers(const weir_exchange *ex)

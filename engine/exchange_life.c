@@ -115,6 +115,7 @@ weir_status weir_exchange_attach(weir_exchange *ex, weir_link *link, weir_time n
         ex->news |= WEIR_NEWS_WRITABLE;
     }
     weir_exchange_set_phase(ex, WEIR_PHASE_SEND, now_ns);
+    weir_exchange_stalls_begin(ex, now_ns);
     acquired(ex, now_ns);
     return WEIR_OK;
 }
@@ -186,6 +187,7 @@ void weir_exchange_moved(weir_exchange *ex, weir_time now_ns)
     if (ex->stream == NULL) {
         return;
     }
+    weir_exchange_stalls_settle(ex, now_ns);
     const weir_owner *owner = &ex->stream->owner;
     if (owner->charged_ns[WEIR_SENT] > ex->sent_ns) {
         ex->sent_ns = owner->charged_ns[WEIR_SENT];

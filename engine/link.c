@@ -163,6 +163,7 @@ void weir_link_sent(weir_link *link, size_t octets, weir_time now_ns)
 {
     link->now_ns = now_ns;
     link->sending_octets = 0;
+    weir_stopwatch_set(&link->refused, false, now_ns);
     weir_ledger_wire(weir_link_ledger(link), WEIR_SENT, octets);
     if (link->tls != NULL) {
         weir_tls_sent(link->tls->filter, octets);
@@ -171,6 +172,11 @@ void weir_link_sent(weir_link *link, size_t octets, weir_time now_ns)
         weir_conn_sent(link->conn, octets, now_ns);
     }
     weir_link_check(link);
+}
+
+void weir_link_refused(weir_link *link, weir_time now_ns)
+{
+    weir_stopwatch_set(&link->refused, true, now_ns);
 }
 
 void weir_link_failed(weir_link *link, int sys_errno, weir_time now_ns)

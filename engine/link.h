@@ -85,6 +85,7 @@ typedef struct weir_link {
     weir_link_early *early; /* there is either this ... */
     weir_conn *conn;        /* ... or a conn: when it is known which protocol it speaks */
     weir_link_tls *tls;     /* NULL: clear */
+    weir_stopwatch refused; /* the kernel takes no more for now of what is there to send */
     size_t sending_octets; /* of a send under way outside the lock, or in a ring: nobody knows yet what of them left */
     weir_time now_ns;
     weir_time last_received_ns;
@@ -113,6 +114,8 @@ void weir_link_connected(weir_link *link, weir_time now_ns);
  */
 void weir_link_sending(weir_link *link, size_t octets);
 void weir_link_sent(weir_link *link, size_t octets, weir_time now_ns);
+/* The kernel took less than it was offered, which may be nothing: the rest waits for the socket until weir_link_sent(). */
+void weir_link_refused(weir_link *link, weir_time now_ns);
 void weir_link_failed(weir_link *link, int sys_errno, weir_time now_ns);
 /* send(2) failed, and what lies unread is read before weir_link_failed(): from now on an end of input proves no FIN. */
 void weir_link_error_taken(weir_link *link, int sys_errno);

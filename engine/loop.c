@@ -234,6 +234,16 @@ static void wake_if_left(weir_loop *loop)
     }
 }
 
+/* Who held the exchange up until now, the caller, goes on: when, decides what it is charged with. */
+static void caller_acts(weir_exchange *ex)
+{
+    weir_loop *loop = loop_of(ex);
+
+    if (!loop->in_turn && weir_exchange_awaits_caller(ex)) {
+        weir_loop_moved(loop);
+    }
+}
+
 static weir_status loop_response(weir_exchange *ex)
 {
     return weir_turn_response(&loop_of(ex)->turn, ex);
@@ -242,6 +252,7 @@ static weir_status loop_response(weir_exchange *ex)
 static weir_status loop_read(weir_exchange *ex, uint8_t *to, size_t room, size_t *octets)
 {
     weir_loop *loop = loop_of(ex);
+    caller_acts(ex);
     const weir_status status = weir_turn_read(&loop->turn, ex, to, room, octets);
 
     wake_if_left(loop);
@@ -251,6 +262,7 @@ static weir_status loop_read(weir_exchange *ex, uint8_t *to, size_t room, size_t
 static weir_status loop_write(weir_exchange *ex, weir_span octets, size_t *taken)
 {
     weir_loop *loop = loop_of(ex);
+    caller_acts(ex);
     const weir_status status = weir_turn_write(&loop->turn, ex, octets, taken);
 
     wake_if_left(loop);
@@ -260,6 +272,7 @@ static weir_status loop_write(weir_exchange *ex, weir_span octets, size_t *taken
 static weir_status loop_finish(weir_exchange *ex, const weir_fields *trailers)
 {
     weir_loop *loop = loop_of(ex);
+    caller_acts(ex);
     const weir_status status = weir_turn_finish(&loop->turn, ex, trailers);
 
     wake_if_left(loop);
@@ -270,6 +283,7 @@ static void loop_resume(weir_exchange *ex)
 {
     weir_loop *loop = loop_of(ex);
 
+    caller_acts(ex);
     weir_turn_resume(&loop->turn, ex);
     wake_if_left(loop);
 }

@@ -342,9 +342,13 @@ static void send_pending(weir_loop *loop, weir_port *port)
         if (io.kind == WEIR_IO_OK) {
             weir_turn_sent(&loop->turn, port, io.octets);
             port->writable = io.octets == want.out[0].length + want.out[1].length;
+            if (!port->writable) {
+                weir_link_refused(port->link, loop->turn.now_ns);
+            }
             continue;
         }
         port->writable = false;
+        weir_link_refused(port->link, loop->turn.now_ns);
         if (io.kind == WEIR_IO_FAILED) {
             send_failed(loop, port, io.sys_errno);
             return;

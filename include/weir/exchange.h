@@ -103,6 +103,28 @@ WEIR_API bool weir_exchange_attempt_at(const weir_exchange *exchange, size_t i, 
 /* The sum over all attempts; final when done. */
 WEIR_API weir_tally weir_exchange_tally(const weir_exchange *exchange);
 
+/*
+ * For how long the exchange was held up, by what, in nanoseconds, summed over its attempts. What holds up the request are
+ * all but caller_reading_ns; of those one at a time is counted, so that their sum is never more than the exchange took. The response
+ * runs beside the request: caller_reading_ns overlaps the others.
+ *
+ * Valid at any time, and final when done. A stall under way is counted up to the last thing that happened to the exchange:
+ * a call of its own, or an event of it in a turn. docs/stalls.md says of each when exactly it runs.
+ */
+typedef struct weir_stalls {
+    size_t size;
+    weir_time stream_window_ns;     /* HTTP/2: content was offered and the stream's window was used up (RFC 9113 s5.2) */
+    weir_time connection_window_ns; /* ... the stream's was not, the connection's was */
+    weir_time max_streams_ns;       /* it waited for a place because every stream that the peer allows was open (s5.1.2) */
+    weir_time socket_ns;            /* the kernel took less than it was offered, octets of this request among it */
+    weir_time tls_ns;               /* the handshake of the connection that was dialled for it */
+    weir_time caller_reading_ns;    /* the peer could send nothing until weir_read(): the inbox, or the stream's window, was full */
+    weir_time caller_supplying_ns;  /* content could go and there was none: no weir_write(), or the source had none */
+} weir_stalls;
+#define WEIR_STALLS_INIT WEIR_INIT(weir_stalls)
+/* Fills stalls->size octets of it (WEIR_STALLS_INIT sets it). */
+WEIR_API void weir_exchange_stalls(const weir_exchange *exchange, weir_stalls *stalls);
+
 #ifdef __cplusplus
 }
 #endif

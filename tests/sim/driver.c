@@ -580,9 +580,13 @@ static void send_pending(sim_world *world, weir_port *port)
         if (io.kind == WEIR_IO_OK) {
             weir_turn_sent(&world->driver->turn, port, io.octets);
             port->writable = io.octets == want.out[0].length + want.out[1].length;
+            if (!port->writable) {
+                weir_link_refused(port->link, world->now_ns);
+            }
             continue;
         }
         port->writable = false;
+        weir_link_refused(port->link, world->now_ns);
         if (io.kind == WEIR_IO_FAILED) {
             send_failed(world, port, io.sys_errno);
             return;
@@ -642,6 +646,9 @@ static void tell_sent(sim_world *world, sim_sending *sending, bool cancelled)
         port->writable = io.octets == sending->spans[0].length + sending->spans[1].length;
     } else {
         port->writable = false;
+    }
+    if (!port->writable) {
+        weir_link_refused(port->link, world->now_ns);
     }
     if (io.kind == WEIR_IO_FAILED && !cancelled) {
         send_failed(world, port, io.sys_errno);
