@@ -402,8 +402,10 @@ weir_tally weir_exchange_tally(const weir_exchange *ex)
 void weir_exchange_stalls(const weir_exchange *ex, weir_stalls *stalls)
 {
     weir_stalls all = ex->stalls.sum;
+    weir_waits waits;
 
-    all.size = sizeof(all);
+    weir_pool_waited(&ex->ticket, 0, &waits);
+    all.max_streams_ns = waits.ns[WEIR_REASON_AT_MAX_STREAMS];
     all.tls_ns = ex->phase_ns[WEIR_PHASE_TLS];
     weir_record_write(stalls, &all, sizeof(all));
 }

@@ -7,6 +7,7 @@
 
 #include "check.h"
 #include "driver.h"
+#include "measure.h"
 
 #define CALM_PAUSE_NS  (5 * WEIR_NS_PER_SECOND)
 #define READ_OCTETS    ((size_t)4096)
@@ -28,6 +29,7 @@ static bool read_once(sim_call *call);
 static void write_some(sim_world *world, void *what, uint64_t unused);
 static void write_later(sim_call *call, weir_time after_ns);
 static bool write_once(sim_call *call);
+static void note_blocked(sim_call *call, bool is_blocked);
 static void finish(sim_call *call);
 static void done(sim_call *call, weir_status status);
 static weir_status source_read(void *to, size_t room, uint64_t offset, size_t *octets, void *user);
@@ -108,6 +110,7 @@ void sim_client_told(sim_world *world, const weir_loop_event *event)
                              : 0);
         break;
     case WEIR_TOLD_WRITABLE:
+        note_blocked(call, false);
         write_later(call, sim_fault(world, SIM_FAULT_WRITER_SLOW, &world->for_calls)
                               ? sim_spread(&world->for_calls, PAUSE_LIMIT_NS)
                               : 0);
@@ -508,9 +511,20 @@ static bool write_once(sim_call *call)
              (unsigned long long)call->number);
     SIM_MUST(world, status != WEIR_OK || taken == length, "call %llu: OK, and not all was taken",
              (unsigned long long)call->number);
+    note_blocked(call, status == WEIR_AGAIN);
     call->written += taken;
     call->finished = status != WEIR_OK && status != WEIR_AGAIN;
     return status == WEIR_OK;
+}
+
+/* For how long its user was let write nothing. */
+static void note_blocked(sim_call *call, bool is_blocked)
+{
+    if (call->is_blocked) {
+        call->blocked_ns += call->world->now_ns - call->blocked_since_ns;
+    }
+    call->is_blocked = is_blocked;
+    call->blocked_since_ns = call->world->now_ns;
 }
 
 static void finish(sim_call *call)
@@ -519,6 +533,7 @@ static void finish(sim_call *call)
     const weir_status status = weir_finish(call->exchange, &trailer, call->has_trailers ? 1 : 0);
 
     sim_trace(call->world, SIM_TRACE_FINISH, call->number, (uint64_t)(int64_t)status, 0);
+    note_blocked(call, status == WEIR_AGAIN);
     call->finished = status != WEIR_AGAIN;
     if (status == WEIR_E_NOMEM && !weir_exchange_is_done(call->exchange)) {
         /* There was no memory for the trailers. One could try again; this user gives up. */
@@ -598,7 +613,9 @@ static void done(sim_call *call, weir_status status)
     call->done_ns = world->now_ns;
     world->client->done++;
     world->client->statuses[-status]++;
+    note_blocked(call, false);
     sim_check_done(call);
+    sim_measure_stalls(call);
     /* The unread rest stays readable: it is read now, later, or never. */
     if (sim_below(&world->for_calls, 8) != 0) {
         while (read_once(call)) {

@@ -53,6 +53,9 @@ typedef struct sim_call {
     uint64_t written;
     bool finished;
     bool writing; /* an event will write */
+    bool is_blocked; /* weir_write() or weir_finish() answered AGAIN, and WRITABLE was not told */
+    weir_time blocked_since_ns;
+    weir_time blocked_ns;
 
     /* The response. */
     bool reading; /* an event will read */
@@ -81,6 +84,7 @@ typedef struct sim_client {
     weir_tally tally; /* of every attempt of every exchange */
     uint64_t done;
     uint64_t statuses[256]; /* by -status */
+    weir_time stalls_ns[7]; /* of calls that were told DONE */
 } sim_client;
 
 /* Plans the calls of the storm; those of the calm are added when it begins. */

@@ -34,6 +34,7 @@ static bool number_after(int count, char **arguments, int *at, uint64_t *to);
 static void usage(FILE *to);
 static void run_all(const options *given, sim_totals *totals);
 static int run_plant(const options *given);
+static bool has_all_stalls(const sim_totals *totals);
 static int run_tests(const options *given);
 static bool finds(const options *given, sim_plant plant, sim_totals *totals);
 static void report(const sim_totals *totals);
@@ -169,6 +170,16 @@ static bool finds(const options *given, sim_plant plant, sim_totals *totals)
     return totals->violations > 0;
 }
 
+static bool has_all_stalls(const sim_totals *totals)
+{
+    bool all = true;
+
+    for (size_t i = 0; i < SIM_STALLS; i++) {
+        all = all && totals->stalls_ns[i] > 0;
+    }
+    return all;
+}
+
 static int run_tests(const options *given)
 {
     static sim_totals once;
@@ -177,11 +188,14 @@ static int run_tests(const options *given)
     int failed = 0;
     int number = 0;
 
-    printf("1..%d\n", SIM_PLANT_COUNT + 1);
+    printf("1..%d\n", SIM_PLANT_COUNT + 2);
     run_all(given, &once);
     failed += once.violations > 0;
     printf("%sok %d - %" PRIu64 " seeds without a violation\n", once.violations > 0 ? "not " : "",
            ++number, once.runs);
+    const bool all = has_all_stalls(&once);
+    failed += !all;
+    printf("%sok %d - calls were held up by everything there is\n", all ? "" : "not ", ++number);
     memset(&once, 0, sizeof(once));
     replay.runs = given->runs < REPLAY_RUNS_MOST ? given->runs : REPLAY_RUNS_MOST;
     run_all(&replay, &once);
@@ -214,6 +228,11 @@ static void report(const sim_totals *totals)
     printf("faults\n");
     for (size_t i = 0; i < SIM_FAULT_COUNT; i++) {
         printf("  %-38s %12" PRIu64 "\n", sim_fault_name((sim_fault_kind)i), totals->faults[i]);
+    }
+    printf("calls were held up by\n");
+    for (size_t i = 0; i < SIM_STALLS; i++) {
+        printf("  %-28s %12" PRIu64 " ms\n", sim_measure_stall_name(i),
+               totals->stalls_ns[i] / WEIR_NS_PER_MS);
     }
     printf("%" PRIu64 " sockets; %" PRIu64 " connections closed, of which %" PRIu64
            " had a socket, and its octets agreed\n",

@@ -44,6 +44,7 @@ typedef struct h2_stream {
     uint64_t sent;     /* of the response's content */
     uint64_t promised; /* so much of it is sent before what the dice had in mind */
     size_t withheld;   /* octets whose window was not given back */
+    size_t withheld_of_all; /* ... that of the connection; the stream's was */
     bool paused;
 } h2_stream;
 
@@ -384,6 +385,15 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id,
              "call %" PRIu64 ": octet %" PRIu64 " of the request's content is wrong", stream->call,
              stream->body_at + wrong);
     stream->body_at += length;
+    if (world->plan.withholds_of_all && !world->calm) {
+        if (stream->withheld_of_all == 0) {
+            sim_at(world, world->now_ns + sim_spread(&world->for_peers, 20 * WEIR_NS_PER_SECOND),
+                   give_back, stream, 0);
+        }
+        stream->withheld_of_all += length;
+        (void)nghttp2_session_consume_stream(session, stream_id, length);
+        return 0;
+    }
     stream->withheld += length;
     if (!sim_fault(world, SIM_FAULT_H2_WINDOW, &world->for_peers)) {
         give_back(world, stream, 0);
@@ -425,15 +435,17 @@ static void give_back(sim_world *world, void *what, uint64_t unused)
 {
     h2_stream *stream = what;
     const size_t octets = stream->withheld;
+    const size_t of_all = octets + stream->withheld_of_all;
 
     (void)world;
     (void)unused;
-    if (octets == 0 || stream->h2->peer->over) {
+    if (of_all == 0 || stream->h2->peer->over) {
         return;
     }
     stream->withheld = 0;
-    (void)nghttp2_session_consume_connection(stream->h2->session, octets);
-    if (!stream->closed) {
+    stream->withheld_of_all = 0;
+    (void)nghttp2_session_consume_connection(stream->h2->session, of_all);
+    if (!stream->closed && octets > 0) {
         (void)nghttp2_session_consume_stream(stream->h2->session, (int32_t)stream->id, octets);
     }
     pump(stream->h2);

@@ -46,6 +46,10 @@ void sim_plan_draw(sim_plan *plan, uint64_t seed)
     plan->latency_ns = sim_spread(&dice, 50 * MS);
     plan->tick_ns = sim_spread(&dice, 5 * MS);
     plan->body_octets = sim_below(&dice, 8) == 0 ? 200000 : sim_below(&dice, 3) == 0 ? 20000 : 2000;
+    plan->withholds_of_all = sim_below(&dice, 16) == 0;
+    if (plan->withholds_of_all) {
+        plan->body_octets = 400000;
+    }
     /* No smaller than a thousandth of a body, or most of a run is one body in octets. */
     const uint64_t least = 1 + plan->body_octets / 1000;
     plan->receive_octets = sim_below(&dice, 3) == 0 ? least + sim_spread(&dice, 600) : 65536;

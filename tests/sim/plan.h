@@ -111,6 +111,7 @@ typedef struct sim_plan {
     size_t origins;
     sim_origin_kind kinds[SIM_ORIGINS_LIMIT];
     bool numeric;         /* some hosts are addresses */
+    bool withholds_of_all; /* HTTP/2 peers are late with the window of the connection */
     size_t storm_calls;   /* while faults happen */
     size_t calm_calls;    /* after them: each must succeed */
     weir_time storm_ns;   /* how long calls are submitted and faults happen */

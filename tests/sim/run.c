@@ -160,6 +160,9 @@ static void add_up(const sim_world *world, sim_totals *totals)
     for (size_t i = 0; i < WEIR_COUNT_OF(totals->statuses); i++) {
         totals->statuses[i] += world->client->statuses[i];
     }
+    for (size_t i = 0; i < SIM_STALLS; i++) {
+        totals->stalls_ns[i] += world->client->stalls_ns[i];
+    }
     for (size_t i = 0; i < world->client->count; i++) {
         const sim_call *call = &world->client->calls[i];
         totals->calls++;

@@ -5,6 +5,7 @@
 #ifndef WEIR_SIM_RUN_H
 #define WEIR_SIM_RUN_H
 
+#include "measure.h"
 #include "world.h"
 
 /* What many runs came to. */
@@ -30,6 +31,7 @@ typedef struct sim_totals {
     weir_time simulated_ns;
     uint64_t statuses[256]; /* by -status */
     uint64_t faults[SIM_FAULT_COUNT];
+    weir_time stalls_ns[SIM_STALLS];
     char what[256]; /* the last violation */
 } sim_totals;
 

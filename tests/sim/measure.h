@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What must hold of measures: where the time of each call went, and the client's counters.
+ */
+#ifndef WEIR_SIM_MEASURE_H
+#define WEIR_SIM_MEASURE_H
+
+#include "check.h"
+
+/* A call that is done: its stalls against the time it took, and against what its user saw. */
+void sim_measure_stalls(const sim_call *call);
+
+/* The stall of that number, SIM_STALLS of them, for totals; and what it is called. */
+#define SIM_STALLS 7
+weir_time sim_measure_stall_at(const weir_stalls *stalls, size_t i);
+const char *sim_measure_stall_name(size_t i);
+
+#endif
