@@ -46,6 +46,9 @@ bool weir_baton_drive(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_
     bool has = true;
 
     weir_mutex_lock(&line->lock);
+    if (line->used_ns <= ex->stalls.since_ns) {
+        weir_exchange_stalls_unread(ex, now_ns); /* between two calls nobody reads, unless another call is inside */
+    }
     for (;;) {
         weir_want want;
         weir_why why = WEIR_WHY_NONE;

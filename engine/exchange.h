@@ -268,6 +268,8 @@ bool weir_exchange_upload_is_unwanted(const weir_exchange *exchange);
 void weir_exchange_stalls_begin(weir_exchange *exchange, weir_time now_ns);
 /* ATTACHED, and something happened: the time since the last such moment goes to what held it up. */
 void weir_exchange_stalls_settle(weir_exchange *exchange, weir_time now_ns);
+/* The same in place of it, when nobody read the connection since the last such moment: unread content waited for the caller. */
+void weir_exchange_stalls_unread(weir_exchange *exchange, weir_time now_ns);
 /* Is it the caller who holds it up? Then the time of the caller's next step matters. */
 bool weir_exchange_awaits_caller(const weir_exchange *exchange);
 

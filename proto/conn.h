@@ -164,9 +164,11 @@ weir_span weir_conn_pending(const weir_conn *conn, size_t skip);
 void weir_conn_sent(weir_conn *conn, size_t octets, weir_time now_ns);
 
 bool weir_conn_next_event(weir_conn *conn, weir_conn_event *event);
-/* For drivers whose exchanges belong to different threads: the next event of one stream; false: none. */
+/* For drivers whose exchanges belong to different threads: the next event of one stream; false:
+ * none. */
 bool weir_conn_next_event_of(weir_conn *conn, weir_stream *stream, weir_conn_event *event);
-/* The streams with events that nobody has pulled, one after another; NULL: the first, and no further one. */
+/* The streams with events that nobody has pulled, one after another; NULL: the first, and no
+ * further one. */
 weir_stream *weir_conn_next_ready(weir_conn *conn, const weir_stream *after);
 
 /*

@@ -615,8 +615,8 @@ static weir_unfit reuse(const weir_h1 *h1)
 static void note_unread(weir_h1 *h1)
 {
     if (h1->open) {
-        const bool is_unread = h1->receiving == WEIR_H1_RECEIVING_BODY &&
-                               weir_buf_room(&h1->open->stream.inbox) == 0;
+        const bool is_unread =
+            h1->receiving == WEIR_H1_RECEIVING_BODY && weir_buf_room(&h1->open->stream.inbox) == 0;
         weir_stopwatch_set(&h1->open->stream.unread, is_unread, h1->conn.now_ns);
     }
 }

@@ -18,7 +18,8 @@
  *
  * What blocks is timed where it changes: a wait for the stream's own window by a stopwatch of the
  * stream; a wait for what is shared by what the connection's stopwatch (no window is left) advances
- * during it. Who waits for room in the queue alone waits for the socket, which is the link's to time.
+ * during it. Who waits for room in the queue alone waits for the socket, which is the link's to
+ * time.
  */
 #include "proto/h2_session.h"
 

@@ -191,8 +191,8 @@ void weir_h2_tick(weir_conn *conn)
                                                       .code = WEIR_H2_SETTINGS_TIMEOUT});
     } else if (conn->now_ns >= ping_due_ns(session)) {
         if (session->ping_sent_ns != WEIR_NEVER) {
-            weir_h2_session_fail(session, (weir_h2_fault){.status = WEIR_E_H2_PING,
-                                                          .code = WEIR_H2_NO_ERROR});
+            weir_h2_session_fail(
+                session, (weir_h2_fault){.status = WEIR_E_H2_PING, .code = WEIR_H2_NO_ERROR});
         } else {
             uint8_t opaque[8] = {'w', 'e', 'i', 'r'};
             weir_h2_put32(opaque + 4, (uint32_t)++session->pings);

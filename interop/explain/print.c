@@ -11,6 +11,7 @@
 
 static void print_moment(FILE *to, const explain_story *story, const explain_moment *moment);
 static void print_failure(FILE *to, const weir_failure *failure);
+static void print_stalls(FILE *to, const weir_stalls *stalls);
 static void print_row(FILE *to, const char *name, weir_octets octets, weir_octets *sum);
 static void print_tally(FILE *to, const char *label, const weir_tally *tally, weir_octets *sum);
 static weir_tally less(weir_tally from, const weir_tally *by);
@@ -29,6 +30,7 @@ void print_story(FILE *to, size_t number, const explain_story *story)
         (void)fprintf(to, "  failed: ");
         print_failure(to, &story->failure);
     }
+    print_stalls(to, &story->stalls);
     for (size_t i = 0; i < story->attempt_count; i++) {
         weir_octets sum = {0, 0};
         (void)fprintf(to, "  attempt %zu on connection %" PRIu64 " (%s%s)%s%s\n", i + 1,
@@ -182,6 +184,28 @@ static void print_failure(FILE *to, const weir_failure *failure)
         (void)fprintf(to, "; TLS alert %d", failure->tls_alert);
     }
     (void)fputc('\n', to);
+}
+
+/* Only what held it up is worth a line. */
+static void print_stalls(FILE *to, const weir_stalls *stalls)
+{
+    const struct {
+        const char *what;
+        weir_time ns;
+    } all[] = {
+        {"the stream's window", stalls->stream_window_ns},
+        {"the connection's window", stalls->connection_window_ns},
+        {"MAX_CONCURRENT_STREAMS", stalls->max_streams_ns},
+        {"the socket", stalls->socket_ns},
+        {"the TLS handshake", stalls->tls_ns},
+        {"the caller, who did not read", stalls->caller_reading_ns},
+        {"the caller, who gave no content", stalls->caller_supplying_ns},
+    };
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        if (all[i].ns > 0) {
+            (void)fprintf(to, "  held up %10.3f ms by %s\n", (double)all[i].ns / 1e6, all[i].what);
+        }
+    }
 }
 
 /* Rows that are empty in both directions say nothing. */

@@ -63,6 +63,17 @@ static json_t *of_moment(const explain_story *story, const explain_moment *momen
     return out;
 }
 
+static json_t *of_stalls(const weir_stalls *stalls)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "stream_window_ns",
+                     (json_int_t)stalls->stream_window_ns, "connection_window_ns",
+                     (json_int_t)stalls->connection_window_ns, "max_streams_ns",
+                     (json_int_t)stalls->max_streams_ns, "socket_ns", (json_int_t)stalls->socket_ns,
+                     "tls_ns", (json_int_t)stalls->tls_ns, "caller_reading_ns",
+                     (json_int_t)stalls->caller_reading_ns, "caller_supplying_ns",
+                     (json_int_t)stalls->caller_supplying_ns);
+}
+
 static json_t *of_story(const explain_story *story)
 {
     json_t *moments = json_array();
@@ -80,10 +91,11 @@ static json_t *of_story(const explain_story *story)
                                                         of_tally(&attempt->tally), "failure",
                                                         of_failure(&attempt->failure)));
     }
-    return json_pack("{s:s, s:b, s:i, s:I, s:o, s:o, s:o}", "url", story->url, "complete",
+    return json_pack("{s:s, s:b, s:i, s:I, s:o, s:o, s:o, s:o}", "url", story->url, "complete",
                      (int)(story->status == WEIR_OK), "code", story->code, "total_ns",
                      (json_int_t)(story->ended_ns - story->began_ns), "failure",
-                     of_failure(&story->failure), "events", moments, "attempts", attempts);
+                     of_failure(&story->failure), "stalls", of_stalls(&story->stalls), "events",
+                     moments, "attempts", attempts);
 }
 
 static json_t *of_connection(const explain_connection *connection)

@@ -68,6 +68,8 @@ void story_end(explain_story *to, const weir_exchange *exchange, weir_status sta
     }
     to->code = weir_exchange_code(exchange);
     to->failure = weir_exchange_failure(exchange);
+    to->stalls.size = sizeof(to->stalls);
+    weir_exchange_stalls(exchange, &to->stalls);
     for (size_t i = 0; i < sizeof(to->attempts) / sizeof(to->attempts[0]); i++) {
         to->attempts[i].size = sizeof(to->attempts[i]);
         if (!weir_exchange_attempt_at(exchange, i, &to->attempts[i])) {

@@ -27,6 +27,7 @@ typedef struct explain_story {
     weir_failure failure;
     weir_attempt attempts[8];
     size_t attempt_count;
+    weir_stalls stalls;
     weir_time ended_ns;
     uint8_t *body;
     size_t body_length;

@@ -38,10 +38,11 @@ void sim_measure_stalls(const sim_call *call)
                  "call %llu: windows held it up for %llu ns, its user was refused for %llu",
                  NUMBER(call), (unsigned long long)windows_ns,
                  (unsigned long long)call->blocked_ns);
-        SIM_MUST(world, stalls.caller_supplying_ns + call->blocked_ns <= took_ns,
-                 "call %llu: its user supplied nothing for %llu ns, and was refused for %llu of %llu",
-                 NUMBER(call), (unsigned long long)stalls.caller_supplying_ns,
-                 (unsigned long long)call->blocked_ns, (unsigned long long)took_ns);
+        SIM_MUST(
+            world, stalls.caller_supplying_ns + call->blocked_ns <= took_ns,
+            "call %llu: its user supplied nothing for %llu ns, and was refused for %llu of %llu",
+            NUMBER(call), (unsigned long long)stalls.caller_supplying_ns,
+            (unsigned long long)call->blocked_ns, (unsigned long long)took_ns);
     }
     for (size_t i = 0; i < SIM_STALLS; i++) {
         world->client->stalls_ns[i] += sim_measure_stall_at(&stalls, i);
@@ -51,8 +52,12 @@ void sim_measure_stalls(const sim_call *call)
 weir_time sim_measure_stall_at(const weir_stalls *stalls, size_t i)
 {
     const weir_time all[SIM_STALLS] = {
-        stalls->stream_window_ns,   stalls->connection_window_ns, stalls->max_streams_ns,
-        stalls->socket_ns,          stalls->tls_ns,               stalls->caller_reading_ns,
+        stalls->stream_window_ns,
+        stalls->connection_window_ns,
+        stalls->max_streams_ns,
+        stalls->socket_ns,
+        stalls->tls_ns,
+        stalls->caller_reading_ns,
         stalls->caller_supplying_ns,
     };
     return all[i];
