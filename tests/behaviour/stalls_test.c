@@ -162,9 +162,15 @@ static void unwritten_request(weir_world *world)
     ask.request.body = (weir_body){.kind = WEIR_BODY_STREAM, .length_octets = WEIR_UNKNOWN};
     assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
     pass_time(world, 20);
+    const weir_time until_ns = weir_now() + 20 * WEIR_NS_PER_MS;
+    while (world->way.kind == WEIR_USER_LOOP && weir_now() < until_ns) {
+        /* The program has other things to wait for, and no turn tells the loop how late it is. */
+        weir_loop_wait(weir_user_loop(world->user), until_ns);
+    }
     assert_int_equal(weir_user_write(world->user, exchange, WEIR_SPAN("hello"), &taken), WEIR_OK);
     weir_stalls stalls = stalls_of(exchange);
-    assert_true(stalls.caller_supplying_ns >= 20 * WEIR_NS_PER_MS);
+    assert_true(stalls.caller_supplying_ns >=
+                (world->way.kind == WEIR_USER_LOOP ? 40 : 20) * WEIR_NS_PER_MS);
     pass_time(world, 20);
     assert_int_equal(weir_user_finish(world->user, exchange, NULL, 0), WEIR_OK);
     stalls = stalls_of(exchange);
