@@ -4,8 +4,9 @@
  * without sanitizers, as a user's is.
  *
  *   traced warm URL CALLS                    blocking HTTP/1.1 calls, back to back
- *   traced hang URL CA FRONT PROTOCOL MS     one call that waits for MS milliseconds; FRONT is
- *                                            blocking, threads (two on one connection) or loop
+ *   traced turns URL PROTOCOL ROUNDS BATCH   a loop: BATCH calls submitted in a row, ROUNDS times;
+ * says how many turns it took traced hang URL CA FRONT PROTOCOL MS     one call that waits for MS
+ * milliseconds; FRONT is blocking, threads (two on one connection) or loop
  */
 #include <poll.h>
 #include <pthread.h>
@@ -23,6 +24,7 @@ typedef struct waiter {
 
 static int warm(const char *url, long calls);
 static bool fetch(weir_client *client, const weir_request *request);
+static int turns(char **words);
 static int hang(char **words);
 static weir_status hang_threads(waiter *w, size_t count, weir_shared *shared);
 static void *hang_blocking(void *at);
@@ -37,7 +39,11 @@ int main(int argc, char **argv)
     if (argc == 7 && strcmp(argv[1], "hang") == 0) {
         return hang(argv + 2);
     }
-    fprintf(stderr, "usage: traced warm URL CALLS | hang URL CA FRONT PROTOCOL MS\n");
+    if (argc == 6 && strcmp(argv[1], "turns") == 0) {
+        return turns(argv + 2);
+    }
+    fprintf(stderr, "usage: traced warm URL CALLS | turns URL PROTOCOL ROUNDS BATCH | hang URL CA "
+                    "FRONT PROTOCOL MS\n");
     return 2;
 }
 
@@ -70,6 +76,47 @@ static bool fetch(weir_client *client, const weir_request *request)
     const bool complete = status == WEIR_END && weir_exchange_code(exchange) == 200;
     weir_exchange_free(exchange);
     return complete;
+}
+
+/* words: URL PROTOCOL ROUNDS BATCH */
+static int turns(char **words)
+{
+    enum { BATCH_LIMIT = 64 };
+    weir_loop *loop = weir_loop_new(NULL, NULL);
+    weir_request request = WEIR_REQUEST_INIT;
+    weir_call call = WEIR_CALL_INIT;
+    weir_exchange *exchanges[BATCH_LIMIT] = {NULL};
+    const long rounds = strtol(words[2], NULL, 10);
+    const size_t batch = strtoul(words[3], NULL, 10);
+    unsigned long taken = 0;
+    bool complete = batch <= BATCH_LIMIT;
+
+    request.url = weir_span_of(words[0]);
+    call.pin = strcmp(words[1], "h2") == 0 ? WEIR_H2 : WEIR_H1;
+    for (long round = 0; round < rounds && complete; round++) {
+        size_t done = 0;
+        for (size_t i = 0; i < batch && complete; i++) {
+            complete = weir_loop_submit(loop, &request, &call, NULL, &exchanges[i]) == WEIR_OK;
+        }
+        while (done < batch && complete) {
+            weir_loop_event events[4 * BATCH_LIMIT];
+            struct pollfd fd = {.fd = weir_loop_fd(loop), .events = POLLIN};
+            (void)poll(&fd, 1, -1);
+            const size_t count = weir_loop_turn(loop, events, 4 * BATCH_LIMIT);
+            taken++;
+            for (size_t i = 0; i < count; i++) {
+                done += events[i].told == WEIR_TOLD_DONE ? 1 : 0;
+            }
+        }
+        for (size_t i = 0; i < batch; i++) {
+            complete = complete && weir_exchange_code(exchanges[i]) == 200;
+            weir_exchange_free(exchanges[i]);
+            exchanges[i] = NULL;
+        }
+    }
+    weir_loop_free(loop);
+    printf("%lu\n", taken);
+    return complete ? 0 : 1;
 }
 
 /* words: URL CA FRONT PROTOCOL MS */

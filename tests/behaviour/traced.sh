@@ -4,7 +4,8 @@
 # usage: traced.sh ENVIRONMENT ORIGIN CERTS PKI
 #
 # What system calls weir makes, as strace sees them: a warm blocking HTTP/1.1 call is one send and
-# one receive, and who waits sleeps in one system call until something happens. Without strace, or
+# one receive, a turn of the loop one send and one receive for each link that it touches, and who waits
+# sleeps in one system call until something happens. Without strace, or
 # where it may not trace, nothing of this has been tested, and it is reported so.
 
 . "$(dirname "$0")/../meta/tap.sh" "$1"
@@ -62,6 +63,31 @@ warm_calls() {
     return "${PIPESTATUS[0]}"
 }
 
+# count_turns PROTOCOL ROUNDS BATCH: the same of a loop, and how many turns it took.
+count_turns() {
+    printf 'turns '
+    strace -f -c -o "$scratch/count" "$scratch/traced" turns "http://127.0.0.1:$port/octets/10" "$@" || return 1
+    awk '$1 + 0 == $1 && $NF != "total" { print $NF, $4 }' "$scratch/count"
+}
+
+# In 1,000 more rounds of BATCH calls over one connection: what was submitted in a row costs one write to the eventfd, one send
+# and, in the turn that finds the answers, one receive; a turn asks epoll once.
+turns_are_lean() { # turns_are_lean PROTOCOL BATCH
+    count_turns "$1" 100 "$2" >"$scratch/few" && count_turns "$1" 1100 "$2" >"$scratch/many" || return 1
+    awk -v what="$1, $2 at once" '
+        NR == FNR { few[$1] = $2; next }
+        { more[$1] = $2 - few[$1] }
+        END {
+            turns = more["turns"]
+            printf "# 1000 rounds (%s): %d turns, %d epoll_wait, %d sends, %d receives, %d writes, %d reads\n", what, turns,
+                more["epoll_wait"], more["sendto"] + more["sendmsg"], more["recvfrom"], more["write"], more["read"]
+            exit !(more["epoll_wait"] == turns && more["sendto"] + more["sendmsg"] == 1000 &&
+                more["recvfrom"] <= turns - 1000 && more["write"] == 1000 && more["read"] <= 1000 + 1 &&
+                more["epoll_ctl"] == 0 && more["timerfd_settime"] <= 10)
+        }' "$scratch/few" "$scratch/many" | tee "$scratch/figures"
+    return "${PIPESTATUS[0]}"
+}
+
 url_of() { # url_of COVER
     if [ "$1" = tls ]; then echo "https://127.0.0.1:$tls_port/hang"; else echo "http://127.0.0.1:$port/hang"; fi
 }
@@ -100,6 +126,10 @@ check "an optimised build succeeds" release_build
 check "the program links with it" build_program
 check "a server is there" start_origin
 check "a warm blocking HTTP/1.1 call is one send and one receive" warm_calls
+cat "$scratch/figures"
+check "a turn is one epoll_wait, one send and one receive: HTTP/1.1" turns_are_lean h1 1
+cat "$scratch/figures"
+check "what is submitted in a row wakes once: HTTP/2" turns_are_lean h2 8
 cat "$scratch/figures"
 names=()
 for front in blocking threads loop; do
