@@ -51,6 +51,9 @@ int main(int argc, char **argv)
             print_format(stdout, chosen.write_out, &stories[i]);
         }
     }
+    if (book.snapshot != NULL && !chosen.json) {
+        (void)fprintf(stderr, "\nwhen the first response had begun\n%s", book.snapshot);
+    }
     for (size_t i = 0; i < book.connection_count && !chosen.json; i++) {
         print_connection(stderr, &book.connections[i], stories, chosen.url_count);
     }

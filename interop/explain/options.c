@@ -21,6 +21,8 @@ enum {
     LONG_ASYNC,
     LONG_PARALLEL,
     LONG_JSON,
+    LONG_CONNECTIONS,
+    LONG_SNAPSHOT,
     LONG_HELP
 };
 
@@ -43,6 +45,8 @@ static const struct option long_options[] = {
     {"async", no_argument, NULL, LONG_ASYNC},
     {"parallel", no_argument, NULL, LONG_PARALLEL},
     {"json", no_argument, NULL, LONG_JSON},
+    {"connections", required_argument, NULL, LONG_CONNECTIONS},
+    {"snapshot", no_argument, NULL, LONG_SNAPSHOT},
     {"help", no_argument, NULL, LONG_HELP},
     {NULL, 0, NULL, 0},
 };
@@ -121,6 +125,9 @@ void options_help(void)
         "                             %{errormsg} %{exitcode} \\n \\t\n"
         "      --async                use the asynchronous front end\n"
         "  -Z, --parallel             all URLs at once\n"
+        "      --connections N        at most so many to an origin (6)\n"
+        "      --snapshot             everything that the pool holds when the first response has "
+        "begun\n"
         "      --json                 the explanation as JSON on standard error\n",
         stdout);
 }
@@ -130,6 +137,16 @@ static bool take(explain_options *to, int option, char *value)
     switch (option) {
     case 'X':
         to->method = value;
+        return true;
+    case LONG_CONNECTIONS: {
+        char *end = NULL;
+        const unsigned long count = strtoul(value, &end, 10);
+        to->connections = (uint32_t)count;
+        return count > 0 && count < UINT32_MAX && *end == '\0' ? true
+                                                               : wrong("--connections", value);
+    }
+    case LONG_SNAPSHOT:
+        to->snapshot = true;
         return true;
     case 'I':
         to->head = true;

@@ -42,6 +42,8 @@ typedef struct explain_options {
     bool async;
     bool parallel;
     bool json;
+    bool snapshot;
+    uint32_t connections; /* to an origin; 0: the default */
     bool head;
 } explain_options;
 

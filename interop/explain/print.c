@@ -10,6 +10,7 @@
 #include <string.h>
 
 static void print_moment(FILE *to, const explain_story *story, const explain_moment *moment);
+static void print_waits(FILE *to, const explain_story *story);
 static void print_failure(FILE *to, const weir_failure *failure);
 static void print_stalls(FILE *to, const weir_stalls *stalls);
 static void print_row(FILE *to, const char *name, weir_octets octets, weir_octets *sum);
@@ -30,6 +31,7 @@ void print_story(FILE *to, size_t number, const explain_story *story)
         (void)fprintf(to, "  failed: ");
         print_failure(to, &story->failure);
     }
+    print_waits(to, story);
     print_stalls(to, &story->stalls);
     for (size_t i = 0; i < story->attempt_count; i++) {
         weir_octets sum = {0, 0};
@@ -162,6 +164,32 @@ static void print_moment(FILE *to, const explain_story *story, const explain_mom
         return;
     }
     (void)fputc('\n', to);
+}
+
+/* What it waited for, and what there was when it asked. */
+static void print_waits(FILE *to, const explain_story *story)
+{
+    const char *before = ": ";
+
+    if (story->waits.total_ns > 0) {
+        (void)fprintf(to, "  waited for a connection %.3f ms", (double)story->waits.total_ns / 1e6);
+        for (int i = 0; i < WEIR_REASON_COUNT; i++) {
+            if (story->waits.ns[i] > 0) {
+                (void)fprintf(to, "%s%s %.3f ms", before, weir_reason_name((weir_reason)i),
+                              (double)story->waits.ns[i] / 1e6);
+                before = ", ";
+            }
+        }
+        (void)fputc('\n', to);
+    }
+    for (size_t i = 0; i < story->candidate_count; i++) {
+        char text[256];
+        (void)weir_candidate_text(&story->candidates[i], text, sizeof(text));
+        (void)fprintf(to, "    %s\n", text);
+    }
+    if (story->candidates_left_out > 0) {
+        (void)fprintf(to, "    and %zu more connections\n", story->candidates_left_out);
+    }
 }
 
 static void print_failure(FILE *to, const weir_failure *failure)

@@ -16,6 +16,7 @@
 typedef struct explain_work {
     const explain_options *options;
     explain_story *story;
+    explain_book *book;
     weir_client *client;
     weir_observer observer;
     weir_request request;
@@ -100,6 +101,7 @@ static void prepare(explain_work *work, const explain_options *options, explain_
         work->request.body.span = options->body;
     }
     work->call = call;
+    work->call.explain = true;
     work->call.observer = &work->observer;
     work->call.pin = options->pin;
     work->call.dns_ns = options->connect_timeout_ns;
@@ -146,11 +148,14 @@ static bool run_blocking(const explain_options *options, explain_story *stories,
 {
     const weir_observer observer = {sizeof(observer), book, book_observe};
     weir_client_options client_options = WEIR_CLIENT_OPTIONS_INIT;
+    weir_pool_limits limits = WEIR_POOL_LIMITS_INIT;
     weir_status status = WEIR_OK;
     explain_work works[EXPLAIN_URLS];
     pthread_t threads[EXPLAIN_URLS];
     size_t started = 0;
 
+    limits.connections_per_origin = options->connections;
+    client_options.limits = &limits;
     client_options.shared = shared;
     client_options.observer = &observer;
     weir_client *client = weir_client_new(&client_options, &status);
@@ -160,6 +165,7 @@ static bool run_blocking(const explain_options *options, explain_story *stories,
     for (size_t i = 0; i < options->url_count; i++) {
         prepare(&works[i], options, &stories[i], options->parallel);
         works[i].client = client;
+        works[i].book = book;
         if (!options->parallel) {
             (void)perform(&works[i]);
         } else if (pthread_create(&threads[started], NULL, perform, &works[i]) == 0) {
@@ -185,6 +191,9 @@ static void *perform(void *user)
     }
     weir_status status = weir_client_call(own->client, &own->request, &own->call, &own->exchange);
     if (own->exchange != NULL && status == WEIR_OK) {
+        if (own->options->snapshot) {
+            book_snapshot(own->book, weir_client_snapshot(own->client, NULL));
+        }
         status = drain(own);
     }
     story_end(own->story, own->exchange, status == WEIR_END ? WEIR_OK : status);
@@ -214,10 +223,13 @@ static bool run_async(const explain_options *options, explain_story *stories, ex
 {
     const weir_observer observer = {sizeof(observer), book, book_observe};
     weir_loop_options loop_options = WEIR_LOOP_OPTIONS_INIT;
+    weir_pool_limits limits = WEIR_POOL_LIMITS_INIT;
     weir_status status = WEIR_OK;
     explain_work works[EXPLAIN_URLS];
     size_t left = 0;
 
+    limits.connections_per_origin = options->connections;
+    loop_options.limits = &limits;
     loop_options.shared = shared;
     loop_options.observer = &observer;
     weir_loop *loop = weir_loop_new(&loop_options, &status);
@@ -226,6 +238,7 @@ static bool run_async(const explain_options *options, explain_story *stories, ex
     }
     for (size_t i = 0; i < options->url_count; i++) {
         prepare(&works[i], options, &stories[i], options->parallel);
+        works[i].book = book;
         stories[i].began_ns = weir_now();
         if (options->max_time_ns != 0) {
             works[i].call.deadline_ns = stories[i].began_ns + options->max_time_ns;
@@ -256,6 +269,9 @@ static void turn_until(weir_loop *loop, size_t *left)
         const size_t count = weir_loop_turn(loop, events, EVENTS);
         for (size_t i = 0; i < count; i++) {
             explain_work *own = events[i].user;
+            if (events[i].told == WEIR_TOLD_HEAD && own->options->snapshot) {
+                book_snapshot(own->book, weir_loop_snapshot(loop, NULL));
+            }
             if (events[i].told != WEIR_TOLD_READABLE && events[i].told != WEIR_TOLD_DONE) {
                 continue;
             }

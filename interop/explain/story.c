@@ -77,6 +77,31 @@ void story_end(explain_story *to, const weir_exchange *exchange, weir_status sta
         }
         to->attempt_count++;
     }
+    to->waits.size = sizeof(to->waits);
+    weir_exchange_waits(exchange, &to->waits);
+    to->candidate_count = weir_exchange_candidate_count(exchange);
+    to->candidates_left_out = weir_exchange_candidates_left_out(exchange);
+    for (size_t i = 0; i < to->candidate_count; i++) {
+        to->candidates[i].size = sizeof(to->candidates[i]);
+        (void)weir_exchange_candidate_at(exchange, i, &to->candidates[i]);
+    }
+}
+
+void book_snapshot(explain_book *book, weir_snapshot *snapshot)
+{
+    if (snapshot == NULL) {
+        return;
+    }
+    (void)pthread_mutex_lock(&book->lock);
+    if (book->snapshot == NULL) {
+        const size_t room = weir_snapshot_text(snapshot, NULL, 0) + 1;
+        book->snapshot = malloc(room);
+        if (book->snapshot != NULL) {
+            (void)weir_snapshot_text(snapshot, book->snapshot, room);
+        }
+    }
+    (void)pthread_mutex_unlock(&book->lock);
+    weir_snapshot_free(snapshot);
 }
 
 void story_keep_body(explain_story *to, const uint8_t *octets, size_t length)
@@ -96,6 +121,7 @@ void story_clear(explain_story *to)
 
 void book_clear(explain_book *to)
 {
+    free(to->snapshot);
     free(to->connections);
     (void)pthread_mutex_destroy(&to->lock);
 }

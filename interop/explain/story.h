@@ -27,6 +27,10 @@ typedef struct explain_story {
     weir_failure failure;
     weir_attempt attempts[8];
     size_t attempt_count;
+    weir_waits waits;
+    weir_candidate candidates[WEIR_CANDIDATES_LIMIT];
+    size_t candidate_count;
+    size_t candidates_left_out;
     weir_stalls stalls;
     weir_time ended_ns;
     uint8_t *body;
@@ -46,12 +50,15 @@ typedef struct explain_book {
     explain_connection *connections;
     size_t connection_count;
     size_t connection_room;
+    char *snapshot; /* text, when the first response had begun; NULL: none */
 } explain_book;
 
 /* Observers: `user` is a story, or the book. */
 void story_observe(const weir_event *event, void *user);
 void book_observe(const weir_event *event, void *user);
 
+/* Keeps the text of the first snapshot that it is given, and frees it. */
+void book_snapshot(explain_book *book, weir_snapshot *snapshot);
 /* Takes the outcome off the exchange. */
 void story_end(explain_story *story, const weir_exchange *exchange, weir_status status);
 void story_keep_body(explain_story *story, const uint8_t *octets, size_t length);
