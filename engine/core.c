@@ -110,6 +110,9 @@ void weir_core_bounced(weir_core *core, weir_exchange *ex, const weir_facts *fac
 
 void weir_core_leave(weir_core *core, weir_exchange *ex, weir_time now_ns)
 {
+    if (ex->ticket.state == WEIR_TICKET_LEASED && ex->failure.status == WEIR_E_MISDIRECTED) {
+        weir_pool_misdirected(core->pool, &ex->ticket, now_ns);
+    }
     if (ex->ticket.state == WEIR_TICKET_LEASED) {
         weir_pool_release(core->pool, &ex->ticket, ex->last_facts.version > 0 ? &ex->last_facts : NULL,
                           now_ns);

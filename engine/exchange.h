@@ -151,6 +151,7 @@ struct weir_exchange {
     size_t attempt_count;
     bool attempted;               /* an attempt began since it asked for a place; else there is none to replay */
     bool attempt_reused;
+    bool misdirected;             /* an attempt was answered 421, and another followed: once is enough */
     weir_facts last_facts;        /* of its link, at detach: for the pool */
     weir_candidate *candidates;   /* WEIR_CANDIDATES_LIMIT of them, or NULL: it does not ask */
     size_t candidate_count;       /* of all that there were */
@@ -247,6 +248,14 @@ bool weir_exchange_conclude(weir_exchange *exchange, weir_time now_ns);
 weir_time weir_exchange_deadline(const weir_exchange *exchange, weir_why *why);
 /* A deadline passed: fails it with the status of that deadline, or sends the body that waited for 100. */
 void weir_exchange_expire(weir_exchange *exchange, weir_time now_ns);
+
+/* -- exchange_replay.c -- */
+/* May the attempt that failed be followed by another? Asks a source to rewind: no lock may be held. */
+bool weir_exchange_may_replay(const weir_exchange *exchange);
+/* Of any attempt so far. What failed last may have sent nothing; what an attempt before it sent was sent all the same. */
+bool weir_exchange_was_maybe_processed(const weir_exchange *exchange);
+/* Is an answer with this code one to be asked for again elsewhere, and not shown? */
+bool weir_exchange_is_misdirected(const weir_exchange *exchange, int code);
 
 /* -- exchange_body.c -- */
 /* Reads from a source into the stage; to be called without locks. True: the stage has something for push, be it a failure. */

@@ -12,9 +12,6 @@
  *
  * Nothing runs while the caller is the one to act: an unwritten stream, an inbox that is full, and in the blocking front end the
  * time between two calls, when nobody would read what the peer sent.
- *
- * Replay: only what is provably unprocessed, or idempotent on a connection that was reused and may have died of old age
- * (RFC 9110 s9.2.2, RFC 9112 s9.3.1, RFC 9113 s8.7). The proof is the ledger's, not a guess.
  */
 #include "engine/exchange.h"
 
@@ -28,9 +25,6 @@ static void tell(weir_exchange *ex, weir_event *event, weir_time at_ns);
 static void tell_octets(weir_exchange *ex, weir_time now_ns);
 static void begin_attempt(weir_exchange *ex);
 static weir_attempt *attempt_now(weir_exchange *ex);
-static bool body_can_go_again(const weir_exchange *ex);
-static bool may_replay(const weir_exchange *ex);
-static bool was_maybe_processed(const weir_exchange *ex);
 static void forget_attempt(weir_exchange *ex);
 static void finish(weir_exchange *ex, weir_time now_ns);
 static weir_time phase_deadline(const weir_exchange *ex, weir_why *why);
@@ -289,9 +283,11 @@ bool weir_exchange_conclude(weir_exchange *ex, weir_time now_ns)
         attempt_now(ex)->failure = ex->failure;
         attempt_now(ex)->final = true;
     }
-    if (ex->failure.status != WEIR_OK && may_replay(ex)) {
+    if (ex->failure.status != WEIR_OK && weir_exchange_may_replay(ex)) {
         weir_event event = {.kind = WEIR_EVENT_REPLAYED, .failure = ex->failure};
         tell(ex, &event, now_ns);
+        ex->misdirected = ex->misdirected || ex->failure.status == WEIR_E_MISDIRECTED;
+        ex->ticket.refused = ex->failure.status == WEIR_E_REFUSED ? ex->ticket.refused + 1 : 0;
         forget_attempt(ex);
         return true;
     }
@@ -354,6 +350,12 @@ static void take_message(weir_exchange *ex, weir_conn_event *event, weir_time no
 {
     weir_message *message = event->message;
 
+    if (event->kind == WEIR_CONN_HEAD && weir_exchange_is_misdirected(ex, message->code)) {
+        weir_message_free(message);
+        weir_exchange_fail_with(ex, WEIR_E_MISDIRECTED, NULL, now_ns);
+        ex->failure.processed = WEIR_REFUSED_BY_PEER;
+        return;
+    }
     if (event->kind == WEIR_CONN_HEAD) {
         ex->head = message;
         ex->head_ns = now_ns;
@@ -471,53 +473,6 @@ static weir_attempt *attempt_now(weir_exchange *ex)
     return &ex->attempts[ex->attempt_count - 1];
 }
 
-static bool body_can_go_again(const weir_exchange *ex)
-{
-    switch (ex->body.kind) {
-    case WEIR_BODY_NONE:
-    case WEIR_BODY_SPAN:
-        return true;
-    case WEIR_BODY_SOURCE:
-        return ex->source_octets == 0 || (ex->source.rewind != NULL && ex->source.rewind(ex->source.user));
-    case WEIR_BODY_STREAM:
-        return !ex->body_was_taken;
-    }
-    return false;
-}
-
-static bool may_replay(const weir_exchange *ex)
-{
-    const weir_failure *failure = &ex->failure;
-    bool safe = failure->processed == WEIR_NOT_SENT || failure->processed == WEIR_REFUSED_BY_PEER;
-
-    if (!ex->attempted || ex->attempt_count >= ex->call.attempts || ex->head != NULL) {
-        return false;
-    }
-    if (ex->call.replay == WEIR_REPLAY_NEVER || weir_status_replay(failure->status) == WEIR_REPLAY_NO) {
-        return false;
-    }
-    if (!safe) {
-        /* An old connection that broke before any octet of the answer: it probably died of age. */
-        safe = ex->call.replay == WEIR_REPLAY_DEFAULT && ex->request.idempotent && ex->attempt_reused &&
-               ex->first_octet_ns == 0 &&
-               (failure->status == WEIR_E_RESET || failure->status == WEIR_E_CLOSED_EARLY ||
-                failure->status == WEIR_E_NETWORK || failure->status == WEIR_E_H2_GOAWAY);
-    }
-    return safe && body_can_go_again(ex);
-}
-
-/* The last thing that failed may have sent nothing; what an attempt before it sent was sent all the same. */
-static bool was_maybe_processed(const weir_exchange *ex)
-{
-    for (size_t i = 0; i < ex->attempt_count; i++) {
-        const weir_failure *failure = &ex->attempts[i].failure;
-        if (failure->status != WEIR_OK && failure->processed == WEIR_MAYBE_PROCESSED) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Back to how it was before the attempt; its account stays in attempts[]. */
 static void forget_attempt(weir_exchange *ex)
 {
@@ -549,7 +504,7 @@ static void finish(weir_exchange *ex, weir_time now_ns)
 {
     weir_event event = {.kind = WEIR_EVENT_DONE};
 
-    if (ex->failure.status != WEIR_OK && was_maybe_processed(ex)) {
+    if (ex->failure.status != WEIR_OK && weir_exchange_was_maybe_processed(ex)) {
         ex->failure.processed = WEIR_MAYBE_PROCESSED;
     }
     event.failure = ex->failure;

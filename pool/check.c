@@ -4,7 +4,7 @@
  * that must hold whenever the pool is not inside a call: no ticket waits for what is there, and
  * nobody is hungry while a place is free.
  */
-#include "pool/place.h"
+#include "pool/pause.h"
 
 static void check_origins(const weir_pool *pool);
 static void check_slots(const weir_pool *pool);
@@ -21,6 +21,7 @@ void weir_pool_check(const weir_pool *pool)
     check_ghosts(pool);
     check_hungry(pool);
     check_actions(pool);
+    weir_pause_check(pool);
     WEIR_ASSERT(pool->connections <= pool->options.connections);
 }
 

@@ -2,12 +2,14 @@
 /*
  * What is done to many connections at once: drain, another TLS configuration, another network.
  *
- * All of it looks at every origin, and says so in its contract. An origin that was touched is put into the list of those to be
- * settled, and settled only when all were looked at: settling one may forget another.
+ * All of it looks at every origin, and says so in its contract. An origin that was touched is put
+ * into the list of those to be settled, and settled only when all were looked at: settling one may
+ * forget another.
  *
- * A drain takes connections as they are. A dial in flight is none yet, so that nothing has to be retired for it; but where the
- * origin itself will be asked no more (TLS_REPLACED) what comes of its dials must not stay either: the origin *ends*, and its
- * connections are kept as long as tickets wait for them (weir_slot_refresh()).
+ * A drain takes connections as they are. A dial in flight is none yet, so that nothing has to be
+ * retired for it; but where the origin itself will be asked no more (TLS_REPLACED) what comes of
+ * its dials must not stay either: the origin *ends*, and its connections are kept as long as
+ * tickets wait for them (weir_slot_refresh()).
  */
 #include "pool/place.h"
 #include "proto/span.h"
@@ -122,6 +124,7 @@ static bool is_meant(const weir_drain *drain, const weir_origin *origin)
     if (drain->tls != 0 && key->tls != drain->tls) {
         return false;
     }
-    return !wanted || (key->https == wanted->https && key->port == wanted->port &&
-                       weir_span_equal(key->host, wanted->host) && weir_span_equal(key->zone, wanted->zone));
+    return !wanted ||
+           (key->https == wanted->https && key->port == wanted->port &&
+            weir_span_equal(key->host, wanted->host) && weir_span_equal(key->zone, wanted->zone));
 }

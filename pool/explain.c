@@ -34,7 +34,8 @@ size_t weir_pool_explain(weir_pool *pool, const weir_origin_key *key, weir_time 
     if (origin) {
         const weir_slot *first = first_choice(pool, origin);
         if (first) {
-            add_slot(&l, pool, first, weir_slot_uses(first) > 0 ? WEIR_REASON_REUSED : WEIR_REASON_DIALED);
+            add_slot(&l, pool, first,
+                     weir_slot_uses(first) > 0 ? WEIR_REASON_REUSED : WEIR_REASON_DIALED);
         }
         for (const weir_list *at = origin->slots.next; at != &origin->slots; at = at->next) {
             const weir_slot *slot = WEIR_CONST_CONTAINER_OF(at, weir_slot, sibling);

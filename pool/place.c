@@ -11,7 +11,7 @@
  * their way out. Between calls of the pool this holds: somebody is hungry only if no place is free,
  * and an idle connection is left only if enough others are on their way out.
  */
-#include "pool/place.h"
+#include "pool/pause.h"
 
 /* How long a ticket waits for a place in the whole pool before a busy origin has to give one up. */
 #define PATIENCE_NS WEIR_NS_PER_SECOND
@@ -64,6 +64,10 @@ void weir_place_leave(weir_pool *pool, weir_ticket *ticket)
 {
     weir_origin *origin = ticket->origin;
     WEIR_ASSERT(ticket->state == WEIR_TICKET_WAITING);
+    if (ticket->pause.entered) {
+        weir_pause_leave(pool, ticket);
+        return;
+    }
     WEIR_ASSERT(origin->tickets > 0);
     weir_wait_end(pool, ticket);
     weir_slot *slot = ticket->dial;
@@ -195,8 +199,7 @@ void weir_place_check(const weir_pool *pool, const weir_origin *origin)
         WEIR_ASSERT(origin->wanted == weir_decide_dials(&situation));
     }
     if (origin->undialed && !origin->out_of_memory && !origin->retry.entered &&
-        decision.reason < WEIR_REASON_BEHIND_OTHERS &&
-        decision.reason != WEIR_REASON_TOTAL_LIMIT) {
+        decision.reason < WEIR_REASON_BEHIND_OTHERS && decision.reason != WEIR_REASON_TOTAL_LIMIT) {
         /* What hangs on others or on time changes without a call that is about this origin. */
         WEIR_ASSERT(weir_wait_reason(origin) == decision.reason);
     }

@@ -7,7 +7,7 @@
  * and what it closes or refuses: a million other origins cost nothing. The exceptions say "all" in
  * their contract: shutdown, drain(NULL), check.
  */
-#include "pool/place.h"
+#include "pool/pause.h"
 
 #include <string.h>
 
@@ -51,6 +51,7 @@ void weir_pool_free(weir_pool *pool)
     WEIR_ASSERT(pool->connections == 0);
     WEIR_ASSERT(weir_list_is_empty(&pool->ghosts));
     WEIR_ASSERT(pool->tickets == 0);
+    WEIR_ASSERT(pool->paused == 0);
     while (!weir_list_is_empty(&pool->origins)) {
         weir_record_free(pool, WEIR_CONTAINER_OF(pool->origins.next, weir_origin, link));
     }
@@ -139,6 +140,22 @@ void weir_pool_release(weir_pool *pool, weir_ticket *ticket, const weir_facts *f
     weir_origin *origin = ticket->origin;
     take_directly(ticket);
     end_lease(pool, ticket, facts, true);
+    finish(pool, origin);
+}
+
+void weir_pool_misdirected(weir_pool *pool, const weir_ticket *ticket, weir_time now_ns)
+{
+    WEIR_ASSERT(ticket->state == WEIR_TICKET_LEASED);
+    begin(pool, now_ns);
+    weir_origin *origin = ticket->origin;
+    weir_list *at = origin->slots.next;
+    while (at != &origin->slots) {
+        weir_slot *slot = WEIR_CONTAINER_OF(at, weir_slot, sibling);
+        at = at->next;
+        if (slot->state == WEIR_SLOT_READY) {
+            weir_slot_retire(pool, slot, WEIR_REASON_MISDIRECTED);
+        }
+    }
     finish(pool, origin);
 }
 
@@ -316,6 +333,10 @@ void weir_pool_shutdown(weir_pool *pool, weir_time now_ns)
     while (at != &pool->origins) {
         weir_origin *origin = WEIR_CONTAINER_OF(at, weir_origin, link);
         at = at->next;
+        while (!weir_list_is_empty(&origin->paused)) {
+            weir_place_refuse(pool, WEIR_CONTAINER_OF(origin->paused.next, weir_ticket, link),
+                              &failure);
+        }
         while (!weir_list_is_empty(&origin->waiting)) {
             weir_place_refuse(pool, WEIR_CONTAINER_OF(origin->waiting.next, weir_ticket, link),
                               &failure);
@@ -336,7 +357,7 @@ weir_pool_counts weir_pool_count(const weir_pool *pool)
     counts.slots_idle = pool->idle_slots;
     counts.slots_leased = pool->slots_in[WEIR_SLOT_READY] - pool->idle_slots;
     counts.slots_draining = pool->slots_in[WEIR_SLOT_DRAINING] + pool->slots_in[WEIR_SLOT_CLOSING];
-    counts.tickets_waiting = pool->tickets;
+    counts.tickets_waiting = (uint64_t)pool->tickets + pool->paused;
     return counts;
 }
 
@@ -408,7 +429,8 @@ static void leave(weir_pool *pool, weir_origin *origin)
 static weir_status admit(weir_pool *pool, weir_origin *origin, weir_ticket *ticket)
 {
     weir_place_pass_over(pool, origin);
-    if (origin->available == 0 && queue_is_full(pool, origin)) {
+    const bool pauses = weir_pause_is_due(ticket);
+    if ((origin->available == 0 || pauses) && queue_is_full(pool, origin)) {
         return WEIR_E_QUEUE_FULL;
     }
     memset(ticket, 0, offsetof(weir_ticket, waited));
@@ -416,7 +438,11 @@ static weir_status admit(weir_pool *pool, weir_origin *origin, weir_ticket *tick
     ticket->since_ns = pool->now_ns;
     weir_list_init(&ticket->link);
     weir_list_init(&ticket->granted);
-    weir_place_enter(pool, origin, ticket);
+    if (pauses) {
+        weir_pause_begin(pool, origin, ticket);
+    } else {
+        weir_place_enter(pool, origin, ticket);
+    }
     weir_place_settle(pool, origin);
     weir_place_balance(pool, origin);
     if (ticket->state == WEIR_TICKET_REFUSED) {
@@ -441,7 +467,7 @@ static weir_status admit(weir_pool *pool, weir_origin *origin, weir_ticket *tick
 static bool queue_is_full(const weir_pool *pool, const weir_origin *origin)
 {
     return origin->tickets >= pool->options.tickets_per_origin ||
-           pool->tickets >= pool->options.tickets;
+           pool->tickets + pool->paused >= pool->options.tickets;
 }
 
 /* The caller learns it from this call, so no action is to tell it. True if one was waiting to. */
@@ -504,6 +530,10 @@ static void look_at(weir_pool *pool, weir_agenda_entry *entry)
 {
     const weir_why why = entry->why;
     weir_agenda_leave(&pool->agenda, entry);
+    if (why == WEIR_WHY_PAUSE) {
+        weir_pause_end(pool, WEIR_CONTAINER_OF(entry, weir_ticket, pause));
+        return;
+    }
     if (why == WEIR_WHY_ATTEMPT_DELAY) {
         weir_origin *origin = WEIR_CONTAINER_OF(entry, weir_origin, retry);
         weir_place_settle(pool, origin);

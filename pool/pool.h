@@ -22,6 +22,7 @@
 #ifndef WEIR_POOL_POOL_H
 #define WEIR_POOL_POOL_H
 
+#include "pool/agenda.h"
 #include "pool/origin.h"
 #include "proto/clock.h"
 #include "proto/conn.h"
@@ -45,14 +46,15 @@ enum { WEIR_WAITS = 12 }; /* reasons that a ticket can wait for: wait.c lists th
 typedef enum weir_clock {
     WEIR_CLOCK_NONE = 0, /* it does not wait, or only begins to */
     WEIR_CLOCK_ORIGIN,   /* its origin's */
-    WEIR_CLOCK_DIAL      /* its own: its dial is in flight */
+    WEIR_CLOCK_DIAL,     /* its own: its dial is in flight */
+    WEIR_CLOCK_PAUSE     /* its own: it is given a pause */
 } weir_clock;
 
 /* How long a ticket waited, over all of its requests. */
 typedef struct weir_waited {
     weir_time ns[WEIR_WAITS];
     weir_time before_ns;     /* the sum of them before the present request */
-    weir_time dial_since_ns; /* on the dial's clock: since when */
+    weir_time own_since_ns;  /* on its own clock: since when */
     uint64_t bounces;
 } weir_waited;
 
@@ -76,7 +78,9 @@ typedef struct weir_ticket {
     uint64_t bounced_slot;     /* ... of this connection: versions are each connection's own */
     uint64_t order;            /* of the first request, among all tickets and dials of the pool */
     weir_failure failure;      /* when REFUSED */
-    weir_waited waited;        /* stays the last member: a request leaves it as it is */
+    weir_agenda_entry pause;   /* while WAITING outside the queue, because the peer refused it lately */
+    weir_waited waited;        /* a request leaves this and what follows as it is */
+    uint32_t refused;          /* the caller's: how often in a row the peer refused the request unprocessed */
 } weir_ticket;
 
 typedef struct weir_pool_options {
@@ -133,6 +137,12 @@ void weir_pool_bounce(weir_pool *pool, weir_ticket *ticket, const weir_facts *fa
 
 /* The exchange is over. Facts, if not NULL, are told in the same step. */
 void weir_pool_release(weir_pool *pool, weir_ticket *ticket, const weir_facts *facts, weir_time now_ns);
+
+/*
+ * 421 came on this lease, which goes on: every connection that its origin has now drains, so that whatever is asked for from here on
+ * gets one that was dialled after it. Dials in flight are new enough.
+ */
+void weir_pool_misdirected(weir_pool *pool, const weir_ticket *ticket, weir_time now_ns);
 
 /* A connection's newer facts (an older version is ignored). */
 void weir_pool_facts(weir_pool *pool, weir_slot *slot, const weir_facts *facts, weir_time now_ns);

@@ -47,7 +47,8 @@ struct weir_pool {
     weir_list unsettled; /* origins to be settled before the call ends */
     uint32_t yielding;   /* DRAINING to make room */
     uint32_t drained;    /* that some drain was told of, until GONE */
-    uint32_t tickets;    /* waiting */
+    uint32_t tickets;    /* waiting in queues */
+    uint32_t paused;     /* tickets that wait outside of them */
     weir_agenda agenda;
     weir_list told;          /* tickets with a GRANT or REFUSE to be pulled */
     weir_list orders;        /* slots with a DIAL or CLOSE to be pulled */

@@ -46,7 +46,7 @@ weir_origin *weir_record_find(const weir_pool *pool, const weir_origin_key *key)
 void weir_record_settle(weir_pool *pool, weir_origin *origin)
 {
     if (origin->tickets > 0 || origin->connections > 0 || origin->ghosts > 0 ||
-        !weir_list_is_empty(&origin->remembered)) {
+        !weir_list_is_empty(&origin->paused) || !weir_list_is_empty(&origin->remembered)) {
         return;
     }
     WEIR_ASSERT(weir_list_is_empty(&origin->hungry));
@@ -65,6 +65,7 @@ void weir_record_settle(weir_pool *pool, weir_origin *origin)
 void weir_record_free(weir_pool *pool, weir_origin *origin)
 {
     WEIR_ASSERT(origin->tickets == 0);
+    WEIR_ASSERT(weir_list_is_empty(&origin->paused));
     WEIR_ASSERT(origin->connections == 0);
     WEIR_ASSERT(origin->ghosts == 0);
     WEIR_ASSERT(weir_list_is_empty(&origin->unsettled));
@@ -141,7 +142,7 @@ static weir_origin *record_new(weir_pool *pool, const weir_origin_key *key, uint
     weir_list *const nodes[] = {&origin->link,    &origin->unawaited,  &origin->unsettled,
                                 &origin->dials,   &origin->remembered, &origin->hungry,
                                 &origin->waiting, &origin->slots,      &origin->shared,
-                                &origin->spare};
+                                &origin->spare,   &origin->paused};
     for (size_t i = 0; i < WEIR_COUNT_OF(nodes); i++) {
         weir_list_init(nodes[i]);
     }

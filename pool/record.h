@@ -32,6 +32,7 @@ struct weir_origin {
     weir_list hungry;      /* those that wait for a place in the whole pool's limit, in turn */
     weir_list unawaited;   /* those that have dials and no tickets */
     weir_list unsettled;   /* those whose situation another's decision has changed */
+    weir_list paused;      /* tickets that wait outside the queue for now (pause.h) */
     weir_list waiting;     /* tickets, in the order of their first request */
     weir_list slots;       /* until GONE */
     weir_list shared;      /* READY slots with leases and room, the last used first */

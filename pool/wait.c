@@ -95,6 +95,9 @@ weir_reason weir_pool_waits_for(const weir_ticket *ticket)
     if (ticket->state != WEIR_TICKET_WAITING) {
         return WEIR_REASON_NONE;
     }
+    if (ticket->pause.entered) {
+        return WEIR_REASON_REFUSED_LATELY;
+    }
     return ticket->dial ? WEIR_REASON_DIALING : reasons[ticket->origin->waits_for];
 }
 
@@ -149,9 +152,9 @@ static void get_on(const weir_pool *pool, weir_ticket *ticket)
 {
     const weir_origin *origin = ticket->origin;
 
-    if (ticket->dial) {
-        ticket->clock = WEIR_CLOCK_DIAL;
-        ticket->waited.dial_since_ns = pool->now_ns;
+    if (ticket->dial || ticket->pause.entered) {
+        ticket->clock = ticket->dial ? WEIR_CLOCK_DIAL : WEIR_CLOCK_PAUSE;
+        ticket->waited.own_since_ns = pool->now_ns;
         return;
     }
     ticket->clock = WEIR_CLOCK_ORIGIN;
@@ -170,7 +173,11 @@ static void get_off(const weir_ticket *ticket, weir_time now_ns, weir_time ns[WE
     case WEIR_CLOCK_NONE:
         break;
     case WEIR_CLOCK_DIAL:
-        ns[index_of(WEIR_REASON_DIALING)] += weir_time_since(now_ns, ticket->waited.dial_since_ns);
+        ns[index_of(WEIR_REASON_DIALING)] += weir_time_since(now_ns, ticket->waited.own_since_ns);
+        break;
+    case WEIR_CLOCK_PAUSE:
+        ns[index_of(WEIR_REASON_REFUSED_LATELY)] +=
+            weir_time_since(now_ns, ticket->waited.own_since_ns);
         break;
     case WEIR_CLOCK_ORIGIN:
         for (size_t i = 0; i < WEIR_WAITS; i++) {

@@ -9,7 +9,7 @@
  * of the origin's last decision. So the origin has one clock, which sums the time under each
  * reason, and a ticket that begins to wait subtracts what the clock shows and one that ends adds
  * it: a queue of any length costs nothing while it waits. A ticket whose own dial is in flight is
- * off that clock and waits for `dialing`.
+ * off that clock and waits for `dialing`; one that is given a pause, for `refused_lately`.
  *
  * A request that is served at once touches none of it.
  */

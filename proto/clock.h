@@ -29,6 +29,7 @@ typedef enum weir_why {
     WEIR_WHY_CLOSING, /* a closing link does not flush */
     WEIR_WHY_IDLE_CONNECTION,
     WEIR_WHY_LIFETIME,
+    WEIR_WHY_PAUSE, /* the peer refused a request more than once and is given time */
     WEIR_WHY_COUNT
 } weir_why;
 

@@ -63,7 +63,9 @@ extern "C" {
     /* why a connection was closed, once more */                                                               \
     X(LOST_RACE, "lost_race", "another address was connected first, or its dial was over before")              \
     /* why a connection was passed over, once more */                                                          \
-    X(SPARE, "spare", "it has room and was not needed, another was used later")
+    X(SPARE, "spare", "it has room and was not needed, another was used later")         \
+    /* why a connection was closed, once more */                                                               \
+    X(MISDIRECTED, "misdirected", "the server said 421 to a request of its origin")
 
 typedef enum weir_reason {
 #define WEIR_REASON_X(name, word, sentence) WEIR_REASON_##name,

@@ -149,7 +149,8 @@ typedef enum weir_phase {
     X(E_H2_SETTINGS, -189, PEER, IDEMPOTENT, ANY, "the peer did not acknowledge SETTINGS in time")     \
     X(E_H2_LENGTH, -190, PEER, IDEMPOTENT, BODY, "the body does not match its content-length")         \
     X(E_H2_CLOSED, -191, PEER, IDEMPOTENT, ANY, "the peer ended the connection with an error")         \
-    X(E_H2_PING, -192, NETWORK, IDEMPOTENT, ANY, "the peer did not answer PING in time")
+    X(E_H2_PING, -192, NETWORK, IDEMPOTENT, ANY, "the peer did not answer PING in time")                 \
+    X(E_MISDIRECTED, -193, PEER, REFUSED, HEAD, "421, and the request could not be sent once more")
 
 typedef enum weir_status {
 #define WEIR_STATUS_X(name, number, blame, replay, phase, sentence) WEIR_##name = (number),

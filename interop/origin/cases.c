@@ -26,6 +26,7 @@
  *   POST /expect?answer=100|417|none|200&ms=M
  *   GET  /reset?after=N       reset after N octets of the body; HTTP/2 RST_STREAM ?code=C, ?tcp=1
  *   ANY  /refuse?times=K&id=X refuses the first K times: REFUSED_STREAM, or an end unanswered
+ *   ANY  /misdirect?times=K&id=X   421 the first K times, then 200
  *   GET  /count?id=X          JSON: how often requests with the id reached us and were processed
  *   POST /processed?id=X      is counted, and answers the count
  *   ANY  /raw?b64=…&then=keep|fin|abrupt|reset   these octets for an answer (base64url); or POST
@@ -72,6 +73,7 @@ static const struct {
     {"expect", case_expect},
     {"reset", case_reset},
     {"refuse", case_refuse},
+    {"misdirect", case_misdirect},
     {"count", case_count},
     {"processed", case_processed},
     {"raw", case_raw},

@@ -53,8 +53,8 @@ typedef void case_choose(exchange *x, const ask *a);
 case_choose case_octets, case_chunked, case_close, case_trailers, case_echo, case_sink,
     case_trailers_echo, case_headers, case_status, case_hints, case_delay, case_drip, case_hang,
     case_big_head, case_upgrade;
-case_choose case_half, case_early, case_expect, case_reset, case_refuse, case_count, case_processed,
-    case_raw, case_surplus, case_alert;
+case_choose case_half, case_early, case_expect, case_reset, case_refuse, case_misdirect, case_count,
+    case_processed, case_raw, case_surplus, case_alert;
 case_choose case_goaway, case_last, case_close_after, case_key_update, case_tickets, case_ping,
     case_settings, case_windows;
 

@@ -107,6 +107,15 @@ void case_refuse(exchange *x, const ask *a)
     x->conn->protocol->drop(x);
 }
 
+void case_misdirect(exchange *x, const ask *a)
+{
+    const tally *t = tally_of(a);
+    bool is_ours = t == NULL || t->reached > ask_number(a, "times", 1);
+    x->plan.refused = !is_ours;
+    plan_text(x, is_ours ? 200 : 421, "text/plain");
+    queue_text(&x->plan.text, is_ours ? "accepted\n" : "misdirected\n");
+}
+
 void case_count(exchange *x, const ask *a)
 {
     const tally *t = tally_of(a);

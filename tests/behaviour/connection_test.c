@@ -355,6 +355,63 @@ static void refused_stream_is_replayed(weir_world *world)
     assert_int_equal(counts_of(world).dials, 1);
 }
 
+/* 421 on a connection that served others: asked again, once, on one that was dialled for it; the
+ * answer that is shown is the last (RFC 9110 s15.5.20). */
+static void misdirected_is_sent_elsewhere(weir_world *world)
+{
+    static const weir_body_kind kinds[] = {WEIR_BODY_SPAN, WEIR_BODY_SOURCE};
+
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        char path[96];
+        (void)snprintf(path, sizeof(path), "/misdirect?id=else-%zu-%d-%d-%d", i, world->way.kind,
+                       world->way.protocol, world->way.tls);
+        const weir_fetched first = get(world, "/octets/1");
+        assert_fetched(&first, 200);
+        weir_ask ask = weir_world_ask(world, path);
+        weir_upload upload = {.kind = kinds[i], .octets = 5000, .counted = true};
+        weir_uploading uploading;
+        weir_fetched fetched = {.called = weir_upload_begin(world, &ask, &upload, &uploading)};
+        assert_int_equal(fetched.called, WEIR_OK);
+        weir_world_drain(world, uploading.exchange, &fetched);
+        assert_fetched(&fetched, 200);
+        assert_string_equal(fetched.text, "accepted\n");
+        assert_int_equal(weir_exchange_attempt_count(uploading.exchange), 2);
+        weir_attempt attempt = {.size = sizeof(attempt)};
+        assert_true(weir_exchange_attempt_at(uploading.exchange, 0, &attempt));
+        assert_int_equal(attempt.failure.status, WEIR_E_MISDIRECTED);
+        assert_int_equal(attempt.failure.processed, WEIR_REFUSED_BY_PEER);
+        assert_true(attempt.tally.head.received > 0);
+        assert_true(weir_exchange_attempt_at(uploading.exchange, 1, &attempt));
+        assert_false(attempt.reused);
+        weir_upload_end(world, &uploading);
+    }
+    assert_int_equal(counts_of(world).dials, 3);
+    assert_int_equal(weir_world_told(world, WEIR_EVENT_REPLAYED), 2);
+}
+
+/* On a new connection, a second time, or where it may not be asked again, 421 is an answer like
+ * others. */
+static void misdirected_is_an_answer(weir_world *world)
+{
+    weir_fetched fetched = get(world, "/status/421");
+    assert_fetched(&fetched, 421);
+    assert_int_equal(weir_world_told(world, WEIR_EVENT_REPLAYED), 0);
+    fetched = get(world, "/status/421");
+    assert_fetched(&fetched, 421);
+    assert_string_equal(fetched.text, "status 421\n");
+    assert_int_equal(weir_world_told(world, WEIR_EVENT_REPLAYED), 1);
+    assert_int_equal(counts_of(world).dials, 2);
+    weir_ask ask = weir_world_ask(world, "/status/421");
+    ask.call.replay = WEIR_REPLAY_NEVER;
+    fetched = weir_world_fetch(world, &ask);
+    assert_fetched(&fetched, 421);
+    ask = weir_world_ask(world, "/status/421");
+    ask.call.attempts = 1;
+    fetched = weir_world_fetch(world, &ask);
+    assert_fetched(&fetched, 421);
+    assert_int_equal(counts_of(world).dials, 2);
+}
+
 /* GOAWAY below a stream says the same; the connection is left, the answer comes over another. */
 static void goaway_below_is_replayed(weir_world *world)
 {
@@ -492,6 +549,9 @@ static const weir_behaviour behaviours[] = {
     {"the replay policy is kept", policy_is_kept, H1_CLEAR, NULL},
     {"attempts are bounded", attempts_are_bounded, WEIR_ONLY_H2, NULL},
     {"REFUSED_STREAM is sent again, body and all", refused_stream_is_replayed, WEIR_ONLY_H2, NULL},
+    {"421 on a used connection is sent again over a new one", misdirected_is_sent_elsewhere, 0,
+     NULL},
+    {"421 is an answer where it is not sent again", misdirected_is_an_answer, 0, NULL},
     {"GOAWAY below a stream is sent again over another connection", goaway_below_is_replayed,
      WEIR_ONLY_H2, NULL},
     {"GOAWAY at the answer ends the connection after it", goaway_after_answer, WEIR_ONLY_H2, NULL},

@@ -323,6 +323,38 @@ static void ping_is_not_answered(weir_world *world)
     weir_peer_stop(peer);
 }
 
+static weir_status give_one(void *to, size_t room, uint64_t offset, size_t *octets, void *user)
+{
+    (void)user;
+    assert_true(room > 0);
+    *octets = offset == 0 ? 1 : 0;
+    memset(to, 'x', *octets);
+    return WEIR_END;
+}
+
+static bool refuse_to_rewind(void *user)
+{
+    (void)user;
+    return false;
+}
+
+/* Asked for elsewhere because it could be, until its source said no: the first answer is gone. */
+static void misdirected_without_rewind(weir_world *world)
+{
+    const weir_source source = {sizeof(source), NULL, give_one, refuse_to_rewind};
+    weir_ask ask = weir_world_ask(world, "/octets/1");
+
+    assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
+    ask = weir_world_ask(world, "/status/421");
+    ask.request.method = WEIR_SPAN("POST");
+    ask.request.body =
+        (weir_body){.kind = WEIR_BODY_SOURCE, .source = &source, .length_octets = 1};
+    const weir_fetched fetched = weir_world_fetch(world, &ask);
+    assert_int_equal(fetched.called, WEIR_E_MISDIRECTED);
+    assert_int_equal(fetched.failure.processed, WEIR_REFUSED_BY_PEER);
+    assert_works_again(world);
+}
+
 static const weir_behaviour behaviours[] = {
     {"malformed answers end with what is wrong in them", scripts, 0, NULL},
     {"answers that go wrong end with how", paths, 0, NULL},
@@ -339,6 +371,7 @@ static const weir_behaviour behaviours[] = {
     {"a smaller limit of heads is kept", head_limit_is_kept, 0, NULL},
     {"SETTINGS that are not acknowledged end the connection", settings_are_not_acknowledged,
      WEIR_ONLY_H2 | WEIR_ONLY_CLEAR, NULL},
+    {"421 and a source that does not rewind", misdirected_without_rewind, 0, NULL},
     {"PING that is not answered ends the connection", ping_is_not_answered,
      WEIR_ONLY_H2 | WEIR_ONLY_CLEAR, NULL},
 };
