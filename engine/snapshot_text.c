@@ -185,7 +185,9 @@ static void say_call(weir_text *text, const weir_snapshot_seat *seat)
     weir_wait_spread(seat->ns, &waits);
     weir_text_add(text, "    call ");
     weir_text_add_number(text, call->exchange);
-    if (call->waiting) {
+    if (call->waiting && call->place == 0) {
+        weir_text_add(text, "  waits outside of the queue (");
+    } else if (call->waiting) {
         weir_text_add(text, "  waits at place ");
         weir_text_add_number(text, call->place);
         weir_text_add(text, " (");

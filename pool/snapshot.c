@@ -59,7 +59,7 @@ static weir_snapshot *new_block(const weir_pool *pool, filling *f)
 {
     const size_t origins = (size_t)pool->counts.origins;
     const size_t lines = pool->connections + length_of(&pool->ghosts);
-    const size_t seats = (size_t)pool->counts.leases + pool->tickets;
+    const size_t seats = (size_t)pool->counts.leases + pool->tickets + pool->paused;
     size_t octets = 0;
     for (const weir_list *at = pool->origins.next; at != &pool->origins; at = at->next) {
         octets += octets_of(&WEIR_CONST_CONTAINER_OF(at, weir_origin, link)->key);
@@ -99,7 +99,7 @@ static void fill_pool(const filling *f)
         .taken_ns = f->now_ns,
         .origins = f->pool->counts.origins,
         .connections = f->pool->connections,
-        .waiting = f->pool->tickets,
+        .waiting = (uint64_t)f->pool->tickets + f->pool->paused,
         .leases = f->pool->counts.leases,
         .connections_limit = options->connections,
         .connections_per_origin_limit = options->connections_per_origin,
@@ -144,6 +144,10 @@ static void fill_origin(filling *f, const weir_origin *origin)
     uint32_t place = 0;
     for (const weir_list *at = origin->waiting.next; at != &origin->waiting; at = at->next) {
         fill_seat(f, WEIR_CONST_CONTAINER_OF(at, weir_ticket, link), index, ++place);
+    }
+    for (const weir_list *at = origin->paused.next; at != &origin->paused; at = at->next) {
+        fill_seat(f, WEIR_CONST_CONTAINER_OF(at, weir_ticket, link), index, 0);
+        f->to->origins[index].waiting++;
     }
 }
 

@@ -114,7 +114,7 @@ typedef struct weir_snapshot_call {
     size_t origin;        /* index */
     uint64_t conn;        /* the one that it has, or that is being dialled for it; 0: none */
     bool waiting;
-    uint32_t place;       /* in its origin's queue, from 1; 0: it does not wait */
+    uint32_t place;       /* in its origin's queue, from 1; 0: in none (it has a connection, or is given a pause) */
     weir_reason reason;   /* what it waits for; how it was served */
     weir_time waited_ns;  /* at this attempt, until now */
     uint32_t bounces;     /* connections that refused it at the last moment */

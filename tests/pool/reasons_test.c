@@ -28,7 +28,6 @@ typedef struct excuse {
 
 static const excuse excuses[] = {
     {WEIR_REASON_LOST_RACE, "of attempts that never come to the pool: tests/behaviour/race_test.c"},
-    {WEIR_REASON_REFUSED_LATELY, "nothing says it yet"},
     {WEIR_REASON_FORKED, "nothing says it yet"},
 };
 
@@ -177,6 +176,29 @@ static void reasons__of_a_wait_behind_others(void **state)
     assert_int_equal(decision.kind, WEIR_DECIDE_WAIT);
     assert_int_equal(decision.reason, WEIR_REASON_BEHIND_OTHERS);
     note(decision.reason);
+}
+
+static void reasons__of_a_pause(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){0});
+    rig_ticket(&r, 'a')->refused = 2; /* the peer refused the request twice, unprocessed */
+    rig_ask_all(&r, "a", "h2.one");
+    assert_int_equal(waits_for(&r, 'a'), WEIR_REASON_REFUSED_LATELY);
+    rig_close(&r);
+}
+
+static void reasons__of_a_server_that_is_another(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){0});
+    lease(&r, 'a', "one", 1, WEIR_H1, 1);
+    weir_pool_misdirected(r.pool, rig_ticket(&r, 'a'), r.now_ns);
+    rig_release(&r, 'a');
+    assert_int_equal(pull(&r), WEIR_REASON_MISDIRECTED);
+    rig_close(&r);
 }
 
 static void reasons__of_a_wait_for_memory(void **state)
@@ -389,6 +411,8 @@ int main(void)
         cmocka_unit_test(reasons__of_a_wait_at_one_origin),
         cmocka_unit_test(reasons__of_a_wait_for_the_whole_pool),
         cmocka_unit_test(reasons__of_a_wait_behind_others),
+        cmocka_unit_test(reasons__of_a_pause),
+        cmocka_unit_test(reasons__of_a_server_that_is_another),
         cmocka_unit_test(reasons__of_a_wait_for_memory),
         cmocka_unit_test(reasons__of_a_connection_that_refuses),
         cmocka_unit_test(reasons__of_facts),

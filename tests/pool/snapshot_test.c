@@ -196,6 +196,33 @@ static void snapshot__says_how_long_no_dial_is_made(void **state)
     rig_close(&r);
 }
 
+static void snapshot__has_those_that_are_given_a_pause(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){0});
+    rig_ask_all(&r, "a", "h2.one");
+    rig_actions(&r);
+    rig_ready(&r, 1, WEIR_H2, 10);
+    rig_actions(&r);
+    rig_ticket(&r, 'b')->refused = 2;
+    rig_ask_all(&r, "b", "h2.one");
+    rig_tick(&r, WEIR_NS_PER_MS);
+    weir_snapshot *s = take(&r);
+    assert_int_equal(s->seat_count, 2);
+    assert_int_equal(s->pool.waiting, 1);
+    assert_int_equal(s->origins[0].waiting, 1);
+    assert_true(s->seats[1].call.waiting);
+    assert_int_equal(s->seats[1].call.place, 0);
+    assert_int_equal(s->seats[1].call.reason, WEIR_REASON_REFUSED_LATELY);
+    weir_waits waits;
+    weir_wait_spread(s->seats[1].ns, &waits);
+    assert_int_equal(waits.ns[WEIR_REASON_REFUSED_LATELY], WEIR_NS_PER_MS);
+    assert_int_equal(waits.total_ns, WEIR_NS_PER_MS);
+    drop(s);
+    rig_close(&r);
+}
+
 /* A proxy's name may hold credentials. */
 static void snapshot__tells_that_there_is_a_proxy_and_not_which(void **state)
 {
@@ -236,6 +263,7 @@ int main(void)
         cmocka_unit_test(snapshot__is_a_copy),
         cmocka_unit_test(snapshot__has_every_state_of_a_connection),
         cmocka_unit_test(snapshot__says_how_long_no_dial_is_made),
+        cmocka_unit_test(snapshot__has_those_that_are_given_a_pause),
         cmocka_unit_test(snapshot__tells_that_there_is_a_proxy_and_not_which),
         cmocka_unit_test(snapshot__without_memory_there_is_none),
     };

@@ -231,7 +231,9 @@ static void check_snapshot(sim_world *world)
         weir_waits waits = WEIR_WAITS_INIT;
         (void)weir_snapshot_waits_at(snapshot, i, &waits);
         SIM_MUST(world, waits.total_ns >= call->waited_ns, "a snapshot's waits do not add up");
-        SIM_MUST(world, call->waiting == (call->place > 0), "a call waits at no place");
+        SIM_MUST(world,
+                 call->waiting == (call->place > 0 || call->reason == WEIR_REASON_REFUSED_LATELY),
+                 "a call waits at no place");
     }
     weir_snapshot_seal(snapshot);
     weir_snapshot_free(snapshot);
