@@ -373,7 +373,8 @@ static bool queue_frame(weir_out *out, weir_owner *owner, weir_row row, weir_h2_
     WEIR_ASSERT(head.length <= MOST_CONTROL);
     uint8_t octets[WEIR_H2_FRAME_HEAD_OCTETS + MOST_CONTROL];
     weir_h2_put_head(octets, head);
-    if (head.length > 0) {
+    WEIR_ASSERT((payload != NULL) == (head.length > 0));
+    if (payload != NULL) {
         memcpy(octets + WEIR_H2_FRAME_HEAD_OCTETS, payload, head.length);
     }
     return weir_out_append(out, owner, row,
