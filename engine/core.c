@@ -15,19 +15,32 @@ static void refused(weir_exchange *ex, const weir_failure *failure);
 
 weir_status weir_core_init(weir_core *core, const weir_core_options *options)
 {
-    weir_pool_options pool = {.allocator = options->allocator, .seed = options->seed};
     weir_status status = WEIR_OK;
 
     memset(core, 0, sizeof(*core));
+    core->pool_options = (weir_pool_options){.allocator = options->allocator, .seed = options->seed};
     core->allocator = options->allocator;
     core->next_exchange = 1;
     weir_events_init(&core->events, core->allocator, options->observer);
-    if (!fill_pool_options(core, &pool, options->limits)) {
+    if (!fill_pool_options(core, &core->pool_options, options->limits)) {
         return WEIR_E_INVALID;
     }
-    core->pool = weir_pool_new(&pool, &status);
+    core->pool = weir_pool_new(&core->pool_options, &status);
     if (core->pool != NULL) {
         core->shared = weir_shared_acquire(options->shared);
+    }
+    return status;
+}
+
+weir_status weir_core_begin_anew(weir_core *core, uint64_t seed)
+{
+    weir_status status = WEIR_OK;
+
+    core->pool_options.first_number = weir_pool_take_number(core->pool);
+    core->pool_options.seed = seed;
+    weir_pool *pool = weir_pool_new(&core->pool_options, &status);
+    if (pool != NULL) {
+        core->pool = pool;
     }
     return status;
 }

@@ -24,6 +24,7 @@ typedef struct weir_core {
     const weir_allocator *allocator;
     weir_shared *shared;
     weir_pool *pool;
+    weir_pool_options pool_options;
     weir_link_limits limits; /* every link points to them */
     weir_events events; /* of connections without a call */
     uint64_t next_exchange;
@@ -32,6 +33,9 @@ typedef struct weir_core {
 } weir_core;
 
 weir_status weir_core_init(weir_core *core, const weir_core_options *options);
+/* In the child of a fork: another pool, empty, with a seed of its own; the old one, which another thread may have been inside of, is
+ * left as it is. Connection numbers go on. WEIR_E_NOMEM: there is still the old one. */
+weir_status weir_core_begin_anew(weir_core *core, uint64_t seed);
 /* No slot may be left. */
 void weir_core_clear(weir_core *core);
 

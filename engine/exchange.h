@@ -26,6 +26,8 @@
 #include "weir/exchange.h"
 
 #define WEIR_ATTEMPTS_LIMIT 8
+/* failure.what of exchanges that a fork cut off. */
+#define WEIR_FORKED_WHAT "the process forked: the connection is the parent's"
 #define WEIR_STAGE_OCTETS ((size_t)16384)
 
 struct weir_seat;
@@ -101,6 +103,7 @@ struct weir_exchange {
     _Atomic(struct weir_seat *) sits; /* blocking: where its thread is, NULL outside of calls */
     const weir_allocator *allocator;
     uint64_t id;
+    uint32_t generation; /* of its client: another says that the process forked since */
     void *user;
     weir_exchange_state state;
 

@@ -60,6 +60,7 @@ weir_loop *weir_loop_new(const weir_loop_options *given, weir_status *status)
         return NULL;
     }
     loop->allocator = allocator;
+    loop->mark = weir_fork_mark_new();
     loop->turn_octets = options->turn_octets != 0 ? options->turn_octets : TURN_OCTETS;
     loop->budget_octets = loop->turn_octets;
     loop->observed_as_records = options->observed_as_records;
@@ -88,6 +89,9 @@ void weir_loop_free(weir_loop *loop)
     if (loop == NULL) {
         return;
     }
+    if (weir_loop_enter(loop) == WEIR_E_STATE) {
+        return; /* forked in the middle of a turn: nothing of it can be trusted */
+    }
     WEIR_ASSERT(!loop->in_turn);
     if (loop->turn.core.pool != NULL) {
         weir_loop_moved(loop);
@@ -103,6 +107,7 @@ void weir_loop_free(weir_loop *loop)
         weir_release(loop->allocator, tag);
     }
     weir_loop_free_dead(loop);
+    weir_fork_mark_free(loop->mark);
     weir_mutex_clear(&loop->inbox_lock);
     weir_release(loop->allocator, loop->records);
     weir_release(loop->allocator, loop->receive);
@@ -124,6 +129,10 @@ weir_status weir_loop_submit(weir_loop *loop, const weir_request *request, const
     weir_status status = WEIR_OK;
 
     *exchange = NULL;
+    status = weir_loop_enter(loop);
+    if (status != WEIR_OK) {
+        return status;
+    }
     if (weir_request_is_https(request) && !weir_call_brings_tls(call)) {
         options.tls = weir_shared_tls(loop->turn.core.shared, &status);
         if (options.tls == NULL) {
@@ -148,11 +157,15 @@ weir_status weir_loop_submit(weir_loop *loop, const weir_request *request, const
 
 int weir_loop_fd(const weir_loop *loop)
 {
+    (void)weir_loop_enter((weir_loop *)(uintptr_t)loop); /* the child of a fork has another */
     return weir_os_poller_fd(loop->poller);
 }
 
 size_t weir_loop_turn(weir_loop *loop, weir_loop_event *events, size_t room)
 {
+    if (weir_loop_enter(loop) != WEIR_OK) {
+        return 0;
+    }
     WEIR_ASSERT(!loop->in_turn);
     const bool was_spent = loop->budget_octets == 0;
 
@@ -190,6 +203,9 @@ weir_time weir_loop_deadline(const weir_loop *loop)
 
 void weir_loop_wake(weir_loop *loop)
 {
+    if (!weir_fork_mark_is_ours(loop->mark)) {
+        return; /* the descriptor is the parent's; the loop's own thread is about to notice */
+    }
     weir_os_poller_signal(loop->poller);
 }
 
@@ -203,6 +219,10 @@ void weir_loop_wait(weir_loop *loop, weir_time deadline_ns)
 weir_snapshot *weir_loop_snapshot(weir_loop *loop, weir_status *status)
 {
     const weir_time now_ns = weir_now();
+
+    if (weir_loop_enter(loop) != WEIR_OK) {
+        return weir_snapshot_taken(NULL, status);
+    }
     weir_snapshot *snapshot = weir_core_snapshot(&loop->turn.core, now_ns);
 
     for (size_t i = 0; snapshot != NULL && i < snapshot->line_count; i++) {
@@ -216,6 +236,7 @@ weir_snapshot *weir_loop_snapshot(weir_loop *loop, weir_status *status)
 
 void weir_loop_counts(const weir_loop *loop, weir_counts *counts)
 {
+    (void)weir_loop_enter((weir_loop *)(uintptr_t)loop);
     weir_core_counts(&loop->turn.core, counts);
 }
 
@@ -224,6 +245,15 @@ void weir_loop_counts(const weir_loop *loop, weir_counts *counts)
 static weir_loop *loop_of(const weir_exchange *ex)
 {
     return ex->owner;
+}
+
+/* The same at an entry of the loop's own thread. */
+static weir_loop *enter(const weir_exchange *ex)
+{
+    weir_loop *loop = loop_of(ex);
+
+    (void)weir_loop_enter(loop);
+    return loop;
 }
 
 /* The user changed something between turns: the next turn has work. */
@@ -246,12 +276,12 @@ static void caller_acts(weir_exchange *ex)
 
 static weir_status loop_response(weir_exchange *ex)
 {
-    return weir_turn_response(&loop_of(ex)->turn, ex);
+    return weir_turn_response(&enter(ex)->turn, ex);
 }
 
 static weir_status loop_read(weir_exchange *ex, uint8_t *to, size_t room, size_t *octets)
 {
-    weir_loop *loop = loop_of(ex);
+    weir_loop *loop = enter(ex);
     caller_acts(ex);
     const weir_status status = weir_turn_read(&loop->turn, ex, to, room, octets);
 
@@ -261,7 +291,7 @@ static weir_status loop_read(weir_exchange *ex, uint8_t *to, size_t room, size_t
 
 static weir_status loop_write(weir_exchange *ex, weir_span octets, size_t *taken)
 {
-    weir_loop *loop = loop_of(ex);
+    weir_loop *loop = enter(ex);
     caller_acts(ex);
     const weir_status status = weir_turn_write(&loop->turn, ex, octets, taken);
 
@@ -271,7 +301,7 @@ static weir_status loop_write(weir_exchange *ex, weir_span octets, size_t *taken
 
 static weir_status loop_finish(weir_exchange *ex, const weir_fields *trailers)
 {
-    weir_loop *loop = loop_of(ex);
+    weir_loop *loop = enter(ex);
     caller_acts(ex);
     const weir_status status = weir_turn_finish(&loop->turn, ex, trailers);
 
@@ -281,7 +311,7 @@ static weir_status loop_finish(weir_exchange *ex, const weir_fields *trailers)
 
 static void loop_resume(weir_exchange *ex)
 {
-    weir_loop *loop = loop_of(ex);
+    weir_loop *loop = enter(ex);
 
     caller_acts(ex);
     weir_turn_resume(&loop->turn, ex);
@@ -294,6 +324,9 @@ static void loop_kick(weir_exchange *ex)
     weir_loop *loop = loop_of(ex);
     weir_turn_seat *seat = ex->seat;
 
+    if (!weir_fork_mark_is_ours(loop->mark)) {
+        return; /* it ends by itself when the loop's own thread notices the fork */
+    }
     weir_mutex_lock(&loop->inbox_lock);
     if (weir_list_is_empty(&seat->kicked)) {
         weir_list_push_back(&loop->cancelled, &seat->kicked);
@@ -304,7 +337,7 @@ static void loop_kick(weir_exchange *ex)
 
 static void loop_leave(weir_exchange *ex)
 {
-    weir_loop *loop = loop_of(ex);
+    weir_loop *loop = enter(ex);
     weir_turn_seat *seat = ex->seat;
 
     if (ex->call.token != NULL) {
@@ -333,12 +366,6 @@ static weir_status begin(weir_loop *loop, const weir_loop_options *options, weir
         .observer = options->observer,
         .limits = options->limits,
     };
-    const weir_channel_options channel = {
-        .allocator = loop->allocator,
-        .resolver = options->resolver,
-        .notify = answered,
-        .user = loop,
-    };
     weir_status status = WEIR_OK;
 
     weir_os_random(&core.seed, sizeof(core.seed));
@@ -360,8 +387,21 @@ static weir_status begin(weir_loop *loop, const weir_loop_options *options, weir
     if (status != WEIR_OK) {
         return status;
     }
-    loop->channel = weir_channel_new(&channel, &status);
+    loop->resolver = options->resolver;
+    loop->channel = weir_loop_new_channel(loop, &status);
     return status;
+}
+
+weir_channel *weir_loop_new_channel(weir_loop *loop, weir_status *status)
+{
+    const weir_channel_options channel = {
+        .allocator = loop->allocator,
+        .resolver = loop->resolver,
+        .notify = answered,
+        .user = loop,
+    };
+
+    return weir_channel_new(&channel, status);
 }
 
 /* Cancels what is under way without telling it, and closes every connection after one try at goodbye. */

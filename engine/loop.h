@@ -29,6 +29,8 @@ typedef struct ready_tag {
 struct weir_loop {
     weir_turn turn;
     const weir_allocator *allocator;
+    weir_fork_mark *mark;           /* wiped in the child of a fork */
+    const weir_resolver *resolver;
     weir_os_poller *poller;
     weir_channel *channel;
     uint8_t *receive;
@@ -47,6 +49,10 @@ struct weir_loop {
     bool free_telling;
 };
 
+/* At each entry: one load, unless the process forked since the last one. WEIR_E_NOMEM, WEIR_E_DESCRIPTORS: the child could not begin
+ * anew, and the next entry tries again; WEIR_E_STATE: the fork was inside a turn. */
+weir_status weir_loop_enter(weir_loop *loop);
+weir_channel *weir_loop_new_channel(weir_loop *loop, weir_status *status);
 /* Now, for everything that happens until the next call of it. */
 void weir_loop_moved(weir_loop *loop);
 /* Reads on where the budget of the turn before left octets: the kernel does not tell of them twice. */

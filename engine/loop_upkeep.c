@@ -8,8 +8,11 @@ static void moved(weir_loop *loop);
 weir_status weir_loop_drain(weir_loop *loop, weir_span url)
 {
     weir_whereabouts where;
-    const weir_status status = weir_whereabouts_init(&where, url, loop->allocator);
+    weir_status status = weir_loop_enter(loop);
 
+    if (status == WEIR_OK) {
+        status = weir_whereabouts_init(&where, url, loop->allocator);
+    }
     if (status != WEIR_OK) {
         return status;
     }
@@ -28,6 +31,9 @@ uint64_t weir_loop_draining(const weir_loop *loop)
 
 void weir_loop_network_changed(weir_loop *loop)
 {
+    if (weir_loop_enter(loop) != WEIR_OK) {
+        return;
+    }
     weir_core_network_changed(&loop->turn.core, weir_now());
     moved(loop);
 }

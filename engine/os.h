@@ -131,6 +131,7 @@ typedef struct weir_condition {
 /* Lets other threads run. */
 void weir_os_yield(void);
 bool weir_mutex_init(weir_mutex *mutex);
+bool weir_mutex_try_lock(weir_mutex *mutex);
 void weir_mutex_clear(weir_mutex *mutex);
 void weir_mutex_lock(weir_mutex *mutex);
 void weir_mutex_unlock(weir_mutex *mutex);
@@ -143,5 +144,9 @@ typedef struct weir_fork_mark weir_fork_mark;
 weir_fork_mark *weir_fork_mark_new(void);
 void weir_fork_mark_free(weir_fork_mark *mark);
 bool weir_fork_mark_is_ours(const weir_fork_mark *mark);
+/* In a child, where it is not ours: true to one thread, which must begin anew and then settle; others wait for it. */
+bool weir_fork_mark_claim(weir_fork_mark *mark);
+/* It is ours now; or not, and the next who comes tries again. */
+void weir_fork_mark_settle(weir_fork_mark *mark, bool ours);
 
 #endif

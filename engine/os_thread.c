@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,8 +14,10 @@
 _Static_assert(sizeof(pthread_mutex_t) <= sizeof(weir_mutex), "a mutex fits");
 _Static_assert(sizeof(pthread_cond_t) <= sizeof(weir_condition), "a condition fits");
 
+enum { MARK_WIPED = 0, MARK_OURS, MARK_CLAIMED };
+
 struct weir_fork_mark {
-    unsigned char ours;
+    atomic_uchar state;
 };
 
 static pthread_mutex_t *mutex_of(weir_mutex *mutex);
@@ -28,6 +31,11 @@ void weir_os_yield(void)
 bool weir_mutex_init(weir_mutex *mutex)
 {
     return pthread_mutex_init(mutex_of(mutex), NULL) == 0;
+}
+
+bool weir_mutex_try_lock(weir_mutex *mutex)
+{
+    return pthread_mutex_trylock(mutex_of(mutex)) == 0;
 }
 
 void weir_mutex_clear(weir_mutex *mutex)
@@ -96,7 +104,7 @@ weir_fork_mark *weir_fork_mark_new(void)
         return NULL;
     }
     weir_fork_mark *mark = at;
-    mark->ours = 1;
+    atomic_init(&mark->state, MARK_OURS);
     return mark;
 }
 
@@ -109,7 +117,26 @@ void weir_fork_mark_free(weir_fork_mark *mark)
 
 bool weir_fork_mark_is_ours(const weir_fork_mark *mark)
 {
-    return mark == NULL || mark->ours != 0;
+    return mark == NULL || atomic_load_explicit(&mark->state, memory_order_acquire) == MARK_OURS;
+}
+
+bool weir_fork_mark_claim(weir_fork_mark *mark)
+{
+    for (;;) {
+        unsigned char state = MARK_WIPED;
+        if (atomic_compare_exchange_strong(&mark->state, &state, MARK_CLAIMED)) {
+            return true;
+        }
+        if (state == MARK_OURS) {
+            return false;
+        }
+        weir_os_yield();
+    }
+}
+
+void weir_fork_mark_settle(weir_fork_mark *mark, bool ours)
+{
+    atomic_store_explicit(&mark->state, ours ? MARK_OURS : MARK_WIPED, memory_order_release);
 }
 
 static pthread_mutex_t *mutex_of(weir_mutex *mutex)

@@ -8,7 +8,7 @@ static bool begin_wait(weir_seat *seat, weir_seat_state state);
 static void end_wait(weir_seat *seat);
 static void wake_locked(weir_seat *seat, bool *by_hook);
 
-weir_seat *weir_seat_new(const weir_allocator *allocator, const weir_wait_hooks *hooks)
+weir_seat *weir_seat_new(const weir_allocator *allocator, const weir_wait_hooks *hooks, weir_held *held)
 {
     weir_seat *seat = weir_alloc_zeroed(allocator, sizeof(*seat));
 
@@ -36,6 +36,7 @@ weir_seat *weir_seat_new(const weir_allocator *allocator, const weir_wait_hooks 
     seat->signal = -1;
     seat->fd = -1;
     seat->hooks = hooks;
+    seat->held = held;
     return seat;
 }
 
@@ -46,6 +47,7 @@ void weir_seat_free(weir_seat *seat, const weir_allocator *allocator)
         weir_os_yield(); /* a cancel that came late: its hook is about to return */
     }
     if (seat->signal >= 0) {
+        weir_held_strike(seat->held, seat->signal);
         weir_os_close(seat->signal);
     }
     weir_condition_clear(&seat->condition);
@@ -103,6 +105,7 @@ weir_status weir_seat_poll(weir_seat *seat, weir_poll *fds, size_t count, weir_t
         if (signal < 0) {
             return status;
         }
+        weir_held_note(seat->held, signal);
         weir_mutex_lock(&seat->lock);
         seat->signal = signal;
         weir_mutex_unlock(&seat->lock);

@@ -17,6 +17,7 @@
 #define WEIR_ENGINE_SEAT_H
 
 #include "engine/exchange.h"
+#include "engine/held.h"
 #include "engine/os.h"
 #include "proto/buf.h"
 
@@ -54,9 +55,11 @@ typedef struct weir_seat {
     uint8_t *receive;
     weir_bin bin;               /* lent to the line that its exchange is on; only of who sits here */
     const weir_wait_hooks *hooks;
+    weir_held *held;
 } weir_seat;
 
-weir_seat *weir_seat_new(const weir_allocator *allocator, const weir_wait_hooks *hooks);
+/* Its descriptor is noted in `held`, which is *kept*. */
+weir_seat *weir_seat_new(const weir_allocator *allocator, const weir_wait_hooks *hooks, weir_held *held);
 void weir_seat_free(weir_seat *seat, const weir_allocator *allocator);
 void weir_seat_take(weir_seat *seat, weir_exchange *exchange);
 void weir_seat_leave(weir_seat *seat);

@@ -37,6 +37,7 @@ typedef struct remembered {
 struct weir_shared {
     const weir_allocator *allocator;
     atomic_uint references;
+    weir_fork_mark *mark;
     weir_mutex lock;
     weir_tls_config *tls;
     atomic_uint_fast64_t tls_number; /* of `tls`, for those who only look whether it is another */
@@ -47,6 +48,7 @@ struct weir_shared {
     size_t limit;
 };
 
+static void lock(weir_shared *shared);
 static void set_tls(weir_shared *shared, weir_tls_config *config);
 static weir_list *bucket_of(weir_shared *shared, weir_span host, uint8_t family);
 static remembered *find(weir_shared *shared, weir_span host, uint8_t family);
@@ -85,6 +87,7 @@ weir_shared *weir_shared_new(const weir_shared_options *given, weir_status *stat
         weir_release(allocator, shared);
         return NULL;
     }
+    shared->mark = weir_fork_mark_new();
     if (options->tls != NULL) {
         set_tls(shared, weir_tls_config_acquire(options->tls));
     }
@@ -103,6 +106,8 @@ void weir_shared_release(weir_shared *shared)
     if (shared == NULL || atomic_fetch_sub(&shared->references, 1) != 1) {
         return;
     }
+    weir_shared_enter(shared);
+    weir_fork_mark_free(shared->mark);
     while (!weir_list_is_empty(&shared->used)) {
         forget(shared, WEIR_CONTAINER_OF(shared->used.next, remembered, used));
     }
@@ -117,7 +122,7 @@ weir_tls_config *weir_shared_tls(weir_shared *shared, weir_status *status)
     weir_failure failure;
 
     *status = WEIR_OK;
-    weir_mutex_lock(&shared->lock);
+    lock(shared);
     if (shared->tls == NULL) {
         set_tls(shared, weir_tls_config_new(NULL, shared->allocator, status, &failure));
     }
@@ -136,7 +141,7 @@ weir_status weir_shared_set_tls(weir_shared *shared, weir_tls_config *config)
     if (config == NULL) {
         return WEIR_E_INVALID;
     }
-    weir_mutex_lock(&shared->lock);
+    lock(shared);
     weir_tls_config *old = shared->tls;
     set_tls(shared, weir_tls_config_acquire(config));
     weir_mutex_unlock(&shared->lock);
@@ -157,7 +162,7 @@ int weir_shared_recall(weir_shared *shared, weir_span host, uint8_t family, weir
 {
     int count = -1;
 
-    weir_mutex_lock(&shared->lock);
+    lock(shared);
     remembered *entry = find(shared, host, family);
     if (entry != NULL && entry->until_ns <= now_ns) {
         forget(shared, entry);
@@ -197,7 +202,7 @@ void weir_shared_remember(weir_shared *shared, weir_span host, uint8_t family, w
     if (kept > 0) {
         memcpy(entry->addresses, addresses, kept * sizeof(*addresses));
     }
-    weir_mutex_lock(&shared->lock);
+    lock(shared);
     remembered *old = find(shared, host, family);
     if (old != NULL) {
         forget(shared, old);
@@ -213,11 +218,35 @@ void weir_shared_remember(weir_shared *shared, weir_span host, uint8_t family, w
 
 void weir_shared_forget_answers(weir_shared *shared)
 {
-    weir_mutex_lock(&shared->lock);
+    lock(shared);
     while (!weir_list_is_empty(&shared->used)) {
         forget(shared, WEIR_CONTAINER_OF(shared->used.next, remembered, used));
     }
     weir_mutex_unlock(&shared->lock);
+}
+
+void weir_shared_enter(weir_shared *shared)
+{
+    if (weir_fork_mark_is_ours(shared->mark) || !weir_fork_mark_claim(shared->mark)) {
+        return;
+    }
+    if (!weir_mutex_try_lock(&shared->lock)) {
+        /* Another thread was in the middle of the answers, and in this process it never comes out: they are left as they are. */
+        weir_list_init(&shared->used);
+        for (size_t i = 0; i < BUCKETS; i++) {
+            weir_list_init(&shared->buckets[i]);
+        }
+        shared->count = 0;
+    }
+    (void)weir_mutex_init(&shared->lock);
+    weir_tls_sessions_forked(shared->sessions);
+    weir_fork_mark_settle(shared->mark, true);
+}
+
+static void lock(weir_shared *shared)
+{
+    weir_shared_enter(shared);
+    weir_mutex_lock(&shared->lock);
 }
 
 /* With the lock, or before anybody else knows it. */

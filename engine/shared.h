@@ -30,6 +30,11 @@ int weir_shared_recall(weir_shared *shared, weir_span host, uint8_t family, weir
                        weir_address *addresses, size_t room);
 void weir_shared_remember(weir_shared *shared, weir_span host, uint8_t family, weir_time now_ns,
                           const weir_address *addresses, size_t count);
+/*
+ * Has the process forked since it was made? Then its locks, which another thread may have held, are made new, and the child has none of
+ * the parent's sessions: a ticket that two processes use links their connections (RFC 8446 C.4).
+ */
+void weir_shared_enter(weir_shared *shared);
 /* Forgets every answer: the network is another. */
 void weir_shared_forget_answers(weir_shared *shared);
 

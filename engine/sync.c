@@ -33,7 +33,8 @@ static bool run(weir_client *client, weir_exchange *ex, weir_seat *seat, weir_ne
 static bool end_attempt(weir_client *client, weir_exchange *ex);
 static void close_line(weir_client *client, const weir_action *action);
 static void close_unpinned(weir_client *client, weir_line *line);
-static weir_client *client_of(const weir_exchange *ex);
+static weir_client *client_of(weir_exchange *ex);
+static bool is_of_parent(const weir_exchange *ex);
 static weir_line *line_of(const weir_exchange *ex);
 static bool tell(weir_exchange *ex);
 
@@ -67,6 +68,8 @@ weir_client *weir_client_new(const weir_client_options *given, weir_status *stat
         return NULL;
     }
     client->allocator = allocator;
+    client->mark = weir_fork_mark_new();
+    weir_held_init(&client->held, allocator);
     weir_list_init(&client->free_seats);
     weir_list_init(&client->seats);
     weir_list_init(&client->queued);
@@ -92,8 +95,13 @@ void weir_client_free(weir_client *client)
     if (client == NULL) {
         return;
     }
-    if (client->core.pool != NULL) {
+    if (!weir_fork_mark_is_ours(client->mark)) {
+        weir_client_forget_parent(client);
+        client->core.pool = NULL; /* the parent's */
+    } else if (client->core.pool != NULL) {
         close_everything(client);
+    }
+    if (client->core.shared != NULL) {
         weir_events_tell(&client->core.events);
         weir_core_clear(&client->core);
     }
@@ -103,6 +111,8 @@ void weir_client_free(weir_client *client)
         weir_list_remove(&seat->place);
         weir_seat_free(seat, client->allocator);
     }
+    weir_held_clear(&client->held);
+    weir_fork_mark_free(client->mark);
     weir_mutex_clear(&client->core_lock);
     weir_release(client->allocator, client);
 }
@@ -119,6 +129,10 @@ weir_status weir_client_call(weir_client *client, const weir_request *request, c
     weir_status status = WEIR_OK;
 
     *exchange = NULL;
+    status = weir_client_enter(client);
+    if (status != WEIR_OK) {
+        return status;
+    }
     if (weir_request_is_https(request) && !weir_call_brings_tls(call)) {
         options.tls = weir_shared_tls(client->core.shared, &status);
         if (options.tls == NULL) {
@@ -132,6 +146,7 @@ weir_status weir_client_call(weir_client *client, const weir_request *request, c
         *exchange = ex == NULL || tell(ex) ? NULL : ex;
         return status;
     }
+    ex->generation = client->generation;
     weir_seat *seat = sit(client, ex);
     if (seat == NULL) {
         weir_exchange_destroy(ex);
@@ -157,6 +172,7 @@ weir_status weir_client_call(weir_client *client, const weir_request *request, c
 
 void weir_client_counts(weir_client *client, weir_counts *counts)
 {
+    (void)weir_client_enter(client); /* without memory the old numbers are still there */
     weir_mutex_lock(&client->core_lock);
     weir_core_counts(&client->core, counts);
     weir_mutex_unlock(&client->core_lock);
@@ -166,6 +182,9 @@ weir_snapshot *weir_client_snapshot(weir_client *client, weir_status *status)
 {
     const weir_time now_ns = weir_now();
 
+    if (weir_client_enter(client) != WEIR_OK) {
+        return weir_snapshot_taken(NULL, status);
+    }
     weir_mutex_lock(&client->core_lock);
     weir_snapshot *snapshot = weir_core_snapshot(&client->core, now_ns);
     for (size_t i = 0; snapshot != NULL && i < snapshot->line_count; i++) {
@@ -387,7 +406,7 @@ static void sync_resume(weir_exchange *ex)
 
 static void sync_kick(weir_exchange *ex)
 {
-    weir_seat *seat = atomic_load(&ex->sits);
+    weir_seat *seat = is_of_parent(ex) ? NULL : atomic_load(&ex->sits);
 
     if (seat != NULL) {
         weir_seat_kick(seat, ex);
@@ -396,7 +415,7 @@ static void sync_kick(weir_exchange *ex)
 
 static void *sync_kick_quietly(weir_exchange *ex)
 {
-    weir_seat *seat = atomic_load(&ex->sits);
+    weir_seat *seat = is_of_parent(ex) ? NULL : atomic_load(&ex->sits);
 
     return seat != NULL && weir_seat_kick_quietly(seat, ex) ? seat : NULL;
 }
@@ -502,7 +521,7 @@ weir_seat *weir_client_take_seat(weir_client *client, weir_exchange *ex)
     }
     weir_mutex_unlock(&client->core_lock);
     if (seat == NULL) {
-        seat = weir_seat_new(client->allocator, client->hooks);
+        seat = weir_seat_new(client->allocator, client->hooks, &client->held);
         if (seat == NULL) {
             return NULL;
         }
@@ -606,9 +625,24 @@ static void close_unpinned(weir_client *client, weir_line *line)
     }
 }
 
-static weir_client *client_of(const weir_exchange *ex)
+/* At each entry of an exchange: one of the parent's ends here. */
+static weir_client *client_of(weir_exchange *ex)
 {
-    return ex->owner;
+    weir_client *client = ex->owner;
+
+    (void)weir_client_enter(client);
+    if (ex->generation != client->generation) {
+        weir_client_cut_off(client, ex);
+    }
+    return client;
+}
+
+/* A kick may come from any thread, and finds nobody in the child of a fork: whoever sat there is in the parent. */
+static bool is_of_parent(const weir_exchange *ex)
+{
+    const weir_client *client = ex->owner;
+
+    return !weir_fork_mark_is_ours(client->mark) || ex->generation != client->generation;
 }
 
 static weir_line *line_of(const weir_exchange *ex)

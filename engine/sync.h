@@ -26,6 +26,9 @@
 
 struct weir_client {
     const weir_allocator *allocator;
+    weir_fork_mark *mark;     /* wiped in the child of a fork */
+    uint32_t generation;      /* grows when that is noticed: exchanges of another are the parent's */
+    weir_held held;           /* every descriptor of lines, dials and seats */
     weir_mutex core_lock;
     weir_core core;
     weir_list free_seats;
@@ -104,6 +107,14 @@ weir_seat *weir_client_take_seat(weir_client *client, weir_exchange *exchange);
 void weir_client_give_seat(weir_client *client, weir_seat *seat);
 /* Events of connections, told with no lock held. */
 void weir_client_tell(weir_client *client);
+
+/* -- sync_fork.c -- */
+/* At each entry: one load, unless the process forked since the last one. WEIR_E_NOMEM: the child could not begin anew. */
+weir_status weir_client_enter(weir_client *client);
+/* In the child: closes the parent's descriptors and forgets all that is the parent's. */
+void weir_client_forget_parent(weir_client *client);
+/* An exchange of another generation: it ends. */
+void weir_client_cut_off(weir_client *client, weir_exchange *exchange);
 
 /* -- sync_place.c: from submitted to attached -- */
 /* Brings the exchange to ATTACHED or ENDED. No lock held. */

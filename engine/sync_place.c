@@ -103,6 +103,7 @@ void weir_line_close(weir_line *line, weir_time now_ns)
     weir_link_account(line->link, line->fd, &account);
     if (line->fd >= 0) {
         account.local_port = weir_os_local_port(line->fd);
+        weir_held_strike(&client->held, line->fd);
         weir_os_close(line->fd);
     }
     weir_mutex_lock(&client->core_lock);
@@ -390,6 +391,7 @@ static void start_attempts(weir_line *line, weir_time now_ns)
     while (line->fd < 0 && weir_dialing_next(line->dial->dialing, now_ns, &index)) {
         weir_dial_address *attempt = &line->dial->dialing->dial.addresses[index];
         const weir_io io = weir_os_connect(&attempt->address, line->dial->dialing->port, &attempt->fd);
+        weir_held_note(&line->client->held, attempt->fd);
         if (io.kind == WEIR_IO_FAILED) {
             weir_dialing_attempt_ended(line->dial->dialing, index, io.sys_errno, now_ns);
         }
@@ -527,6 +529,7 @@ static void close_attempt(weir_line *line, size_t index, int sys_errno)
 
     const bool connected = weir_os_attempt_octets(attempt->fd, sys_errno, &kernel);
     const uint16_t local_port = connected ? weir_os_local_port(attempt->fd) : 0;
+    weir_held_strike(&client->held, attempt->fd);
     weir_os_close(attempt->fd);
     attempt->fd = -1;
     if (connected) {

@@ -15,6 +15,9 @@ weir_time weir_client_maintain(weir_client *client)
     weir_why why = WEIR_WHY_NONE;
     weir_time next_ns = WEIR_NEVER;
 
+    if (weir_client_enter(client) != WEIR_OK) {
+        return next_ns;
+    }
     weir_mutex_lock(&client->core_lock);
     for (weir_line *line = pin_next(client, NULL), *next = NULL; line != NULL; line = next) {
         weir_time wake_ns = WEIR_NEVER;
@@ -49,6 +52,11 @@ weir_status weir_client_drain(weir_client *client, weir_span url, weir_time dead
     if (status != WEIR_OK) {
         return status;
     }
+    status = weir_client_enter(client);
+    if (status != WEIR_OK) {
+        weir_whereabouts_clear(&where);
+        return status;
+    }
     weir_seat *seat = weir_client_take_seat(client, NULL);
     if (seat == NULL) {
         weir_whereabouts_clear(&where);
@@ -70,6 +78,9 @@ weir_status weir_client_drain(weir_client *client, weir_span url, weir_time dead
 
 void weir_client_network_changed(weir_client *client)
 {
+    if (weir_client_enter(client) != WEIR_OK) {
+        return; /* it has no connection */
+    }
     weir_mutex_lock(&client->core_lock);
     weir_core_network_changed(&client->core, weir_now());
     weir_client_wake_queued(client); /* pauses are over */

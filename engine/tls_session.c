@@ -135,6 +135,22 @@ void weir_tls_sessions_forget(weir_tls_sessions *sessions, const weir_tls_config
     weir_mutex_unlock(&sessions->lock);
 }
 
+void weir_tls_sessions_forked(weir_tls_sessions *sessions)
+{
+    if (weir_mutex_try_lock(&sessions->lock)) {
+        while (!weir_list_is_empty(&sessions->remembered)) {
+            forget(sessions, WEIR_CONTAINER_OF(sessions->remembered.next, entry, in_order));
+        }
+    }
+    /* Else another thread was in the middle of them: what it left half done is not touched. */
+    (void)weir_mutex_init(&sessions->lock);
+    weir_list_init(&sessions->remembered);
+    for (size_t i = 0; i < BUCKETS; ++i) {
+        weir_list_init(&sessions->buckets[i]);
+    }
+    sessions->count = 0;
+}
+
 size_t weir_tls_sessions_count(weir_tls_sessions *sessions)
 {
     weir_mutex_lock(&sessions->lock);

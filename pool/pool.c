@@ -34,6 +34,7 @@ weir_pool *weir_pool_new(const weir_pool_options *options, weir_status *status)
     pool->allocator = options->allocator;
     pool->options = with_defaults(options);
     pool->random = options->seed;
+    pool->slot_ids = options->first_number;
     weir_list *const lists[] = {
         &pool->origins, &pool->remembered, &pool->hungry,    &pool->slots,     &pool->ghosts,
         &pool->idle,    &pool->told,       &pool->unawaited, &pool->unsettled, &pool->orders};

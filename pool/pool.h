@@ -95,6 +95,7 @@ typedef struct weir_pool_options {
     weir_time lifetime_ns;           /* 0: none */
     uint32_t streams_per_connection; /* our own limit, below the peer's, 0: none */
     uint32_t requests_per_connection; /* leases of one connection, 0: no limit */
+    uint64_t first_number;           /* connections are numbered after it */
     uint32_t origins_remembered;     /* origins without slots that are remembered (protocol, streams): 0: 1024 */
 } weir_pool_options;
 

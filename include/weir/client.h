@@ -5,6 +5,9 @@
  * Thread rule: any number of threads call into one client at once; an exchange belongs to one thread at a time. Several calls
  * share an HTTP/2 connection: whichever waits reads for all (docs/baton.md).
  *
+ * Fork: the child's calls find an empty pool; the parent's connections are closed there without an octet, and exchanges that were
+ * under way end with WEIR_E_CLOSED (docs/fork.md, also for what cannot be done).
+ *
  * System calls: a warm HTTP/1.1 call is one send and one recv.
  */
 #ifndef WEIR_CLIENT_H

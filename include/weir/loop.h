@@ -5,6 +5,9 @@
  * Thread rule: one thread owns a loop; weir_cancel(), weir_token_cancel() and weir_loop_wake() alone may be called from others. One loop
  * per core, nothing shared but weir_shared, is how a program scales over cores.
  *
+ * Fork: between two turns; the child's next call makes a descriptor of its own, closes the parent's connections there without an octet,
+ * and ends the exchanges that were under way with WEIR_E_CLOSED. Ask for weir_loop_fd() again (docs/fork.md).
+ *
  *     weir_loop_submit(loop, &request, NULL, user, &exchange);
  *     for (;;) {
  *         poll(&(struct pollfd){weir_loop_fd(loop), POLLIN, 0}, 1, -1);

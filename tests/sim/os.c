@@ -116,6 +116,39 @@ bool weir_mutex_init(weir_mutex *mutex)
     return true;
 }
 
+bool weir_mutex_try_lock(weir_mutex *mutex)
+{
+    (void)mutex;
+    return true;
+}
+
+/* A simulated process does not fork. */
+weir_fork_mark *weir_fork_mark_new(void)
+{
+    return NULL;
+}
+
+void weir_fork_mark_free(weir_fork_mark *mark)
+{
+    (void)mark;
+}
+
+bool weir_fork_mark_is_ours(const weir_fork_mark *mark)
+{
+    return mark == NULL;
+}
+
+bool weir_fork_mark_claim(weir_fork_mark *mark)
+{
+    return mark != NULL;
+}
+
+void weir_fork_mark_settle(weir_fork_mark *mark, bool ours)
+{
+    (void)mark;
+    (void)ours;
+}
+
 void weir_mutex_clear(weir_mutex *mutex)
 {
     WEIR_ASSERT(mutex->room[0] == 0);
