@@ -69,7 +69,9 @@ void weir_place_leave(weir_pool *pool, weir_ticket *ticket)
         return;
     }
     WEIR_ASSERT(origin->tickets > 0);
-    weir_wait_end(pool, ticket);
+    if (ticket->clock != WEIR_CLOCK_NONE) {
+        weir_wait_end(pool, ticket);
+    }
     weir_slot *slot = ticket->dial;
     ticket->dial = NULL;
     if (origin->undialed == ticket) {
@@ -251,7 +253,9 @@ static void grant(weir_pool *pool, weir_origin *origin)
     weir_ticket *ticket = ticket_at(origin->waiting.next);
     weir_place_leave(pool, ticket);
     ticket->waited_ns = weir_time_since(pool->now_ns, ticket->since_ns);
-    weir_wait_check_sum(ticket);
+    if (ticket->has_waited) {
+        weir_wait_check_sum(ticket);
+    }
     ticket->reason = weir_slot_uses(slot) > 0 ? WEIR_REASON_REUSED : WEIR_REASON_DIALED;
     weir_slot_lease(pool, slot, ticket);
     weir_list_push_back(&pool->told, &ticket->granted);

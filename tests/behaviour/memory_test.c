@@ -40,6 +40,7 @@ static weir_status run_errand(weir_world *world, const errand *what)
     const weir_field trailers[] = {{WEIR_SPAN("x-a"), WEIR_SPAN("1"), 0},
                                    {WEIR_SPAN("x-b"), WEIR_SPAN("2"), 0}};
     weir_ask ask = weir_world_ask(world, what->path);
+    ask.call.explain = true;
     weir_upload upload = {.kind = what->kind,
                           .octets = what->octets,
                           .trailers = what->trailers > 0 ? trailers : NULL,

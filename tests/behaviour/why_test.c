@@ -6,6 +6,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -344,6 +345,54 @@ static void a_snapshot(weir_world *world)
     weir_snapshot_free(snapshot);
 }
 
+enum { CALLERS = 3, CALLS = 15, LOOKERS = 2 };
+
+typedef struct crowd {
+    weir_world *world;
+    atomic_int left; /* callers that are not done */
+    atomic_int wrong;
+    atomic_int looks;
+} crowd;
+
+/* Some call one after another; the others take snapshots as long as they do. */
+static void one_of_a_crowd(weir_user *user, size_t index, void *shared)
+{
+    crowd *c = shared;
+
+    if (index < CALLERS) {
+        for (int i = 0; i < CALLS; i++) {
+            weir_ask ask = weir_world_ask(c->world, "/octets/20000");
+            ask.call.explain = i % 2 == 0;
+            c->wrong += weir_world_fetch(c->world, &ask).ended != WEIR_END;
+        }
+        c->left--;
+        return;
+    }
+    char text[4096];
+    while (atomic_load(&c->left) > 0) {
+        weir_snapshot *snapshot = snapshot_of(user);
+        c->wrong += snapshot == NULL;
+        if (snapshot != NULL) {
+            weir_snapshot_pool pool = WEIR_SNAPSHOT_POOL_INIT;
+            weir_snapshot_pool_of(snapshot, &pool);
+            c->wrong += pool.leases + pool.waiting != weir_snapshot_call_count(snapshot);
+            (void)weir_snapshot_text(snapshot, text, sizeof(text));
+            c->looks++;
+        }
+        weir_snapshot_free(snapshot);
+    }
+}
+
+static void snapshots_while_threads_call(weir_world *world)
+{
+    crowd c = {.world = world, .left = CALLERS};
+
+    world->limits.connections_per_origin = 2;
+    weir_user_together(weir_world_user(world), CALLERS + LOOKERS, one_of_a_crowd, &c);
+    assert_int_equal(c.wrong, 0);
+    assert_true(c.looks > 0);
+}
+
 static const weir_behaviour behaviours[] = {
     {"a call that waited says for what, and which connection was full", by_a_full_connection, 0,
      NULL},
@@ -351,6 +400,8 @@ static const weir_behaviour behaviours[] = {
     {"a connection that was closed lately says why", what_was_closed, 0, NULL},
     {"a connection that may not be shared says what differs", what_may_not_be_shared, 0, NULL},
     {"a snapshot has it all, and is a copy", a_snapshot, 0, NULL},
+    {"snapshots are taken while threads call", snapshots_while_threads_call, WEIR_ONLY_BLOCKING,
+     NULL},
     {"a reason that changes is told again", a_reason_that_changes, WEIR_ONLY_H1, NULL},
 };
 

@@ -256,6 +256,13 @@ static void check_waits(sim_world *world, const sim_call *call)
     SIM_MUST(world, sum_ns == waits.total_ns, "call %llu: its waits do not add up", NUMBER(call));
     SIM_MUST(world, sum_ns <= weir_time_since(now_ns, ex->submitted_ns),
              "call %llu waited for longer than it lives", NUMBER(call));
+    for (size_t i = 0; i < weir_exchange_candidate_count(ex); i++) {
+        weir_candidate candidate = WEIR_CANDIDATE_INIT;
+        (void)weir_exchange_candidate_at(ex, i, &candidate);
+        SIM_MUST(world, candidate.conn != 0 && candidate.reason != WEIR_REASON_NONE,
+                 "call %llu does not know why it was not given connection %llu", NUMBER(call),
+                 (unsigned long long)candidate.conn);
+    }
     if (ex->attempt_count > 1 || ticket->order == 0) {
         return; /* several requests in one sum */
     }

@@ -174,6 +174,7 @@ static void plan_call(sim_world *world, sim_call *call)
     call->origin = sim_below(dice, world->plan.origins);
     call->numeric = world->plan.numeric && sim_below(dice, 2) == 0;
     call->options = (weir_call)WEIR_CALL_INIT;
+    call->options.explain = sim_below(dice, 4) == 0;
     call->options.pin =
         world->plan.kinds[call->origin] == SIM_ORIGIN_H2 ? WEIR_H2 : WEIR_PROTOCOL_ANY;
     if (call->calm) {
