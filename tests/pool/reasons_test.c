@@ -28,7 +28,6 @@ typedef struct excuse {
 
 static const excuse excuses[] = {
     {WEIR_REASON_LOST_RACE, "of attempts that never come to the pool: tests/behaviour/race_test.c"},
-    {WEIR_REASON_FORKED, "nothing says it yet"},
 };
 
 static bool said[WEIR_REASON_COUNT];
@@ -329,7 +328,7 @@ static void reasons__of_the_owner(void **state)
 {
     (void)state;
     static const weir_reason drains[] = {WEIR_REASON_DRAINING, WEIR_REASON_TLS_REPLACED,
-                                         WEIR_REASON_NETWORK_CHANGED};
+                                         WEIR_REASON_NETWORK_CHANGED, WEIR_REASON_FORKED};
     for (size_t i = 0; i < WEIR_COUNT_OF(drains); i++) {
         rig r;
         rig_open(&r, (weir_pool_options){0});

@@ -9,6 +9,7 @@
 #include "client.h"
 #include "driver.h"
 #include "net.h"
+#include "upkeep.h"
 
 #define CALM_LIMIT_NS (1000 * WEIR_NS_PER_SECOND)
 #define STEPS_LIMIT   2000000
@@ -61,6 +62,7 @@ static void play(sim_world *world)
         return;
     }
     sim_client_open(world);
+    sim_upkeep_open(world);
     sim_at(world, world->now_ns + world->plan.storm_ns, calm, NULL, 0);
     for (uint64_t steps = 0; !sim_client_is_finished(world); steps++) {
         SIM_MUST(world, steps < STEPS_LIMIT, "the run does not end");

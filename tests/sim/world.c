@@ -58,6 +58,7 @@ void sim_world_open(sim_world *world, uint64_t seed)
     world->for_net = sim_dice_of(seed, 2);
     world->for_peers = sim_dice_of(seed, 3);
     world->for_calls = sim_dice_of(seed, 4);
+    world->for_upkeep = sim_dice_of(seed, 14);
     world->for_driver = sim_dice_of(seed, 5);
     sim_plan_draw(&world->plan, seed);
     weir_list_init(&world->memory.blocks);

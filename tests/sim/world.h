@@ -38,6 +38,7 @@
     X(FAULT, "fault %llu")                                                                         \
     X(TURN, "turn %llu")                                                                           \
     X(SUBMIT, "call %llu submitted to origin %llu, body kind %llu")                                \
+    X(UPKEEP, "upkeep %llu of kind %llu")                                                          \
     X(REFUSED, "call %llu refused with %lld")                                                      \
     X(CANCEL, "call %llu cancelled")                                                               \
     X(OBSERVED, "call %llu observes event %llu of link %llu")                                      \
@@ -114,6 +115,7 @@ typedef struct sim_world {
     sim_dice for_peers;
     sim_dice for_calls;
     sim_dice for_driver;
+    sim_dice for_upkeep;
 
     sim_event *events;
     size_t event_count;
