@@ -12,6 +12,7 @@
 static bool fill_pool_options(weir_core *core, weir_pool_options *to, const weir_pool_limits *given);
 static weir_status renew_tls(weir_core *core, weir_exchange *ex);
 static void refused(weir_exchange *ex, const weir_failure *failure);
+static void count_ended(weir_core *core, weir_exchange *ex, weir_time now_ns);
 
 weir_status weir_core_init(weir_core *core, const weir_core_options *options)
 {
@@ -41,6 +42,7 @@ weir_status weir_core_begin_anew(weir_core *core, uint64_t seed)
     weir_pool *pool = weir_pool_new(&core->pool_options, &status);
     if (pool != NULL) {
         core->pool = pool;
+        memset(&core->metrics, 0, sizeof(core->metrics)); /* what the parent counted is the parent's to say */
     }
     return status;
 }
@@ -70,9 +72,18 @@ void weir_core_network_changed(weir_core *core, weir_time now_ns)
     weir_pool_network_changed(core->pool, now_ns);
 }
 
+void weir_core_started(weir_core *core, weir_exchange *ex)
+{
+    if (ex->metered == WEIR_METERED_NOT) {
+        ex->metered = WEIR_METERED_STARTED;
+        weir_metrics_started(&core->metrics);
+    }
+}
+
 void weir_core_place(weir_core *core, weir_exchange *ex, weir_time now_ns)
 {
     weir_core_catch_up(core, now_ns);
+    weir_core_started(core, ex);
     weir_status status = renew_tls(core, ex);
     const weir_origin_key key = weir_exchange_key(ex);
 
@@ -127,12 +138,29 @@ void weir_core_leave(weir_core *core, weir_exchange *ex, weir_time now_ns)
         weir_pool_misdirected(core->pool, &ex->ticket, now_ns);
     }
     if (ex->ticket.state == WEIR_TICKET_LEASED) {
+        if (ex->attempted) {
+            weir_metrics_queued(&core->metrics, ex->attempts[ex->attempt_count - 1].protocol, ex->ticket.waited_ns);
+        }
         weir_pool_release(core->pool, &ex->ticket, ex->last_facts.version > 0 ? &ex->last_facts : NULL,
                           now_ns);
         ex->last_facts.version = 0;
     } else if (ex->ticket.state == WEIR_TICKET_WAITING) {
         weir_pool_abandon(core->pool, &ex->ticket, now_ns);
     }
+    if (ex->response_ended && ex->failure.status == WEIR_OK) {
+        count_ended(core, ex, now_ns);
+    }
+}
+
+bool weir_core_must_conclude(const weir_exchange *ex)
+{
+    return ex->metered == WEIR_METERED_STARTED;
+}
+
+void weir_core_concluded(weir_core *core, weir_exchange *ex, weir_time now_ns)
+{
+    WEIR_ASSERT(ex->state == WEIR_EXCHANGE_DONE);
+    count_ended(core, ex, now_ns);
 }
 
 weir_link *weir_core_link(weir_core *core, weir_slot *slot, weir_bin *bin, const weir_exchange *ex,
@@ -163,6 +191,13 @@ weir_link *weir_core_link(weir_core *core, weir_slot *slot, weir_bin *bin, const
     return link;
 }
 
+void weir_core_opened(weir_core *core, weir_link *link, const weir_facts *facts, weir_time now_ns)
+{
+    link->opened_ns = now_ns;
+    weir_metrics_opened(&core->metrics);
+    weir_pool_ready(core->pool, link->slot, facts, now_ns);
+}
+
 void weir_core_closed(weir_core *core, const weir_link *link, const weir_account *account, weir_reason reason,
                       weir_time now_ns)
 {
@@ -183,6 +218,9 @@ void weir_core_closed(weir_core *core, const weir_link *link, const weir_account
         event.why = weir_status_name(failure.status);
     }
     core->verdicts[account->verdict.agreement]++;
+    if (link->opened_ns != 0) {
+        weir_metrics_closed(&core->metrics, event.protocol, weir_time_since(now_ns, link->opened_ns));
+    }
     if (weir_events_are_wanted(&core->events)) {
         weir_events_add(&core->events, &event);
     }
@@ -229,6 +267,17 @@ void weir_core_counts(const weir_core *core, weir_counts *counts)
     all.ledger_unavailable = core->verdicts[WEIR_UNAVAILABLE];
     all.left_over = pool.left_over;
     weir_record_write(counts, &all, sizeof(all));
+}
+
+void weir_core_metrics(const weir_core *core, weir_metrics *metrics)
+{
+    weir_metrics all = core->metrics;
+    const uint64_t open = all.connections_opened - all.connections_closed;
+
+    all.size = sizeof(all);
+    all.idle_connections = weir_min(weir_pool_count(core->pool).slots_idle, open);
+    all.active_connections = open - all.idle_connections;
+    weir_record_write(metrics, &all, sizeof(all));
 }
 
 static bool fill_pool_options(weir_core *core, weir_pool_options *to, const weir_pool_limits *given)
@@ -286,4 +335,24 @@ static void refused(weir_exchange *ex, const weir_failure *failure)
     }
     ex->failure.processed = WEIR_NOT_SENT;
     ex->news |= WEIR_NEWS_OVER;
+}
+
+/* Once, when it is over for good. Its duration ends with its final head, if there was one. */
+static void count_ended(weir_core *core, weir_exchange *ex, weir_time now_ns)
+{
+    if (ex->metered != WEIR_METERED_STARTED) {
+        return;
+    }
+    const weir_metrics_request request = {
+        .outcome = ex->failure.status == WEIR_OK            ? WEIR_OUTCOME_SUCCEEDED
+                   : ex->failure.status == WEIR_E_CANCELLED ? WEIR_OUTCOME_CANCELLED
+                                                            : WEIR_OUTCOME_FAILED,
+        .protocol = ex->attempt_count > 0 ? ex->attempts[ex->attempt_count - 1].protocol : WEIR_PROTOCOL_ANY,
+        .duration_ns = weir_time_since(ex->head != NULL ? ex->head_ns : now_ns, ex->submitted_ns),
+        .attempts = ex->attempt_count,
+        .tally = weir_exchange_tally(ex),
+    };
+
+    ex->metered = WEIR_METERED_ENDED;
+    weir_metrics_ended(&core->metrics, &request);
 }

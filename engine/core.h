@@ -10,6 +10,7 @@
 #define WEIR_ENGINE_CORE_H
 
 #include "engine/exchange.h"
+#include "engine/metrics.h"
 #include "engine/shared.h"
 
 typedef struct weir_core_options {
@@ -30,6 +31,7 @@ typedef struct weir_core {
     uint64_t next_exchange;
     uint64_t tls_number; /* of the default TLS configuration that this core's calls use */
     uint64_t verdicts[3]; /* by weir_agreement */
+    weir_metrics metrics; /* but for the gauges of connections */
 } weir_core;
 
 weir_status weir_core_init(weir_core *core, const weir_core_options *options);
@@ -47,6 +49,8 @@ void weir_core_catch_up(weir_core *core, weir_time now_ns);
 /* Forgets what another network makes wrong, and drains everything. */
 void weir_core_network_changed(weir_core *core, weir_time now_ns);
 
+/* Counts it among the requests that were begun, once; weir_core_place() does. */
+void weir_core_started(weir_core *core, weir_exchange *exchange);
 /*
  * Asks the pool for a place, with the default TLS configuration of this moment if the call brought none. Afterwards the exchange is PLACED (its ticket is LEASED), QUEUED, or ENDED with its failure.
  */
@@ -57,10 +61,18 @@ void weir_core_granted(weir_core *core, weir_exchange *exchange, weir_time now_n
 void weir_core_bounced(weir_core *core, weir_exchange *exchange, const weir_facts *facts, weir_time now_ns);
 /* Gives back whatever it holds in the pool: a lease (with exchange->last_facts), a place in the queue. */
 void weir_core_leave(weir_core *core, weir_exchange *exchange, weir_time now_ns);
+/*
+ * It is over for good, and no success: a success was counted when it left, so that the blocking front end need not take the core's
+ * lock once more. Is there something to count?
+ */
+bool weir_core_must_conclude(const weir_exchange *exchange);
+void weir_core_concluded(weir_core *core, weir_exchange *exchange, weir_time now_ns);
 
 /* A link for a slot that is to be dialled. The slot's user pointer is the driver's. */
 weir_link *weir_core_link(weir_core *core, weir_slot *slot, weir_bin *bin, const weir_exchange *exchange,
                           weir_status *status);
+/* A dial succeeded: the pool is told of its link. */
+void weir_core_opened(weir_core *core, weir_link *link, const weir_facts *facts, weir_time now_ns);
 /* A connection is closed: counts its verdict and tells CONNECTION_CLOSED, with why: the status that it failed with, or the reason. */
 void weir_core_closed(weir_core *core, const weir_link *link, const weir_account *account, weir_reason reason,
                       weir_time now_ns);
@@ -71,6 +83,7 @@ void weir_core_closed(weir_core *core, const weir_link *link, const weir_account
 void weir_core_attempt_closed(weir_core *core, const weir_octets *kernel, uint16_t local_port, weir_time now_ns);
 
 void weir_core_counts(const weir_core *core, weir_counts *counts);
+void weir_core_metrics(const weir_core *core, weir_metrics *metrics);
 
 /* -- exchange_why.c: for a call that asks -- */
 /* Notes which connections there are for it, before it asks for a place. */

@@ -49,6 +49,13 @@ typedef enum weir_sending {
     WEIR_SENDING_STOPPED   /* answered early: the rest is not wanted */
 } weir_sending;
 
+/* What of it is in the core's counters. */
+typedef enum weir_metered {
+    WEIR_METERED_NOT = 0, /* refused for what it says, or not looked at yet */
+    WEIR_METERED_STARTED,
+    WEIR_METERED_ENDED
+} weir_metered;
+
 /* What the request half waits for, as far as the exchange itself can know. */
 typedef enum weir_awaited {
     WEIR_AWAITED_NOTHING = 0, /* it is not there yet, over, or waits for the peer's 100 */
@@ -171,6 +178,7 @@ struct weir_exchange {
     weir_time continue_since_ns;
     weir_time away_until_ns;      /* blocking: the caller was between two calls; the peer's time runs from then */
     weir_stall_clock stalls;
+    weir_metered metered;
 
     /* Telling. */
     unsigned news;

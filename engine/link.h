@@ -90,6 +90,7 @@ typedef struct weir_link {
     weir_time now_ns;
     weir_time last_received_ns;
     weir_time closing_until_ns;
+    weir_time opened_ns;   /* when its dial was over; 0: it was not */
     weir_slot *slot;
     void *driver;          /* the front end's record of it */
     weir_os_watch watch;

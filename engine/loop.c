@@ -240,6 +240,12 @@ void weir_loop_counts(const weir_loop *loop, weir_counts *counts)
     weir_core_counts(&loop->turn.core, counts);
 }
 
+void weir_loop_metrics(const weir_loop *loop, weir_metrics *metrics)
+{
+    (void)weir_loop_enter((weir_loop *)(uintptr_t)loop);
+    weir_core_metrics(&loop->turn.core, metrics);
+}
+
 /* -- an exchange's user -- */
 
 static weir_loop *loop_of(const weir_exchange *ex)

@@ -38,6 +38,7 @@ weir_status weir_loop_enter(weir_loop *loop)
         loop->turn.now_ns = weir_now();
         end_exchanges(loop);
         empty_pool(loop);
+        memset(&loop->turn.core.metrics, 0, sizeof(loop->turn.core.metrics)); /* they are the parent's to say */
     }
     weir_fork_mark_settle(loop->mark, status == WEIR_OK);
     return status;

@@ -178,6 +178,14 @@ void weir_client_counts(weir_client *client, weir_counts *counts)
     weir_mutex_unlock(&client->core_lock);
 }
 
+void weir_client_metrics(weir_client *client, weir_metrics *metrics)
+{
+    (void)weir_client_enter(client);
+    weir_mutex_lock(&client->core_lock);
+    weir_core_metrics(&client->core, metrics);
+    weir_mutex_unlock(&client->core_lock);
+}
+
 weir_snapshot *weir_client_snapshot(weir_client *client, weir_status *status)
 {
     const weir_time now_ns = weir_now();
@@ -581,6 +589,11 @@ static bool end_attempt(weir_client *client, weir_exchange *ex)
     weir_client_settle(client);
     weir_client_unlock(client);
     if (!weir_exchange_conclude(ex, weir_now())) {
+        if (weir_core_must_conclude(ex)) {
+            weir_mutex_lock(&client->core_lock);
+            weir_core_concluded(&client->core, ex, weir_now());
+            weir_client_unlock(client);
+        }
         return false;
     }
     ex->state = WEIR_EXCHANGE_NEW;

@@ -294,7 +294,7 @@ static bool open_line(weir_client *client, weir_line *line, weir_time now_ns)
     dial->dialer->is_dialing = false;
     if (open) {
         line->dial = NULL;
-        weir_pool_ready(client->core.pool, line->slot, &facts, now_ns);
+        weir_core_opened(&client->core, line->link, &facts, now_ns);
         weir_client_settle(client); /* the line may be gone after it */
     }
     weir_client_unlock(client);

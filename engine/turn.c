@@ -91,6 +91,7 @@ weir_exchange *weir_turn_submit(weir_turn *turn, const weir_exchange_options *op
         note(turn, ex);
         return ex;
     }
+    weir_core_started(&turn->core, ex); /* it may be cancelled before the first look at it */
     weir_list_push_back(&turn->live, &seat->live);
     weir_list_push_back(&turn->news, &ex->news_place);
     return ex;
@@ -121,6 +122,7 @@ void weir_turn_abandon(weir_turn *turn, weir_exchange *ex)
         weir_core_leave(&turn->core, ex, turn->now_ns);
         turn->pool_moved = true;
         ex->state = WEIR_EXCHANGE_DONE;
+        weir_core_concluded(&turn->core, ex, turn->now_ns);
     }
     ex->news = 0;
     weir_timers_set(&turn->timers, &ex->timer, WEIR_NEVER);
@@ -423,6 +425,7 @@ static void conclude(weir_turn *turn, weir_exchange *ex)
         weir_list_push_back(&turn->news, &ex->news_place);
         return;
     }
+    weir_core_concluded(&turn->core, ex, turn->now_ns);
     weir_list_remove(&seat_of(ex)->live);
     weir_timers_set(&turn->timers, &ex->timer, WEIR_NEVER);
     note(turn, ex);
@@ -627,7 +630,7 @@ static void dialing_moved(weir_turn *turn, weir_port *port)
         port->dialing = NULL;
         port->state = WEIR_PORT_OPEN;
         port->facts_version = facts.version;
-        weir_pool_ready(turn->core.pool, port->slot, &facts, turn->now_ns);
+        weir_core_opened(&turn->core, port->link, &facts, turn->now_ns);
         back_to_queue(turn, cause);
         return;
     }

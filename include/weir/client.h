@@ -14,6 +14,7 @@
 #define WEIR_CLIENT_H
 
 #include "weir/exchange.h"
+#include "weir/metrics.h"
 #include "weir/shared.h"
 
 #ifdef __cplusplus
@@ -99,6 +100,9 @@ WEIR_API void weir_client_network_changed(weir_client *client);
 
 /* The pool's counts now. Any thread. */
 WEIR_API void weir_client_counts(weir_client *client, weir_counts *counts);
+
+/* Fills metrics->size octets of it (WEIR_METRICS_INIT sets it): everything as of one moment. Any thread. */
+WEIR_API void weir_client_metrics(weir_client *client, weir_metrics *metrics);
 
 #ifdef __cplusplus
 }

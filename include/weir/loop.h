@@ -23,6 +23,7 @@
 #define WEIR_LOOP_H
 
 #include "weir/exchange.h"
+#include "weir/metrics.h"
 #include "weir/shared.h"
 
 #ifdef __cplusplus
@@ -102,6 +103,9 @@ WEIR_API uint64_t weir_loop_draining(const weir_loop *loop);
 WEIR_API void weir_loop_network_changed(weir_loop *loop);
 
 WEIR_API void weir_loop_counts(const weir_loop *loop, weir_counts *counts);
+
+/* Fills metrics->size octets of it (WEIR_METRICS_INIT sets it): everything as of one moment. The loop's thread. */
+WEIR_API void weir_loop_metrics(const weir_loop *loop, weir_metrics *metrics);
 
 #ifdef __cplusplus
 }

@@ -13,6 +13,7 @@
  *   request.h  the request and the options of a call
  *   exchange.h one request with its response
  *   shared.h   what clients and loops share
+ *   metrics.h  what a client or loop counts
  *   client.h   the blocking front end
  *   loop.h     the asynchronous front end
  *   snapshot.h what a client or loop holds at one moment
@@ -26,6 +27,7 @@
 #include "weir/failure.h"
 #include "weir/ledger.h"
 #include "weir/loop.h"
+#include "weir/metrics.h"
 #include "weir/observe.h"
 #include "weir/reason.h"
 #include "weir/request.h"

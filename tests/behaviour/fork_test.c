@@ -50,6 +50,18 @@ static weir_counts counts_of(weir_user *user)
     return counts;
 }
 
+static weir_metrics metrics_of(weir_user *user)
+{
+    weir_metrics metrics = WEIR_METRICS_INIT;
+
+    if (weir_user_loop(user) != NULL) {
+        weir_loop_metrics(weir_user_loop(user), &metrics);
+    } else {
+        weir_client_metrics(weir_user_client(user), &metrics);
+    }
+    return metrics;
+}
+
 static void get(weir_world *world)
 {
     const weir_ask ask = weir_world_ask(world, "/octets/10");
@@ -139,6 +151,9 @@ static void the_child_dials_anew(weir_world *world)
         MUST(fd < 0 || weir_loop_fd(weir_user_loop(user)) != fd);
         get_in_child(world, user);
         MUST(counts_of(user).connections_idle == 1);
+        const weir_metrics metrics = metrics_of(user);
+        MUST(metrics.requests_started == 1 && metrics.active_requests == 0);
+        MUST(metrics.connections_opened == 1 && metrics.connections_closed == 0);
         const weir_event *closed = weir_world_event(world, WEIR_EVENT_CONNECTION_CLOSED, 0);
         MUST(closed != NULL && closed->conn == conn && strcmp(closed->why, "forked") == 0);
         MUST(weir_user_call(user, &ask.request, &ask.call, &exchange) == WEIR_OK);

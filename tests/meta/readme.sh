@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# The examples of README.md, as they stand there, are built against an installed weir and run against
-# a server.
+# The examples of README.md, and the exporter of docs/metrics.md, as they stand there, are built against an installed weir and
+# run against a server.
 
 . "$(dirname "$0")/tap.sh" "$1"
 
 here="$root/tests/meta/outside"
 prefix="$scratch/prefix"
 
-# example N: the N-th block of C.
+# example N: the N-th block of C; of README.md, or "metrics": the first of docs/metrics.md.
 example() {
-    awk -v wanted="$1" '/^```c$/ {n++; on = n == wanted; next} /^```$/ {on = 0} on' "$root/README.md"
+    local page=README.md wanted=$1
+    [ "$1" = metrics ] && page=docs/metrics.md wanted=1
+    awk -v wanted="$wanted" '/^```c$/ {n++; on = n == wanted; next} /^```$/ {on = 0} on' "$root/$page"
 }
 
 build() { # build N
@@ -46,4 +48,12 @@ for n in 1 2; do
     check "example $n gets the body" answers "$n"
     check "example $n says why it failed" refused "$n"
 done
+exports() { # one request that succeeded over HTTP/1.1, and nothing under way
+    "$scratch/example-metrics" "http://127.0.0.1:$port/" >"$scratch/out" 2>"$scratch/err" || return 1
+    grep -qx 'http.client.active_requests{} 0' "$scratch/out" &&
+        grep -qE '^http.client.request.duration\{network.protocol.version="1.1",\} count 1 sum [0-9.e+-]+ s$' "$scratch/out" &&
+        grep -qx 'http.client.response.body.size{network.protocol.version="1.1",} count 1 sum 5 By' "$scratch/out"
+}
+check "the exporter builds as it stands" build metrics
+check "the exporter exports" exports
 tap_done

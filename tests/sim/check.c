@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "driver.h"
+#include "measure.h"
 #include "engine/snapshot.h"
 #include "tls_peer.h"
 
@@ -39,6 +40,7 @@ void sim_check_turn(sim_world *world)
     sim_driver *driver = world->driver;
 
     weir_turn_check(&driver->turn);
+    sim_measure_counters(world);
     check_ports(world);
     if (driver->turn.now_ns % 16 == 0) {
         check_snapshot(world);
@@ -650,6 +652,7 @@ void sim_check_end(sim_world *world)
     const sim_driver *driver = world->driver;
     const sim_client *client = world->client;
 
+    sim_measure_end(world);
     SIM_MUST(world, memcmp(&driver->closed_exchanges, &client->tally, sizeof(client->tally)) == 0,
              "the tallies of all exchanges are not those of all connections");
     SIM_MUST(world,

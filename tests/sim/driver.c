@@ -131,6 +131,8 @@ void sim_driver_close(sim_world *world)
     }
     weir_events_tell(&turn->core.events);
     driver->counts = weir_pool_count(turn->core.pool);
+    driver->metrics.size = sizeof(driver->metrics);
+    weir_core_metrics(&turn->core, &driver->metrics);
     weir_turn_clear(turn);
     weir_shared_release(driver->shared);
     driver->is_open = false;

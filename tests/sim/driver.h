@@ -32,6 +32,7 @@ typedef struct sim_driver {
     weir_observer observer; /* of connections */
     uint64_t closes_told;
     weir_pool_counts counts; /* when it was closed */
+    weir_metrics metrics;    /* likewise */
     uint64_t links_closed;
     uint64_t links_agreed;
     weir_tally closed_exchanges; /* the sum over all accounts */

@@ -2,7 +2,11 @@
 /* Measures: see measure.h. */
 #include "measure.h"
 
+#include "driver.h"
+
 #define NUMBER(call) ((unsigned long long)(call)->number)
+
+static uint64_t ended(const weir_metrics *metrics);
 
 static const char *const names[SIM_STALLS] = {
     "stream window", "connection window", "max streams",      "socket",
@@ -47,6 +51,94 @@ void sim_measure_stalls(const sim_call *call)
     for (size_t i = 0; i < SIM_STALLS; i++) {
         world->client->stalls_ns[i] += sim_measure_stall_at(&stalls, i);
     }
+}
+
+void sim_measure_counters(sim_world *world)
+{
+    weir_turn *turn = &world->driver->turn;
+    weir_metrics metrics = WEIR_METRICS_INIT;
+    uint64_t under_way = 0;
+    uint64_t open = 0;
+
+    weir_core_metrics(&turn->core, &metrics);
+    for (weir_list *at = turn->all.next; at != &turn->all; at = at->next) {
+        const weir_turn_seat *seat = WEIR_CONTAINER_OF(at, weir_turn_seat, all);
+        under_way += seat->exchange->state != WEIR_EXCHANGE_DONE &&
+                     seat->exchange->metered == WEIR_METERED_STARTED;
+    }
+    for (weir_list *at = turn->ports.next; at != &turn->ports; at = at->next) {
+        open += WEIR_CONTAINER_OF(at, weir_port, place)->link->opened_ns != 0;
+    }
+    SIM_MUST(world, metrics.active_requests == under_way,
+             "%llu requests are active by the counters, %llu are",
+             (unsigned long long)metrics.active_requests, (unsigned long long)under_way);
+    SIM_MUST(world, metrics.requests_started == ended(&metrics) + under_way,
+             "%llu requests were started, %llu ended and %llu are under way",
+             (unsigned long long)metrics.requests_started, (unsigned long long)ended(&metrics),
+             (unsigned long long)under_way);
+    SIM_MUST(world, metrics.connections_opened == metrics.connections_closed + open,
+             "%llu connections were opened, %llu closed and %llu are open",
+             (unsigned long long)metrics.connections_opened,
+             (unsigned long long)metrics.connections_closed, (unsigned long long)open);
+    SIM_MUST(world, metrics.active_connections + metrics.idle_connections == open,
+             "%llu connections are active and %llu idle, of %llu",
+             (unsigned long long)metrics.active_connections,
+             (unsigned long long)metrics.idle_connections, (unsigned long long)open);
+}
+
+void sim_measure_end(sim_world *world)
+{
+    const weir_metrics *metrics = &world->driver->metrics;
+    const sim_client *client = world->client;
+    const weir_octets plain = weir_tally_plain(&client->tally);
+    weir_octets counted = {0, 0};
+    uint64_t resent = 0;
+    uint64_t freed_early = 0;
+
+    SIM_MUST(world,
+             metrics->active_requests == 0 && metrics->active_connections == 0 &&
+                 metrics->idle_connections == 0,
+             "gauges do not return to zero");
+    SIM_MUST(world, metrics->requests_started == ended(metrics), "requests were lost");
+    SIM_MUST(world, metrics->connections_opened == metrics->connections_closed,
+             "connections were lost");
+    for (size_t i = 0; i < client->count; i++) {
+        const sim_call *call = &client->calls[i];
+        resent += call->attempts > 1 ? call->attempts - 1 : 0;
+        freed_early += call->done_ns == 0;
+    }
+    SIM_MUST(world, metrics->requests_resent == resent, "%llu attempts were resent, not %llu",
+             (unsigned long long)resent, (unsigned long long)metrics->requests_resent);
+    const uint64_t succeeded = metrics->requests_ended[WEIR_OUTCOME_SUCCEEDED];
+    const uint64_t cancelled = metrics->requests_ended[WEIR_OUTCOME_CANCELLED];
+    SIM_MUST(world,
+             succeeded >= client->statuses[0] && succeeded <= client->statuses[0] + freed_early,
+             "%llu calls succeeded, not %llu", (unsigned long long)client->statuses[0],
+             (unsigned long long)succeeded);
+    SIM_MUST(world,
+             cancelled >= client->statuses[-WEIR_E_CANCELLED] &&
+                 cancelled <= client->statuses[-WEIR_E_CANCELLED] + freed_early,
+             "%llu calls were cancelled, not %llu",
+             (unsigned long long)client->statuses[-WEIR_E_CANCELLED],
+             (unsigned long long)cancelled);
+    for (size_t i = 0; i < WEIR_METRIC_PROTOCOLS; i++) {
+        counted.sent += metrics->request[i].sum_octets;
+        counted.received += metrics->response[i].sum_octets;
+    }
+    SIM_MUST(world, counted.sent == plain.sent && counted.received == plain.received,
+             "the octets of all requests are %llu, %llu by the counters, and %llu, %llu",
+             (unsigned long long)counted.sent, (unsigned long long)counted.received,
+             (unsigned long long)plain.sent, (unsigned long long)plain.received);
+}
+
+static uint64_t ended(const weir_metrics *metrics)
+{
+    uint64_t all = 0;
+
+    for (size_t i = 0; i < WEIR_OUTCOMES; i++) {
+        all += metrics->requests_ended[i];
+    }
+    return all;
 }
 
 weir_time sim_measure_stall_at(const weir_stalls *stalls, size_t i)

@@ -10,6 +10,11 @@
 /* A call that is done: its stalls against the time it took, and against what its user saw. */
 void sim_measure_stalls(const sim_call *call);
 
+/* Invariant 20, after every turn: what was begun is over or under way. */
+void sim_measure_counters(sim_world *world);
+/* ... and at the end, when nothing is under way. */
+void sim_measure_end(sim_world *world);
+
 /* The stall of that number, SIM_STALLS of them, for totals; and what it is called. */
 #define SIM_STALLS 7
 weir_time sim_measure_stall_at(const weir_stalls *stalls, size_t i);

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a client or loop counts, by both front ends: each request and connection once, where it
+ * belongs, and gauges that return.
+ */
+#include "support/world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static weir_metrics metrics_of(weir_world *world)
+{
+    weir_metrics metrics = WEIR_METRICS_INIT;
+    weir_user *user = weir_world_user(world);
+
+    if (world->way.kind == WEIR_USER_LOOP) {
+        weir_loop_metrics(weir_user_loop(user), &metrics);
+    } else {
+        weir_client_metrics(weir_user_client(user), &metrics);
+    }
+    return metrics;
+}
+
+static void fetch(weir_world *world, const char *path)
+{
+    weir_ask ask = weir_world_ask(world, path);
+
+    assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
+}
+
+static void requests(weir_world *world)
+{
+    const weir_protocol protocol = world->way.protocol;
+
+    fetch(world, "/octets/1000");
+    fetch(world, "/octets/500");
+    const weir_metrics metrics = metrics_of(world);
+    assert_int_equal(metrics.requests_started, 2);
+    assert_int_equal(metrics.requests_ended[WEIR_OUTCOME_SUCCEEDED], 2);
+    assert_int_equal(metrics.requests_resent, 0);
+    assert_int_equal(metrics.active_requests, 0);
+    assert_int_equal(metrics.connections_opened, 1);
+    assert_int_equal(metrics.idle_connections, 1);
+    assert_int_equal(metrics.active_connections, 0);
+    assert_int_equal(metrics.request_duration[protocol][WEIR_OUTCOME_SUCCEEDED].count, 2);
+    assert_true(metrics.request_duration[protocol][WEIR_OUTCOME_SUCCEEDED].sum_ns > 0);
+    assert_int_equal(metrics.time_in_queue[protocol].count, 2);
+    assert_true(metrics.time_in_queue[protocol].sum_ns > 0); /* the first waited for its dial */
+    assert_int_equal(metrics.response_body[protocol].count, 2);
+    assert_int_equal(metrics.response_body[protocol].sum_octets, 1500);
+    assert_true(metrics.response[protocol].sum_octets > 1500);
+    assert_int_equal(metrics.request_body[protocol].sum_octets, 0);
+    assert_int_equal(metrics.connection_duration[protocol].count, 0); /* it is open */
+}
+
+static void under_way(weir_world *world)
+{
+    weir_ask ask = weir_world_ask(world, "/drip/10?ms=100000");
+    weir_exchange *exchange = NULL;
+
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    weir_metrics metrics = metrics_of(world);
+    assert_int_equal(metrics.active_requests, 1);
+    assert_int_equal(metrics.active_connections, 1);
+    assert_int_equal(metrics.idle_connections, 0);
+    weir_world_drop(world, exchange);
+    weir_user_settle(world->user);
+    metrics = metrics_of(world);
+    assert_int_equal(metrics.active_requests, 0);
+    assert_int_equal(metrics.requests_ended[WEIR_OUTCOME_CANCELLED], 1);
+    if (world->way.protocol == WEIR_H1) {
+        /* A connection in the middle of a response is closed. */
+        assert_int_equal(metrics.connections_closed, 1);
+        assert_int_equal(metrics.connection_duration[WEIR_H1].count, 1);
+        assert_int_equal(metrics.active_connections + metrics.idle_connections, 0);
+    }
+}
+
+/* The duration ends with the head, however late the content comes. */
+static void until_the_head(weir_world *world)
+{
+    const weir_protocol protocol = world->way.protocol;
+
+    const weir_time since_ns = weir_now();
+    fetch(world, "/drip/5?ms=50");
+    const weir_time took_ns = weir_now() - since_ns;
+    weir_metrics metrics = metrics_of(world);
+    const weir_time head_ns = metrics.request_duration[protocol][WEIR_OUTCOME_SUCCEEDED].sum_ns;
+    assert_true(took_ns - head_ns >= 50 * WEIR_NS_PER_MS);
+    fetch(world, "/delay/20");
+    metrics = metrics_of(world);
+    assert_true(metrics.request_duration[protocol][WEIR_OUTCOME_SUCCEEDED].sum_ns - head_ns >=
+                20 * WEIR_NS_PER_MS);
+    assert_int_equal(metrics.request_duration[protocol][WEIR_OUTCOME_SUCCEEDED].count, 2);
+}
+
+static void failures(weir_world *world)
+{
+    weir_ask ask = weir_world_ask(world, "/octets/10");
+
+    ask.call.connect_to = WEIR_SPAN("127.0.0.1");
+    ask.call.connect_port = 1; /* nothing listens there */
+    assert_int_equal(weir_world_fetch(world, &ask).called, WEIR_E_CONNECT_REFUSED);
+    weir_metrics metrics = metrics_of(world);
+    assert_int_equal(metrics.requests_started, 1);
+    assert_int_equal(metrics.requests_ended[WEIR_OUTCOME_FAILED], 1);
+    assert_int_equal(metrics.request_duration[WEIR_PROTOCOL_ANY][WEIR_OUTCOME_FAILED].count, 1);
+    assert_int_equal(metrics.connections_opened, 0);
+    assert_int_equal(metrics.time_in_queue[WEIR_PROTOCOL_ANY].count, 0);
+    /* What is refused for what it says is no request. */
+    ask = weir_world_ask(world, "/octets/10");
+    ask.request.method = WEIR_SPAN("G T");
+    assert_int_equal(weir_world_fetch(world, &ask).called, WEIR_E_METHOD);
+    metrics = metrics_of(world);
+    assert_int_equal(metrics.requests_started, 1);
+}
+
+static const weir_behaviour behaviours[] = {
+    {"each request is counted once, with its octets", requests, 0, NULL},
+    {"gauges say what is under way, and return", under_way, 0, NULL},
+    {"a duration ends with the head", until_the_head, 0, NULL},
+    {"failures are counted apart", failures, 0, NULL},
+};
+
+int main(void)
+{
+    return weir_world_run("metrics", behaviours, sizeof(behaviours) / sizeof(behaviours[0]), NULL);
+}
