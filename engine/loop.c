@@ -220,8 +220,9 @@ weir_snapshot *weir_loop_snapshot(weir_loop *loop, weir_status *status)
 {
     const weir_time now_ns = weir_now();
 
-    if (weir_loop_enter(loop) != WEIR_OK) {
-        return weir_snapshot_taken(NULL, status);
+    const weir_status entered = weir_loop_enter(loop);
+    if (entered != WEIR_OK) {
+        return weir_snapshot_refused(entered, status);
     }
     weir_snapshot *snapshot = weir_core_snapshot(&loop->turn.core, now_ns);
 

@@ -28,13 +28,22 @@ weir_snapshot *weir_core_snapshot(const weir_core *core, weir_time now_ns)
 
 weir_snapshot *weir_snapshot_taken(weir_snapshot *snapshot, weir_status *status)
 {
+    if (snapshot == NULL) {
+        return weir_snapshot_refused(WEIR_E_NOMEM, status);
+    }
     if (status != NULL) {
-        *status = snapshot != NULL ? WEIR_OK : WEIR_E_NOMEM;
+        *status = WEIR_OK;
     }
-    if (snapshot != NULL) {
-        weir_snapshot_seal(snapshot);
-    }
+    weir_snapshot_seal(snapshot);
     return snapshot;
+}
+
+weir_snapshot *weir_snapshot_refused(weir_status why, weir_status *status)
+{
+    if (status != NULL) {
+        *status = why;
+    }
+    return NULL;
 }
 
 void weir_snapshot_free(weir_snapshot *snapshot)

@@ -10,5 +10,7 @@
 weir_snapshot *weir_core_snapshot(const weir_core *core, weir_time now_ns);
 /* Seals it; NULL: *status (may be NULL) is WEIR_E_NOMEM. */
 weir_snapshot *weir_snapshot_taken(weir_snapshot *snapshot, weir_status *status);
+/* None, and *status (may be NULL) says why. */
+weir_snapshot *weir_snapshot_refused(weir_status why, weir_status *status);
 
 #endif

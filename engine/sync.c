@@ -190,8 +190,9 @@ weir_snapshot *weir_client_snapshot(weir_client *client, weir_status *status)
 {
     const weir_time now_ns = weir_now();
 
-    if (weir_client_enter(client) != WEIR_OK) {
-        return weir_snapshot_taken(NULL, status);
+    const weir_status entered = weir_client_enter(client);
+    if (entered != WEIR_OK) {
+        return weir_snapshot_refused(entered, status);
     }
     weir_mutex_lock(&client->core_lock);
     weir_snapshot *snapshot = weir_core_snapshot(&client->core, now_ns);

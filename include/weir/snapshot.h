@@ -24,7 +24,7 @@ typedef struct weir_snapshot weir_snapshot;
 
 /*
  * Takes one: O(origins + connections + calls) under the lock of the client's core, without I/O. NULL and *status (may be NULL):
- * WEIR_E_NOMEM. The allocator is the client's or loop's, *kept* until the snapshot is freed.
+ * WEIR_E_NOMEM; in the child of a fork that cannot begin anew also WEIR_E_DESCRIPTORS and WEIR_E_STATE. The allocator is the client's or loop's, *kept* until the snapshot is freed.
  */
 WEIR_API weir_snapshot *weir_client_snapshot(weir_client *client, weir_status *status);
 WEIR_API weir_snapshot *weir_loop_snapshot(weir_loop *loop, weir_status *status);

@@ -74,6 +74,35 @@ static json_t *of_stalls(const weir_stalls *stalls)
                      (json_int_t)stalls->caller_supplying_ns);
 }
 
+/* {"busy": 81560000, ...} */
+static json_t *of_waits(const weir_waits *waits)
+{
+    json_t *out = json_object();
+
+    for (int i = 0; i < WEIR_REASON_COUNT; i++) {
+        if (waits->ns[i] > 0) {
+            (void)json_object_set_new(out, weir_reason_name((weir_reason)i),
+                                      json_integer((json_int_t)waits->ns[i]));
+        }
+    }
+    return out;
+}
+
+static json_t *of_candidates(const explain_story *story)
+{
+    json_t *out = json_array();
+
+    for (size_t i = 0; i < story->candidate_count; i++) {
+        const weir_candidate *candidate = &story->candidates[i];
+        (void)json_array_append_new(
+            out,
+            json_pack("{s:I, s:s, s:i, s:i, s:b}", "connection", (json_int_t)candidate->conn,
+                      "reason", weir_reason_name(candidate->reason), "used", (int)candidate->used,
+                      "limit", (int)candidate->limit, "closed", candidate->closed));
+    }
+    return out;
+}
+
 static json_t *of_story(const explain_story *story)
 {
     json_t *moments = json_array();
@@ -91,11 +120,12 @@ static json_t *of_story(const explain_story *story)
                                                         of_tally(&attempt->tally), "failure",
                                                         of_failure(&attempt->failure)));
     }
-    return json_pack("{s:s, s:b, s:i, s:I, s:o, s:o, s:o, s:o}", "url", story->url, "complete",
-                     (int)(story->status == WEIR_OK), "code", story->code, "total_ns",
+    return json_pack("{s:s, s:b, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "url", story->url,
+                     "complete", (int)(story->status == WEIR_OK), "code", story->code, "total_ns",
                      (json_int_t)(story->ended_ns - story->began_ns), "failure",
-                     of_failure(&story->failure), "stalls", of_stalls(&story->stalls), "events",
-                     moments, "attempts", attempts);
+                     of_failure(&story->failure), "stalls", of_stalls(&story->stalls), "waited_ns",
+                     of_waits(&story->waits), "candidates", of_candidates(story), "events", moments,
+                     "attempts", attempts);
 }
 
 static json_t *of_connection(const explain_connection *connection)
