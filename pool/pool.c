@@ -201,7 +201,7 @@ void weir_pool_ready(weir_pool *pool, weir_slot *slot, const weir_facts *facts, 
     }
     WEIR_ASSERT(slot->state == WEIR_SLOT_DIALING);
     weir_origin *origin = slot->origin;
-    slot->facts = *facts;
+    weir_slot_take(slot, facts);
     slot->since_ns = pool->now_ns;
     weir_record_learn(origin, facts);
     origin->retry_at_ns = 0;

@@ -101,7 +101,8 @@ void weir_record_learn(weir_origin *origin, const weir_facts *facts)
     if (facts->protocol != WEIR_PROTOCOL_ANY) {
         origin->protocol = facts->protocol;
     }
-    if (facts->protocol == WEIR_H2 && facts->accepting && facts->capacity_streams > 0) {
+    const bool is_told = facts->protocol == WEIR_H2 && !facts->capacity_assumed;
+    if (is_told && facts->accepting && facts->capacity_streams > 0) {
         origin->streams = facts->capacity_streams;
     }
 }

@@ -125,13 +125,23 @@ void weir_slot_unlease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket)
     }
 }
 
+void weir_slot_take(weir_slot *slot, const weir_facts *facts)
+{
+    const uint32_t last = slot->origin->streams;
+
+    slot->facts = *facts;
+    if (facts->capacity_assumed && last > 0 && last < facts->capacity_streams) {
+        slot->facts.capacity_streams = last;
+    }
+}
+
 void weir_slot_tell(weir_pool *pool, weir_slot *slot, const weir_facts *facts)
 {
     if (facts->version <= slot->facts.version) {
         return;
     }
     const weir_facts before = slot->facts;
-    slot->facts = *facts;
+    weir_slot_take(slot, facts);
     slot->refusing = false;
     weir_record_learn(slot->origin, facts);
     if (facts->unfit == WEIR_UNFIT_LEFT_OVER && before.unfit != WEIR_UNFIT_LEFT_OVER) {

@@ -86,7 +86,10 @@ void weir_slot_lease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket);
 /* Ends a lease. A GONE slot without leases left is freed. */
 void weir_slot_unlease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket);
 
-/* Takes facts if they are newer. */
+/* Takes facts. A capacity that the peer did not tell is taken for no more than its origin told last: what is above that would be
+ * refused, as often as a new connection is dialled. */
+void weir_slot_take(weir_slot *slot, const weir_facts *facts);
+/* ... if they are newer. */
 void weir_slot_tell(weir_pool *pool, weir_slot *slot, const weir_facts *facts);
 /* A lease that began after a rest is over, or refused: what that says of how long it may rest. */
 void weir_slot_note_rest(weir_pool *pool, weir_slot *slot, bool answered);

@@ -86,6 +86,7 @@ typedef struct weir_facts {
     weir_protocol protocol;
     uint32_t capacity_streams; /* how many exchanges at once: 1 on HTTP/1.1; may be 0 or below what
                                   is open */
+    bool capacity_assumed;     /* HTTP/2: the peer's SETTINGS have not come, and nothing was said */
     bool accepting;            /* takes a further exchange if capacity allows */
     bool reusable;             /* worth keeping when the open exchanges are over */
     weir_unfit unfit;          /* why not */

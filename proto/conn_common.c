@@ -88,6 +88,7 @@ void weir_conn_init(weir_conn *conn, const weir_conn_options *options, weir_ledg
         .version = 1,
         .protocol = options->protocol,
         .capacity_streams = options->protocol == WEIR_H2 ? conn->limits->streams : 1,
+        .capacity_assumed = options->protocol == WEIR_H2,
         .accepting = true,
         .reusable = true,
         .unfit = WEIR_FIT,
@@ -128,6 +129,7 @@ static weir_time or_default_ns(weir_time given, weir_time otherwise)
 static bool facts_differ(const weir_facts *a, const weir_facts *b)
 {
     return a->protocol != b->protocol || a->capacity_streams != b->capacity_streams ||
+           a->capacity_assumed != b->capacity_assumed ||
            a->accepting != b->accepting || a->reusable != b->reusable || a->unfit != b->unfit ||
            a->keep_alive_ns != b->keep_alive_ns;
 }

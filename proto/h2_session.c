@@ -375,6 +375,7 @@ void weir_h2_session_update_facts(weir_h2_session *session)
     weir_facts facts = conn->facts;
     facts.protocol = WEIR_H2;
     facts.capacity_streams = weir_h2_session_capacity(session);
+    facts.capacity_assumed = !session->preface_seen;
     facts.unfit = unfit(session);
     facts.reusable = facts.unfit == WEIR_FIT;
     facts.accepting = facts.reusable && !session->choked;

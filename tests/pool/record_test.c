@@ -67,6 +67,46 @@ static void record__remembers_the_limit_of_streams(void **state)
     rig_close(&r);
 }
 
+/* Before its SETTINGS a connection does not know what the peer will take: what it took before is a
+ * better guess than a hundred, of which the peer refuses ninety-eight. */
+static void record__holds_a_new_connection_to_the_last_limit_until_it_is_told(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.h2_connections = 1});
+    visit(&r, "h2.one", WEIR_H2, 2);
+    rig_ask_all(&r, "abcdef", "h2.one");
+    assert_string_equal(rig_actions(&r), "dial 2 for a");
+    weir_facts facts = rig_facts(&r, WEIR_H2, 100);
+    facts.capacity_assumed = true;
+    weir_pool_ready(r.pool, rig_slot(&r, 2), &facts, r.now_ns);
+    weir_pool_check(r.pool);
+    assert_string_equal(rig_actions(&r), "grant a 2 dialed, grant b 2 reused");
+    rig_tell(&r, 2, 3); /* SETTINGS */
+    assert_string_equal(rig_actions(&r), "grant c 2 reused");
+    rig_close(&r);
+}
+
+/* An assumption is not remembered. */
+static void record__learns_no_limit_that_was_not_told(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.h2_connections = 1});
+    (void)rig_ask(&r, 'a', "h2.one");
+    assert_string_equal(rig_actions(&r), "dial 1 for a");
+    weir_facts facts = rig_facts(&r, WEIR_H2, 5);
+    facts.capacity_assumed = true;
+    weir_pool_ready(r.pool, rig_slot(&r, 1), &facts, r.now_ns);
+    assert_string_equal(rig_actions(&r), "grant a 1 dialed");
+    facts = rig_facts(&r, WEIR_H2, 7);
+    facts.capacity_assumed = true;
+    weir_pool_facts(r.pool, rig_slot(&r, 1), &facts, r.now_ns);
+    rig_ask_all(&r, "bcdefgh", "h2.one");
+    assert_int_equal(weir_slot_leases(rig_slot(&r, 1)), 7);
+    rig_close(&r);
+}
+
 static void record__forgets_a_clear_origin_that_it_knows_nothing_of(void **state)
 {
     (void)state;
@@ -365,6 +405,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(record__remembers_what_alpn_chose),
         cmocka_unit_test(record__remembers_the_limit_of_streams),
+        cmocka_unit_test(record__holds_a_new_connection_to_the_last_limit_until_it_is_told),
+        cmocka_unit_test(record__learns_no_limit_that_was_not_told),
         cmocka_unit_test(record__forgets_a_clear_origin_that_it_knows_nothing_of),
         cmocka_unit_test(record__remembers_so_many_and_forgets_the_oldest),
         cmocka_unit_test(record__refuses_those_that_asked_before_a_dial_that_failed),
