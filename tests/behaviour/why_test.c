@@ -147,6 +147,31 @@ static void what_was_closed(weir_world *world)
     weir_world_drop(world, exchange);
 }
 
+/*
+ * The server closes the idle connection while nobody looks. The blocking client finds that when it
+ * has the connection already and gives it back; the loop has seen it before. Either way it is said
+ * why it was not used.
+ */
+static void what_refused_at_the_last_moment(weir_world *world)
+{
+    weir_ask ask = weir_world_ask(world, "/close-after?ms=1");
+    weir_exchange *exchange = NULL;
+
+    world->options.probe_after_ns = WEIR_PROBE_ALWAYS;
+    assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
+    ask = weir_world_ask(world, "/delay/50");
+    ask.call.connect_to =
+        weir_span_of("127.0.0.1"); /* over another connection: meanwhile it is closed */
+    assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
+    ask = weir_world_ask(world, "/octets/10");
+    ask.call.explain = true;
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    assert_begins(candidate(exchange, 0), "connection 1: peer_closed");
+    weir_waits waits = waits_of(exchange);
+    assert_int_equal(waits.bounces, world->way.kind == WEIR_USER_BLOCKING);
+    weir_world_drop(world, exchange);
+}
+
 /* Other TLS settings, another protocol, another way to the same host: never shared, and said so. */
 static void what_may_not_be_shared(weir_world *world)
 {
@@ -398,6 +423,8 @@ static const weir_behaviour behaviours[] = {
      NULL},
     {"a dial is waited for, a warm connection is not", by_a_dial, 0, NULL},
     {"a connection that was closed lately says why", what_was_closed, 0, NULL},
+    {"a connection that refused at the last moment says why", what_refused_at_the_last_moment,
+     WEIR_ONLY_H1, NULL},
     {"a connection that may not be shared says what differs", what_may_not_be_shared, 0, NULL},
     {"a snapshot has it all, and is a copy", a_snapshot, 0, NULL},
     {"snapshots are taken while threads call", snapshots_while_threads_call, WEIR_ONLY_BLOCKING,
