@@ -19,6 +19,7 @@
 /* What an upload writes before it looks whether it was answered: the kernel may take all of it without ever saying EAGAIN. */
 #define LOOK_OCTETS 131072
 
+static void drop_rest(weir_line *line, weir_time now_ns);
 static bool satisfied(const weir_exchange *ex, weir_need need);
 static bool is_for_sending(weir_need need);
 static bool advance(weir_line *line, weir_exchange *ex, weir_time now_ns);
@@ -122,6 +123,7 @@ void weir_baton_leave(weir_line *line, weir_exchange *ex)
     /* What the exchange queued last (RST_STREAM) leaves while it is still its own. */
     flush(line, &now_ns);
     weir_exchange_detach(ex, now_ns);
+    drop_rest(line, now_ns);
     flush(line, &now_ns);
     ex->last_facts = weir_link_facts(line->link);
     line->facts_version = ex->last_facts.version;
@@ -188,6 +190,20 @@ void weir_line_unlock(weir_line *line)
             return;
         }
         weir_mutex_lock(&line->lock);
+    }
+}
+
+/* Of a response that was given up: what is there is read, and nobody will be inside to wait for more. */
+static void drop_rest(weir_line *line, weir_time now_ns)
+{
+    uint8_t room[4096];
+    weir_conn *conn = line->link->conn;
+
+    if (weir_conn_rest(conn) > 0) {
+        weir_baton_probe(line, room, sizeof(room), now_ns);
+    }
+    if (weir_conn_rest(conn) > 0) {
+        weir_conn_abandon_rest(conn, now_ns);
     }
 }
 

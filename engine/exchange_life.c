@@ -260,6 +260,9 @@ void weir_exchange_detach(weir_exchange *ex, weir_time now_ns)
     ex->ticket.answered = weir_tally_plain(&attempt->tally).received > 0;
     attempt->failure = ex->failure;
     attempt->final = true;
+    if (weir_conn_rest(ex->link->conn) > 0) {
+        weir_link_resume(ex->link, now_ns); /* what was held back for want of room is part of it */
+    }
     ex->last_facts = weir_link_facts(ex->link);
     ex->stream = NULL;
     ex->link = NULL;

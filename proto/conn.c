@@ -216,12 +216,7 @@ weir_conn_stalls weir_conn_stalls_of(const weir_conn *conn, const weir_stream *s
 
 weir_time weir_conn_deadline(const weir_conn *conn, weir_why *why)
 {
-    if (is_h2(conn)) {
-        return weir_h2_deadline(conn, why);
-    }
-    /* HTTP/1.1 has no timers of its own: those of an exchange are the engine's. */
-    *why = WEIR_WHY_NONE;
-    return WEIR_NEVER;
+    return is_h2(conn) ? weir_h2_deadline(conn, why) : weir_h1_deadline(conn, why);
 }
 
 void weir_conn_tick(weir_conn *conn, weir_time now_ns)
@@ -229,6 +224,22 @@ void weir_conn_tick(weir_conn *conn, weir_time now_ns)
     enter(conn, now_ns);
     if (is_h2(conn)) {
         weir_h2_tick(conn);
+    } else {
+        weir_h1_tick(conn);
+    }
+    leave(conn);
+}
+
+uint64_t weir_conn_rest(const weir_conn *conn)
+{
+    return is_h2(conn) ? 0 : weir_h1_rest(conn);
+}
+
+void weir_conn_abandon_rest(weir_conn *conn, weir_time now_ns)
+{
+    enter(conn, now_ns);
+    if (!is_h2(conn)) {
+        weir_h1_abandon_rest(conn);
     }
     leave(conn);
 }

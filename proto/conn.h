@@ -188,6 +188,13 @@ weir_conn_stalls weir_conn_stalls_of(const weir_conn *conn, const weir_stream *s
 weir_time weir_conn_deadline(const weir_conn *conn, weir_why *why);
 void weir_conn_tick(weir_conn *conn, weir_time now_ns);
 
+/*
+ * HTTP/1.1: octets of a response that was cancelled which are still to come and will be dropped. Until then, or until its deadline
+ * makes the connection unfit, it has no capacity. Who does not wait for them abandons them, which makes it unfit now.
+ */
+uint64_t weir_conn_rest(const weir_conn *conn);
+void weir_conn_abandon_rest(weir_conn *conn, weir_time now_ns);
+
 /* Says goodbye where the protocol has a word for it (GOAWAY); takes no further exchange. */
 void weir_conn_shutdown(weir_conn *conn, weir_time now_ns);
 

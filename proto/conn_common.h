@@ -58,6 +58,10 @@ size_t weir_h1_feed(weir_conn *conn, weir_span octets);
 size_t weir_h1_room(const weir_conn *conn);
 void weir_h1_end(weir_conn *conn, const weir_failure *failure);
 void weir_h1_sent(weir_conn *conn, size_t octets);
+weir_time weir_h1_deadline(const weir_conn *conn, weir_why *why);
+void weir_h1_tick(weir_conn *conn);
+uint64_t weir_h1_rest(const weir_conn *conn);
+void weir_h1_abandon_rest(weir_conn *conn);
 void weir_h1_shutdown(weir_conn *conn);
 void weir_h1_check(const weir_conn *conn);
 

@@ -24,6 +24,7 @@ static weir_status fits_length(const weir_h1_encode *encode, size_t octets, bool
 static weir_status end_request(weir_h1 *h1, const weir_fields *trailers);
 static weir_status no_memory(weir_h1 *h1);
 static size_t receive(weir_h1 *h1, weir_span octets);
+static size_t drop_rest(weir_h1 *h1, weir_span octets);
 static size_t unread(weir_h1 *h1, weir_span octets);
 static bool nothing_was_sent(const weir_h1_stream *open);
 static void tell(weir_h1 *h1, weir_conn_event_kind kind);
@@ -35,6 +36,7 @@ static bool is_orderly(weir_status status);
 static bool is_receiving(const weir_h1 *h1);
 static bool is_whole_request(const weir_h1 *h1);
 static bool is_complete(const weir_h1 *h1);
+static bool is_worth_its_rest(const weir_h1 *h1);
 static void abandon(weir_h1 *h1);
 static void fail(weir_h1 *h1, weir_failure failure);
 static void enter_sending(weir_h1 *h1, weir_h1_sending to);
@@ -114,7 +116,7 @@ void weir_h1_free(weir_conn *conn)
 weir_status weir_h1_open(weir_conn *conn, const weir_head *head, void *user, weir_stream **stream)
 {
     weir_h1 *h1 = h1_of(conn);
-    if (h1->open || !conn->facts.accepting) {
+    if (h1->open || !conn->facts.accepting || h1->rest_octets > 0) {
         return WEIR_E_NOT_ACCEPTING;
     }
     weir_h1_stream *open = stream_new(h1, head, user);
@@ -182,7 +184,12 @@ void weir_h1_cancel(weir_conn *conn, weir_stream *stream)
     weir_h1 *h1 = h1_of(conn);
     WEIR_ASSERT(stream == &h1->open->stream);
     weir_stream_hush(stream);
-    if (!is_complete(h1)) {
+    if (is_worth_its_rest(h1)) {
+        h1->rest_octets = h1->open->decode.left_octets;
+        h1->rest_until_ns = weir_time_add(conn->now_ns, WEIR_H1_REST_NS);
+        h1->open->is_given_up = true;
+        enter_receiving(h1, WEIR_H1_RECEIVING_ENDED);
+    } else if (!is_complete(h1)) {
         abandon(h1);
     }
     publish(h1);
@@ -263,6 +270,34 @@ void weir_h1_sent(weir_conn *conn, size_t octets)
     }
 }
 
+uint64_t weir_h1_rest(const weir_conn *conn)
+{
+    return h1_of_const(conn)->rest_octets;
+}
+
+void weir_h1_abandon_rest(weir_conn *conn)
+{
+    weir_h1 *h1 = h1_of(conn);
+    h1->has_abandoned_rest = h1->has_abandoned_rest || h1->rest_octets > 0;
+    h1->rest_octets = 0;
+    publish(h1);
+}
+
+weir_time weir_h1_deadline(const weir_conn *conn, weir_why *why)
+{
+    const weir_h1 *h1 = h1_of_const(conn);
+    *why = h1->rest_octets > 0 ? WEIR_WHY_REST : WEIR_WHY_NONE;
+    return h1->rest_octets > 0 ? h1->rest_until_ns : WEIR_NEVER;
+}
+
+void weir_h1_tick(weir_conn *conn)
+{
+    const weir_h1 *h1 = h1_of_const(conn);
+    if (h1->rest_octets > 0 && conn->now_ns >= h1->rest_until_ns) {
+        weir_h1_abandon_rest(conn);
+    }
+}
+
 void weir_h1_shutdown(weir_conn *conn)
 {
     weir_h1 *h1 = h1_of(conn);
@@ -280,7 +315,9 @@ void weir_h1_check(const weir_conn *conn)
     WEIR_CHECK_ASSERT(is_over || is_idle == !h1->open);
     WEIR_CHECK_ASSERT(!is_over || !conn->facts.reusable);
     WEIR_CHECK_ASSERT(conn->facts.accepting == conn->facts.reusable);
-    WEIR_CHECK_ASSERT(conn->facts.capacity_streams == 1);
+    WEIR_CHECK_ASSERT(conn->facts.capacity_streams == (h1->rest_octets > 0 ? 0 : 1));
+    WEIR_CHECK_ASSERT(h1->rest_octets == 0 || h1->receiving == WEIR_H1_RECEIVING_IDLE ||
+                      h1->receiving == WEIR_H1_RECEIVING_ENDED);
     if (!h1->open) {
         WEIR_CHECK_ASSERT(!conn->out || is_over);
         return;
@@ -291,7 +328,8 @@ void weir_h1_check(const weir_conn *conn)
     weir_buf_check(inbox);
     weir_h1_decode_check(&h1->open->decode);
     bool is_response_over = weir_h1_decode_is_over(&h1->open->decode);
-    WEIR_CHECK_ASSERT(is_over || is_response_over == (h1->receiving == WEIR_H1_RECEIVING_ENDED));
+    bool is_given_up = is_response_over != (h1->receiving == WEIR_H1_RECEIVING_ENDED);
+    WEIR_CHECK_ASSERT(is_over || !is_given_up || h1->open->is_given_up);
     WEIR_CHECK_ASSERT(!is_receiving(h1) || h1->open->decode.status == WEIR_OK);
 }
 
@@ -384,6 +422,9 @@ static weir_status no_memory(weir_h1 *h1)
 /* A leading stretch of what the peer sent, of one row; how many. 0: the inbox is full. */
 static size_t receive(weir_h1 *h1, weir_span octets)
 {
+    if (h1->rest_octets > 0) {
+        return drop_rest(h1, octets);
+    }
     if (!is_receiving(h1)) {
         return unread(h1, octets);
     }
@@ -404,6 +445,16 @@ static size_t receive(weir_h1 *h1, weir_span octets)
         fail(h1, failure);
     }
     return step.octets;
+}
+
+/* Of a response that its caller gave up: nobody's, but expected, and behind it the connection is as good as before. */
+static size_t drop_rest(weir_h1 *h1, weir_span octets)
+{
+    const size_t step = h1->rest_octets < octets.length ? (size_t)h1->rest_octets : octets.length;
+
+    weir_ledger_charge(&h1->conn.ledger, NULL, weir_row_of_conn(WEIR_ROW_UNREAD), WEIR_RECEIVED, step);
+    h1->rest_octets -= step;
+    return step;
 }
 
 static size_t unread(weir_h1 *h1, weir_span octets)
@@ -542,6 +593,18 @@ static bool is_complete(const weir_h1 *h1)
            h1->open->stream.owner.queued_octets == 0;
 }
 
+/*
+ * May a response that is given up be read to its end, so that the connection can be used again? If what is left is counted and little:
+ * less than what a new connection costs, and nobody waits for it. The request must have left whole.
+ */
+static bool is_worth_its_rest(const weir_h1 *h1)
+{
+    return h1->receiving == WEIR_H1_RECEIVING_BODY && reuse(h1) == WEIR_FIT && is_whole_request(h1) &&
+           h1->open->stream.owner.queued_octets == 0 &&
+           h1->open->decode.part == WEIR_H1_PART_COUNTED &&
+           h1->open->decode.left_octets <= WEIR_H1_REST_OCTETS;
+}
+
 /* The connection carries nothing any more. The rest of a request that nobody waits for is not sent
  * either: without its first octet it is provably not sent, and with it the peer sees it cut short.
  */
@@ -604,7 +667,7 @@ static weir_unfit reuse(const weir_h1 *h1)
     if (h1->closes) {
         return WEIR_UNFIT_CLOSE;
     }
-    if (h1->sending == WEIR_H1_SENDING_ABANDONED ||
+    if (h1->has_abandoned_rest || h1->sending == WEIR_H1_SENDING_ABANDONED ||
         (h1->receiving == WEIR_H1_RECEIVING_ENDED && !is_whole_request(h1))) {
         return WEIR_UNFIT_UNFINISHED;
     }
@@ -630,6 +693,7 @@ static void publish(weir_h1 *h1)
     }
     facts.accepting = facts.unfit == WEIR_FIT;
     facts.reusable = facts.accepting;
+    facts.capacity_streams = h1->rest_octets > 0 ? 0 : 1;
     if (h1->open && (h1->receiving == WEIR_H1_RECEIVING_BODY ||
                      h1->receiving == WEIR_H1_RECEIVING_ENDED)) {
         facts.keep_alive_ns = h1->open->decode.framing.keep_alive_ns; /* of its final head */

@@ -10,10 +10,14 @@
  *
  *   receiving   IDLE --open--> HEAD --final head--> BODY --last octet--> ENDED --close--> IDLE
  *
- *   any but IDLE --cancel, failure, close of an unfinished exchange--> ABANDONED and CLOSED
+ *               BODY --cancel, the rest is counted and little--> ENDED
+ *
+ *   any but IDLE --cancel otherwise, failure, close of an unfinished exchange--> ABANDONED and CLOSED
  *
  * ABANDONED and CLOSED are for good. Octets are read while receiving is HEAD or BODY; at any other
- * time they are charged to UNREAD and make the connection unfit.
+ * time they are charged to UNREAD and make the connection unfit. The rest of a response that was
+ * given up is charged to UNREAD too; until it has come the connection has no capacity, and behind
+ * it the connection is as good as before.
  *
  * What belongs to an exchange, the send queue too, is allocated by open and given back by close: an
  * idle connection is the struct below and nothing else. A queue that an exchange leaves behind,
@@ -46,12 +50,17 @@ typedef enum weir_h1_receiving {
     WEIR_H1_RECEIVING_COUNT
 } weir_h1_receiving;
 
+/* Of a response that was given up: how much may be left, and how long it may take, for the connection to be used again. */
+#define WEIR_H1_REST_OCTETS ((uint64_t)65536)
+#define WEIR_H1_REST_NS     (WEIR_NS_PER_SECOND)
+
 typedef struct weir_h1_stream {
     weir_stream stream; /* first: weir_stream * is what users hold */
     weir_h1_encode encode;
     weir_h1_decode decode;
     weir_out out; /* conn.out */
     bool awaits_room; /* a write was answered AGAIN */
+    bool is_given_up; /* cancelled, and the rest of its response is little: receiving is ENDED before its end */
 } weir_h1_stream;
 
 typedef struct weir_h1 {
@@ -59,6 +68,8 @@ typedef struct weir_h1 {
     weir_h1_stream *open; /* NULL: no exchange */
     weir_h1_sending sending;
     weir_h1_receiving receiving;
+    uint64_t rest_octets; /* of a response that was given up: still to come, and dropped */
+    weir_time rest_until_ns;
     uint32_t last_id;
     /* What the reuse rule looks at besides the two states; none is ever taken back. */
     bool closes; /* a head said that this is the last response, or HTTP/1.0 did not say more */
@@ -67,6 +78,7 @@ typedef struct weir_h1 {
     uint8_t timeout_octets; /* of those, how many in a row begin a 408, up to all of its status line */
     bool has_ended;      /* the peer's end of input */
     bool is_shut_down;
+    bool has_abandoned_rest;
 } weir_h1;
 
 const char *weir_h1_sending_name(weir_h1_sending sending);

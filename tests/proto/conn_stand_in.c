@@ -274,6 +274,29 @@ void weir_h2_tick(weir_conn *conn)
     ask(conn, "wrong", "h2_tick");
 }
 
+weir_time weir_h1_deadline(const weir_conn *conn, weir_why *why)
+{
+    ask(conn, "h1_deadline", "wrong");
+    *why = WEIR_WHY_NONE;
+    return WEIR_NEVER;
+}
+
+void weir_h1_tick(weir_conn *conn)
+{
+    ask(conn, "h1_tick", "wrong");
+}
+
+uint64_t weir_h1_rest(const weir_conn *conn)
+{
+    ask(conn, "h1_rest", "wrong");
+    return 0;
+}
+
+void weir_h1_abandon_rest(weir_conn *conn)
+{
+    ask(conn, "h1_abandon_rest", "wrong");
+}
+
 void weir_h1_shutdown(weir_conn *conn)
 {
     ask(conn, "h1_shutdown", "wrong");

@@ -126,7 +126,6 @@ static void conn__asks_the_machine_of_its_protocol(void **state)
     weir_time deadline = weir_conn_deadline(f->conn, &why);
     assert_true(deadline == (h2 ? 1234 : WEIR_NEVER));
     assert_int_equal(why, h2 ? WEIR_WHY_SETTINGS : WEIR_WHY_NONE);
-    f->machine->asked = "h1_tick";
     weir_conn_tick(f->conn, 100);
     assert_asked(f, "tick");
     weir_conn_shutdown(f->conn, 100);

@@ -260,6 +260,101 @@ static void h1__tells_nothing_more_of_what_was_cancelled(void **state)
     assert_false(weir_conn_next_event(rig->conn, &event));
 }
 
+/* A GET whose response of that length was given up when the first octets of its content had come.
+ */
+static void give_up(weir_h1_rig *rig, const char *length, const char *first)
+{
+    char head[128];
+
+    (void)snprintf(head, sizeof(head), "HTTP/1.1 200 OK\\r\\nContent-Length: %s\\r\\n\\r\\n%s",
+                   length, first);
+    weir_h1_rig_step(rig, "request", "GET http://a/");
+    weir_h1_rig_step(rig, "in", head);
+    weir_h1_rig_step(rig, "cancel", "");
+    weir_h1_rig_step(rig, "close", "");
+}
+
+static void assert_facts(const weir_h1_rig *rig, weir_unfit unfit, uint32_t capacity)
+{
+    const weir_facts facts = weir_conn_facts(rig->conn);
+
+    assert_int_equal(facts.unfit, unfit);
+    assert_int_equal(facts.accepting, unfit == WEIR_FIT);
+    assert_int_equal(facts.capacity_streams, capacity);
+}
+
+static void h1__is_used_again_behind_the_rest_of_what_was_given_up(void **state)
+{
+    weir_h1_rig *rig = &((bench *)*state)->rig;
+    weir_ledger *ledger = NULL;
+    weir_account account;
+    weir_why why = WEIR_WHY_NONE;
+
+    give_up(rig, "10", "abc");
+    assert_facts(rig, WEIR_FIT, 0);
+    assert_int_equal(weir_conn_rest(rig->conn), 7);
+    assert_true(weir_conn_deadline(rig->conn, &why) < WEIR_NEVER);
+    assert_int_equal(why, WEIR_WHY_REST);
+    weir_h1_rig_step(rig, "in", "defg");
+    assert_facts(rig, WEIR_FIT, 0);
+    weir_h1_rig_step(rig, "in", "hij");
+    assert_facts(rig, WEIR_FIT, 1);
+    assert_true(weir_conn_deadline(rig->conn, &why) == WEIR_NEVER);
+    ledger = weir_conn_ledger(rig->conn);
+    weir_ledger_account(ledger, &account);
+    assert_int_equal(account.rows[WEIR_ROW_UNREAD].received, 7);
+    weir_h1_rig_step(rig, "request", "GET http://a/");
+    weir_h1_rig_step(rig, "in", "HTTP/1.1 204 No Content\\r\\n\\r\\n");
+    weir_h1_rig_step(rig, "close", "");
+    assert_facts(rig, WEIR_FIT, 1);
+}
+
+static void h1__opens_nothing_before_the_rest_has_come(void **state)
+{
+    weir_h1_rig *rig = &((bench *)*state)->rig;
+
+    give_up(rig, "10", "abc");
+    weir_h1_rig_step(rig, "request", "GET http://a/");
+    assert_null(rig->stream);
+    assert_non_null(strstr((const char *)rig->log.at, "refused "));
+    weir_h1_rig_step(rig, "in", "defghijXX"); /* and what comes behind it answers nothing */
+    assert_facts(rig, WEIR_UNFIT_LEFT_OVER, 1);
+}
+
+static void h1__gives_up_a_rest_that_is_late(void **state)
+{
+    weir_h1_rig *rig = &((bench *)*state)->rig;
+    weir_why why = WEIR_WHY_NONE;
+
+    give_up(rig, "10", "abc");
+    const weir_time until_ns = weir_conn_deadline(rig->conn, &why);
+    weir_conn_tick(rig->conn, until_ns - 1);
+    assert_facts(rig, WEIR_FIT, 0);
+    weir_conn_tick(rig->conn, until_ns);
+    assert_facts(rig, WEIR_UNFIT_UNFINISHED, 1);
+}
+
+static void h1__does_not_wait_for_a_long_rest(void **state)
+{
+    weir_h1_rig *rig = &((bench *)*state)->rig;
+
+    give_up(rig, "65540", "abc");
+    assert_int_equal(weir_conn_rest(rig->conn), 0);
+    assert_facts(rig, WEIR_UNFIT_UNFINISHED, 1);
+}
+
+static void h1__does_not_wait_for_a_rest_that_is_abandoned_or_cut_off(void **state)
+{
+    weir_h1_rig *rig = &((bench *)*state)->rig;
+
+    give_up(rig, "65539", "abc");
+    assert_int_equal(weir_conn_rest(rig->conn), 65536);
+    weir_h1_rig_step(rig, "end", "ok");
+    assert_facts(rig, WEIR_UNFIT_ENDED, 0);
+    weir_conn_abandon_rest(rig->conn, 0);
+    assert_facts(rig, WEIR_UNFIT_ENDED, 1);
+}
+
 static void h1__names_its_states(void **state)
 {
     (void)state;
@@ -288,6 +383,11 @@ int main(int argc, char **argv)
         ON_A_BENCH(h1__has_room_for_what_its_inbox_has),
         ON_A_BENCH(h1__has_room_again_when_the_response_is_over),
         ON_A_BENCH(h1__tells_nothing_more_of_what_was_cancelled),
+        ON_A_BENCH(h1__is_used_again_behind_the_rest_of_what_was_given_up),
+        ON_A_BENCH(h1__opens_nothing_before_the_rest_has_come),
+        ON_A_BENCH(h1__gives_up_a_rest_that_is_late),
+        ON_A_BENCH(h1__does_not_wait_for_a_long_rest),
+        ON_A_BENCH(h1__does_not_wait_for_a_rest_that_is_abandoned_or_cut_off),
         cmocka_unit_test(h1__names_its_states),
     };
     struct CMUnitTest *tests = calloc(WEIR_COUNT_OF(own) + corpus.count, sizeof(*tests));

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An HTTP/1.1 response that its caller gives up in the middle: when little of it is left the
+ * connection is used again, behind its last octet and not before; else it is closed. The call ends
+ * at once either way.
+ */
+#include "support/scold.h"
+#include "support/world.h"
+
+#include <semaphore.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define FIRST_OCTETS 9000 /* more than the inbox */
+#define REST_OCTETS  1000
+
+static uint8_t content[FIRST_OCTETS];
+
+/* What the server says to the first request, and when. */
+typedef struct script {
+    const char *length;
+    bool says_rest;
+    sem_t has_begun;
+    sem_t may_go_on;
+    unsigned connections;
+} script;
+
+static void play(weir_scold_line *line, void *user)
+{
+    static const char last[] = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlast";
+    script *s = user;
+    char head[128];
+    char room[4096];
+
+    if (s->connections++ == 0) {
+        (void)weir_scold_read(line, room, sizeof(room));
+        (void)snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\n",
+                       s->length);
+        weir_scold_write(line, head, strlen(head));
+        weir_scold_write(line, content, FIRST_OCTETS);
+        (void)sem_post(&s->has_begun);
+        (void)sem_wait(&s->may_go_on);
+        if (!s->says_rest) {
+            return;
+        }
+        weir_scold_write(line, content, REST_OCTETS);
+        (void)sem_post(&s->has_begun);
+    }
+    if (weir_scold_read(line, room, sizeof(room)) > 0) {
+        weir_scold_write(line, last, sizeof(last) - 1);
+    }
+}
+
+static weir_ask ask_for(weir_world *world, const weir_scold *server)
+{
+    weir_ask ask = weir_world_ask(world, "/");
+
+    world->limits.inbox_octets = 4096;
+    world->limits.connections_per_origin = 1; /* the next call waits for it, or for its end */
+    ask.request.url = weir_span_of(world->way.tls ? "https://localhost/" : "http://localhost/");
+    ask.call.connect_to = WEIR_SPAN("127.0.0.1");
+    ask.call.connect_port = weir_scold_port(server);
+    return ask;
+}
+
+/* Gives up the first response, then calls once more; was it over the same connection? */
+static bool is_used_again(weir_world *world, script *s)
+{
+    const weir_scold_options options = {
+        .certificate = world->way.tls ? "good.pem" : NULL,
+        .protocol = "http/1.1",
+        .play = play,
+        .user = s,
+    };
+    weir_exchange *exchange = NULL;
+
+    assert_int_equal(sem_init(&s->has_begun, 0, 0), 0);
+    assert_int_equal(sem_init(&s->may_go_on, 0, 0), 0);
+    weir_scold *server = weir_scold_start(&options);
+    const weir_ask ask = ask_for(world, server);
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    (void)sem_wait(&s->has_begun);
+    if (world->way.kind == WEIR_USER_BLOCKING) {
+        /* Nobody is inside later: only what is there already is read. */
+        (void)sem_post(&s->may_go_on);
+        if (s->says_rest) {
+            (void)sem_wait(&s->has_begun);
+        }
+    } else {
+        weir_cancel(exchange);
+        assert_int_equal(weir_user_await(weir_world_user(world), exchange, WEIR_TOLD_DONE),
+                         WEIR_TOLD_DONE);
+        assert_int_equal(weir_exchange_failure(exchange).status, WEIR_E_CANCELLED);
+    }
+    weir_world_drop(world, exchange);
+    if (world->way.kind == WEIR_USER_LOOP) {
+        (void)sem_post(&s->may_go_on);
+    }
+    const weir_fetched fetched = weir_world_fetch(world, &ask);
+    assert_int_equal(fetched.ended, WEIR_END);
+    assert_string_equal(fetched.text, "last");
+    const weir_event *first = weir_world_event(world, WEIR_EVENT_CONNECTION_ACQUIRED, 0);
+    const weir_event *second = weir_world_event(world, WEIR_EVENT_CONNECTION_ACQUIRED, 1);
+    const bool same = first->conn == second->conn;
+    assert_int_equal(second->reused, same);
+    weir_world_close(world);
+    weir_scold_stop(server);
+    (void)sem_destroy(&s->has_begun);
+    (void)sem_destroy(&s->may_go_on);
+    return same;
+}
+
+static void little_is_left(weir_world *world)
+{
+    script s = {.length = "10000", .says_rest = true};
+
+    assert_true(is_used_again(world, &s));
+    assert_true(world->last_account.rows[WEIR_ROW_UNREAD].received >= REST_OCTETS);
+}
+
+static void much_is_left(weir_world *world)
+{
+    script s = {.length = "10000000"};
+
+    assert_false(is_used_again(world, &s));
+}
+
+/* The loop waits for it for a second, the blocking client not at all. */
+static void rest_does_not_come(weir_world *world)
+{
+    script s = {.length = "10000"};
+
+    assert_false(is_used_again(world, &s));
+}
+
+static const weir_behaviour behaviours[] = {
+    {"a connection is used again behind the little that was left", little_is_left, WEIR_ONLY_H1,
+     NULL},
+    {"a connection with much left of a response is closed", much_is_left, WEIR_ONLY_H1, NULL},
+    {"a connection whose rest does not come is closed", rest_does_not_come, WEIR_ONLY_H1, NULL},
+};
+
+int main(void)
+{
+    return weir_world_run("given_up", behaviours, sizeof(behaviours) / sizeof(behaviours[0]), NULL);
+}
