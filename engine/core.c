@@ -167,6 +167,10 @@ weir_link *weir_core_link(weir_core *core, weir_slot *slot, weir_bin *bin, const
                           weir_status *status)
 {
     const weir_origin_key *key = weir_slot_key(slot);
+    weir_memory memory;
+    if (weir_pool_is_blind(slot) && weir_origins_recall(weir_shared_origins(core->shared), key, &memory)) {
+        weir_pool_recall(core->pool, slot, &memory, 0);
+    }
     weir_link_options options = {
         .allocator = core->allocator,
         .bin = bin,
@@ -196,6 +200,16 @@ void weir_core_opened(weir_core *core, weir_link *link, const weir_facts *facts,
     link->opened_ns = now_ns;
     weir_metrics_opened(&core->metrics);
     weir_pool_ready(core->pool, link->slot, facts, now_ns);
+    weir_core_learned(core, link->slot);
+}
+
+void weir_core_learned(weir_core *core, weir_slot *slot)
+{
+    weir_memory memory;
+
+    if (weir_pool_learned(slot, &memory)) {
+        weir_origins_remember(weir_shared_origins(core->shared), weir_slot_key(slot), &memory);
+    }
 }
 
 void weir_core_closed(weir_core *core, const weir_link *link, const weir_account *account, weir_reason reason,

@@ -19,6 +19,7 @@
 #define BUCKETS              256
 #define ANSWERS_DEFAULT      1024
 #define SESSIONS_DEFAULT     1024
+#define ORIGINS_DEFAULT      1024
 #define TTL_LEAST_SECONDS    1
 #define TTL_MOST_SECONDS     3600
 #define TTL_NEGATIVE_SECONDS 2
@@ -42,6 +43,7 @@ struct weir_shared {
     weir_tls_config *tls;
     atomic_uint_fast64_t tls_number; /* of `tls`, for those who only look whether it is another */
     weir_tls_sessions *sessions;
+    weir_origins *origins;
     weir_list buckets[BUCKETS];
     weir_list used; /* least recently used first */
     size_t count;
@@ -82,8 +84,11 @@ weir_shared *weir_shared_new(const weir_shared_options *given, weir_status *stat
     }
     const size_t sessions = options->tls_sessions != 0 ? options->tls_sessions : SESSIONS_DEFAULT;
     shared->sessions = weir_tls_sessions_new(allocator, sessions);
-    if (shared->sessions == NULL || !weir_mutex_init(&shared->lock)) {
+    shared->origins =
+        weir_origins_new(allocator, options->origins != 0 ? options->origins : ORIGINS_DEFAULT);
+    if (shared->sessions == NULL || shared->origins == NULL || !weir_mutex_init(&shared->lock)) {
         weir_tls_sessions_free(shared->sessions);
+        weir_origins_free(shared->origins);
         weir_release(allocator, shared);
         return NULL;
     }
@@ -111,6 +116,7 @@ void weir_shared_release(weir_shared *shared)
     while (!weir_list_is_empty(&shared->used)) {
         forget(shared, WEIR_CONTAINER_OF(shared->used.next, remembered, used));
     }
+    weir_origins_free(shared->origins);
     weir_tls_sessions_free(shared->sessions);
     weir_tls_config_release(shared->tls);
     weir_mutex_clear(&shared->lock);
@@ -150,6 +156,11 @@ weir_status weir_shared_set_tls(weir_shared *shared, weir_tls_config *config)
     }
     weir_tls_config_release(old);
     return WEIR_OK;
+}
+
+weir_origins *weir_shared_origins(weir_shared *shared)
+{
+    return shared->origins;
 }
 
 weir_tls_sessions *weir_shared_sessions(weir_shared *shared)

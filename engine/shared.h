@@ -9,6 +9,7 @@
 #define WEIR_ENGINE_SHARED_H
 
 #include "engine/dial.h"
+#include "engine/shared_origins.h"
 #include "engine/tls.h"
 #include "weir/shared.h"
 
@@ -19,6 +20,8 @@ weir_tls_config *weir_shared_tls(weir_shared *shared, weir_status *status);
  * before says that it was replaced. */
 uint64_t weir_shared_tls_number(const weir_shared *shared);
 
+/* What is remembered of origins; its own functions lock (see shared_origins.h). */
+weir_origins *weir_shared_origins(weir_shared *shared);
 /* The session store; its own functions lock (see tls_session.h). */
 weir_tls_sessions *weir_shared_sessions(weir_shared *shared);
 

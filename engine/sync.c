@@ -633,6 +633,7 @@ static void close_unpinned(weir_client *client, weir_line *line)
     weir_client_unlock(client);
     weir_line_close(line, weir_now());
     weir_mutex_lock(&client->core_lock);
+    weir_core_learned(&client->core, slot);
     weir_pool_gone(client->core.pool, slot, weir_now());
     if (unfit) {
         weir_client_wake_queued(client);

@@ -277,6 +277,7 @@ void weir_turn_closed(weir_turn *turn, weir_port *port, const weir_account *acco
     weir_core_closed(&turn->core, port->link, account, port->close_reason, turn->now_ns);
     if (port->slot != NULL) {
         weir_slot_set_user(port->slot, NULL);
+        weir_core_learned(&turn->core, port->slot);
         weir_pool_gone(turn->core.pool, port->slot, turn->now_ns);
     }
     free_port(turn, port);

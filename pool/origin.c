@@ -74,6 +74,34 @@ bool weir_origin_key_equal(const weir_origin_key *a, const weir_origin_key *b)
            span_equal(a->socket_path, b->socket_path) && span_equal(a->local, b->local);
 }
 
+size_t weir_origin_key_octets(const weir_origin_key *key)
+{
+    weir_span spans[SPANS];
+    size_t octets = 0;
+    spans_of(key, spans);
+    for (size_t i = 0; i < SPANS; i++) {
+        octets += spans[i].length;
+    }
+    return octets;
+}
+
+void weir_origin_key_copy(weir_origin_key *to, const weir_origin_key *key, uint8_t *room)
+{
+    *to = *key;
+    weir_span *const spans[SPANS] = {&to->host,  &to->zone,        &to->address,
+                                     &to->proxy, &to->socket_path, &to->local};
+    for (size_t i = 0; i < SPANS; i++) {
+        if (spans[i]->length == 0) {
+            *spans[i] = (weir_span){NULL, 0};
+            continue;
+        }
+        memcpy(room, spans[i]->at, spans[i]->length);
+        spans[i]->at = room;
+        room += spans[i]->length;
+    }
+    WEIR_ASSERT(weir_origin_key_equal(to, key));
+}
+
 static void spans_of(const weir_origin_key *key, weir_span spans[SPANS])
 {
     spans[0] = key->host;

@@ -31,4 +31,8 @@ _Static_assert(sizeof(weir_origin_key) == 6 * sizeof(weir_span) + sizeof(uint64_
 uint64_t weir_origin_key_hash(const weir_origin_key *key, uint64_t seed);
 bool weir_origin_key_equal(const weir_origin_key *a, const weir_origin_key *b);
 
+/* Octets of all its spans, and a copy whose spans lie in that much room. */
+size_t weir_origin_key_octets(const weir_origin_key *key);
+void weir_origin_key_copy(weir_origin_key *to, const weir_origin_key *key, uint8_t *room);
+
 #endif

@@ -243,6 +243,40 @@ void weir_pool_gone(weir_pool *pool, weir_slot *slot, weir_time now_ns)
     finish(pool, origin);
 }
 
+bool weir_pool_is_blind(const weir_slot *slot)
+{
+    const weir_origin *origin = slot->origin;
+    return weir_record_protocol(origin) == WEIR_PROTOCOL_ANY ||
+           (weir_record_protocol(origin) == WEIR_H2 && origin->streams == 0) ||
+           origin->horizon.first_ns == 0;
+}
+
+void weir_pool_recall(weir_pool *pool, weir_slot *slot, const weir_memory *memory, weir_time now_ns)
+{
+    begin(pool, now_ns);
+    weir_origin *origin = slot->origin;
+    if (origin->protocol == WEIR_PROTOCOL_ANY) {
+        origin->protocol = memory->protocol;
+    }
+    if (origin->streams == 0) {
+        origin->streams = memory->streams;
+    }
+    if (origin->horizon.first_ns == 0 && origin->horizon.survived_ns == 0) {
+        origin->horizon = memory->horizon;
+        weir_slot_reschedule(pool, origin);
+    }
+    finish(pool, origin);
+}
+
+bool weir_pool_learned(weir_slot *slot, weir_memory *memory)
+{
+    weir_origin *origin = slot->origin;
+    const bool has_news = origin->has_news;
+    origin->has_news = false;
+    *memory = (weir_memory){origin->protocol, origin->streams, origin->horizon};
+    return has_news;
+}
+
 bool weir_pool_is_awaited(const weir_pool *pool, const weir_slot *slot)
 {
     (void)pool;

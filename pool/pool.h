@@ -23,6 +23,7 @@
 #define WEIR_POOL_POOL_H
 
 #include "pool/agenda.h"
+#include "pool/horizon.h"
 #include "pool/origin.h"
 #include "proto/clock.h"
 #include "proto/conn.h"
@@ -82,6 +83,13 @@ typedef struct weir_ticket {
     weir_waited waited;        /* a request leaves this and what follows as it is */
     uint32_t refused;          /* the caller's: how often in a row the peer refused the request unprocessed */
 } weir_ticket;
+
+/* What is worth knowing of an origin before it is dialled: all that one pool may tell another. */
+typedef struct weir_memory {
+    weir_protocol protocol; /* spoken last; ANY: not known */
+    uint32_t streams;       /* HTTP/2: the peer's limit; 0: not known */
+    weir_horizon horizon;
+} weir_memory;
 
 typedef struct weir_pool_options {
     const weir_allocator *allocator;
@@ -163,6 +171,13 @@ void weir_pool_dial_failed(weir_pool *pool, weir_slot *slot, const weir_failure 
 /* The connection of a slot is closed for good (after CLOSE, or by itself). Leases that are left are still to be released.
  * A dial: it was given up, which is nobody's failure; whoever waits for it gets another. */
 void weir_pool_gone(weir_pool *pool, weir_slot *slot, weir_time now_ns);
+
+/* Is nothing known of the origin of a slot, so that it is worth asking others? */
+bool weir_pool_is_blind(const weir_slot *slot);
+/* What others know of it: fills in what the pool does not know by itself. */
+void weir_pool_recall(weir_pool *pool, weir_slot *slot, const weir_memory *memory, weir_time now_ns);
+/* True: there is something new of it since this was answered last, and *memory is all of it. */
+bool weir_pool_learned(weir_slot *slot, weir_memory *memory);
 
 /* Does any ticket wait for this dial? A dial that nobody waits for may be given up or finished. */
 bool weir_pool_is_awaited(const weir_pool *pool, const weir_slot *slot);

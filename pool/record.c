@@ -10,12 +10,8 @@
  */
 #include "pool/pool_common.h"
 
-#include <string.h>
-
 static weir_origin *record_new(weir_pool *pool, const weir_origin_key *key, uint64_t hash);
 static weir_origin *record_find(const weir_pool *pool, const weir_origin_key *key, uint64_t hash);
-static void key_copy(weir_origin *origin, const weir_origin_key *key);
-static size_t key_octets(const weir_origin_key *key);
 static bool is_worth_remembering(const weir_pool *pool, const weir_origin *origin);
 static void forget(weir_pool *pool, weir_origin *origin);
 
@@ -98,12 +94,15 @@ uint32_t weir_record_streams(const weir_pool *pool, const weir_origin *origin)
 
 void weir_record_learn(weir_origin *origin, const weir_facts *facts)
 {
-    if (facts->protocol != WEIR_PROTOCOL_ANY) {
+    if (facts->protocol != WEIR_PROTOCOL_ANY && facts->protocol != origin->protocol) {
         origin->protocol = facts->protocol;
+        origin->has_news = true;
     }
     const bool is_told = facts->protocol == WEIR_H2 && !facts->capacity_assumed;
-    if (is_told && facts->accepting && facts->capacity_streams > 0) {
+    if (is_told && facts->accepting && facts->capacity_streams > 0 &&
+        facts->capacity_streams != origin->streams) {
         origin->streams = facts->capacity_streams;
+        origin->has_news = true;
     }
 }
 
@@ -136,7 +135,8 @@ static weir_origin *record_find(const weir_pool *pool, const weir_origin_key *ke
 
 static weir_origin *record_new(weir_pool *pool, const weir_origin_key *key, uint64_t hash)
 {
-    weir_origin *origin = weir_alloc_zeroed(pool->allocator, sizeof *origin + key_octets(key));
+    weir_origin *origin =
+        weir_alloc_zeroed(pool->allocator, sizeof *origin + weir_origin_key_octets(key));
     if (!origin) {
         return NULL;
     }
@@ -147,35 +147,11 @@ static weir_origin *record_new(weir_pool *pool, const weir_origin_key *key, uint
     for (size_t i = 0; i < WEIR_COUNT_OF(nodes); i++) {
         weir_list_init(nodes[i]);
     }
-    key_copy(origin, key);
+    weir_origin_key_copy(&origin->key, key, origin->octets);
     weir_table_enter(&pool->table, &origin->entry, hash);
     weir_list_push_back(&pool->origins, &origin->link);
     pool->counts.origins++;
     return origin;
-}
-
-static void key_copy(weir_origin *origin, const weir_origin_key *key)
-{
-    uint8_t *at = origin->octets;
-    origin->key = *key;
-    weir_span *const spans[] = {&origin->key.host,  &origin->key.zone,        &origin->key.address,
-                                &origin->key.proxy, &origin->key.socket_path, &origin->key.local};
-    for (size_t i = 0; i < WEIR_COUNT_OF(spans); i++) {
-        if (spans[i]->length == 0) {
-            *spans[i] = (weir_span){NULL, 0};
-            continue;
-        }
-        memcpy(at, spans[i]->at, spans[i]->length);
-        spans[i]->at = at;
-        at += spans[i]->length;
-    }
-    WEIR_ASSERT(weir_origin_key_equal(&origin->key, key));
-}
-
-static size_t key_octets(const weir_origin_key *key)
-{
-    return key->host.length + key->zone.length + key->address.length + key->proxy.length +
-           key->socket_path.length + key->local.length;
 }
 
 static bool is_worth_remembering(const weir_pool *pool, const weir_origin *origin)

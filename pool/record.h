@@ -54,6 +54,7 @@ struct weir_origin {
     weir_time waits_since_ns;
     weir_time waited_ns[WEIR_WAITS]; /* before that, under each reason */
     /* what is remembered */
+    bool has_news;          /* of this, that was not taken yet */
     weir_protocol protocol; /* spoken last; ANY: not known */
     uint32_t streams;       /* HTTP/2: the peer's limit; 0: not known */
     weir_horizon horizon;   /* how long its server lets connections be idle */

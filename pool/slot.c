@@ -444,11 +444,16 @@ static bool was_closed_by_peer(const weir_slot *slot)
     return slot->facts.unfit == WEIR_UNFIT_ENDED || slot->facts.unfit == WEIR_UNFIT_GOAWAY;
 }
 
-/* A nearer horizon is one for all that are idle already. */
 static void learn_of_close(weir_pool *pool, weir_slot *slot, weir_time idle_ns)
 {
     weir_origin *origin = slot->origin;
     weir_horizon_closed(&origin->horizon, idle_ns, pool->now_ns);
+    origin->has_news = true;
+    weir_slot_reschedule(pool, origin);
+}
+
+void weir_slot_reschedule(weir_pool *pool, weir_origin *origin)
+{
     if (weir_horizon_span(&origin->horizon, pool->now_ns) == WEIR_NEVER) {
         return;
     }

@@ -86,6 +86,8 @@ void weir_slot_lease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket);
 /* Ends a lease. A GONE slot without leases left is freed. */
 void weir_slot_unlease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket);
 
+/* The origin's horizon has changed: it is one for all that are idle already. */
+void weir_slot_reschedule(weir_pool *pool, weir_origin *origin);
 /* Takes facts. A capacity that the peer did not tell is taken for no more than its origin told last: what is above that would be
  * refused, as often as a new connection is dialled. */
 void weir_slot_take(weir_slot *slot, const weir_facts *facts);

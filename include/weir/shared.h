@@ -24,6 +24,7 @@ typedef struct weir_shared_options {
     weir_tls_config *tls;            /* held; NULL: the system's roots and the defaults of tls.h */
     uint32_t tls_sessions;           /* remembered: 1024 */
     uint32_t dns_answers;            /* remembered: 1024 */
+    uint32_t origins;                /* remembered (protocol, stream limit, idle horizon): 1024 */
 } weir_shared_options;
 #define WEIR_SHARED_OPTIONS_INIT WEIR_INIT(weir_shared_options)
 

@@ -119,7 +119,48 @@ static void horizon_allows_reuse(weir_world *world)
     assert_int_equal(counts_of(world).dials, 3);
 }
 
+static void one_of_a_herd(weir_user *user, size_t index, void *shared)
+{
+    many *all = shared;
+
+    (void)user;
+    weir_ask ask = weir_world_ask(all->world, "/octets/10");
+    ask.call.pin = WEIR_PROTOCOL_ANY;
+    all->ended[index] = weir_world_fetch(all->world, &ask).ended;
+}
+
+static size_t waited_for(const weir_world *world, const char *why)
+{
+    size_t waited = 0;
+    for (size_t i = 0; i < weir_world_told(world, WEIR_EVENT_WAITING); i++) {
+        waited += strcmp(weir_world_event(world, WEIR_EVENT_WAITING, i)->why, why) == 0;
+    }
+    return waited;
+}
+
+/* Twelve calls at once to an origin of which nothing is known are one handshake. Another client or
+ * loop that shares with the first knows what it learned, and has none of them wait for a probe. */
+static void herd_is_one_handshake(weir_world *world)
+{
+    for (int i = 0; i < 2; i++) {
+        many all = {.world = world};
+        const size_t before = waited_for(world, "alpn_unknown_wait");
+        weir_user_together(weir_world_user(world), 12, one_of_a_herd, &all);
+        for (size_t k = 0; k < 12; k++) {
+            assert_int_equal(all.ended[k], WEIR_END);
+        }
+        assert_int_equal(counts_of(world).dials, 1);
+        /* A loop is told of all twelve before it dials, and asks what others know when it does. */
+        if (i > 0 && world->way.kind == WEIR_USER_BLOCKING) {
+            assert_int_equal(waited_for(world, "alpn_unknown_wait"), before);
+        }
+        weir_world_close(world);
+    }
+}
+
 static const weir_behaviour behaviours[] = {
+    {"a herd is one handshake, and is remembered by those who share", herd_is_one_handshake,
+     WEIR_ONLY_TLS | WEIR_ONLY_H2, NULL},
     {"when a server closes what is idle is learned", horizon_is_learned, 0, NULL},
     {"what is idle for less than was learned is used again", horizon_allows_reuse, 0, NULL},
     {"a connection serves no more requests than it may", requests_are_limited, 0, NULL},
