@@ -11,6 +11,8 @@
 
 static bool fill_pool_options(weir_core *core, weir_pool_options *to, const weir_pool_limits *given);
 static weir_status renew_tls(weir_core *core, weir_exchange *ex);
+static void warm(weir_core *core, weir_exchange *ex, const weir_origin_key *key, weir_time now_ns);
+static void warmed(weir_exchange *ex);
 static void refused(weir_exchange *ex, const weir_failure *failure);
 static void count_ended(weir_core *core, weir_exchange *ex, weir_time now_ns);
 
@@ -95,6 +97,10 @@ void weir_core_place(weir_core *core, weir_exchange *ex, weir_time now_ns)
     } else if (ex->call.deadline_ns <= now_ns) {
         status = WEIR_E_DEADLINE_TOTAL;
     } else {
+        if (ex->warms > 0) {
+            warm(core, ex, &key, now_ns);
+            return;
+        }
         if (ex->candidates != NULL) {
             weir_core_explain(core, ex, now_ns);
         }
@@ -113,6 +119,10 @@ void weir_core_granted(weir_core *core, weir_exchange *ex, weir_time now_ns)
 {
     (void)core;
     (void)now_ns;
+    if (ex->warms > 0 && ex->wish.state == WEIR_WARMTH_ENDED) {
+        warmed(ex);
+        return;
+    }
     if (ex->ticket.state == WEIR_TICKET_LEASED) {
         ex->state = WEIR_EXCHANGE_PLACED;
     } else if (ex->ticket.state == WEIR_TICKET_REFUSED) {
@@ -134,6 +144,9 @@ void weir_core_bounced(weir_core *core, weir_exchange *ex, const weir_facts *fac
 
 void weir_core_leave(weir_core *core, weir_exchange *ex, weir_time now_ns)
 {
+    if (ex->wish.state != WEIR_WARMTH_IDLE) {
+        weir_pool_cool(core->pool, &ex->wish, now_ns);
+    }
     if (ex->ticket.state == WEIR_TICKET_LEASED && ex->failure.status == WEIR_E_MISDIRECTED) {
         weir_pool_misdirected(core->pool, &ex->ticket, now_ns);
     }
@@ -338,6 +351,37 @@ static weir_status renew_tls(weir_core *core, weir_exchange *ex)
         ex->tls = tls;
     }
     return status;
+}
+
+static void warm(weir_core *core, weir_exchange *ex, const weir_origin_key *key, weir_time now_ns)
+{
+    const weir_status status = weir_pool_warm(core->pool, key, ex->warms, &ex->wish, now_ns);
+
+    if (status == WEIR_AGAIN) {
+        weir_exchange_queued(ex, now_ns);
+    } else if (ex->wish.state == WEIR_WARMTH_ENDED) {
+        warmed(ex);
+    } else {
+        const weir_failure failure = {.status = status, .tls_alert = -1, .offset = WEIR_UNKNOWN};
+        refused(ex, &failure);
+    }
+}
+
+/* The wish ended: with as many connections as it wanted, as a limit allows, or with why there are none. */
+static void warmed(weir_exchange *ex)
+{
+    weir_failure failure = ex->wish.failure;
+
+    if (failure.status == WEIR_OK && ex->wish.reason == WEIR_REASON_FAILED) {
+        failure.status = WEIR_E_CLOSED_EARLY;
+    }
+    if (failure.status != WEIR_OK) {
+        refused(ex, &failure);
+        return;
+    }
+    ex->state = WEIR_EXCHANGE_ENDED;
+    ex->response_ended = true; /* there is none, and nothing more follows */
+    ex->news |= WEIR_NEWS_OVER;
 }
 
 static void refused(weir_exchange *ex, const weir_failure *failure)

@@ -37,6 +37,10 @@ weir_exchange *weir_exchange_new(const weir_exchange_options *options, const wei
         *status = WEIR_E_INVALID;
         return NULL;
     }
+    if (options->warms > 0) {
+        copy.method = WEIR_SPAN("GET"); /* it is never sent */
+        copy.body.kind = WEIR_BODY_NONE;
+    }
     weir_exchange *ex = weir_alloc_zeroed(options->allocator, sizeof(*ex));
     if (ex == NULL) {
         *status = WEIR_E_NOMEM;
@@ -64,6 +68,8 @@ weir_exchange *weir_exchange_new(const weir_exchange_options *options, const wei
     weir_list_init(&ex->news_place);
     weir_list_init(&ex->ticket.link);
     weir_list_init(&ex->ticket.granted);
+    weir_warmth_init(&ex->wish);
+    ex->warms = options->warms;
     if (ex->call.explain) {
         ex->candidates = weir_alloc(ex->allocator, WEIR_CANDIDATES_LIMIT * sizeof(*ex->candidates));
     }

@@ -127,6 +127,8 @@ struct weir_exchange {
 
     /* Where it is. */
     weir_ticket ticket;
+    uint32_t warms;        /* it is no request but a wish for connections that could carry so many; 0: a request */
+    weir_warmth wish;
     weir_link *link;
     weir_stream *stream;
     weir_list link_place;  /* in its link's list of exchanges (the front end's) */
@@ -208,6 +210,7 @@ typedef struct weir_exchange_options {
     void *user;
     uint64_t id;
     weir_tls_config *tls; /* default for https */
+    uint32_t warms;       /* see weir_exchange.warms */
     const weir_observer *observer; /* of a call that brings none; may be NULL */
     weir_time now_ns;
 } weir_exchange_options;

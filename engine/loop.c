@@ -15,6 +15,8 @@
 #define TURN_OCTETS ((size_t)1 << 20)
 #define ROUNDS_LIMIT 64
 
+static weir_status begin_exchange(weir_loop *loop, const weir_request *request, const weir_call *call,
+                                  weir_exchange_options asked, weir_exchange **exchange);
 static weir_status loop_response(weir_exchange *ex);
 static weir_status loop_read(weir_exchange *ex, uint8_t *to, size_t room, size_t *octets);
 static weir_status loop_write(weir_exchange *ex, weir_span octets, size_t *taken);
@@ -117,11 +119,29 @@ void weir_loop_free(weir_loop *loop)
 weir_status weir_loop_submit(weir_loop *loop, const weir_request *request, const weir_call *call, void *user,
                              weir_exchange **exchange)
 {
+    const weir_exchange_options options = {.user = user};
+
+    return begin_exchange(loop, request, call, options, exchange);
+}
+
+weir_status weir_loop_preconnect(weir_loop *loop, const weir_request *request, const weir_call *call,
+                                 uint32_t exchanges, void *user, weir_exchange **exchange)
+{
+    const weir_exchange_options options = {.user = user, .warms = exchanges};
+
+    *exchange = NULL;
+    return exchanges > 0 ? begin_exchange(loop, request, call, options, exchange) : WEIR_E_INVALID;
+}
+
+static weir_status begin_exchange(weir_loop *loop, const weir_request *request, const weir_call *call,
+                                  weir_exchange_options asked, weir_exchange **exchange)
+{
     weir_exchange_options options = {
         .allocator = loop->allocator,
         .front = &front,
         .owner = loop,
-        .user = user,
+        .user = asked.user,
+        .warms = asked.warms,
         .id = loop->turn.core.next_exchange++,
         .observer = loop->observed_as_records ? &loop->record_observer : NULL,
         .now_ns = weir_now(),

@@ -15,6 +15,8 @@
 #define PROBE_AFTER_NS (WEIR_NS_PER_MS)
 #define WAKES 32
 
+static weir_status perform(weir_client *client, const weir_request *request, const weir_call *call, uint32_t warms,
+                           weir_exchange **exchange);
 static weir_status sync_response(weir_exchange *ex);
 static weir_status sync_read(weir_exchange *ex, uint8_t *to, size_t room, size_t *octets);
 static weir_status sync_write(weir_exchange *ex, weir_span octets, size_t *taken);
@@ -120,10 +122,31 @@ void weir_client_free(weir_client *client)
 weir_status weir_client_call(weir_client *client, const weir_request *request, const weir_call *call,
                              weir_exchange **exchange)
 {
+    return perform(client, request, call, 0, exchange);
+}
+
+weir_status weir_client_preconnect(weir_client *client, const weir_request *request, const weir_call *call,
+                                   uint32_t exchanges)
+{
+    weir_exchange *ex = NULL;
+
+    if (exchanges == 0) {
+        return WEIR_E_INVALID;
+    }
+    const weir_status status = perform(client, request, call, exchanges, &ex);
+    weir_exchange_free(ex);
+    return status;
+}
+
+/* A call; or, if it `warms`, the wish for connections without one. */
+static weir_status perform(weir_client *client, const weir_request *request, const weir_call *call, uint32_t warms,
+                           weir_exchange **exchange)
+{
     weir_exchange_options options = {
         .allocator = client->allocator,
         .front = &front,
         .owner = client,
+        .warms = warms,
         .now_ns = weir_now(),
     };
     weir_status status = WEIR_OK;
@@ -219,6 +242,13 @@ void weir_client_settle(weir_client *client)
             /* Its own thread takes it over: the exchange is nobody else's. */
             weir_exchange *ex = WEIR_CONTAINER_OF(action.ticket, weir_exchange, ticket);
             weir_seat *seat = atomic_load(&ex->sits);
+            if (seat != NULL) {
+                weir_client_wake_later(client, seat);
+            }
+            break;
+        }
+        case WEIR_ACTION_WARMED: {
+            weir_seat *seat = atomic_load(&WEIR_CONTAINER_OF(action.wish, weir_exchange, wish)->sits);
             if (seat != NULL) {
                 weir_client_wake_later(client, seat);
             }

@@ -15,6 +15,7 @@
 
 typedef enum dial_end { DIAL_READY, DIAL_FAILED, DIAL_LEFT } dial_end;
 
+static weir_exchange *cause_of(const weir_action *action);
 static weir_line *new_line(weir_client *client, weir_action *action, weir_status *status);
 static void give(weir_line *line, weir_seat *seat);
 static weir_line *take_dial(weir_client *client, weir_seat *seat);
@@ -62,14 +63,13 @@ void weir_client_dial(weir_client *client, weir_action *action)
 {
     weir_failure failure = {.tls_alert = -1, .offset = WEIR_UNKNOWN};
 
-    WEIR_ASSERT(action->ticket != NULL && action->ticket->state == WEIR_TICKET_WAITING);
     weir_line *line = new_line(client, action, &failure.status);
     if (line == NULL) {
         weir_pool_dial_failed(client->core.pool, action->slot, &failure, weir_now());
         weir_client_wake_queued(client);
         return;
     }
-    weir_exchange *cause = WEIR_CONTAINER_OF(action->ticket, weir_exchange, ticket);
+    weir_exchange *cause = cause_of(action);
     weir_seat *seat = atomic_load(&cause->sits);
     WEIR_ASSERT(seat != NULL); /* it is inside a call, or its ticket would not wait */
     if (seat->is_dialing || !weir_list_is_empty(&seat->dials)) {
@@ -120,9 +120,20 @@ void weir_line_close(weir_line *line, weir_time now_ns)
     weir_release(client->allocator, line);
 }
 
+/* Whose ticket or wish a dial is for: it waits, or the dial would not have been ordered. */
+static weir_exchange *cause_of(const weir_action *action)
+{
+    if (action->ticket != NULL) {
+        WEIR_ASSERT(action->ticket->state == WEIR_TICKET_WAITING);
+        return WEIR_CONTAINER_OF(action->ticket, weir_exchange, ticket);
+    }
+    WEIR_ASSERT(action->wish != NULL && action->wish->state == WEIR_WARMTH_WAITING);
+    return WEIR_CONTAINER_OF(action->wish, weir_exchange, wish);
+}
+
 static weir_line *new_line(weir_client *client, weir_action *action, weir_status *status)
 {
-    const weir_exchange *cause = WEIR_CONTAINER_OF(action->ticket, weir_exchange, ticket);
+    const weir_exchange *cause = cause_of(action);
     weir_line *line = weir_alloc_zeroed(client->allocator, sizeof(*line));
     weir_line_dial *dial = weir_alloc_zeroed(client->allocator, sizeof(*dial));
 
@@ -316,6 +327,10 @@ static bool begin_dial(weir_line *line, weir_exchange *ex, weir_status *status)
     }
     *status = WEIR_E_NOMEM;
     line->dial->dialing = weir_dialing_new(&client->core, line->link, ex, weir_now());
+    if (line->dial->dialing != NULL && ex->warms > 0) {
+        weir_dialing_orphan(line->dial->dialing); /* a wish has several: it is told of none, and of the end of all */
+        weir_exchange_set_phase(ex, WEIR_PHASE_QUEUE, weir_now());
+    }
     if (line->dial->dialing != NULL && weir_dialing_needs_lookup(line->dial->dialing)) {
         line->dial->channel = weir_channel_new(&channel, status);
         if (line->dial->channel == NULL) {

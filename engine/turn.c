@@ -523,6 +523,14 @@ static bool act_on_pool(weir_turn *turn)
             }
             break;
         }
+        case WEIR_ACTION_WARMED: {
+            weir_exchange *ex = WEIR_CONTAINER_OF(action.wish, weir_exchange, wish);
+            weir_core_granted(&turn->core, ex, turn->now_ns);
+            if (weir_list_is_empty(&ex->news_place)) {
+                weir_list_push_back(&turn->news, &ex->news_place);
+            }
+            break;
+        }
         case WEIR_ACTION_TELL:
             weir_exchange_tell_waiting(of_ticket(action.ticket), turn->now_ns);
             note(turn, of_ticket(action.ticket));
@@ -543,6 +551,7 @@ static bool act_on_pool(weir_turn *turn)
 static void dial(weir_turn *turn, weir_action *action)
 {
     weir_exchange *cause = action->ticket != NULL ? of_ticket(action->ticket) : NULL;
+    weir_exchange *limits = action->wish != NULL ? WEIR_CONTAINER_OF(action->wish, weir_exchange, wish) : cause;
     weir_failure failure = {.status = WEIR_E_NOMEM, .tls_alert = -1, .offset = WEIR_UNKNOWN};
     weir_port *port = weir_alloc_zeroed(turn->core.allocator, sizeof(*port));
 
@@ -561,10 +570,14 @@ static void dial(weir_turn *turn, weir_action *action)
     port->slot = action->slot;
     port->timer.is_port = true;
     weir_list_push_back(&turn->ports, &port->place);
-    port->link = weir_core_link(&turn->core, action->slot, &turn->bin, cause, &failure.status);
+    port->link = weir_core_link(&turn->core, action->slot, &turn->bin, limits, &failure.status);
     if (port->link != NULL) {
         port->link->driver = port;
-        port->dialing = weir_dialing_new(&turn->core, port->link, cause, turn->now_ns);
+        port->dialing = weir_dialing_new(&turn->core, port->link, limits, turn->now_ns);
+        if (port->dialing != NULL && action->wish != NULL) {
+            weir_exchange_set_phase(limits, WEIR_PHASE_QUEUE, turn->now_ns);
+            weir_dialing_orphan(port->dialing); /* a wish has several: it is told of none, and of the end of all */
+        }
         failure.status = WEIR_E_NOMEM;
     }
     if (port->dialing == NULL) {

@@ -11,12 +11,22 @@ typedef struct plan {
     weir_reason why_none; /* if no dial is worth while */
 } plan;
 
+static weir_decision decide_waiting(const weir_situation *s);
+static weir_decision decide_warm(const weir_situation *s, weir_decision waiting);
+static weir_reason why_not_warm(const weir_situation *s);
 static uint32_t streams_each(const weir_situation *s);
 static plan plan_dials(const weir_situation *s);
 static uint32_t dial_room(const weir_situation *s);
 static weir_reason why_no_room(const weir_situation *s);
 
 weir_decision weir_decide(const weir_situation *s)
+{
+    const weir_decision decision = decide_waiting(s);
+    return decision.kind == WEIR_DECIDE_WAIT && s->warm > 0 ? decide_warm(s, decision) : decision;
+}
+
+/* Those who wait come first. */
+static weir_decision decide_waiting(const weir_situation *s)
 {
     if (s->waiting == 0) {
         return (weir_decision){WEIR_DECIDE_WAIT, WEIR_REASON_NONE};
@@ -38,6 +48,40 @@ weir_decision weir_decide(const weir_situation *s)
         return (weir_decision){WEIR_DECIDE_EVICT, WEIR_REASON_TOTAL_LIMIT};
     }
     return (weir_decision){WEIR_DECIDE_WAIT, WEIR_REASON_TOTAL_LIMIT};
+}
+
+/* Nothing is closed for a wish, and where a limit is in the way it has what it can have. */
+static weir_decision decide_warm(const weir_situation *s, weir_decision waiting)
+{
+    const uint64_t each = streams_each(s);
+    if (s->ready * each >= s->warm) {
+        return (weir_decision){WEIR_DECIDE_WARMED, WEIR_REASON_NONE};
+    }
+    const bool probes = s->protocol == WEIR_PROTOCOL_ANY && s->dialing > 0;
+    if (probes || ((uint64_t)s->ready + s->dialing) * each >= s->warm) {
+        return waiting;
+    }
+    /* With nobody waiting there is no pause: the wish is somebody's own decision. */
+    const bool pauses = s->backing_off && s->waiting > 0;
+    const weir_reason why_not = why_not_warm(s);
+    if (why_not == WEIR_REASON_NONE && !pauses) {
+        return (weir_decision){WEIR_DECIDE_WARM, WEIR_REASON_DIALING};
+    }
+    return s->dialing > 0 || pauses ? waiting : (weir_decision){WEIR_DECIDE_WARMED, why_not};
+}
+
+static weir_reason why_not_warm(const weir_situation *s)
+{
+    if (dial_room(s) == 0) {
+        return why_no_room(s);
+    }
+    if (s->total >= s->total_limit) {
+        return WEIR_REASON_TOTAL_LIMIT;
+    }
+    if (s->others_first) {
+        return WEIR_REASON_BEHIND_OTHERS;
+    }
+    return s->warm_dials == 0 ? WEIR_REASON_FAILED : WEIR_REASON_NONE;
 }
 
 uint32_t weir_decide_dials(const weir_situation *s)

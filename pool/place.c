@@ -12,6 +12,7 @@
  * and an idle connection is left only if enough others are on their way out.
  */
 #include "pool/pause.h"
+#include "pool/warm.h"
 
 /* How long a ticket waits for a place in the whole pool before a busy origin has to give one up. */
 #define PATIENCE_NS WEIR_NS_PER_SECOND
@@ -114,6 +115,12 @@ weir_reason weir_place_settle(weir_pool *pool, weir_origin *origin)
         case WEIR_DECIDE_EVICT:
             evict(pool);
             break;
+        case WEIR_DECIDE_WARM:
+            (void)weir_warm_dial(pool, origin);
+            break;
+        case WEIR_DECIDE_WARMED:
+            weir_warm_served(pool, origin, decision.reason);
+            break;
         case WEIR_DECIDE_WAIT:
             wait_for(pool, origin, weir_decide_dials(&situation), decision.reason);
             return decision.reason;
@@ -208,7 +215,7 @@ void weir_place_check(const weir_pool *pool, const weir_origin *origin)
     WEIR_ASSERT(origin->retry.entered == (decision.reason == WEIR_REASON_BACK_OFF) ||
                 pool->now_ns >= origin->retry_at_ns);
     WEIR_ASSERT(origin->unawaited_dials ==
-                (origin->tickets == 0 ? origin->slots_in[WEIR_SLOT_DIALING] : 0));
+                (weir_record_is_asked(origin) ? 0 : origin->slots_in[WEIR_SLOT_DIALING]));
 }
 
 bool weir_place_must_yield(const weir_pool *pool, const weir_slot *slot)
@@ -225,9 +232,12 @@ static weir_situation gather(const weir_pool *pool, const weir_origin *origin)
 {
     const weir_pool_options *options = &pool->options;
     const weir_origin *first = first_hungry(pool, NULL);
+    const weir_warmth *wish = weir_warm_first(origin);
     return (weir_situation){
         .protocol = weir_record_protocol(origin),
         .waiting = origin->tickets,
+        .warm = wish ? wish->exchanges : 0,
+        .warm_dials = wish ? wish->dials_left : 0,
         .available = origin->available,
         .dialing = origin->slots_in[WEIR_SLOT_DIALING],
         .ready = origin->slots_in[WEIR_SLOT_READY],
@@ -348,7 +358,7 @@ static void stand_in_line(weir_pool *pool, weir_origin *origin, uint32_t wanted)
 /* Dials that nobody waits for may finish, but not while others need their place. */
 static void note_unawaited(weir_pool *pool, weir_origin *origin)
 {
-    const uint32_t dials = origin->tickets == 0 ? origin->slots_in[WEIR_SLOT_DIALING] : 0;
+    const uint32_t dials = weir_record_is_asked(origin) ? 0 : origin->slots_in[WEIR_SLOT_DIALING];
     pool->unawaited_dials += dials;
     pool->unawaited_dials -= origin->unawaited_dials;
     origin->unawaited_dials = dials;

@@ -8,6 +8,7 @@
  * their contract: shutdown, drain(NULL), check.
  */
 #include "pool/pause.h"
+#include "pool/warm.h"
 
 #include <string.h>
 
@@ -36,7 +37,7 @@ weir_pool *weir_pool_new(const weir_pool_options *options, weir_status *status)
     pool->random = options->seed;
     pool->slot_ids = options->first_number;
     weir_list *const lists[] = {
-        &pool->origins, &pool->remembered, &pool->hungry,    &pool->slots,     &pool->ghosts,
+        &pool->origins, &pool->warmed, &pool->remembered, &pool->hungry,    &pool->slots,     &pool->ghosts,
         &pool->idle,    &pool->told,       &pool->unawaited, &pool->unsettled, &pool->orders};
     for (size_t i = 0; i < WEIR_COUNT_OF(lists); i++) {
         weir_list_init(lists[i]);
@@ -76,6 +77,52 @@ weir_status weir_pool_request(weir_pool *pool, const weir_origin_key *key, weir_
     const weir_status status = admit(pool, origin, ticket);
     leave(pool, origin);
     return status;
+}
+
+void weir_warmth_init(weir_warmth *wish)
+{
+    weir_list_init(&wish->link);
+    weir_list_init(&wish->told);
+}
+
+weir_status weir_pool_warm(weir_pool *pool, const weir_origin_key *key, uint32_t exchanges, weir_warmth *wish,
+                           weir_time now_ns)
+{
+    WEIR_ASSERT(wish->state != WEIR_WARMTH_WAITING);
+    WEIR_ASSERT(exchanges > 0);
+    begin(pool, now_ns);
+    if (pool->is_shut) {
+        return WEIR_E_CLOSED;
+    }
+    if (pool->wishes >= pool->options.tickets) {
+        return WEIR_E_QUEUE_FULL;
+    }
+    weir_origin *origin = weir_record_get(pool, key);
+    if (!origin) {
+        return WEIR_E_NOMEM;
+    }
+    wish->exchanges = exchanges;
+    wish->dials_left = exchanges;
+    weir_warm_enter(pool, origin, wish);
+    weir_place_settle(pool, origin);
+    weir_place_balance(pool, origin);
+    weir_status status = WEIR_AGAIN;
+    if (wish->state == WEIR_WARMTH_ENDED) {
+        weir_list_remove(&wish->told); /* the caller learns it from this call */
+        status = wish->failure.status;
+    }
+    leave(pool, origin);
+    return status;
+}
+
+void weir_pool_cool(weir_pool *pool, weir_warmth *wish, weir_time now_ns)
+{
+    begin(pool, now_ns);
+    weir_origin *origin = wish->origin;
+    weir_warm_leave(pool, wish);
+    if (origin) {
+        finish(pool, origin);
+    }
 }
 
 void weir_pool_abandon(weir_pool *pool, weir_ticket *ticket, weir_time now_ns)
@@ -280,7 +327,7 @@ bool weir_pool_learned(weir_slot *slot, weir_memory *memory)
 bool weir_pool_is_awaited(const weir_pool *pool, const weir_slot *slot)
 {
     (void)pool;
-    return slot->state == WEIR_SLOT_DIALING && slot->origin->tickets > 0;
+    return slot->state == WEIR_SLOT_DIALING && weir_record_is_asked(slot->origin);
 }
 
 weir_ticket *weir_pool_next_waiting(const weir_slot *slot, const weir_ticket *after)
@@ -313,9 +360,15 @@ bool weir_pool_next_action(weir_pool *pool, weir_action *action)
         weir_slot *slot = WEIR_CONTAINER_OF(pool->orders.next, weir_slot, queue);
         weir_list_remove(&slot->queue);
         *action = (weir_action){slot->order_kind, slot->ticket, slot, slot->order_reason,
-                                slot->order_unfit};
+                                slot->order_unfit, slot->wish};
         pool->counts.dials += slot->order_kind == WEIR_ACTION_DIAL;
         slot->order_kind = WEIR_ACTION_NONE;
+        return true;
+    }
+    if (!weir_list_is_empty(&pool->warmed)) {
+        weir_warmth *wish = WEIR_CONTAINER_OF(pool->warmed.next, weir_warmth, told);
+        weir_list_remove(&wish->told);
+        *action = (weir_action){.kind = WEIR_ACTION_WARMED, .reason = wish->reason, .wish = wish};
         return true;
     }
     *action = (weir_action){.kind = WEIR_ACTION_NONE};
@@ -376,6 +429,7 @@ void weir_pool_shutdown(weir_pool *pool, weir_time now_ns)
             weir_place_refuse(pool, WEIR_CONTAINER_OF(origin->waiting.next, weir_ticket, link),
                               &failure);
         }
+        weir_warm_refuse_all(pool, origin, &failure);
         weir_drain_origin(pool, origin, WEIR_REASON_SHUTDOWN);
         weir_place_settle(pool, origin);
         weir_record_settle(pool, origin);
@@ -556,6 +610,7 @@ static void fail_dial(weir_pool *pool, weir_slot *slot, const weir_failure *fail
     weir_origin *origin = slot->origin;
     const uint64_t order = slot->order;
     weir_place_refuse_hopeless(pool, slot, failure);
+    weir_warm_refuse_all(pool, origin, failure);
     weir_slot_bury(pool, slot);
     weir_record_failed(pool, origin, order);
 }

@@ -91,6 +91,20 @@ typedef struct weir_memory {
     weir_horizon horizon;
 } weir_memory;
 
+typedef enum weir_warmth_state { WEIR_WARMTH_IDLE = 0, WEIR_WARMTH_WAITING, WEIR_WARMTH_ENDED } weir_warmth_state;
+
+/* A wish for warm connections. Zero-initialise and weir_warmth_init() once; all members are the pool's. */
+typedef struct weir_warmth {
+    weir_warmth_state state;
+    weir_origin *origin;
+    weir_list link;       /* the origin's wishes, in order */
+    weir_list told;       /* the pool's list of those that ended and were not pulled yet */
+    uint32_t exchanges;
+    uint32_t dials_left;
+    weir_reason reason;   /* ENDED with fewer: why; FAILED with failure.status OK: what was dialled did not stay */
+    weir_failure failure; /* ENDED: of a dial */
+} weir_warmth;
+
 typedef struct weir_pool_options {
     const weir_allocator *allocator;
     uint64_t seed;                   /* of the hash and the jitter */
@@ -113,7 +127,8 @@ typedef enum weir_action_kind {
     WEIR_ACTION_REFUSE, /* `ticket`, which was WAITING, is REFUSED with ticket->failure */
     WEIR_ACTION_TELL,   /* `ticket`, which is WAITING, waits for another reason than it was told last: `reason` */
     WEIR_ACTION_DIAL,   /* dial a connection for `slot`; ends in weir_pool_ready() or weir_pool_dial_failed() */
-    WEIR_ACTION_CLOSE   /* close `slot`, which is idle or a dial that nobody waits for; ends in weir_pool_gone() */
+    WEIR_ACTION_CLOSE,  /* close `slot`, which is idle or a dial that nobody waits for; ends in weir_pool_gone() */
+    WEIR_ACTION_WARMED  /* `wish`, which was WAITING, is ENDED */
 } weir_action_kind;
 
 typedef struct weir_action {
@@ -122,6 +137,7 @@ typedef struct weir_action {
     weir_slot *slot;     /* DIAL, CLOSE */
     weir_reason reason;  /* of a CLOSE, a GRANT, a TELL */
     bool unfit;          /* of a CLOSE: the connection ended by itself; its origin may pause */
+    weir_warmth *wish;   /* WARMED; for DIAL, whose `ticket` is NULL then, the wish that caused it */
 } weir_action;
 
 weir_pool *weir_pool_new(const weir_pool_options *options, weir_status *status);
@@ -133,6 +149,18 @@ void weir_pool_free(weir_pool *pool);
  * WEIR_E_QUEUE_FULL, WEIR_E_NOMEM, WEIR_E_CLOSED: not linked. The key is *borrowed*.
  */
 weir_status weir_pool_request(weir_pool *pool, const weir_origin_key *key, weir_ticket *ticket, weir_time now_ns);
+
+/*
+ * Wishes for connections that could carry so many exchanges at once, busy and idle ones counted: HTTP/1.1 one each, HTTP/2 as many as
+ * such a connection is expected to take. Never closes anything for it and never exceeds a limit: where a limit is in the way it ends
+ * with fewer, and says why. WEIR_OK: they are there. WEIR_AGAIN: WAITING, WARMED follows. WEIR_E_QUEUE_FULL (as many wishes as
+ * tickets may wait), WEIR_E_NOMEM, WEIR_E_CLOSED, or why it ended at once. The key is *borrowed*.
+ */
+void weir_warmth_init(weir_warmth *wish);
+weir_status weir_pool_warm(weir_pool *pool, const weir_origin_key *key, uint32_t exchanges, weir_warmth *wish,
+                           weir_time now_ns);
+/* Takes it back; dials that were begun go on. */
+void weir_pool_cool(weir_pool *pool, weir_warmth *wish, weir_time now_ns);
 
 /* Leaves the queue (WAITING), or takes back a grant or refusal that was not pulled yet. LEASED: as release. */
 void weir_pool_abandon(weir_pool *pool, weir_ticket *ticket, weir_time now_ns);

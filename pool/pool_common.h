@@ -49,6 +49,8 @@ struct weir_pool {
     uint32_t drained;    /* that some drain was told of, until GONE */
     uint32_t tickets;    /* waiting in queues */
     uint32_t paused;     /* tickets that wait outside of them */
+    uint32_t wishes;     /* for warm connections, waiting */
+    weir_list warmed;    /* those that ended, to be pulled */
     weir_agenda agenda;
     weir_list told;          /* tickets with a GRANT or REFUSE to be pulled */
     weir_list orders;        /* slots with a DIAL or CLOSE to be pulled */

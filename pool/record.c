@@ -39,9 +39,14 @@ weir_origin *weir_record_find(const weir_pool *pool, const weir_origin_key *key)
     return record_find(pool, key, weir_origin_key_hash(key, pool->options.seed));
 }
 
+bool weir_record_is_asked(const weir_origin *origin)
+{
+    return origin->tickets > 0 || !weir_list_is_empty(&origin->wishes);
+}
+
 void weir_record_settle(weir_pool *pool, weir_origin *origin)
 {
-    if (origin->tickets > 0 || origin->connections > 0 || origin->ghosts > 0 ||
+    if (weir_record_is_asked(origin) || origin->connections > 0 || origin->ghosts > 0 ||
         !weir_list_is_empty(&origin->paused) || !weir_list_is_empty(&origin->remembered)) {
         return;
     }
@@ -64,6 +69,7 @@ void weir_record_free(weir_pool *pool, weir_origin *origin)
     WEIR_ASSERT(weir_list_is_empty(&origin->paused));
     WEIR_ASSERT(origin->connections == 0);
     WEIR_ASSERT(origin->ghosts == 0);
+    WEIR_ASSERT(weir_list_is_empty(&origin->wishes));
     WEIR_ASSERT(weir_list_is_empty(&origin->unsettled));
     if (!weir_list_is_empty(&origin->remembered)) {
         forget(pool, origin);
@@ -143,7 +149,7 @@ static weir_origin *record_new(weir_pool *pool, const weir_origin_key *key, uint
     weir_list *const nodes[] = {&origin->link,    &origin->unawaited,  &origin->unsettled,
                                 &origin->dials,   &origin->remembered, &origin->hungry,
                                 &origin->waiting, &origin->slots,      &origin->shared,
-                                &origin->spare,   &origin->paused};
+                                &origin->spare,   &origin->paused,     &origin->wishes};
     for (size_t i = 0; i < WEIR_COUNT_OF(nodes); i++) {
         weir_list_init(nodes[i]);
     }

@@ -34,6 +34,7 @@ struct weir_origin {
     weir_list unsettled;   /* those whose situation another's decision has changed */
     weir_list paused;      /* tickets that wait outside the queue for now (pause.h) */
     weir_list waiting;     /* tickets, in the order of their first request */
+    weir_list wishes;      /* for warm connections, in order */
     weir_list slots;       /* until GONE */
     weir_list shared;      /* READY slots with leases and room, the last used first */
     weir_list spare;       /* READY slots without leases, with room, the last used first */
@@ -71,6 +72,8 @@ struct weir_origin {
 /* The origin of a key, made if it is not there; NULL: no memory. */
 weir_origin *weir_record_get(weir_pool *pool, const weir_origin_key *key);
 weir_origin *weir_record_find(const weir_pool *pool, const weir_origin_key *key);
+/* Does any ticket or wish wait here? */
+bool weir_record_is_asked(const weir_origin *origin);
 /* After a call: remembers an origin that has become bare, or frees it. */
 void weir_record_settle(weir_pool *pool, weir_origin *origin);
 /* Frees a bare one. */

@@ -57,7 +57,9 @@ weir_slot *weir_slot_new(weir_pool *pool, weir_origin *origin, weir_ticket *tick
     WEIR_ASSERT(origin->connections <= pool->options.connections_per_origin);
     weir_list_push_back(&origin->dials, &slot->available);
     slot->ticket = ticket;
-    ticket->dial = slot;
+    if (ticket) {
+        ticket->dial = slot;
+    }
     order_action(pool, slot, WEIR_ACTION_DIAL);
     return slot;
 }
@@ -300,7 +302,7 @@ static weir_slot_state standing(const weir_slot *slot)
 /* Its origin will be asked no more, and whoever asked was served. */
 static bool ends_with_origin(const weir_slot *slot)
 {
-    return slot->origin->ends != WEIR_REASON_NONE && slot->origin->tickets == 0;
+    return slot->origin->ends != WEIR_REASON_NONE && !weir_record_is_asked(slot->origin);
 }
 
 /* It ends by itself, and not because the pool will have it so. */
@@ -347,6 +349,7 @@ static void enter(weir_pool *pool, weir_slot *slot, weir_slot_state state)
     WEIR_ASSERT(edges[slot->state] >> state & 1);
     if (slot->state == WEIR_SLOT_DIALING) {
         detach_ticket(pool, slot);
+        slot->wish = NULL;
     }
     pool->slots_in[slot->state]--;
     slot->origin->slots_in[slot->state]--;

@@ -55,6 +55,7 @@ struct weir_slot {
     weir_time rested_ns; /* how long it was idle before its first lease since; 0: that says nothing any more */
     weir_time ends_at_ns; /* from when on it takes no more: too old, or told to retire; WEIR_NEVER */
     weir_ticket *ticket; /* while DIALING: the one that it is dialled for; NULL when that left */
+    weir_warmth *wish;   /* while DIALING: the wish that it is dialled for; NULL when that left */
     weir_list leased;    /* its tickets */
     weir_list link;      /* the pool's slots in order of creation; GONE: its ghosts */
     weir_list sibling;   /* the origin's slots */

@@ -79,6 +79,20 @@ WEIR_API weir_status weir_client_call(weir_client *client, const weir_request *r
 WEIR_API weir_time weir_client_maintain(weir_client *client);
 
 /*
+ * Pre-connects: brings an origin to connections that could carry `exchanges` at once, without sending a request. Busy and idle ones
+ * count: HTTP/1.1 one each, HTTP/2 as many as its peer allows streams (100 before that is known); where ALPN decides, one is made
+ * first and shows what is needed. Of `request` only the URL or its parts matter, of `call` what shapes the connection (tls, pin,
+ * connect_to), its limits for each dial (dns_ns, connect_ns, tls_ns) and for the whole (queue_ns, deadline_ns), token and observer.
+ *
+ * Waits until they are there; this thread dials them one after the other. Nothing is closed for them, no limit is exceeded: where one
+ * is in the way it is content with what there is (weir_client_counts()). What nobody uses is closed as any idle connection.
+ * WEIR_OK; WEIR_E_INVALID: exchanges is 0; WEIR_E_CLOSED_EARLY: what was made did not stay; or why a dial, or the waiting, failed:
+ * any status of a call that sent nothing. Any thread.
+ */
+WEIR_API weir_status weir_client_preconnect(weir_client *client, const weir_request *request, const weir_call *call,
+                                            uint32_t exchanges);
+
+/*
  * Drains: idle connections are closed now, busy ones take no further exchange and are closed after their last, and new calls
  * dial anew. `url`: those to its scheme, host and port, whatever TLS settings, protocol pin or connect_to they were made with;
  * its path does not matter. Empty: all. Waits until none of them is left or deadline_ns (absolute) has passed; 0 does not wait.

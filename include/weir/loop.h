@@ -91,6 +91,13 @@ WEIR_API void weir_loop_wake(weir_loop *loop);
 WEIR_API void weir_loop_wait(weir_loop *loop, weir_time deadline_ns);
 
 /*
+ * Pre-connects, as weir_client_preconnect(), all dials at once. *exchange is a ticket for it: it has no response, is told DONE with what
+ * weir_client_preconnect() would answer, may be cancelled, and must be freed. The answers are those of weir_loop_submit().
+ */
+WEIR_API weir_status weir_loop_preconnect(weir_loop *loop, const weir_request *request, const weir_call *call,
+                                          uint32_t exchanges, void *user, weir_exchange **exchange);
+
+/*
  * Drains, as weir_client_drain(), but waits for nothing: the turns that follow close what is idle and, as their exchanges end,
  * the rest. WEIR_OK, WEIR_E_NOMEM, WEIR_E_URL_*. Inside a turn only from an observer. weir_loop_draining() says how many of all
  * the connections that a drain found (for whatever reason: other TLS settings and another network are drains too) are not

@@ -274,6 +274,62 @@ static void tls_swap_leaves_own_settings_alone(weir_world *world)
     weir_tls_config_release(config);
 }
 
+/* -- pre-connect -- */
+
+static void preconnect_warms(weir_world *world)
+{
+    const weir_ask ask = weir_world_ask(world, "/octets/10");
+    weir_user *user = weir_world_user(world);
+    const uint64_t wanted = world->way.protocol == WEIR_H1 ? 3 : 1;
+
+    assert_int_equal(weir_user_preconnect(user, &ask.request, &ask.call, 0), WEIR_E_INVALID);
+    assert_int_equal(weir_user_preconnect(user, &ask.request, &ask.call, 3), WEIR_OK);
+    world->begun++; /* it was told DONE, as a call is */
+    assert_int_equal(counts_of(world).connections_idle, wanted);
+    assert_int_equal(counts_of(world).leases, 0);
+    /* They are there: nothing is dialled, neither for the same wish nor for a call. */
+    assert_int_equal(weir_user_preconnect(user, &ask.request, &ask.call, 3), WEIR_OK);
+    world->begun++;
+    get(world);
+    assert_int_equal(counts_of(world).dials, wanted);
+}
+
+static void preconnect_says_what_failed(weir_world *world)
+{
+    weir_ask ask = weir_world_ask(world, "/octets/10");
+    weir_user *user = weir_world_user(world);
+
+    ask.call.connect_to = WEIR_SPAN("127.0.0.1");
+    ask.call.connect_port = 1;
+    assert_int_equal(weir_user_preconnect(user, &ask.request, &ask.call, 2), WEIR_E_CONNECT_REFUSED);
+    world->begun++;
+    ask.call.connect_port = world->origin->mute_port;
+    ask.call.deadline_ns = weir_now() + WEIR_NS_PER_SECOND / 20;
+    if (world->way.tls) {
+        assert_int_equal(weir_user_preconnect(user, &ask.request, &ask.call, 2), WEIR_E_DEADLINE_TOTAL);
+        world->begun++;
+    }
+    weir_token *token = weir_token_new(NULL);
+    ask.call.deadline_ns = 0;
+    ask.call.token = token;
+    weir_token_cancel(token);
+    assert_int_equal(weir_user_preconnect(user, &ask.request, &ask.call, 2), WEIR_E_CANCELLED);
+    world->begun++;
+    weir_token_free(token);
+    assert_int_equal(counts_of(world).leases + counts_of(world).waiting, 0);
+}
+
+static void preconnect_keeps_to_limits(weir_world *world)
+{
+    world->limits.connections_per_origin = 2;
+    world->limits.streams_per_connection = 1;
+    const weir_ask ask = weir_world_ask(world, "/octets/10");
+
+    assert_int_equal(weir_user_preconnect(weir_world_user(world), &ask.request, &ask.call, 5), WEIR_OK);
+    world->begun++;
+    assert_int_equal(counts_of(world).connections_idle, 2);
+}
+
 /* -- the network -- */
 
 static void network_change_drains(weir_world *world)
@@ -309,6 +365,9 @@ static const weir_behaviour behaviours[] = {
     {"other TLS settings are seen without a call", tls_swap_is_seen_without_a_call, WEIR_ONLY_TLS, NULL},
     {"other TLS settings meet an exchange at its end", tls_swap_meets_the_end_of_an_exchange, WEIR_ONLY_TLS, NULL},
     {"other TLS settings leave calls with their own alone", tls_swap_leaves_own_settings_alone, WEIR_ONLY_TLS, NULL},
+    {"pre-connect warms as many as are wanted", preconnect_warms, 0, NULL},
+    {"pre-connect says what failed", preconnect_says_what_failed, 0, NULL},
+    {"pre-connect keeps to the limits", preconnect_keeps_to_limits, 0, NULL},
     {"another network drains everything", network_change_drains, 0, NULL},
 };
 

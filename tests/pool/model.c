@@ -483,6 +483,9 @@ static void pull(world *w, bool in_order)
             weir_pool_abandon(w->pool, action.ticket, w->now_ns);
             MODEL_ASSERT(action.ticket->state == WEIR_TICKET_IDLE);
             break;
+        case WEIR_ACTION_WARMED:
+            MODEL_ASSERT(!"nobody wished for warm connections");
+            break;
         case WEIR_ACTION_TELL:
             MODEL_ASSERT(action.ticket->state == WEIR_TICKET_WAITING);
             MODEL_ASSERT(action.reason == weir_pool_waits_for(action.ticket));

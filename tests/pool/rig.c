@@ -41,7 +41,8 @@ void rig_close(rig *r)
     weir_pool_shutdown(r->pool, r->now_ns);
     weir_action action;
     while (weir_pool_next_action(r->pool, &action)) {
-        assert_true(action.kind == WEIR_ACTION_CLOSE || action.kind == WEIR_ACTION_TELL);
+        assert_true(action.kind == WEIR_ACTION_CLOSE || action.kind == WEIR_ACTION_TELL ||
+                    action.kind == WEIR_ACTION_WARMED);
     }
     weir_slot *slot = weir_pool_next_slot(r->pool, NULL);
     while (slot) {
@@ -220,10 +221,18 @@ static void say_action(rig *r, const weir_action *action)
         say(r, "refuse %c %s", letter_of(r, action->ticket),
             weir_status_name(action->ticket->failure.status));
         break;
+    case WEIR_ACTION_WARMED:
+        assert_int_equal(action->wish->state, WEIR_WARMTH_ENDED);
+        say(r, "warmed %s %s", weir_reason_name(action->reason), weir_status_name(action->wish->failure.status));
+        break;
     case WEIR_ACTION_TELL:
         say(r, "%c waits: %s", letter_of(r, action->ticket), weir_reason_name(action->reason));
         break;
     case WEIR_ACTION_DIAL:
+        if (action->wish) {
+            say(r, "dial %d to warm", (int)weir_slot_id(action->slot));
+            break;
+        }
         say(r, "dial %d for %c", (int)weir_slot_id(action->slot), letter_of(r, action->ticket));
         break;
     case WEIR_ACTION_CLOSE:

@@ -116,6 +116,30 @@ weir_status weir_user_call(weir_user *user, const weir_request *request, const w
                                       : call_loop(user, request, call, exchange));
 }
 
+weir_status weir_user_preconnect(weir_user *user, const weir_request *request, const weir_call *call,
+                                 uint32_t exchanges)
+{
+    if (user->client != NULL) {
+        return noted(weir_client_preconnect(user->client, request, call, exchanges));
+    }
+    wait *w = calloc(1, sizeof(*w));
+    weir_exchange *exchange = NULL;
+    if (w == NULL) {
+        abort();
+    }
+    weir_status status = weir_loop_preconnect(user->loop, request, call, exchanges, w, &exchange);
+    if (exchange == NULL) {
+        free(w);
+        return noted(status);
+    }
+    while (!w->done) {
+        wait_told(user, w);
+    }
+    status = weir_exchange_failure(exchange).status;
+    weir_user_drop(user, exchange);
+    return noted(status);
+}
+
 weir_status weir_user_response(weir_user *user, weir_exchange *exchange)
 {
     weir_status status = weir_response(exchange);
