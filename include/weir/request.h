@@ -61,13 +61,17 @@ typedef struct weir_request {
 } weir_request;
 #define WEIR_REQUEST_INIT WEIR_INIT(weir_request)
 
-/* What kind of exchange this is; it tunes windows, records and timers, never what is sent. */
+/*
+ * What kind of exchange this is. It changes defaults and nothing that was given, and never what the request says. What is queued is
+ * sent at once with every hint, in TLS records as large as what is queued, up to 16 KiB.
+ */
 typedef enum weir_hint {
     WEIR_HINT_NONE = 0,
-    WEIR_HINT_BULK,        /* large body: big windows, full records */
-    WEIR_HINT_INTERACTIVE, /* small and urgent */
+    WEIR_HINT_BULK,        /* large body; as NONE so far */
+    WEIR_HINT_INTERACTIVE, /* small and urgent; as NONE so far */
     WEIR_HINT_EVENTS,      /* a response that trickles for ever: no idle limit unless given */
-    WEIR_HINT_DUPLEX       /* both directions at once: no first-octet limit unless given */
+    WEIR_HINT_DUPLEX       /* both directions at once: no first-octet limit unless given; the upload goes on behind a final head of
+                              300 or more */
 } weir_hint;
 
 typedef enum weir_replay_policy {
