@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "driver.h"
-#include "measure.h"
 #include "engine/snapshot.h"
+#include "measure.h"
 #include "tls_peer.h"
 
 #define IDLE_NS      (60 * WEIR_NS_PER_SECOND)
@@ -18,6 +18,7 @@ static void check_ports(sim_world *world);
 static void check_snapshot(sim_world *world);
 static void check_port(sim_world *world, weir_port *port);
 static void check_progress(sim_world *world, weir_port *port, sim_socket *socket);
+static void check_requests(sim_world *world, const weir_port *port);
 static void check_leases(sim_world *world, const weir_port *port);
 static void check_call(sim_world *world, const sim_call *call);
 static void check_waits(sim_world *world, const sim_call *call);
@@ -98,6 +99,7 @@ static void check_port(sim_world *world, weir_port *port)
     if (port->slot != NULL) {
         check_leases(world, port);
     }
+    check_requests(world, port);
     if (socket == NULL) {
         SIM_MUST(world, ledger->wire.sent == 0 && ledger->wire.received == 0,
                  "link %llu counts octets without a socket", (unsigned long long)port->link->id);
@@ -138,6 +140,23 @@ static void check_progress(sim_world *world, weir_port *port, sim_socket *socket
              port->timer.place != 0 ? port->timer.at_ns <= want.wake_ns
                                     : want.wake_ns == WEIR_NEVER,
              "link %llu: its timer comes too late", (unsigned long long)port->link->id);
+}
+
+/* By the attempts of the calls: no connection carries more than it may. */
+static void check_requests(sim_world *world, const weir_port *port)
+{
+    const uint32_t limit = world->plan.limits.requests_per_connection;
+    size_t carried = 0;
+
+    for (size_t i = 0; limit > 0 && i < world->client->count; i++) {
+        const weir_exchange *ex = world->client->calls[i].exchange;
+        for (size_t k = 0; ex != NULL && k < ex->attempt_count; k++) {
+            carried += ex->attempts[k].conn == port->link->id;
+        }
+    }
+    SIM_MUST(world, limit == 0 || carried <= limit,
+             "link %llu carried %zu requests, the limit is %u", (unsigned long long)port->link->id,
+             carried, limit);
 }
 
 /* What the pool recorded as leased is what the exchanges hold. */

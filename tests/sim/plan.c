@@ -75,6 +75,12 @@ static void draw_limits(weir_pool_limits *limits, sim_dice *dice)
     limits->h2_connections = (uint32_t)sim_between(dice, 0, 2);
     limits->idle_ns = sim_below(dice, 2) == 0 ? 1 + sim_spread(dice, 60 * SECOND) : 0;
     limits->lifetime_ns = sim_below(dice, 3) == 0 ? 1 + sim_spread(dice, 60 * SECOND) : 0;
+    limits->requests_per_connection =
+        sim_below(dice, 3) == 0 ? (uint32_t)sim_between(dice, 1, 4) : 0;
+    limits->streams_per_connection =
+        sim_below(dice, 3) == 0 ? (uint32_t)sim_between(dice, 1, 4) : 0;
+    limits->ping_ns = sim_below(dice, 3) == 0 ? SECOND + sim_spread(dice, 60 * SECOND) : 0;
+    limits->ping_idle = sim_below(dice, 2) == 0;
     limits->inbox_octets = sim_below(dice, 3) == 0 ? 1 + (uint32_t)sim_spread(dice, 30000) : 0;
 }
 
