@@ -71,6 +71,7 @@ void weir_core_catch_up(weir_core *core, weir_time now_ns)
 void weir_core_network_changed(weir_core *core, weir_time now_ns)
 {
     weir_shared_forget_answers(core->shared);
+    weir_origins_forget_horizons(weir_shared_origins(core->shared));
     weir_pool_network_changed(core->pool, now_ns);
 }
 

@@ -251,6 +251,7 @@ void weir_shared_enter(weir_shared *shared)
     }
     (void)weir_mutex_init(&shared->lock);
     weir_tls_sessions_forked(shared->sessions);
+    weir_origins_forked(shared->origins);
     weir_fork_mark_settle(shared->mark, true);
 }
 

@@ -93,6 +93,27 @@ void weir_origins_remember(weir_origins *origins, const weir_origin_key *key,
     weir_mutex_unlock(&origins->lock);
 }
 
+void weir_origins_forget_horizons(weir_origins *origins)
+{
+    weir_mutex_lock(&origins->lock);
+    for (weir_list *at = origins->used.next; at != &origins->used; at = at->next) {
+        WEIR_CONTAINER_OF(at, entry, used)->memory.horizon = (weir_horizon){0};
+    }
+    weir_mutex_unlock(&origins->lock);
+}
+
+void weir_origins_forked(weir_origins *origins)
+{
+    if (!weir_mutex_try_lock(&origins->lock)) {
+        weir_list_init(&origins->used);
+        for (size_t i = 0; i < BUCKETS; i++) {
+            weir_list_init(&origins->buckets[i]);
+        }
+        origins->count = 0;
+    }
+    (void)weir_mutex_init(&origins->lock);
+}
+
 static entry *find(weir_origins *origins, const weir_origin_key *key, uint64_t hash)
 {
     weir_list *bucket = &origins->buckets[hash % BUCKETS];

@@ -106,7 +106,7 @@ WEIR_API weir_status weir_client_preconnect(weir_client *client, const weir_requ
 WEIR_API weir_status weir_client_drain(weir_client *client, weir_span url, weir_time deadline_ns, uint64_t *left);
 
 /*
- * The network is another: DNS answers (those of the weir_shared too) and pauses after failed dials are forgotten, idle
+ * The network is another: DNS answers and learned idle times (the weir_shared's too) and pauses after failed dials are forgotten, idle
  * connections are closed now, and busy ones, which may still work, take no further exchange. What is under way goes on
  * under its own deadlines. Any thread; does not wait.
  */

@@ -4,6 +4,8 @@
  */
 #include "rig.h"
 
+#include "pool/pool_common.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -232,6 +234,7 @@ static void network__that_changed_drains_all_and_ends_pauses(void **state)
     rig_ready(&r, 2, WEIR_H1, 1);
     rig_actions(&r);
     rig_release(&r, 'a');
+    rig_slot(&r, 1)->origin->horizon.first_ns = 1;
     /* An origin that pauses: who asked after the dial began waits for the end of the pause. */
     rig_ask_all(&r, "c", "bad");
     assert_string_equal(rig_actions(&r), "dial 3 for c");
@@ -241,6 +244,7 @@ static void network__that_changed_drains_all_and_ends_pauses(void **state)
     assert_int_equal(rig_ticket(&r, 'd')->reason, WEIR_REASON_BACK_OFF);
     change_network(&r);
     assert_string_equal(rig_actions(&r), "close 1 network_changed, dial 4 for d");
+    assert_true(rig_slot(&r, 1)->origin->horizon.first_ns == 0);
     rig_release(&r, 'b');
     assert_string_equal(rig_actions(&r), "close 2 network_changed");
     rig_close(&r);
