@@ -33,7 +33,8 @@ static weir_io read_exclusive(weir_line *line, weir_exchange *ex, weir_seat *sea
 static weir_status read_polling(weir_seat *seat, const weir_want *want, weir_poll *fds, weir_time deadline_ns,
                                 weir_io *io);
 static void take(weir_line *line, const weir_seat *seat, weir_io io, weir_time now_ns);
-static void park(weir_line *line, weir_seat *seat, weir_time deadline_ns, weir_time *now_ns);
+static void park(weir_line *line, weir_seat *seat, bool for_sent, weir_time deadline_ns, weir_time *now_ns);
+static void wake_the_sent(weir_line *line);
 static bool tell_facts(weir_line *line, weir_time now_ns);
 static void pass_baton(weir_line *line);
 static void wake_later(weir_line *line, weir_seat *seat);
@@ -106,7 +107,7 @@ bool weir_baton_drive(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_
         } else if (!line->reading && (want.in_octets > 0 || line->unwritable)) {
             read_step(line, ex, seat, &want, deadline_ns, &now_ns);
         } else {
-            park(line, seat, deadline_ns, &now_ns);
+            park(line, seat, need == WEIR_NEED_SENT, deadline_ns, &now_ns);
         }
     }
     flush(line, &now_ns);
@@ -282,6 +283,7 @@ static void write_step(weir_line *line, weir_time *now_ns)
         line->unlooked_octets += io.octets;
         weir_link_sent(line->link, io.octets, *now_ns);
         weir_line_deliver(line, NULL);
+        wake_the_sent(line);
     } else if (io.kind == WEIR_IO_AGAIN) {
         line->unwritable = true;
         weir_link_refused(line->link, *now_ns);
@@ -418,14 +420,31 @@ static void take(weir_line *line, const weir_seat *seat, weir_io io, weir_time n
     }
 }
 
-static void park(weir_line *line, weir_seat *seat, weir_time deadline_ns, weir_time *now_ns)
+static void park(weir_line *line, weir_seat *seat, bool for_sent, weir_time deadline_ns, weir_time *now_ns)
 {
     weir_list_push_back(&line->waiting, &seat->place);
+    seat->for_sent = for_sent;
+    line->for_sent += for_sent;
     weir_line_unlock(line);
     weir_seat_park(seat, deadline_ns);
     weir_mutex_lock(&line->lock);
     weir_list_remove(&seat->place);
+    line->for_sent -= for_sent;
     *now_ns = weir_now();
+}
+
+/* That octets were sent is no event of a stream: who waits for that alone is woken here, whoever sent them. */
+static void wake_the_sent(weir_line *line)
+{
+    if (line->for_sent == 0) {
+        return;
+    }
+    for (weir_list *at = line->waiting.next; at != &line->waiting; at = at->next) {
+        weir_seat *seat = WEIR_CONTAINER_OF(at, weir_seat, place);
+        if (seat->for_sent && satisfied(seat->exchange, WEIR_NEED_SENT)) {
+            wake_later(line, seat);
+        }
+    }
 }
 
 /* Events stay in their streams; whoever has some is woken to collect them, but not the caller itself. */
