@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What an idle connection holds: real ones, to the embedded origin, by both front ends. As many
+ * calls at once as connections are wanted; all are read to their end, and the connections are idle.
+ * Half as many are counted first, so that what is there once is not theirs. Buffers (blocks of 16
+ * KiB and more) are on loan from the client or loop and counted apart: an idle connection has none.
+ *
+ * wolfSSL's own memory is counted by its allocation hook, which a program may set and the library
+ * never does.
+ */
+#include "bench/pool/bench.h"
+
+#include <string.h>
+
+#include <wolfssl/options.h>
+#include <wolfssl/ssl.h>
+
+#include "weir/client.h"
+#include "weir/loop.h"
+#include "weir/tls.h"
+
+enum { HALF = 64, MOST = 2 * HALF };
+
+#define H1_LIMIT_OCTETS   1024.0
+#define H2_LIMIT_OCTETS   (2 * 4096 + 4096.0) /* the two HPACK tables that were agreed on, and 4 KiB */
+#define PATH              "/octets/400000"    /* more than an inbox holds: each call keeps its connection */
+
+typedef struct user {
+    bench_counted memory;
+    weir_client *client; /* either */
+    weir_loop *loop;
+} user;
+
+static bench_counted of_wolfssl;
+
+static void measure(const bench_run *run, bool in_loop, weir_protocol protocol, bool tls);
+static void open_and_rest(user *u, const weir_request *request, const weir_call *call, size_t count);
+static bool drained(weir_exchange *exchange);
+static void turn(user *u);
+static void *wolfssl_give(size_t octets);
+static void wolfssl_take(void *block);
+static void *wolfssl_resize(void *block, size_t octets);
+
+void bench_connections(const bench_run *run)
+{
+    bench_counted_init(&of_wolfssl);
+    (void)wolfSSL_SetAllocators(wolfssl_give, wolfssl_take, wolfssl_resize);
+    for (int tls = 0; tls < 2; tls++) {
+        for (int h2 = 0; h2 < 2; h2++) {
+            for (int in_loop = 0; in_loop < 2; in_loop++) {
+                measure(run, in_loop, h2 ? WEIR_H2 : WEIR_H1, tls);
+            }
+        }
+    }
+}
+
+static void measure(const bench_run *run, bool in_loop, weir_protocol protocol, bool tls)
+{
+    static char labels[8][64];
+    static size_t label;
+    user u = {.client = NULL};
+    weir_pool_limits limits = WEIR_POOL_LIMITS_INIT;
+    weir_client_options client = WEIR_CLIENT_OPTIONS_INIT;
+    weir_loop_options loop = WEIR_LOOP_OPTIONS_INIT;
+    weir_tls_options trust = WEIR_TLS_OPTIONS_INIT;
+    weir_request request = WEIR_REQUEST_INIT;
+    weir_call call = WEIR_CALL_INIT;
+    weir_status status = WEIR_OK;
+    weir_failure failure;
+    char url[64];
+
+    bench_counted_init(&u.memory);
+    limits.connections_per_origin = MOST;
+    limits.h2_connections = MOST;
+    limits.connections = MOST;
+    client.allocator = loop.allocator = &u.memory.allocator;
+    client.limits = loop.limits = &limits;
+    trust.ca_file = run->ca;
+    trust.only_these_roots = true;
+    (void)snprintf(url, sizeof(url), "%s://127.0.0.1:%u" PATH, tls ? "https" : "http",
+                   tls ? run->tls_port : run->clear_port);
+    request.url = (weir_span){(const uint8_t *)url, strlen(url)};
+    call.pin = protocol;
+    if (tls) {
+        call.tls = weir_tls_config_new(&trust, NULL, &status, &failure);
+        bed_must(call.tls != NULL, "the test CA can be read");
+    }
+    if (in_loop) {
+        u.loop = weir_loop_new(&loop, &status);
+    } else {
+        u.client = weir_client_new(&client, &status);
+    }
+    bed_must(status == WEIR_OK, "a client or loop is made");
+    open_and_rest(&u, &request, &call, HALF);
+    const double ours = (double)(u.memory.octets - u.memory.large_octets);
+    const double wolfssl = (double)of_wolfssl.octets;
+    open_and_rest(&u, &request, &call, MOST);
+    bench_figure figure = {.group = "Memory: an idle connection", .unit = "octets"};
+    (void)snprintf(labels[label], sizeof(labels[0]), "%s, %s, %s", protocol == WEIR_H2 ? "HTTP/2" : "HTTP/1.1",
+                   tls ? "TLS" : "clear", in_loop ? "loop" : "blocking");
+    figure.what = labels[label++];
+    figure.value = ((double)(u.memory.octets - u.memory.large_octets) - ours) / HALF;
+    figure.low = figure.high = figure.value;
+    figure.limit = tls ? 0 : protocol == WEIR_H2 ? H2_LIMIT_OCTETS : H1_LIMIT_OCTETS - 1;
+    bench_figures_add(&figure);
+    if (tls && in_loop) {
+        figure.what = protocol == WEIR_H2 ? "... and wolfSSL's own, HTTP/2" : "... and wolfSSL's own, HTTP/1.1";
+        figure.value = ((double)of_wolfssl.octets - wolfssl) / HALF;
+        figure.low = figure.high = figure.value;
+        bench_figures_add(&figure);
+    }
+    weir_client_free(u.client);
+    weir_loop_free(u.loop);
+    weir_tls_config_release(call.tls);
+    bed_must(u.memory.octets == 0, "everything was given back");
+}
+
+static void open_and_rest(user *u, const weir_request *request, const weir_call *call, size_t count)
+{
+    weir_exchange *open[MOST];
+    weir_counts counts = WEIR_COUNTS_INIT;
+
+    for (size_t i = 0; i < count; i++) {
+        if (u->client != NULL) {
+            bed_must(weir_client_call(u->client, request, call, &open[i]) == WEIR_OK, "the origin answers");
+            continue;
+        }
+        bed_must(weir_loop_submit(u->loop, request, call, NULL, &open[i]) == WEIR_OK, "a request is taken");
+        while (weir_response(open[i]) == WEIR_AGAIN) {
+            turn(u);
+        }
+        bed_must(weir_exchange_code(open[i]) == 200, "the origin answers");
+    }
+    for (size_t i = 0; i < count; i++) {
+        while (!drained(open[i])) {
+            turn(u);
+        }
+        weir_exchange_free(open[i]);
+    }
+    if (u->client != NULL) {
+        (void)weir_client_maintain(u->client);
+        weir_client_counts(u->client, &counts);
+    } else {
+        turn(u);
+        weir_loop_counts(u->loop, &counts);
+    }
+    bed_must(counts.connections_idle == count, "each call had a connection of its own");
+}
+
+/* False: to be asked again after a turn. */
+static bool drained(weir_exchange *exchange)
+{
+    uint8_t room[65536];
+    size_t octets = 0;
+    weir_status status;
+
+    do {
+        status = weir_read(exchange, room, sizeof(room), &octets);
+    } while (status == WEIR_OK);
+    bed_must(status == WEIR_END || status == WEIR_AGAIN, "a response is whole");
+    return status == WEIR_END;
+}
+
+static void turn(user *u)
+{
+    weir_loop_event events[64];
+
+    weir_loop_wait(u->loop, weir_now() + WEIR_NS_PER_SECOND / 100);
+    (void)weir_loop_turn(u->loop, events, sizeof events / sizeof events[0]);
+}
+
+static void *wolfssl_give(size_t octets)
+{
+    return bench_counted_give(octets, &of_wolfssl);
+}
+
+static void wolfssl_take(void *block)
+{
+    bench_counted_take(block, &of_wolfssl);
+}
+
+static void *wolfssl_resize(void *block, size_t octets)
+{
+    return bench_counted_resize(block, octets, &of_wolfssl);
+}
