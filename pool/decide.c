@@ -21,18 +21,19 @@ static weir_reason why_no_room(const weir_situation *s);
 
 weir_decision weir_decide(const weir_situation *s)
 {
+    weir_decision at_once;
+    if (weir_decide_at_once(s->waiting, s->available, s->warm > 0, &at_once)) {
+        return at_once;
+    }
     const weir_decision decision = decide_waiting(s);
     return decision.kind == WEIR_DECIDE_WAIT && s->warm > 0 ? decide_warm(s, decision) : decision;
 }
 
-/* Those who wait come first. */
+/* Those who wait come first. None of them can be served at once. */
 static weir_decision decide_waiting(const weir_situation *s)
 {
     if (s->waiting == 0) {
         return (weir_decision){WEIR_DECIDE_WAIT, WEIR_REASON_NONE};
-    }
-    if (s->available > 0) {
-        return (weir_decision){WEIR_DECIDE_LEASE, WEIR_REASON_REUSED};
     }
     const plan wish = plan_dials(s);
     if (wish.dials == 0) {

@@ -52,6 +52,26 @@ typedef struct weir_decision {
 
 weir_decision weir_decide(const weir_situation *situation);
 
+/*
+ * The first lines of the decision, which need no more than the origin's own queues and connections:
+ * false if they do not apply. weir_decide() begins with them; whoever has not gathered a situation
+ * yet may ask them first. No dial is wanted when they do. `is_wished`: a wish for warm connections
+ * is there.
+ */
+static inline bool weir_decide_at_once(uint32_t waiting, uint32_t available, bool is_wished,
+                                       weir_decision *decision)
+{
+    if (waiting > 0 && available > 0) {
+        *decision = (weir_decision){WEIR_DECIDE_LEASE, WEIR_REASON_REUSED};
+        return true;
+    }
+    if (waiting == 0 && !is_wished) {
+        *decision = (weir_decision){WEIR_DECIDE_WAIT, WEIR_REASON_NONE};
+        return true;
+    }
+    return false;
+}
+
 /* How many more dials the origin's tickets are worth, whatever the whole pool's limit says. */
 uint32_t weir_decide_dials(const weir_situation *situation);
 

@@ -133,13 +133,16 @@ static void sip_word(sip *state, uint64_t word)
 
 static void sip_span(sip *state, weir_span span)
 {
+    uint64_t word;
     sip_word(state, span.length);
-    while (span.length > 0) {
-        uint64_t word = 0;
-        const size_t octets = weir_min(span.length, sizeof word);
-        memcpy(&word, span.at, octets);
+    for (; span.length >= sizeof word; span = weir_span_from(span, sizeof word)) {
+        memcpy(&word, span.at, sizeof word);
         sip_word(state, word);
-        span = weir_span_from(span, octets);
+    }
+    if (span.length > 0) {
+        word = 0;
+        memcpy(&word, span.at, span.length);
+        sip_word(state, word);
     }
 }
 

@@ -99,8 +99,13 @@ weir_reason weir_place_settle(weir_pool *pool, weir_origin *origin)
     origin->out_of_memory = false;
     for (;;) {
         weir_place_pass_over(pool, origin);
-        const weir_situation situation = gather(pool, origin);
-        const weir_decision decision = weir_decide(&situation);
+        weir_decision decision;
+        weir_situation situation = {.waiting = 0};
+        if (!weir_decide_at_once(origin->tickets, origin->available,
+                                 !weir_list_is_empty(&origin->wishes), &decision)) {
+            situation = gather(pool, origin);
+            decision = weir_decide(&situation);
+        }
         switch (decision.kind) {
         case WEIR_DECIDE_LEASE:
             grant(pool, origin);
@@ -345,6 +350,9 @@ static void tell_reason(weir_pool *pool, weir_ticket *ticket, weir_reason reason
  */
 static void stand_in_line(weir_pool *pool, weir_origin *origin, uint32_t wanted)
 {
+    if (wanted == origin->wanted) {
+        return;
+    }
     pool->wanted += wanted;
     pool->wanted -= origin->wanted;
     origin->wanted = wanted;
@@ -359,6 +367,9 @@ static void stand_in_line(weir_pool *pool, weir_origin *origin, uint32_t wanted)
 static void note_unawaited(weir_pool *pool, weir_origin *origin)
 {
     const uint32_t dials = weir_record_is_asked(origin) ? 0 : origin->slots_in[WEIR_SLOT_DIALING];
+    if (dials == origin->unawaited_dials) {
+        return;
+    }
     pool->unawaited_dials += dials;
     pool->unawaited_dials -= origin->unawaited_dials;
     origin->unawaited_dials = dials;
@@ -381,6 +392,9 @@ static weir_origin *next_to_settle(const weir_pool *pool)
 {
     if (!weir_list_is_empty(&pool->unsettled)) {
         return WEIR_CONTAINER_OF(pool->unsettled.next, weir_origin, unsettled);
+    }
+    if (weir_list_is_empty(&pool->hungry)) {
+        return NULL;
     }
     const bool is_free = pool->connections < pool->options.connections;
     const bool can_evict = evictable(pool) > 0 && coming(pool) < pool->wanted;

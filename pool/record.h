@@ -25,21 +25,37 @@
 #define WEIR_BACK_OFF_LAST_NS   (5 * WEIR_NS_PER_SECOND)
 #define WEIR_BACK_OFF_FORGET_NS (2 * WEIR_BACK_OFF_LAST_NS)
 
+/*
+ * In the order of use: with a million origins each request finds another one, and pays for every
+ * cache line of it that it touches. What finding, leasing and releasing look at lies together, from
+ * `retry` to the key's octets.
+ */
 struct weir_origin {
+    weir_list link;       /* the pool's origins */
+    weir_list hungry;     /* those that wait for a place in the whole pool's limit, in turn */
+    weir_list unawaited;  /* those that have dials and no tickets */
+    weir_list paused;     /* tickets that wait outside the queue for now (pause.h) */
+    weir_list slots;      /* until GONE */
+    weir_list dials;      /* DIALING slots, the first begun first */
+    /* the clock of those that wait without a dial: wait.h */
+    weir_time waits_since_ns;
+    weir_time waited_ns[WEIR_WAITS]; /* before that, under each reason */
+    /* what is remembered, with what is below */
+    uint64_t left_over;    /* connections that had octets which answered no request */
+    uint64_t failed_order; /* of the last failure */
+    weir_time failed_at_ns;
+
+    weir_agenda_entry retry;
+    weir_horizon horizon; /* how long its server lets connections be idle */
+    weir_list remembered; /* the pool's bare ones, the oldest first */
     weir_table_entry entry;
-    weir_list link;        /* the pool's origins */
-    weir_list remembered;  /* the pool's bare ones, the oldest first */
-    weir_list hungry;      /* those that wait for a place in the whole pool's limit, in turn */
-    weir_list unawaited;   /* those that have dials and no tickets */
-    weir_list unsettled;   /* those whose situation another's decision has changed */
-    weir_list paused;      /* tickets that wait outside the queue for now (pause.h) */
+    weir_list spare;       /* READY slots without leases, with room, the last used first */
+    weir_list shared;      /* READY slots with leases and room, the last used first */
     weir_list waiting;     /* tickets, in the order of their first request */
     weir_list wishes;      /* for warm connections, in order */
-    weir_list slots;       /* until GONE */
-    weir_list shared;      /* READY slots with leases and room, the last used first */
-    weir_list spare;       /* READY slots without leases, with room, the last used first */
-    weir_list dials;       /* DIALING slots, the first begun first */
+    weir_list unsettled;   /* those whose situation another's decision has changed */
     weir_ticket *undialed; /* the first waiting ticket for which no dial was started */
+    weir_time retry_at_ns; /* no dial before */
     uint32_t tickets;      /* waiting */
     uint32_t available;    /* in `shared` and `spare` */
     uint32_t idle;         /* READY without leases, with room or without */
@@ -47,24 +63,14 @@ struct weir_origin {
     uint32_t slots_in[WEIR_SLOT_STATES];
     uint32_t ghosts;          /* GONE with leases left */
     uint32_t unawaited_dials; /* that nobody waits for, as counted in the pool's */
-    weir_reason ends;         /* its connections are kept no longer than tickets wait, and why; NONE: they are */
-    bool out_of_memory;       /* a dial would be worth while, but there is no memory for its slot */
     uint32_t wanted;          /* dials that it waits for, while hungry */
-    /* the clock of those that wait without a dial: wait.h */
-    uint8_t waits_for; /* index of the reason */
-    weir_time waits_since_ns;
-    weir_time waited_ns[WEIR_WAITS]; /* before that, under each reason */
-    /* what is remembered */
-    bool has_news;          /* of this, that was not taken yet */
-    weir_protocol protocol; /* spoken last; ANY: not known */
-    uint32_t streams;       /* HTTP/2: the peer's limit; 0: not known */
-    weir_horizon horizon;   /* how long its server lets connections be idle */
-    uint64_t left_over;     /* connections that had octets which answered no request */
-    uint32_t failures;      /* dials failed in a row, those begun together counted as one */
-    uint64_t failed_order;  /* of the last failure */
-    weir_time failed_at_ns;
-    weir_time retry_at_ns; /* no dial before */
-    weir_agenda_entry retry;
+    uint32_t streams;         /* HTTP/2: the peer's limit; 0: not known */
+    uint32_t failures;        /* dials failed in a row, those begun together counted as one */
+    weir_protocol protocol;   /* spoken last; ANY: not known */
+    weir_reason ends; /* its connections are kept no longer than tickets wait, and why; NONE: they are */
+    uint8_t waits_for;  /* index of the reason, of those that wait without a dial */
+    bool has_news;      /* of what is remembered, that was not taken yet */
+    bool out_of_memory; /* a dial would be worth while, but there is no memory for its slot */
     weir_origin_key key;
     uint8_t octets[];
 };

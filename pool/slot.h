@@ -31,16 +31,21 @@ typedef enum weir_slot_state {
     WEIR_SLOT_STATES
 } weir_slot_state;
 
+/* In the order of use, as the origin's record: what leasing and releasing look at comes first. */
 struct weir_slot {
+    weir_list available; /* the origin's `shared` or `spare` if it has room, or its `dials` */
+    weir_list queue;     /* the pool's idle slots while it is idle, or its actions while it has an order:
+                            what is idle has none */
+    weir_list leased;    /* its tickets */
+    weir_origin *origin;
     weir_slot_state state;
     uint32_t leases;
-    weir_origin *origin;
-    void *user;
-    uint64_t id;
-    uint64_t order;  /* when its dial was decided, in the order of the pool's tickets and dials */
-    uint64_t served; /* leases that ended in a release */
     weir_facts facts;
-    weir_reason retired; /* the pool takes no more of it, and why; NONE: it does */
+    uint64_t served; /* leases that ended in a release */
+    weir_time idle_since_ns;
+    weir_time rested_ns; /* how long it was idle before its first lease since; 0: that says nothing any more */
+    weir_time ends_at_ns; /* from when on it takes no more: too old, or told to retire; WEIR_NEVER */
+    weir_reason retired;  /* the pool takes no more of it, and why; NONE: it does */
     weir_reason ends_for; /* why it takes no more from ends_at_ns on */
     weir_action_kind order_kind; /* DIAL or CLOSE while that action waits to be pulled, else NONE */
     weir_reason order_reason;
@@ -50,18 +55,14 @@ struct weir_slot {
     bool drained;      /* some drain was told of it */
     bool is_available; /* it has room, and is in one of the origin's two lists for that */
     bool is_idle;      /* READY without leases: in the pool's list of idle ones */
-    weir_time since_ns; /* its dial was decided, or is over */
-    weir_time idle_since_ns;
-    weir_time rested_ns; /* how long it was idle before its first lease since; 0: that says nothing any more */
-    weir_time ends_at_ns; /* from when on it takes no more: too old, or told to retire; WEIR_NEVER */
+    void *user;
+    uint64_t id;
+    uint64_t order;      /* when its dial was decided, in the order of the pool's tickets and dials */
+    weir_time since_ns;  /* its dial was decided, or is over */
     weir_ticket *ticket; /* while DIALING: the one that it is dialled for; NULL when that left */
     weir_warmth *wish;   /* while DIALING: the wish that it is dialled for; NULL when that left */
-    weir_list leased;    /* its tickets */
     weir_list link;      /* the pool's slots in order of creation; GONE: its ghosts */
     weir_list sibling;   /* the origin's slots */
-    weir_list available; /* the origin's `shared` or `spare` if it has room, or its `dials` */
-    weir_list queue;     /* the pool's idle slots while it is idle, or its actions while it has an order:
-                            what is idle has none */
     weir_agenda_entry due;
 };
 

@@ -5,8 +5,9 @@
  * entries of bucket n - L that belong there; giving it up puts them back. Either touches two
  * chains.
  *
- * Growth at more than one entry to a bucket, shrinking below one to four, so that a table that goes
- * up and down around one size does neither.
+ * Growth at more than one entry to two buckets, for every entry that is passed over on the way to
+ * the right one is a cache line from anywhere; shrinking below one to eight, so that a table that
+ * goes up and down around one size does neither.
  */
 #include "pool/table.h"
 
@@ -47,7 +48,7 @@ void weir_table_enter(weir_table *table, weir_table_entry *entry, uint64_t hash)
     *entry = (weir_table_entry){.next = *bucket, .hash = hash};
     *bucket = entry;
     table->entries++;
-    if (table->entries > table->buckets) {
+    for (int i = 0; i < 2 && table->entries > table->buckets / 2; i++) {
         grow(table);
     }
 }
@@ -62,8 +63,8 @@ void weir_table_leave(weir_table *table, weir_table_entry *entry)
     *at = entry->next;
     entry->next = NULL;
     table->entries--;
-    /* At four buckets to an entry, four have to go when one entry goes. */
-    for (int i = 0; i < 4 && table->entries < table->buckets / 4; i++) {
+    /* At eight buckets to an entry, eight have to go when one entry goes. */
+    for (int i = 0; i < 8 && table->entries < table->buckets / 8; i++) {
         shrink(table);
     }
 }

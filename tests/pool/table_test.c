@@ -46,18 +46,18 @@ static void table__finds_everything_while_it_grows_and_shrinks(void **state)
     for (size_t i = 0; i < MANY; i++) {
         const size_t buckets = table.buckets;
         weir_table_enter(&table, &entries[i], hash_of(i));
-        assert_true(distance(table.buckets, buckets) <= 1);
+        assert_true(distance(table.buckets, buckets) <= 2);
         assert_true(is_in(&table, &entries[i / 2], hash_of(i / 2)));
         assert_false(is_in(&table, &entries[i], hash_of(i) + 1));
         if (i % 97 == 0) {
             weir_table_check(&table);
         }
     }
-    assert_true(table.buckets >= MANY - 1);
+    assert_true(table.buckets >= 2 * MANY - 2);
     for (size_t i = 0; i < MANY; i++) {
         const size_t buckets = table.buckets;
         weir_table_leave(&table, &entries[i]);
-        assert_true(distance(table.buckets, buckets) <= 4);
+        assert_true(distance(table.buckets, buckets) <= 8);
         assert_false(is_in(&table, &entries[i], hash_of(i)));
         assert_true(i + 1 == MANY || is_in(&table, &entries[MANY - 1], hash_of(MANY - 1)));
         if (i % 97 == 0) {
