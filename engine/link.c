@@ -56,22 +56,22 @@ weir_link *weir_link_new(const weir_link_options *options, weir_status *status)
 {
     weir_link *link = weir_alloc_zeroed(options->allocator, sizeof(*link));
 
+    WEIR_ASSERT(options->bin->allocator == options->allocator);
     *status = WEIR_E_NOMEM;
     if (link == NULL) {
         return NULL;
     }
-    link->allocator = options->allocator;
-    link->id = options->id;
-    link->limits = options->limits;
-    link->pin = (weir_protocol)options->key->pin;
-    link->closing_until_ns = WEIR_NEVER;
     link->bin = options->bin;
-    link->early = weir_alloc_zeroed(link->allocator, sizeof(*link->early));
+    link->id = options->id;
+    link->closing_until_ns = WEIR_NEVER;
+    link->early = weir_alloc_zeroed(link->bin->allocator, sizeof(*link->early));
     if (link->early == NULL) {
         weir_link_free(link);
         return NULL;
     }
     link->early->failure = no_failure;
+    link->early->limits = options->limits;
+    link->early->pin = (weir_protocol)options->key->pin;
     weir_ledger_init(&link->early->ledger, options->tls != NULL, options->tls != NULL ? &link->early->annex : NULL);
     if (options->tls != NULL && !begin_tls(link, options, status)) {
         weir_link_free(link);
@@ -90,10 +90,10 @@ void weir_link_free(weir_link *link)
     if (link->tls != NULL) {
         weir_tls_free(link->tls->filter);
         weir_buf_clear(&link->tls->stash);
-        weir_release(link->allocator, link->tls);
+        weir_release(link->bin->allocator, link->tls);
     }
-    weir_release(link->allocator, link->early);
-    weir_release(link->allocator, link);
+    weir_release(link->bin->allocator, link->early);
+    weir_release(link->bin->allocator, link);
 }
 
 void weir_link_want(weir_link *link, weir_want *want)
@@ -150,19 +150,19 @@ void weir_link_connected(weir_link *link, weir_time now_ns)
         weir_tls_start(link->tls->filter);
         follow_tls(link);
     } else {
-        open_conn(link, link->pin == WEIR_H2 ? WEIR_H2 : WEIR_H1);
+        open_conn(link, link->early->pin == WEIR_H2 ? WEIR_H2 : WEIR_H1);
     }
 }
 
 void weir_link_sending(weir_link *link, size_t octets)
 {
-    link->sending_octets = octets;
+    link->is_sending = octets > 0;
 }
 
 void weir_link_sent(weir_link *link, size_t octets, weir_time now_ns)
 {
     link->now_ns = now_ns;
-    link->sending_octets = 0;
+    link->is_sending = false;
     weir_stopwatch_set(&link->refused, false, now_ns);
     weir_ledger_wire(weir_link_ledger(link), WEIR_SENT, octets);
     if (link->tls != NULL) {
@@ -348,7 +348,7 @@ bool weir_link_may_send_of(const weir_link *link, const weir_stream *stream)
     if (stream->owner.queued_octets == 0) {
         return false;
     }
-    if (link->sending_octets > 0 || (link->tls != NULL && weir_tls_torn_sent(link->tls->filter) > 0)) {
+    if (link->is_sending || (link->tls != NULL && weir_tls_torn_sent(link->tls->filter) > 0)) {
         return true; /* which octets these are cannot be told: say so rather than guess */
     }
     /* What is queued leaves with a link that lives, whoever has lost interest in it, unless the conn keeps it back. */
@@ -421,7 +421,7 @@ void weir_link_check(const weir_link *link)
 /* What only a link over TLS has. False: *status says why not. */
 static bool begin_tls(weir_link *link, const weir_link_options *options, weir_status *status)
 {
-    weir_link_tls *tls = weir_alloc_zeroed(link->allocator, sizeof(*tls));
+    weir_link_tls *tls = weir_alloc_zeroed(link->bin->allocator, sizeof(*tls));
 
     link->tls = tls;
     if (tls == NULL) {
@@ -441,8 +441,8 @@ static weir_tls *new_filter(weir_link *link, const weir_link_options *options, w
         .host = key->host,
         .address = options->host_address,
         .port = key->port,
-        .pin = link->pin,
-        .allocator = link->allocator,
+        .pin = link->early->pin,
+        .allocator = link->bin->allocator,
         .bin = link->bin,
         .route = key->proxy,
         .sessions = options->sessions,
@@ -515,9 +515,9 @@ static void open_conn(weir_link *link, weir_protocol protocol)
     const weir_conn_options options = {
         .protocol = protocol,
         .over_tls = link->tls != NULL,
-        .allocator = link->allocator,
+        .allocator = link->bin->allocator,
         .bin = link->bin,
-        .limits = protocol == WEIR_H2 ? &link->limits->h2 : &link->limits->h1,
+        .limits = protocol == WEIR_H2 ? &link->early->limits->h2 : &link->early->limits->h1,
     };
     weir_status status = WEIR_OK;
     weir_conn *conn = weir_conn_new(&options, link->now_ns, &status);
@@ -529,7 +529,7 @@ static void open_conn(weir_link *link, weir_protocol protocol)
     if (link->tls != NULL) {
         weir_ledger_inherit(weir_conn_ledger(conn), &link->early->ledger);
     }
-    weir_release(link->allocator, link->early);
+    weir_release(link->bin->allocator, link->early);
     link->early = NULL;
     link->conn = conn;
     enter(link, WEIR_LINK_OPEN);
@@ -554,7 +554,7 @@ static void follow_tls(weir_link *link)
         if (chosen == WEIR_PROTOCOL_ANY) {
             chosen = WEIR_H1;
         }
-        if (link->pin != WEIR_PROTOCOL_ANY && chosen != link->pin) {
+        if (link->early->pin != WEIR_PROTOCOL_ANY && chosen != link->early->pin) {
             fail_with(link, WEIR_E_TLS_ALPN, 0, "the server did not choose the protocol that was asked for");
             return;
         }

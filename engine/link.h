@@ -61,6 +61,8 @@ typedef struct weir_link_options {
 
 /* What there is to say of a link until its conn is there, which then says it. */
 typedef struct weir_link_early {
+    weir_protocol pin;
+    const weir_link_limits *limits;
     weir_failure failure;
     weir_ledger ledger; /* the accounts of the handshake */
     weir_ledger_annex annex;
@@ -77,16 +79,15 @@ typedef struct weir_link_tls {
 
 typedef struct weir_link {
     weir_link_state state;
-    weir_protocol pin;
+    bool is_sending;       /* outside the lock, or in a ring: nobody knows yet what of it left */
+    bool failed;           /* by the network, TLS or us, with a conn, and not by what the peer said in it */
+    bool left_over;        /* octets that answer no request lie in it, below the conn, which has not seen them */
     uint64_t id;
-    const weir_allocator *allocator;
-    weir_bin *bin;
-    const weir_link_limits *limits;
+    weir_bin *bin;         /* its allocator is the link's */
     weir_link_early *early; /* there is either this ... */
     weir_conn *conn;        /* ... or a conn: when it is known which protocol it speaks */
     weir_link_tls *tls;     /* NULL: clear */
     weir_stopwatch refused; /* the kernel takes no more for now of what is there to send */
-    size_t sending_octets; /* of a send under way outside the lock, or in a ring: nobody knows yet what of them left */
     weir_time now_ns;
     weir_time last_received_ns;
     weir_time closing_until_ns;
@@ -94,8 +95,6 @@ typedef struct weir_link {
     weir_slot *slot;
     void *driver;          /* the front end's record of it */
     weir_os_watch watch;
-    bool failed;           /* by the network, TLS or us, with a conn, and not by what the peer said in it */
-    bool left_over;        /* octets that answer no request lie in it, below the conn, which has not seen them */
 } weir_link;
 
 weir_link *weir_link_new(const weir_link_options *options, weir_status *status);

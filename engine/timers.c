@@ -103,7 +103,7 @@ static bool before(const weir_timer *a, const weir_timer *b)
 static void put(weir_timers *timers, size_t place, weir_timer *timer)
 {
     timers->heap[place - 1] = timer;
-    timer->place = place;
+    timer->place = (uint32_t)place;
 }
 
 static void up(weir_timers *timers, size_t place)

@@ -31,13 +31,13 @@ typedef enum weir_port_state {
 typedef struct weir_port {
     weir_list place;     /* in turn.ports */
     weir_list touched;   /* in turn.touched */
-    weir_port_state state;
     weir_link *link;
     weir_slot *slot;
     weir_dialing *dialing; /* while DIALING */
     weir_timer timer;
     uint64_t facts_version; /* last told to the pool */
     weir_reason close_reason;
+    weir_port_state state;
     /* The driver's. */
     bool dial_begun;
     bool readable;       /* the socket may have octets: it did not say EAGAIN yet */

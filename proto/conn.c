@@ -51,7 +51,7 @@ void weir_conn_free(weir_conn *conn)
     if (!conn) {
         return;
     }
-    enter(conn, conn->now_ns);
+    enter(conn, conn->ledger.now_ns);
     WEIR_ASSERT(conn->open_streams == 0);
     if (is_h2(conn)) {
         weir_h2_free(conn);
@@ -306,10 +306,9 @@ void weir_conn_check(const weir_conn *conn)
  */
 static void enter(weir_conn *conn, weir_time now_ns)
 {
-    if (now_ns > conn->now_ns) {
-        conn->now_ns = now_ns;
+    if (now_ns > conn->ledger.now_ns) {
+        conn->ledger.now_ns = now_ns;
     }
-    conn->ledger.now_ns = conn->now_ns;
     if (WEIR_CHECKING) {
         weir_conn_check(conn);
     }
@@ -324,5 +323,5 @@ static void leave(const weir_conn *conn)
 
 static bool is_h2(const weir_conn *conn)
 {
-    return conn->protocol == WEIR_H2;
+    return conn->facts.protocol == WEIR_H2;
 }

@@ -74,8 +74,6 @@ void weir_conn_init(weir_conn *conn, const weir_conn_options *options, weir_ledg
 {
     WEIR_ASSERT(options->protocol == WEIR_H1 || options->protocol == WEIR_H2);
     memset(conn, 0, sizeof(*conn));
-    conn->protocol = options->protocol;
-    conn->allocator = options->allocator;
     conn->bin = options->bin;
     conn->limits = options->limits                ? options->limits
                    : options->protocol == WEIR_H2 ? &h2_defaults
@@ -93,7 +91,7 @@ void weir_conn_init(weir_conn *conn, const weir_conn_options *options, weir_ledg
         .reusable = true,
         .unfit = WEIR_FIT,
     };
-    conn->now_ns = now_ns;
+    conn->ledger.now_ns = now_ns;
 }
 
 void weir_conn_clear(weir_conn *conn)
@@ -107,7 +105,7 @@ void weir_conn_clear(weir_conn *conn)
 
 void weir_conn_set_facts(weir_conn *conn, weir_facts facts)
 {
-    WEIR_ASSERT(facts.protocol == conn->protocol);
+    WEIR_ASSERT(facts.protocol == conn->facts.protocol);
     if (!facts_differ(&conn->facts, &facts)) {
         return;
     }

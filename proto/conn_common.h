@@ -4,11 +4,11 @@
  * both.
  *
  * Each machine implements the functions of conn.h under its own prefix (weir_h1_open, weir_h2_open,
- * ...) over its own type whose first member is weir_conn. conn.c chooses by `protocol`. Two
+ * ...) over its own type whose first member is weir_conn. conn.c chooses by the protocol of the facts. Two
  * implementations, so a switch and no vtable.
  *
  * Who does what:
- *   conn.c       now_ns (which never goes back), open_streams (counted when the machine has opened,
+ *   conn.c       the ledger's now_ns (which never goes back), open_streams (counted when the machine has opened,
  *                uncounted when it has closed), the plain counters (the pair of the
  *                rows that the codecs charge), next_event, pending and the checks;
  *   the machine  everything else: weir_out_sent() when it is told of octets sent, rows received,
@@ -21,16 +21,13 @@
 #include "proto/conn.h"
 
 struct weir_conn {
-    weir_protocol protocol;
-    const weir_allocator *allocator;
-    weir_bin *bin;
+    weir_bin *bin; /* its allocator is the connection's */
     const weir_conn_limits *limits;
-    weir_ledger ledger;
+    weir_ledger ledger; /* its now_ns is the time of the call under way, or of the last one */
     weir_out *out; /* the machine's; NULL: nothing is queued (HTTP/1.1 between exchanges) */
     weir_list ready; /* streams with news */
     weir_failure failure;
     weir_facts facts;
-    weir_time now_ns;    /* of the call under way, or of the last one */
     uint32_t open_streams; /* opened and not yet closed */
     bool withholds;      /* what is still queued shall not be sent: it stays, for a send under way */
 };

@@ -107,7 +107,7 @@ void weir_h1_free(weir_conn *conn)
 {
     weir_h1 *h1 = h1_of(conn);
     WEIR_ASSERT(!h1->open);
-    const weir_allocator *allocator = conn->allocator;
+    const weir_allocator *allocator = conn->bin->allocator;
     weir_conn_clear(conn);
     forget_out(h1);
     weir_release(allocator, h1);
@@ -186,7 +186,7 @@ void weir_h1_cancel(weir_conn *conn, weir_stream *stream)
     weir_stream_hush(stream);
     if (is_worth_its_rest(h1)) {
         h1->rest_octets = h1->open->decode.left_octets;
-        h1->rest_until_ns = weir_time_add(conn->now_ns, WEIR_H1_REST_NS);
+        h1->rest_until_ns = weir_time_add(conn->ledger.now_ns, WEIR_H1_REST_NS);
         h1->open->is_given_up = true;
         enter_receiving(h1, WEIR_H1_RECEIVING_ENDED);
     } else if (!is_complete(h1)) {
@@ -293,7 +293,7 @@ weir_time weir_h1_deadline(const weir_conn *conn, weir_why *why)
 void weir_h1_tick(weir_conn *conn)
 {
     const weir_h1 *h1 = h1_of_const(conn);
-    if (h1->rest_octets > 0 && conn->now_ns >= h1->rest_until_ns) {
+    if (h1->rest_octets > 0 && conn->ledger.now_ns >= h1->rest_until_ns) {
         weir_h1_abandon_rest(conn);
     }
 }
@@ -335,13 +335,13 @@ void weir_h1_check(const weir_conn *conn)
 
 static weir_h1 *h1_of(weir_conn *conn)
 {
-    WEIR_ASSERT(conn->protocol == WEIR_H1);
+    WEIR_ASSERT(conn->facts.protocol == WEIR_H1);
     return WEIR_CONTAINER_OF(conn, weir_h1, conn);
 }
 
 static const weir_h1 *h1_of_const(const weir_conn *conn)
 {
-    WEIR_ASSERT(conn->protocol == WEIR_H1);
+    WEIR_ASSERT(conn->facts.protocol == WEIR_H1);
     return WEIR_CONST_CONTAINER_OF(conn, weir_h1, conn);
 }
 
@@ -349,7 +349,7 @@ static const weir_h1 *h1_of_const(const weir_conn *conn)
 static weir_h1_stream *stream_new(weir_h1 *h1, const weir_head *head, void *user)
 {
     weir_conn *conn = &h1->conn;
-    weir_h1_stream *open = weir_alloc_zeroed(conn->allocator, sizeof(*open));
+    weir_h1_stream *open = weir_alloc_zeroed(conn->bin->allocator, sizeof(*open));
     if (!open) {
         return NULL;
     }
@@ -387,7 +387,7 @@ static void stream_free(weir_h1 *h1, weir_h1_stream *open)
 static void forget_out(weir_h1 *h1)
 {
     if (h1->conn.out) {
-        weir_release(h1->conn.allocator, WEIR_CONTAINER_OF(h1->conn.out, weir_h1_stream, out));
+        weir_release(h1->conn.bin->allocator, WEIR_CONTAINER_OF(h1->conn.out, weir_h1_stream, out));
         h1->conn.out = NULL;
     }
 }
@@ -680,7 +680,7 @@ static void note_unread(weir_h1 *h1)
     if (h1->open) {
         const bool is_unread =
             h1->receiving == WEIR_H1_RECEIVING_BODY && weir_buf_room(&h1->open->stream.inbox) == 0;
-        weir_stopwatch_set(&h1->open->stream.unread, is_unread, h1->conn.now_ns);
+        weir_stopwatch_set(&h1->open->stream.unread, is_unread, h1->conn.ledger.now_ns);
     }
 }
 

@@ -105,7 +105,7 @@ static void begin_section(weir_h2_session *session)
         .informational_octets = limits->head_octets - stream->informational_octets,
         .fields = limits->fields,
     };
-    weir_h2_section_begin(&block->section, session->conn.allocator, &options);
+    weir_h2_section_begin(&block->section, session->conn.bin->allocator, &options);
 }
 
 static void take_content(weir_h2_session *session, weir_span content)

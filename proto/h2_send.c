@@ -85,9 +85,9 @@ weir_status weir_h2_open(weir_conn *conn, const weir_head *head, void *user, wei
     } else {
         weir_h2_table_trim(&session->table);
         weir_h2_stream_clear(stream);
-        weir_release(conn->allocator, stream);
+        weir_release(conn->bin->allocator, stream);
     }
-    weir_release(conn->allocator, heap);
+    weir_release(conn->bin->allocator, heap);
     weir_h2_session_update_facts(session);
     return status;
 }
@@ -150,7 +150,7 @@ weir_status weir_h2_write_trailers(weir_conn *conn, weir_stream *base, const wei
         weir_h2_stream_sent_end(stream);
         weir_h2_session_settle(session, stream);
     }
-    weir_release(conn->allocator, heap);
+    weir_release(conn->bin->allocator, heap);
     weir_h2_session_update_facts(session);
     return status;
 }
@@ -199,7 +199,7 @@ void weir_h2_send_unblock(weir_h2_session *session, weir_h2_stream *stream)
 void weir_h2_send_window(weir_h2_session *session, int64_t octets)
 {
     session->send_window = (int32_t)(session->send_window + octets);
-    weir_stopwatch_set(&session->no_window, session->send_window <= 0, session->conn.now_ns);
+    weir_stopwatch_set(&session->no_window, session->send_window <= 0, session->conn.ledger.now_ns);
 }
 
 void weir_h2_send_wake(weir_h2_session *session)
@@ -271,12 +271,12 @@ static weir_span decimal(uint64_t value, uint8_t *digits)
 static weir_h2_stream *make_stream(weir_h2_session *session, const weir_head *head, void *user)
 {
     weir_conn *conn = &session->conn;
-    weir_h2_stream *stream = weir_alloc_zeroed(conn->allocator, sizeof(*stream));
+    weir_h2_stream *stream = weir_alloc_zeroed(conn->bin->allocator, sizeof(*stream));
     if (!stream) {
         return NULL;
     }
     if (!weir_h2_table_prepare(&session->table)) {
-        weir_release(conn->allocator, stream);
+        weir_release(conn->bin->allocator, stream);
         return NULL;
     }
     weir_h2_stream_init(stream, &(weir_h2_stream_options){
@@ -298,7 +298,7 @@ static void enrol(weir_h2_session *session, weir_h2_stream *stream)
     weir_list_push_back(&session->streams, &stream->all);
     if (session->active == 0) {
         /* The peer had no reason to say anything until now. */
-        session->received_ns = session->conn.now_ns;
+        session->received_ns = session->conn.ledger.now_ns;
     }
     stream->counted = true;
     session->active++;
@@ -318,7 +318,7 @@ static weir_status encode(weir_h2_session *session, const weir_h2_section_fields
     size_t bound = weir_h2_hpack_bound(section);
     uint8_t *to = few;
     if (bound > FEW_OCTETS) {
-        *heap = weir_alloc(conn->allocator, bound);
+        *heap = weir_alloc(conn->bin->allocator, bound);
         to = *heap;
     }
     if (!to || !weir_out_prepare(conn->out, weir_h2_block_octets(bound, block->max_frame_octets),
@@ -403,7 +403,7 @@ static size_t allowance_of(const weir_h2_session *session, const weir_h2_stream 
 /* The only place where `waits` changes, so that each wait is timed to its own account. */
 static void wait_for(weir_h2_session *session, weir_h2_stream *stream, weir_h2_waiting waits)
 {
-    const weir_time now_ns = session->conn.now_ns;
+    const weir_time now_ns = session->conn.ledger.now_ns;
     const weir_time no_window_ns = weir_stopwatch_read(&session->no_window, now_ns);
     if (stream->waits == WEIR_H2_WAITS_SHARED) {
         stream->connection_window_ns += no_window_ns - stream->connection_mark_ns;

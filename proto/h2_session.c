@@ -44,7 +44,7 @@ weir_conn *weir_h2_new(const weir_conn_options *options, weir_time now_ns)
                   conn->limits->out_octets < LEAST_OUT_OCTETS ? LEAST_OUT_OCTETS
                                                               : conn->limits->out_octets);
     weir_h2_reader_init(&session->reader, &conn->ledger);
-    weir_h2_table_init(&session->table, conn->allocator);
+    weir_h2_table_init(&session->table, conn->bin->allocator);
     weir_list_init(&session->streams);
     weir_list_init(&session->hungry);
     weir_list_init(&session->fed);
@@ -61,7 +61,7 @@ weir_conn *weir_h2_new(const weir_conn_options *options, weir_time now_ns)
     session->received_ns = now_ns;
     session->ping_sent_ns = WEIR_NEVER;
     session->settings_due_ns = weir_time_add(now_ns, conn->limits->settings_ns);
-    session->hpack = weir_h2_hpack_new(conn->allocator);
+    session->hpack = weir_h2_hpack_new(conn->bin->allocator);
     if (!session->hpack || !begin(session)) {
         weir_h2_free(conn);
         return NULL;
@@ -77,7 +77,7 @@ void weir_h2_free(weir_conn *conn)
     weir_h2_section_drop(&session->block.section);
     weir_h2_hpack_free(session->hpack);
     weir_h2_table_clear(&session->table);
-    const weir_allocator *allocator = conn->allocator;
+    const weir_allocator *allocator = conn->bin->allocator;
     weir_conn_clear(conn);
     weir_release(allocator, session);
 }
@@ -113,14 +113,14 @@ void weir_h2_close(weir_conn *conn, weir_stream *base, weir_tally *tally)
     *tally = base->owner.tally;
     weir_ledger_fold(&conn->ledger, &base->owner);
     weir_h2_stream_clear(stream);
-    weir_release(conn->allocator, stream);
+    weir_release(conn->bin->allocator, stream);
 }
 
 size_t weir_h2_feed(weir_conn *conn, weir_span octets)
 {
     weir_h2_session *session = weir_h2_session_of(conn);
     weir_span rest = octets;
-    session->received_ns = conn->now_ns;
+    session->received_ns = conn->ledger.now_ns;
     while (!weir_h2_session_has_failed(session)) {
         weir_span content = {NULL, 0};
         weir_h2_part_kind kind = weir_h2_reader_next(&session->reader, &rest, &content);
@@ -185,18 +185,18 @@ void weir_h2_tick(weir_conn *conn)
     if (weir_h2_session_has_failed(session)) {
         return;
     }
-    if (conn->now_ns >= session->settings_due_ns) {
+    if (conn->ledger.now_ns >= session->settings_due_ns) {
         /* RFC 9113 s6.5.3 */
         weir_h2_session_fail(session, (weir_h2_fault){.status = WEIR_E_H2_SETTINGS,
                                                       .code = WEIR_H2_SETTINGS_TIMEOUT});
-    } else if (conn->now_ns >= ping_due_ns(session)) {
+    } else if (conn->ledger.now_ns >= ping_due_ns(session)) {
         if (session->ping_sent_ns != WEIR_NEVER) {
             weir_h2_session_fail(
                 session, (weir_h2_fault){.status = WEIR_E_H2_PING, .code = WEIR_H2_NO_ERROR});
         } else {
             uint8_t opaque[8] = {'w', 'e', 'i', 'r'};
             weir_h2_put32(opaque + 4, (uint32_t)++session->pings);
-            session->ping_sent_ns = conn->now_ns;
+            session->ping_sent_ns = conn->ledger.now_ns;
             weir_h2_session_answered(session, weir_h2_queue_ping(conn->out, false, opaque));
         }
     }
@@ -230,7 +230,7 @@ void weir_h2_check(const weir_conn *conn)
         active += stream->counted ? 1 : 0;
         told += stream->waits == WEIR_H2_WAITS_TOLD ? 1 : 0;
         WEIR_CHECK_ASSERT(stream->connection_mark_ns <=
-                          weir_stopwatch_read(&session->no_window, conn->now_ns));
+                          weir_stopwatch_read(&session->no_window, conn->ledger.now_ns));
     }
     WEIR_CHECK_ASSERT(count == session->table.count);
     WEIR_CHECK_ASSERT(active == session->active);
@@ -308,7 +308,7 @@ void weir_h2_session_note_unread(weir_h2_session *session, weir_h2_stream *strea
 {
     const bool is_unread = weir_h2_stream_is_receiving(stream) &&
                            stream->window.remaining_octets == 0 && stream->base.inbox.octets > 0;
-    weir_stopwatch_set(&stream->base.unread, is_unread, session->conn.now_ns);
+    weir_stopwatch_set(&stream->base.unread, is_unread, session->conn.ledger.now_ns);
 }
 
 weir_conn_stalls weir_h2_stalls(const weir_conn *conn, const weir_stream *base, weir_time now_ns)
@@ -390,7 +390,7 @@ uint32_t weir_h2_session_capacity(const weir_h2_session *session)
 
 void weir_h2_session_spend(weir_h2_session *session)
 {
-    if (!weir_h2_budget_spend(&session->budget, session->conn.now_ns)) {
+    if (!weir_h2_budget_spend(&session->budget, session->conn.ledger.now_ns)) {
         weir_h2_session_fail(session, (weir_h2_fault){.status = WEIR_E_LIMIT_FLOOD,
                                                       .code = WEIR_H2_ENHANCE_YOUR_CALM});
     }

@@ -18,8 +18,8 @@ machine *machine_of(const weir_conn *conn)
 static void ask(const weir_conn *conn, const char *h1, const char *h2)
 {
     machine *m = machine_of(conn);
-    m->asked = conn->protocol == WEIR_H2 ? h2 : h1;
-    m->asked_ns = conn->now_ns;
+    m->asked = conn->facts.protocol == WEIR_H2 ? h2 : h1;
+    m->asked_ns = conn->ledger.now_ns;
 }
 
 static weir_conn *stand_in_new(const weir_conn_options *options, weir_time now_ns)
@@ -37,7 +37,7 @@ static weir_conn *stand_in_new(const weir_conn_options *options, weir_time now_n
 
 static void stand_in_free(weir_conn *conn)
 {
-    const weir_allocator *allocator = conn->allocator;
+    const weir_allocator *allocator = conn->bin->allocator;
     weir_conn_clear(conn);
     weir_release(allocator, machine_of(conn));
 }
@@ -113,13 +113,13 @@ weir_conn *weir_h2_new(const weir_conn_options *options, weir_time now_ns)
 
 void weir_h1_free(weir_conn *conn)
 {
-    assert_int_equal(conn->protocol, WEIR_H1);
+    assert_int_equal(conn->facts.protocol, WEIR_H1);
     stand_in_free(conn);
 }
 
 void weir_h2_free(weir_conn *conn)
 {
-    assert_int_equal(conn->protocol, WEIR_H2);
+    assert_int_equal(conn->facts.protocol, WEIR_H2);
     stand_in_free(conn);
 }
 
@@ -311,10 +311,10 @@ void weir_h2_shutdown(weir_conn *conn)
 
 void weir_h1_check(const weir_conn *conn)
 {
-    assert_int_equal(conn->protocol, WEIR_H1);
+    assert_int_equal(conn->facts.protocol, WEIR_H1);
 }
 
 void weir_h2_check(const weir_conn *conn)
 {
-    assert_int_equal(conn->protocol, WEIR_H2);
+    assert_int_equal(conn->facts.protocol, WEIR_H2);
 }
