@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "engine/record.h"
+
+#define ADDRESS_LEFT_NS (10 * WEIR_NS_PER_SECOND)
 #include "engine/tls_config.h"
 
 static bool fill_pool_options(weir_core *core, weir_pool_options *to, const weir_pool_limits *given);
@@ -31,6 +33,7 @@ weir_status weir_core_init(weir_core *core, const weir_core_options *options)
     core->pool = weir_pool_new(&core->pool_options, &status);
     if (core->pool != NULL) {
         core->shared = weir_shared_acquire(options->shared);
+        weir_names_init(&core->names, core->allocator, core->shared, core->pool, core->names.leave_ns);
     }
     return status;
 }
@@ -45,12 +48,14 @@ weir_status weir_core_begin_anew(weir_core *core, uint64_t seed)
     if (pool != NULL) {
         core->pool = pool;
         memset(&core->metrics, 0, sizeof(core->metrics)); /* what the parent counted is the parent's to say */
+        core->names.pool = pool;
     }
     return status;
 }
 
 void weir_core_clear(weir_core *core)
 {
+    weir_names_clear(&core->names);
     weir_pool_free(core->pool);
     core->pool = NULL;
     weir_shared_release(core->shared);
@@ -226,7 +231,7 @@ void weir_core_learned(weir_core *core, weir_slot *slot)
     }
 }
 
-void weir_core_closed(weir_core *core, const weir_link *link, const weir_account *account, weir_reason reason,
+void weir_core_closed(weir_core *core, weir_link *link, const weir_account *account, weir_reason reason,
                       weir_time now_ns)
 {
     const weir_failure failure = weir_link_failure(link);
@@ -245,6 +250,7 @@ void weir_core_closed(weir_core *core, const weir_link *link, const weir_account
     if (failed && failure.status != WEIR_OK && reason != WEIR_REASON_OCTETS_LEFT_OVER) {
         event.why = weir_status_name(failure.status);
     }
+    weir_names_leave(&core->names, link);
     core->verdicts[account->verdict.agreement]++;
     if (link->opened_ns != 0) {
         weir_metrics_closed(&core->metrics, event.protocol, weir_time_since(now_ns, link->opened_ns));
@@ -322,6 +328,7 @@ static bool fill_pool_options(weir_core *core, weir_pool_options *to, const weir
     to->h2_connections = limits.h2_connections;
     to->idle_ns = limits.idle_ns;
     to->lifetime_ns = limits.lifetime_ns;
+    core->names.leave_ns = limits.address_left_ns != 0 ? limits.address_left_ns : ADDRESS_LEFT_NS;
     to->streams_per_connection = limits.streams_per_connection;
     to->requests_per_connection = limits.requests_per_connection;
     const weir_conn_limits of_conns = {

@@ -11,6 +11,7 @@
 
 #include "engine/exchange.h"
 #include "engine/metrics.h"
+#include "engine/names.h"
 #include "engine/shared.h"
 
 typedef struct weir_core_options {
@@ -27,6 +28,7 @@ typedef struct weir_core {
     weir_pool *pool;
     weir_pool_options pool_options;
     weir_link_limits limits; /* every link points to them */
+    weir_names names; /* that the connections came from */
     weir_events events; /* of connections without a call */
     uint64_t next_exchange;
     uint64_t tls_number; /* of the default TLS configuration that this core's calls use */
@@ -76,7 +78,7 @@ void weir_core_opened(weir_core *core, weir_link *link, const weir_facts *facts,
 /* What was learned of a slot's origin goes to those who share: when it is opened (by weir_core_opened), and before it is gone. */
 void weir_core_learned(weir_core *core, weir_slot *slot);
 /* A connection is closed: counts its verdict and tells CONNECTION_CLOSED, with why: the status that it failed with, or the reason. */
-void weir_core_closed(weir_core *core, const weir_link *link, const weir_account *account, weir_reason reason,
+void weir_core_closed(weir_core *core, weir_link *link, const weir_account *account, weir_reason reason,
                       weir_time now_ns);
 /*
  * The socket of an attempt to connect is closed, which no link was made of although it was connected: another won, or its dial was

@@ -53,6 +53,7 @@ weir_dialing *weir_dialing_new(weir_core *core, weir_link *link, weir_exchange *
         } else if (is_localhost(weir_dialing_host(dialing))) {
             answer_localhost(dialing, now_ns);
         } else {
+            dialing->by_name = key->address.length == 0;
             recall(dialing, now_ns);
         }
     }
@@ -74,6 +75,12 @@ bool weir_dialing_needs_lookup(const weir_dialing *dialing)
 weir_span weir_dialing_host(const weir_dialing *dialing)
 {
     return (weir_span){dialing->host, dialing->host_length};
+}
+
+const weir_address *weir_dialing_address(const weir_dialing *dialing)
+{
+    WEIR_ASSERT(dialing->dial.state == WEIR_DIAL_CONNECTED);
+    return &dialing->dial.addresses[dialing->dial.winner].address;
 }
 
 void weir_dialing_orphan(weir_dialing *dialing)

@@ -34,6 +34,7 @@ typedef struct weir_dialing {
     size_t host_length;
     uint16_t port;
     bool numeric;     /* no look-up needed */
+    bool by_name;     /* the answer to the origin's own name decides where it goes */
     weir_phase phase; /* DNS, CONNECT, TLS */
     weir_time phase_since_ns;
     weir_time dns_ns;
@@ -49,6 +50,8 @@ void weir_dialing_free(weir_dialing *dialing);
 /* Must the driver look `host` up? */
 bool weir_dialing_needs_lookup(const weir_dialing *dialing);
 weir_span weir_dialing_host(const weir_dialing *dialing);
+/* The address that won; once connected. */
+const weir_address *weir_dialing_address(const weir_dialing *dialing);
 /* The call that caused it goes away; the dial may go on for others, until then with the default
  * limits. */
 void weir_dialing_orphan(weir_dialing *dialing);

@@ -86,6 +86,7 @@ void weir_link_free(weir_link *link)
     if (link == NULL) {
         return;
     }
+    WEIR_ASSERT(link->tie == NULL);
     weir_conn_free(link->conn);
     if (link->tls != NULL) {
         weir_tls_free(link->tls->filter);

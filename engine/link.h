@@ -93,6 +93,7 @@ typedef struct weir_link {
     weir_time closing_until_ns;
     weir_time opened_ns;   /* when its dial was over; 0: it was not */
     weir_slot *slot;
+    struct weir_tie *tie;  /* to the answer that its address came from (names.h); NULL: it came from none */
     void *driver;          /* the front end's record of it */
     weir_os_watch watch;
 } weir_link;

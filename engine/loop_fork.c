@@ -35,6 +35,7 @@ weir_status weir_loop_enter(weir_loop *loop)
     weir_shared_enter(loop->turn.core.shared);
     const weir_status status = replace_descriptors(loop);
     if (status == WEIR_OK) {
+        weir_names_forget(&loop->turn.core.names);
         loop->turn.now_ns = weir_now();
         end_exchanges(loop);
         empty_pool(loop);

@@ -17,6 +17,8 @@
 static void gather_ready(weir_loop *loop, const weir_os_ready *ready);
 static void gather_cancels(weir_loop *loop);
 static void gather_answers(weir_loop *loop);
+static void look_names_up(weir_loop *loop);
+static void take_name_answer(weir_loop *loop, weir_name *name, const weir_answer *answer);
 static void act_on(weir_loop *loop, weir_port *port);
 static void dial(weir_loop *loop, weir_port *port);
 static void start_attempt(weir_loop *loop, weir_port *port, size_t index);
@@ -118,6 +120,10 @@ static void gather_answers(weir_loop *loop)
 
     while (weir_channel_next_answer(loop->channel, &answer)) {
         weir_port *port = answer.user;
+        if (port == NULL) {
+            take_name_answer(loop, weir_names_of(&loop->turn.core.names, answer.lookup), &answer);
+            continue;
+        }
         weir_turn_answer(&loop->turn, port, answer.family, answer.status, answer.addresses, answer.count);
     }
 }
@@ -151,9 +157,37 @@ void weir_loop_watch_resolver(weir_loop *loop)
 
 void weir_loop_act(weir_loop *loop)
 {
+    look_names_up(loop);
     for (weir_port *port = weir_turn_next_port(&loop->turn); port != NULL;
          port = weir_turn_next_port(&loop->turn)) {
         act_on(loop, port);
+    }
+}
+
+/* Names that connections came from, whose answers have run out. */
+static void look_names_up(weir_loop *loop)
+{
+    weir_turn *turn = &loop->turn;
+    bool any = false;
+
+    for (weir_name *name = weir_turn_next_name(turn); name != NULL; name = weir_turn_next_name(turn)) {
+        any = true;
+        name->lookup =
+            weir_channel_start(loop->channel, (weir_span){name->host, name->host_length}, NULL, turn->now_ns);
+        if (name->lookup == NULL) {
+            (void)weir_turn_name_answer(turn, name, 4, WEIR_E_NOMEM, NULL, 0);
+            (void)weir_turn_name_answer(turn, name, 6, WEIR_E_NOMEM, NULL, 0);
+        }
+    }
+    if (any) {
+        gather_answers(loop);
+    }
+}
+
+static void take_name_answer(weir_loop *loop, weir_name *name, const weir_answer *answer)
+{
+    if (weir_turn_name_answer(&loop->turn, name, answer->family, answer->status, answer->addresses, answer->count)) {
+        weir_channel_end(loop->channel, answer->lookup);
     }
 }
 

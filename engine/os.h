@@ -62,7 +62,7 @@ typedef struct weir_os_watch {
     bool fin_seen;   /* recv answered 0 and we had not shut down reading, or EPIPE before we shut down writing */
     bool shut_write;
     bool failed;     /* an error was consumed: the socket tells no more whether a FIN came before it */
-    size_t drained_octets; /* out: taken from the kernel on the way to what lies behind them */
+    uint32_t drained_octets; /* out: taken from the kernel on the way to what lies behind them */
 } weir_os_watch;
 bool weir_os_kernel_octets(int fd, weir_os_watch *watch, weir_octets *octets);
 

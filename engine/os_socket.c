@@ -527,7 +527,7 @@ static void drain_to_fin(int fd, weir_os_watch *watch)
 
     do {
         result = recv(fd, room, sizeof(room), MSG_DONTWAIT);
-        watch->drained_octets += result > 0 ? (size_t)result : 0;
+        watch->drained_octets += result > 0 ? (uint32_t)result : 0;
     } while (result > 0 || (result < 0 && errno == EINTR));
     watch->fin_seen = result == 0;
     watch->failed = result < 0;

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What clients and loops share. The DNS cache is a chained hash table with a list in order of use;
- * an answer lives as long as its shortest TTL, within bounds, and what was not used longest makes
- * room.
+ * What clients and loops share. The DNS cache is a chained hash table of names with a list in order
+ * of use; the answer of a family lives as long as its shortest TTL, within bounds, and what was not
+ * used longest makes room.
+ *
+ * A name that connections came from is *held*: it stays, with what its last answer said, also when
+ * that has run out, so that the next answer can be compared with. Its version grows with every
+ * answer and is read without the lock: whoever holds it sees by a comparison that somebody learned
+ * something.
  */
 #include "engine/shared.h"
 
@@ -24,16 +29,26 @@
 #define TTL_MOST_SECONDS     3600
 #define TTL_NEGATIVE_SECONDS 2
 
-typedef struct remembered {
-    weir_list bucket;
-    weir_list used;
+/* How long a look-up that was begun keeps others from asking the same, should it never end. */
+#define CLAIM_NS (30 * WEIR_NS_PER_SECOND)
+
+typedef struct family_answer {
+    bool known;
     weir_time until_ns;
-    uint8_t family;
     size_t count;
-    weir_address *addresses; /* behind the host */
+    weir_address *addresses; /* NULL: none */
+} family_answer;
+
+struct weir_answers {
+    weir_list bucket;
+    weir_list used; /* unless it is held */
+    size_t holders;
+    atomic_uint_fast64_t version;
+    weir_time claimed_until_ns;
+    family_answer families[2]; /* IPv4, IPv6 */
     size_t host_length;
     uint8_t host[];
-} remembered;
+};
 
 struct weir_shared {
     const weir_allocator *allocator;
@@ -51,10 +66,16 @@ struct weir_shared {
 };
 
 static void lock(weir_shared *shared);
+static void let_all_go(weir_shared *shared);
 static void set_tls(weir_shared *shared, weir_tls_config *config);
-static weir_list *bucket_of(weir_shared *shared, weir_span host, uint8_t family);
-static remembered *find(weir_shared *shared, weir_span host, uint8_t family);
-static void forget(weir_shared *shared, remembered *entry);
+static weir_list *bucket_of(weir_shared *shared, weir_span host);
+static weir_answers *find(weir_shared *shared, weir_span host);
+static weir_answers *get(weir_shared *shared, weir_span host);
+static void put_back(weir_shared *shared, weir_answers *answers);
+static void forget(weir_shared *shared, weir_answers *answers);
+static void forget_family(weir_shared *shared, family_answer *family);
+static family_answer *family_of(weir_answers *answers, uint8_t family);
+static bool is_same(const weir_address *a, const weir_address *b);
 static weir_time lifetime_of(const weir_address *addresses, size_t count);
 
 weir_shared *weir_shared_new(const weir_shared_options *given, weir_status *status)
@@ -114,7 +135,7 @@ void weir_shared_release(weir_shared *shared)
     weir_shared_enter(shared);
     weir_fork_mark_free(shared->mark);
     while (!weir_list_is_empty(&shared->used)) {
-        forget(shared, WEIR_CONTAINER_OF(shared->used.next, remembered, used));
+        forget(shared, WEIR_CONTAINER_OF(shared->used.next, weir_answers, used));
     }
     weir_origins_free(shared->origins);
     weir_tls_sessions_free(shared->sessions);
@@ -174,18 +195,18 @@ int weir_shared_recall(weir_shared *shared, weir_span host, uint8_t family, weir
     int count = -1;
 
     lock(shared);
-    remembered *entry = find(shared, host, family);
-    if (entry != NULL && entry->until_ns <= now_ns) {
-        forget(shared, entry);
-        entry = NULL;
-    }
-    if (entry != NULL) {
-        count = (int)weir_min(entry->count, room);
+    weir_answers *answers = find(shared, host);
+    family_answer *of = answers != NULL ? family_of(answers, family) : NULL;
+    if (of != NULL && of->known && of->until_ns > now_ns) {
+        count = (int)weir_min(of->count, room);
         if (count > 0) {
-            memcpy(addresses, entry->addresses, (size_t)count * sizeof(*addresses));
+            memcpy(addresses, of->addresses, (size_t)count * sizeof(*addresses));
         }
-        weir_list_remove(&entry->used);
-        weir_list_push_back(&shared->used, &entry->used);
+    } else if (of != NULL && answers->holders == 0) {
+        forget_family(shared, of);
+    }
+    if (answers != NULL) {
+        put_back(shared, answers);
     }
     weir_mutex_unlock(&shared->lock);
     return count;
@@ -195,35 +216,31 @@ void weir_shared_remember(weir_shared *shared, weir_span host, uint8_t family, w
                           const weir_address *addresses, size_t count)
 {
     const size_t kept = weir_min(count, WEIR_DIAL_ADDRESSES);
-    const size_t align = _Alignof(weir_address);
-    const size_t at = (sizeof(remembered) + host.length + align - 1) / align * align;
-    remembered *entry = weir_alloc_zeroed(shared->allocator, at + kept * sizeof(*addresses));
+    weir_address *copy =
+        kept > 0 ? weir_alloc(shared->allocator, kept * sizeof(*addresses)) : NULL;
 
-    if (entry == NULL) {
+    if (kept > 0 && copy == NULL) {
         return; /* forgetting is always allowed */
     }
-    weir_list_init(&entry->bucket);
-    weir_list_init(&entry->used);
-    entry->family = family;
-    entry->count = kept;
-    entry->addresses = (weir_address *)(void *)((uint8_t *)entry + at);
-    entry->host_length = host.length;
-    entry->until_ns = weir_time_add(now_ns, lifetime_of(addresses, kept));
-    memcpy(entry->host, host.at, host.length);
     if (kept > 0) {
-        memcpy(entry->addresses, addresses, kept * sizeof(*addresses));
+        memcpy(copy, addresses, kept * sizeof(*addresses));
     }
     lock(shared);
-    remembered *old = find(shared, host, family);
-    if (old != NULL) {
-        forget(shared, old);
+    weir_answers *answers = get(shared, host);
+    if (answers == NULL) {
+        weir_release(shared->allocator, copy);
+    } else {
+        family_answer *of = family_of(answers, family);
+        forget_family(shared, of);
+        *of = (family_answer){
+            .known = true,
+            .until_ns = weir_time_add(now_ns, lifetime_of(copy, kept)),
+            .count = kept,
+            .addresses = copy,
+        };
+        atomic_fetch_add(&answers->version, 1);
+        put_back(shared, answers);
     }
-    while (shared->count >= shared->limit) {
-        forget(shared, WEIR_CONTAINER_OF(shared->used.next, remembered, used));
-    }
-    weir_list_push_back(bucket_of(shared, host, family), &entry->bucket);
-    weir_list_push_back(&shared->used, &entry->used);
-    shared->count++;
     weir_mutex_unlock(&shared->lock);
 }
 
@@ -231,8 +248,83 @@ void weir_shared_forget_answers(weir_shared *shared)
 {
     lock(shared);
     while (!weir_list_is_empty(&shared->used)) {
-        forget(shared, WEIR_CONTAINER_OF(shared->used.next, remembered, used));
+        forget(shared, WEIR_CONTAINER_OF(shared->used.next, weir_answers, used));
     }
+    for (size_t i = 0; i < BUCKETS; i++) {
+        /* Those that are held stay to be compared with, but count no longer. */
+        for (weir_list *at = shared->buckets[i].next; at != &shared->buckets[i]; at = at->next) {
+            weir_answers *answers = WEIR_CONTAINER_OF(at, weir_answers, bucket);
+            answers->families[0].until_ns = 0;
+            answers->families[1].until_ns = 0;
+        }
+    }
+    weir_mutex_unlock(&shared->lock);
+}
+
+weir_answers *weir_shared_hold(weir_shared *shared, weir_span host)
+{
+    lock(shared);
+    weir_answers *answers = get(shared, host);
+    if (answers != NULL && answers->holders++ == 0) {
+        weir_list_remove(&answers->used);
+        shared->count--;
+    }
+    weir_mutex_unlock(&shared->lock);
+    return answers;
+}
+
+void weir_shared_let_go(weir_shared *shared, weir_answers *answers)
+{
+    lock(shared);
+    WEIR_ASSERT(answers->holders > 0);
+    if (--answers->holders == 0) {
+        shared->count++;
+        put_back(shared, answers);
+    }
+    weir_mutex_unlock(&shared->lock);
+}
+
+uint64_t weir_answers_version(const weir_answers *answers)
+{
+    return atomic_load_explicit(&answers->version, memory_order_acquire);
+}
+
+weir_time weir_shared_until(weir_shared *shared, weir_answers *answers, uint8_t family)
+{
+    lock(shared);
+    const weir_time until_ns = family_of(answers, family)->until_ns;
+    weir_mutex_unlock(&shared->lock);
+    return until_ns;
+}
+
+bool weir_shared_has_left(weir_shared *shared, weir_answers *answers, const weir_address *address)
+{
+    lock(shared);
+    const family_answer *of = family_of(answers, address->family);
+    bool left = of->known && of->count < WEIR_DIAL_ADDRESSES &&
+                answers->families[0].count + answers->families[1].count > 0;
+    for (size_t i = 0; i < of->count && left; i++) {
+        left = !is_same(&of->addresses[i], address);
+    }
+    weir_mutex_unlock(&shared->lock);
+    return left;
+}
+
+bool weir_shared_claim(weir_shared *shared, weir_answers *answers, weir_time now_ns)
+{
+    lock(shared);
+    const bool is_free = answers->claimed_until_ns <= now_ns;
+    if (is_free) {
+        answers->claimed_until_ns = weir_time_add(now_ns, CLAIM_NS);
+    }
+    weir_mutex_unlock(&shared->lock);
+    return is_free;
+}
+
+void weir_shared_unclaim(weir_shared *shared, weir_answers *answers)
+{
+    lock(shared);
+    answers->claimed_until_ns = 0;
     weir_mutex_unlock(&shared->lock);
 }
 
@@ -248,11 +340,29 @@ void weir_shared_enter(weir_shared *shared)
             weir_list_init(&shared->buckets[i]);
         }
         shared->count = 0;
+    } else {
+        let_all_go(shared);
     }
     (void)weir_mutex_init(&shared->lock);
     weir_tls_sessions_forked(shared->sessions);
     weir_origins_forked(shared->origins);
     weir_fork_mark_settle(shared->mark, true);
+}
+
+/* Those that held answers were the parent's: in this process they forget them without a word. */
+static void let_all_go(weir_shared *shared)
+{
+    for (size_t i = 0; i < BUCKETS; i++) {
+        for (weir_list *at = shared->buckets[i].next; at != &shared->buckets[i]; at = at->next) {
+            weir_answers *answers = WEIR_CONTAINER_OF(at, weir_answers, bucket);
+            answers->claimed_until_ns = 0;
+            if (answers->holders > 0) {
+                answers->holders = 0;
+                weir_list_push_back(&shared->used, &answers->used);
+                shared->count++;
+            }
+        }
+    }
 }
 
 static void lock(weir_shared *shared)
@@ -269,9 +379,9 @@ static void set_tls(weir_shared *shared, weir_tls_config *config)
                           memory_order_release);
 }
 
-static weir_list *bucket_of(weir_shared *shared, weir_span host, uint8_t family)
+static weir_list *bucket_of(weir_shared *shared, weir_span host)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ family;
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
     for (size_t i = 0; i < host.length; i++) {
         hash = (hash ^ host.at[i]) * UINT64_C(0x100000001b3);
@@ -279,26 +389,88 @@ static weir_list *bucket_of(weir_shared *shared, weir_span host, uint8_t family)
     return &shared->buckets[(hash >> 32) % BUCKETS];
 }
 
-static remembered *find(weir_shared *shared, weir_span host, uint8_t family)
+static weir_answers *find(weir_shared *shared, weir_span host)
 {
-    weir_list *bucket = bucket_of(shared, host, family);
+    weir_list *bucket = bucket_of(shared, host);
 
     for (weir_list *at = bucket->next; at != bucket; at = at->next) {
-        remembered *entry = WEIR_CONTAINER_OF(at, remembered, bucket);
-        if (entry->family == family && entry->host_length == host.length &&
-            memcmp(entry->host, host.at, host.length) == 0) {
-            return entry;
+        weir_answers *answers = WEIR_CONTAINER_OF(at, weir_answers, bucket);
+        if (answers->host_length == host.length &&
+            memcmp(answers->host, host.at, host.length) == 0) {
+            return answers;
         }
     }
     return NULL;
 }
 
-static void forget(weir_shared *shared, remembered *entry)
+/* Made if it is not there; NULL: no memory. */
+static weir_answers *get(weir_shared *shared, weir_span host)
 {
-    weir_list_remove(&entry->bucket);
-    weir_list_remove(&entry->used);
+    weir_answers *answers = find(shared, host);
+
+    if (answers != NULL) {
+        return answers;
+    }
+    answers = weir_alloc_zeroed(shared->allocator, sizeof(*answers) + host.length);
+    if (answers == NULL) {
+        return NULL;
+    }
+    weir_list_init(&answers->bucket);
+    weir_list_init(&answers->used);
+    atomic_init(&answers->version, 0);
+    answers->host_length = host.length;
+    memcpy(answers->host, host.at, host.length);
+    while (shared->count >= shared->limit) {
+        forget(shared, WEIR_CONTAINER_OF(shared->used.next, weir_answers, used));
+    }
+    weir_list_push_back(bucket_of(shared, host), &answers->bucket);
+    weir_list_push_back(&shared->used, &answers->used);
+    shared->count++;
+    return answers;
+}
+
+/* After a use: the last to make room, if there is anything to remember of it. */
+static void put_back(weir_shared *shared, weir_answers *answers)
+{
+    if (answers->holders > 0) {
+        return;
+    }
+    weir_list_remove(&answers->used);
+    weir_list_push_back(&shared->used, &answers->used);
+    if (!answers->families[0].known && !answers->families[1].known) {
+        forget(shared, answers);
+    }
+    while (shared->count > shared->limit) {
+        forget(shared, WEIR_CONTAINER_OF(shared->used.next, weir_answers, used));
+    }
+}
+
+static void forget(weir_shared *shared, weir_answers *answers)
+{
+    WEIR_ASSERT(answers->holders == 0);
+    weir_list_remove(&answers->bucket);
+    weir_list_remove(&answers->used);
     shared->count--;
-    weir_release(shared->allocator, entry);
+    forget_family(shared, &answers->families[0]);
+    forget_family(shared, &answers->families[1]);
+    weir_release(shared->allocator, answers);
+}
+
+static void forget_family(weir_shared *shared, family_answer *family)
+{
+    weir_release(shared->allocator, family->addresses);
+    *family = (family_answer){.known = false};
+}
+
+static family_answer *family_of(weir_answers *answers, uint8_t family)
+{
+    return &answers->families[family == 4 ? 0 : 1];
+}
+
+static bool is_same(const weir_address *a, const weir_address *b)
+{
+    return a->family == b->family && a->scope == b->scope &&
+           memcmp(a->octets, b->octets, a->family == 4 ? 4 : 16) == 0;
 }
 
 /*

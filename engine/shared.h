@@ -41,4 +41,25 @@ void weir_shared_enter(weir_shared *shared);
 /* Forgets every answer: the network is another. */
 void weir_shared_forget_answers(weir_shared *shared);
 
+/*
+ * What is remembered of a name that connections came from, held until it is let go: it makes no
+ * room for others, and what the last answers said stays when they have run out. NULL: no memory.
+ */
+typedef struct weir_answers weir_answers;
+weir_answers *weir_shared_hold(weir_shared *shared, weir_span host);
+void weir_shared_let_go(weir_shared *shared, weir_answers *answers);
+/* Grows with every answer that anybody remembers of the name. Takes no lock. */
+uint64_t weir_answers_version(const weir_answers *answers);
+/* Until when the answer of a family counts; 0: there was none. */
+weir_time weir_shared_until(weir_shared *shared, weir_answers *answers, uint8_t family);
+/*
+ * Does the last answer say that the name has this address no longer? Not if there was none, nor if
+ * the name has no address at all now (there is no better place to go), nor if the answer was too
+ * long to be remembered whole.
+ */
+bool weir_shared_has_left(weir_shared *shared, weir_answers *answers, const weir_address *address);
+/* The right to ask for the name anew, which one has at a time; false: somebody has it. */
+bool weir_shared_claim(weir_shared *shared, weir_answers *answers, weir_time now_ns);
+void weir_shared_unclaim(weir_shared *shared, weir_answers *answers);
+
 #endif

@@ -107,6 +107,7 @@ void weir_client_free(weir_client *client)
         weir_events_tell(&client->core.events);
         weir_core_clear(&client->core);
     }
+    weir_channel_free(client->names_channel);
     while (!weir_list_is_empty(&client->seats)) {
         weir_seat *seat = WEIR_CONTAINER_OF(client->seats.next, weir_seat, all);
         weir_list_remove(&seat->all);

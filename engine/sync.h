@@ -40,6 +40,9 @@ struct weir_client {
     weir_wait_hooks hooks_copy;
     const weir_wait_hooks *hooks;
     const weir_resolver *resolver;
+    bool looks_names_up;      /* a thread is in weir_client_look_names_up(); guarded by the core's lock */
+    weir_channel *names_channel; /* these two are that thread's */
+    size_t name_lookups;
     weir_time probe_after_ns;
     atomic_uint_fast64_t next_exchange;
 };
@@ -124,6 +127,11 @@ void weir_client_place(weir_client *client, weir_exchange *exchange, weir_seat *
 void weir_client_dial(weir_client *client, weir_action *action);
 /* Says goodbye, samples the kernel, closes, frees. No lock held; nobody else may know the line. */
 void weir_line_close(weir_line *line, weir_time now_ns);
+
+/* -- sync_names.c -- */
+/* Begins look-ups of names whose answers have run out and takes answers that have come, without waiting. No lock held. When to be
+ * called again. */
+weir_time weir_client_look_names_up(weir_client *client, weir_time now_ns);
 
 /* -- baton.c -- */
 /*

@@ -43,8 +43,11 @@ void weir_client_forget_parent(weir_client *client)
         weir_os_close(fd);
     }
     if (whole) {
+        weir_names_forget(&client->core.names);
         tell_forked(client, weir_now());
     } else {
+        weir_names_init(&client->core.names, client->allocator, client->core.shared, client->core.pool,
+                        client->core.names.leave_ns);
         weir_events_init(&client->core.events, client->allocator, client->core.events.observer);
     }
     (void)weir_mutex_init(&client->core_lock);
@@ -54,6 +57,9 @@ void weir_client_forget_parent(weir_client *client)
     weir_list_init(&client->drainers);
     weir_list_init(&client->lines);
     weir_list_init(&client->wakes);
+    client->looks_names_up = false;
+    client->names_channel = NULL; /* its look-ups are the parent's */
+    client->name_lookups = 0;
     client->generation++;
     weir_shared_enter(client->core.shared);
 }

@@ -49,6 +49,10 @@ void weir_client_place(weir_client *client, weir_exchange *ex, weir_seat *seat)
         weir_pool_tick(client->core.pool, now_ns);
     }
     weir_core_place(&client->core, ex, now_ns);
+    if (ex->state == WEIR_EXCHANGE_PLACED) {
+        const weir_line *line = weir_slot_user(ex->ticket.slot);
+        weir_names_catch_up(&client->core.names, line->link, now_ns);
+    }
     weir_client_settle(client);
     weir_client_unlock(client);
     while (ex->state != WEIR_EXCHANGE_ATTACHED && ex->state != WEIR_EXCHANGE_ENDED) {
@@ -294,8 +298,6 @@ static bool open_line(weir_client *client, weir_line *line, weir_time now_ns)
     weir_line_dial *dial = line->dial;
 
     end_dial(line);
-    weir_dialing_free(dial->dialing);
-    dial->dialing = NULL;
     line->facts_version = facts.version;
     line->used_ns = now_ns;
     weir_bin_clear(&line->bin);
@@ -306,6 +308,14 @@ static bool open_line(weir_client *client, weir_line *line, weir_time now_ns)
     if (open) {
         line->dial = NULL;
         weir_core_opened(&client->core, line->link, &facts, now_ns);
+        if (dial->dialing->by_name) {
+            weir_names_join(&client->core.names, line->link, weir_dialing_host(dial->dialing),
+                            weir_dialing_address(dial->dialing), now_ns);
+        }
+    }
+    weir_dialing_free(dial->dialing);
+    dial->dialing = NULL;
+    if (open) {
         weir_client_settle(client); /* the line may be gone after it */
     }
     weir_client_unlock(client);

@@ -13,7 +13,7 @@ static bool look_after(weir_line *line, weir_facts *facts, weir_time *wake_ns);
 weir_time weir_client_maintain(weir_client *client)
 {
     weir_why why = WEIR_WHY_NONE;
-    weir_time next_ns = WEIR_NEVER;
+    weir_time next_ns = weir_client_look_names_up(client, weir_now());
 
     if (weir_client_enter(client) != WEIR_OK) {
         return next_ns;

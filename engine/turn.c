@@ -180,6 +180,18 @@ void weir_turn_answer(weir_turn *turn, weir_port *port, uint8_t family, weir_sta
     dialing_moved(turn, port);
 }
 
+weir_name *weir_turn_next_name(weir_turn *turn)
+{
+    return weir_names_next(&turn->core.names, turn->now_ns);
+}
+
+bool weir_turn_name_answer(weir_turn *turn, weir_name *name, uint8_t family, weir_status status,
+                           const weir_address *addresses, size_t count)
+{
+    turn->pool_moved = true;
+    return weir_names_answer(&turn->core.names, name, family, status, addresses, count, turn->now_ns);
+}
+
 void weir_turn_due(weir_turn *turn)
 {
     weir_why why = WEIR_WHY_NONE;
@@ -294,6 +306,7 @@ bool weir_turn_settle(weir_turn *turn)
     }
     /* Closing and acting told the pool things: what it wants done for them is not left to the next turn. */
     const bool acted = act_on_pool(turn);
+    turn->pool_moved = false;
     return left || acted || !weir_list_is_empty(&turn->touched) || !weir_list_is_empty(&turn->news);
 }
 
@@ -307,7 +320,8 @@ weir_time weir_turn_deadline(const weir_turn *turn)
 {
     weir_why why = WEIR_WHY_NONE;
 
-    return weir_time_earlier(weir_timers_first(&turn->timers), weir_pool_deadline(turn->core.pool, &why));
+    return weir_time_earlier(weir_time_earlier(weir_timers_first(&turn->timers), weir_names_deadline(&turn->core.names)),
+                             weir_pool_deadline(turn->core.pool, &why));
 }
 
 void weir_turn_resume(weir_turn *turn, weir_exchange *ex)
@@ -383,6 +397,7 @@ static void attach(weir_turn *turn, weir_exchange *ex)
 {
     while (ex->state == WEIR_EXCHANGE_PLACED) {
         weir_port *port = port_of(ex->ticket.slot);
+        weir_names_catch_up(&turn->core.names, port->link, turn->now_ns);
         const weir_status status = weir_exchange_attach(ex, port->link, turn->now_ns);
         weir_turn_touch(turn, port);
         if (status != WEIR_E_NOT_ACCEPTING) {
@@ -640,11 +655,15 @@ static void dialing_moved(weir_turn *turn, weir_port *port)
     case WEIR_DIALING_READY: {
         const weir_facts facts = weir_link_facts(port->link);
         weir_exchange *cause = part(port);
-        weir_dialing_free(port->dialing);
-        port->dialing = NULL;
         port->state = WEIR_PORT_OPEN;
         port->facts_version = facts.version;
         weir_core_opened(&turn->core, port->link, &facts, turn->now_ns);
+        if (port->dialing->by_name) {
+            weir_names_join(&turn->core.names, port->link, weir_dialing_host(port->dialing),
+                            weir_dialing_address(port->dialing), turn->now_ns);
+        }
+        weir_dialing_free(port->dialing);
+        port->dialing = NULL;
         back_to_queue(turn, cause);
         return;
     }

@@ -23,7 +23,7 @@ typedef struct weir_shared_options {
     const weir_allocator *allocator; /* kept; NULL: malloc */
     weir_tls_config *tls;            /* held; NULL: the system's roots and the defaults of tls.h */
     uint32_t tls_sessions;           /* remembered: 1024 */
-    uint32_t dns_answers;            /* remembered: 1024 */
+    uint32_t dns_answers;            /* names whose answers are remembered: 1024 */
     uint32_t origins;                /* remembered (protocol, stream limit, idle horizon): 1024 */
 } weir_shared_options;
 #define WEIR_SHARED_OPTIONS_INIT WEIR_INIT(weir_shared_options)
@@ -63,6 +63,8 @@ typedef struct weir_pool_limits {
     uint32_t requests_per_connection; /* that one connection serves before it is closed: no limit */
     weir_time ping_ns;               /* HTTP/2: PING when nothing came for so long while a call is open: never */
     weir_time ping_timeout_ns;       /* ... and nothing came after it: the connection fails, WEIR_E_H2_PING: 10 s */
+    weir_time address_left_ns;       /* when DNS has a connection's address no longer it ends within so long: 10 s;
+                                        WEIR_NEVER: it stays, and names are not asked for again */
 } weir_pool_limits;
 #define WEIR_POOL_LIMITS_INIT WEIR_INIT(weir_pool_limits)
 

@@ -15,7 +15,8 @@
 /* A look-up under way: what a weir_lookup is here. */
 struct weir_lookup {
     sim_world *world;
-    weir_port *port; /* NULL: ended */
+    weir_port *port; /* both NULL: ended */
+    weir_name *name; /* of connections that are there */
     size_t origin;
     uint64_t number;
 };
@@ -50,7 +51,9 @@ static void gather_ready(sim_world *world, sim_socket *socket);
 static void act(sim_world *world);
 static void act_on(sim_world *world, weir_port *port);
 static void dial(sim_world *world, weir_port *port);
-static void look_up(sim_world *world, weir_port *port);
+static void look_names_up(sim_world *world);
+static weir_lookup *look_up(sim_world *world, weir_span host);
+static void forget_lookups(weir_turn *turn);
 static void answer(sim_world *world, void *what, uint64_t family);
 static weir_time lookup_time(sim_world *world);
 static void start_attempt(sim_world *world, weir_port *port, size_t index);
@@ -130,6 +133,7 @@ void sim_driver_close(sim_world *world)
         weir_turn_decide(turn);
     }
     weir_events_tell(&turn->core.events);
+    forget_lookups(turn);
     driver->counts = weir_pool_count(turn->core.pool);
     driver->metrics.size = sizeof(driver->metrics);
     weir_core_metrics(&turn->core, &driver->metrics);
@@ -348,6 +352,7 @@ static void act(sim_world *world)
 {
     weir_turn *turn = &world->driver->turn;
 
+    look_names_up(world);
     for (weir_port *port = weir_turn_next_port(turn); port != NULL;
          port = weir_turn_next_port(turn)) {
         act_on(world, port);
@@ -381,7 +386,8 @@ static void dial(sim_world *world, weir_port *port)
     if (!port->dial_begun) {
         port->dial_begun = true;
         if (weir_dialing_needs_lookup(port->dialing)) {
-            look_up(world, port);
+            port->lookup = look_up(world, weir_dialing_host(port->dialing));
+            port->lookup->port = port;
         }
     }
     while (port->state == WEIR_PORT_DIALING && port->fd < 0 &&
@@ -390,15 +396,37 @@ static void dial(sim_world *world, weir_port *port)
     }
 }
 
-static void look_up(sim_world *world, weir_port *port)
+/* Names that connections came from, whose answers have run out. */
+static void look_names_up(sim_world *world)
+{
+    weir_turn *turn = &world->driver->turn;
+
+    for (weir_name *name = weir_turn_next_name(turn); name != NULL;
+         name = weir_turn_next_name(turn)) {
+        name->lookup = look_up(world, (weir_span){name->host, name->host_length});
+        name->lookup->name = name;
+    }
+}
+
+/* The names end; answers may be on their way. */
+static void forget_lookups(weir_turn *turn)
+{
+    weir_list *looking = &turn->core.names.looking;
+
+    for (weir_list *at = looking->next; at != looking; at = at->next) {
+        WEIR_CONTAINER_OF(at, weir_name, looking)->lookup->name = NULL;
+    }
+}
+
+static weir_lookup *look_up(sim_world *world, weir_span host)
 {
     weir_lookup *lookup = sim_room(world, sizeof(*lookup));
 
     lookup->world = world;
-    lookup->port = port;
-    lookup->origin = sim_client_origin_of(world, weir_dialing_host(port->dialing));
+    lookup->port = NULL;
+    lookup->name = NULL;
+    lookup->origin = sim_client_origin_of(world, host);
     lookup->number = ++world->driver->next_lookup;
-    port->lookup = lookup;
     sim_trace(world, SIM_TRACE_LOOKUP, lookup->number, lookup->origin, 0);
     const bool four_first = sim_below(&world->for_driver, 2) == 0;
     const weir_time first_ns = lookup_time(world);
@@ -409,6 +437,7 @@ static void look_up(sim_world *world, weir_port *port)
     if (second_ns != WEIR_NEVER) {
         sim_at(world, world->now_ns + second_ns, answer, lookup, four_first ? 6 : 4);
     }
+    return lookup;
 }
 
 static weir_time lookup_time(sim_world *world)
@@ -432,7 +461,7 @@ static void answer(sim_world *world, void *what, uint64_t family)
     size_t count = 0;
     weir_status status = WEIR_OK;
 
-    if (lookup->port == NULL) {
+    if (lookup->port == NULL && lookup->name == NULL) {
         return;
     }
     if (sim_fault(world, SIM_FAULT_DNS_NONE, dice)) {
@@ -449,7 +478,13 @@ static void answer(sim_world *world, void *what, uint64_t family)
     }
     sim_trace(world, SIM_TRACE_ANSWER, lookup->number, family, (uint64_t)(int64_t)status);
     world->driver->turn.now_ns = world->now_ns;
-    weir_turn_answer(&world->driver->turn, lookup->port, (uint8_t)family, status, addresses, count);
+    if (lookup->port != NULL) {
+        weir_turn_answer(&world->driver->turn, lookup->port, (uint8_t)family, status, addresses,
+                         count);
+    } else if (weir_turn_name_answer(&world->driver->turn, lookup->name, (uint8_t)family, status,
+                                     addresses, count)) {
+        lookup->name = NULL;
+    }
 }
 
 static void start_attempt(sim_world *world, weir_port *port, size_t index)

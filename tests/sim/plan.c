@@ -73,6 +73,7 @@ static void draw_limits(weir_pool_limits *limits, sim_dice *dice)
     limits->waiting_per_origin = (uint32_t)sim_between(dice, 1, 5);
     limits->waiting = (uint32_t)sim_between(dice, 2, 10);
     limits->h2_connections = (uint32_t)sim_between(dice, 0, 2);
+    limits->address_left_ns = sim_below(dice, 2) == 0 ? 1 + sim_spread(dice, 5 * SECOND) : 0;
     limits->idle_ns = sim_below(dice, 2) == 0 ? 1 + sim_spread(dice, 60 * SECOND) : 0;
     limits->lifetime_ns = sim_below(dice, 3) == 0 ? 1 + sim_spread(dice, 60 * SECOND) : 0;
     limits->requests_per_connection =

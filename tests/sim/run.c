@@ -149,6 +149,7 @@ static void add_up(const sim_world *world, sim_totals *totals)
         totals->bounces += world->driver->counts.bounces;
         totals->evictions += world->driver->counts.evictions;
         totals->closed_idle += world->driver->counts.closed_idle;
+        totals->left_dns += world->driver->left_dns;
     }
     if (world->net != NULL) {
         totals->sockets += world->net->count;

@@ -23,6 +23,7 @@ typedef struct sim_totals {
     uint64_t bounces;
     uint64_t evictions;
     uint64_t closed_idle;
+    uint64_t left_dns;
     uint64_t replays;
     uint64_t turns;
     uint64_t events;
