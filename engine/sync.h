@@ -67,7 +67,6 @@ typedef struct weir_line {
     weir_bin bin;             /* the link's, filled from the seat of who is inside: an idle line has no chunk */
     weir_seat *reader;        /* who holds the baton */
     weir_list waiting;        /* seats parked here */
-    uint32_t for_sent;        /* ... of them, those that wait until octets of theirs were sent */
     weir_list wakes;          /* seats to wake once the lock is let go: no hook is called under it */
     uint64_t facts_version;   /* last told to the pool */
     uint64_t unlooked_octets; /* written since it was last read: an answer may be there already */
@@ -77,6 +76,7 @@ typedef struct weir_line {
     int fd;
     weir_reason close_reason;
     uint32_t pins;            /* threads that look after it without a lease: it is not closed; guarded by the core's lock */
+    uint32_t for_sent;        /* ... of them, those that wait until octets of theirs were sent */
     bool close_waits;         /* ... until they are done */
     bool close_unfit;         /* the pool's word with its CLOSE */
     bool reading;             /* someone holds the baton */

@@ -9,15 +9,15 @@ set title "weir's pool: acquire + release (median, and 10 % to 90 % of the sampl
 set logscale x 10
 set logscale y 10
 set xrange [0.7:2000000]
-set yrange [20:2000]
+set yrange [20:5000]
 set format x "10^{%T}"
 set xlabel "how many origins, or slots of one origin"
 set ylabel "nanoseconds"
-set ytics (20, 50, 100, 200, 500, 1000, 2000)
+set ytics (20, 50, 100, 200, 500, 1000, 2000, 5000)
 set grid xtics ytics lc rgb "#dddddd" lt 1
-set key top left
-set label "200 ns: at most, at one origin" at 1500000,215 right tc rgb "#aa0000"
-set label "600 ns: three times that" at 1500000,645 right tc rgb "#aa0000"
+set key top center
+set label "200 ns: at most, at one origin" at 0.8,215 left tc rgb "#aa0000"
+set label "600 ns: three times that" at 0.8,645 left tc rgb "#aa0000"
 file(s) = folder . "/" . s . ".dat"
 plot 200 with lines dt 2 lc rgb "#aa0000" notitle, \
      600 with lines dt 2 lc rgb "#aa0000" notitle, \

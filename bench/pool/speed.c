@@ -12,7 +12,7 @@
 enum { BATCH = 256 };
 
 static void measure(bed *b, const bench_run *run, uint32_t origins, bool random, bench_samples *samples);
-static void of_origins(const bench_run *run, uint32_t origins, double *one_ns);
+static void of_origins(const bench_run *run, uint32_t origins);
 static void of_slots(const bench_run *run, uint32_t slots, bool busy);
 
 static const char same_origin[] = "acquire + release, the same origin";
@@ -24,10 +24,9 @@ void bench_speed(const bench_run *run)
 {
     static const uint32_t origins[] = {1, 1000, 100000, 1000000};
     static const uint32_t slots[] = {1, 100, 10000};
-    double one_ns = 0;
 
     for (size_t i = 0; i < sizeof origins / sizeof origins[0] - (run->quick ? 2 : 0); i++) {
-        of_origins(run, origins[i], &one_ns);
+        of_origins(run, origins[i]);
     }
     for (size_t i = 0; i < sizeof slots / sizeof slots[0] - (run->quick ? 1 : 0); i++) {
         of_slots(run, slots[i], false);
@@ -35,7 +34,7 @@ void bench_speed(const bench_run *run)
     }
 }
 
-static void of_origins(const bench_run *run, uint32_t origins, double *one_ns)
+static void of_origins(const bench_run *run, uint32_t origins)
 {
     bench_samples samples = {.count = 0};
     bed b;
@@ -43,9 +42,6 @@ static void of_origins(const bench_run *run, uint32_t origins, double *one_ns)
     bed_open(&b, (bed_limits){.connections = origins, .connections_per_origin = 1, .tickets = 1});
     bed_origins(&b, origins);
     measure(&b, run, 1, false, &samples);
-    if (origins == 1) {
-        *one_ns = bench_samples_at(&samples, 0.5);
-    }
     bench_figures_add_samples((bench_figure){.group = "Speed: origins", .what = same_origin, .series = "same",
                                              .size = origins, .of = origins == 1 ? "origin" : "origins", .unit = "ns",
                                              .limit = origins == 1 ? ACQUIRE_LIMIT_NS : 0},
@@ -55,7 +51,7 @@ static void of_origins(const bench_run *run, uint32_t origins, double *one_ns)
         measure(&b, run, origins, true, &samples);
         bench_figures_add_samples((bench_figure){.group = "Speed: origins", .what = random_origin,
                                                  .series = "random", .size = origins, .of = "origins", .unit = "ns",
-                                                 .limit = 3 * *one_ns},
+                                                 .limit = 3 * ACQUIRE_LIMIT_NS},
                                   &samples);
     }
     bed_close(&b);
