@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a link does with octets that came. A clear link gives them to its conn as they are; under TLS they are records first, and
+ * the plaintext of one that the conn has no room for is held in the filter, with the records behind it stashed.
+ */
+#include "engine/link_common.h"
+
+static size_t received_clear(weir_link *link, weir_span octets);
+static size_t received_tls(weir_link *link, weir_span octets);
+static size_t read_records(weir_link *link, weir_span octets);
+static void discard(weir_link *link, size_t octets);
+static void take_record(weir_link *link, const weir_tls_record *record);
+static void feed_held(weir_link *link);
+static void input_ended(weir_link *link);
+
+size_t weir_link_received(weir_link *link, weir_span octets, weir_time now_ns)
+{
+    size_t taken = 0;
+
+    link->now_ns = now_ns;
+    if (octets.length == 0) {
+        link->watch.fin_seen = link->watch.fin_seen || !link->watch.failed;
+        input_ended(link);
+        return 0;
+    }
+    link->last_received_ns = now_ns;
+    taken = link->tls != NULL ? received_tls(link, octets) : received_clear(link, octets);
+    weir_link_check(link);
+    return taken;
+}
+
+void weir_link_resume(weir_link *link, weir_time now_ns)
+{
+    link->now_ns = now_ns;
+    if (weir_link_is_held(link)) {
+        feed_held(link);
+        while (link->tls->held.length == 0 && link->tls->stash.octets > 0) {
+            const size_t taken = read_records(link, weir_buf_peek(&link->tls->stash, 0));
+            weir_buf_consume(&link->tls->stash, taken);
+        }
+        weir_link_set_torn(link);
+        weir_link_check(link);
+    }
+}
+
+bool weir_link_is_held(const weir_link *link)
+{
+    return link->tls != NULL && (link->tls->held.length > 0 || link->tls->stash.octets > 0);
+}
+
+/* Received and not in any row yet: a record that is not whole, the rest of one that is held, and the stash. */
+void weir_link_set_torn(weir_link *link)
+{
+    size_t torn = weir_tls_torn_received(link->tls->filter) + link->tls->stash.octets;
+
+    if (link->tls->held.length > 0) {
+        torn += link->tls->held.length + (size_t)link->tls->held_overhead_octets;
+    }
+    weir_ledger_set_torn(weir_link_ledger(link), WEIR_RECEIVED, torn);
+}
+
+static size_t received_clear(weir_link *link, weir_span octets)
+{
+    size_t taken = 0;
+
+    while (taken < octets.length) {
+        size_t step = weir_conn_feed(link->conn, weir_span_from(octets, taken), link->now_ns);
+        if (step == 0) {
+            break;
+        }
+        taken += step;
+    }
+    weir_ledger_wire(weir_link_ledger(link), WEIR_RECEIVED, taken);
+    return taken;
+}
+
+/*
+ * Takes everything: what comes behind a record that the conn has no room for is stashed, so that a driver never has to keep
+ * octets. The stash is bounded by what the link said it would take, for it takes nothing more until the stash is empty.
+ */
+static size_t received_tls(weir_link *link, weir_span octets)
+{
+    const size_t taken = read_records(link, octets);
+    const weir_span rest = weir_span_from(octets, taken);
+
+    weir_ledger_wire(weir_link_ledger(link), WEIR_RECEIVED, octets.length);
+    if (rest.length > 0 && !weir_buf_append(&link->tls->stash, rest)) {
+        weir_ledger_charge(weir_link_ledger(link), NULL, weir_row_of_conn(WEIR_ROW_TLS_CONTROL), WEIR_RECEIVED,
+                           rest.length);
+        weir_link_fail_with(link, WEIR_E_NOMEM, 0, NULL);
+    }
+    weir_link_set_torn(link);
+    return octets.length;
+}
+
+/* Records one by one, until the plaintext of one is held. */
+static size_t read_records(weir_link *link, weir_span octets)
+{
+    size_t taken = 0;
+
+    while (taken < octets.length && link->tls->held.length == 0) {
+        weir_tls_record record = {WEIR_TLS_NOTHING, {NULL, 0}, 0, 0};
+        const size_t step = weir_tls_feed(link->tls->filter, weir_span_from(octets, taken), &record);
+
+        if (step == 0) {
+            discard(link, octets.length - taken);
+            return octets.length;
+        }
+        taken += step;
+        if (record.kind != WEIR_TLS_NOTHING) {
+            take_record(link, &record);
+        }
+        weir_link_follow_tls(link);
+    }
+    return taken;
+}
+
+/* What comes after close_notify or a fatal error is not ours to read, but it came: it has a row. */
+static void discard(weir_link *link, size_t octets)
+{
+    weir_ledger_charge(weir_link_ledger(link), NULL, weir_row_of_conn(WEIR_ROW_TLS_CONTROL), WEIR_RECEIVED, octets);
+}
+
+static void take_record(weir_link *link, const weir_tls_record *record)
+{
+    weir_ledger *ledger = weir_link_ledger(link);
+
+    if (record->kind == WEIR_TLS_HANDSHAKE) {
+        weir_ledger_charge(ledger, NULL, weir_row_of_conn(WEIR_ROW_TLS_HANDSHAKE), WEIR_RECEIVED,
+                           record->wire_octets);
+        return;
+    }
+    if (record->kind == WEIR_TLS_DATA) {
+        link->tls->held = record->plain;
+        link->tls->held_overhead_octets = record->wire_octets - record->plain_octets;
+        feed_held(link);
+        return;
+    }
+    weir_ledger_charge(ledger, NULL, weir_row_of_conn(WEIR_ROW_TLS_CONTROL), WEIR_RECEIVED,
+                       record->wire_octets);
+    if (record->kind == WEIR_TLS_CLOSE_NOTIFY) {
+        const weir_failure orderly = {.status = WEIR_OK, .tls_alert = -1, .offset = WEIR_UNKNOWN};
+        if (link->conn != NULL) {
+            weir_conn_end(link->conn, &orderly, link->now_ns);
+        }
+    }
+}
+
+/* Gives the plaintext of one record to the conn; its overhead is shared when all of it is taken. */
+static void feed_held(weir_link *link)
+{
+    if (link->tls->held.length == 0 || link->conn == NULL) {
+        return; /* without a conn the link has failed: it stays held until the account is made */
+    }
+    while (link->tls->held.length > 0) {
+        const size_t step = weir_conn_feed(link->conn, link->tls->held, link->now_ns);
+        if (step == 0) {
+            return;
+        }
+        link->tls->held = weir_span_from(link->tls->held, step);
+    }
+    weir_ledger_share(weir_link_ledger(link), WEIR_RECEIVED, link->tls->held_overhead_octets);
+    weir_tls_plain_done(link->tls->filter);
+}
+
+/* FIN. What it means is the conn's to say, except that TLS without close_notify is not an orderly end. */
+static void input_ended(weir_link *link)
+{
+    weir_failure failure = {.status = WEIR_OK, .tls_alert = -1, .offset = WEIR_UNKNOWN};
+
+    if (link->tls != NULL) {
+        weir_tls_end(link->tls->filter);
+        if (weir_tls_state_of(link->tls->filter) == WEIR_TLS_FAILED && link->conn == NULL) {
+            weir_link_follow_tls(link);
+            return;
+        }
+        if (weir_tls_state_of(link->tls->filter) != WEIR_TLS_CLOSED) {
+            failure.status = WEIR_E_UNFRAMED;
+        }
+    }
+    if (link->conn == NULL) {
+        weir_link_fail_with(link, WEIR_E_CLOSED_EARLY, 0, NULL);
+        return;
+    }
+    weir_conn_end(link->conn, &failure, link->now_ns);
+    if (link->state == WEIR_LINK_OPEN) {
+        weir_link_enter(link, WEIR_LINK_CLOSED);
+    }
+}
