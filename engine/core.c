@@ -219,15 +219,21 @@ void weir_core_opened(weir_core *core, weir_link *link, const weir_facts *facts,
     link->opened_ns = now_ns;
     weir_metrics_opened(&core->metrics);
     weir_pool_ready(core->pool, link->slot, facts, now_ns);
-    weir_core_learned(core, link->slot);
+    weir_core_remember(core, link->slot, weir_core_learn(link->slot));
 }
 
-void weir_core_learned(weir_core *core, weir_slot *slot)
+weir_lesson weir_core_learn(weir_slot *slot)
 {
-    weir_memory memory;
+    weir_lesson lesson = {.is_new = false};
 
-    if (weir_pool_learned(slot, &memory)) {
-        weir_origins_remember(weir_shared_origins(core->shared), weir_slot_key(slot), &memory);
+    lesson.is_new = weir_pool_learned(slot, &lesson.memory);
+    return lesson;
+}
+
+void weir_core_remember(weir_core *core, const weir_slot *slot, weir_lesson lesson)
+{
+    if (lesson.is_new) {
+        weir_origins_remember(weir_shared_origins(core->shared), weir_slot_key(slot), &lesson.memory);
     }
 }
 

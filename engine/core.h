@@ -75,8 +75,16 @@ weir_link *weir_core_link(weir_core *core, weir_slot *slot, weir_bin *bin, const
                           weir_status *status);
 /* A dial succeeded: the pool is told of its link. */
 void weir_core_opened(weir_core *core, weir_link *link, const weir_facts *facts, weir_time now_ns);
-/* What was learned of a slot's origin goes to those who share: when it is opened (by weir_core_opened), and before it is gone. */
-void weir_core_learned(weir_core *core, weir_slot *slot);
+/*
+ * What was learned of a slot's origin goes to those who share: when it is opened (by weir_core_opened), and before it is gone. In two
+ * steps, so that only the first needs the core's lock.
+ */
+typedef struct weir_lesson {
+    bool is_new;
+    weir_memory memory;
+} weir_lesson;
+weir_lesson weir_core_learn(weir_slot *slot);
+void weir_core_remember(weir_core *core, const weir_slot *slot, weir_lesson lesson);
 /* A connection is closed: counts its verdict and tells CONNECTION_CLOSED, with why: the status that it failed with, or the reason. */
 void weir_core_closed(weir_core *core, weir_link *link, const weir_account *account, weir_reason reason,
                       weir_time now_ns);

@@ -89,14 +89,12 @@ void weir_dialing_orphan(weir_dialing *dialing)
     take_limits(dialing, NULL);
 }
 
-void weir_dialing_adopt(weir_dialing *dialing, weir_exchange *exchange)
+void weir_dialing_adopt(weir_dialing *dialing, weir_exchange *exchange, weir_time now_ns)
 {
     dialing->exchange = exchange;
     take_limits(dialing, exchange);
-    weir_exchange_set_phase(exchange, dialing->phase,
-                            dialing->phase_since_ns > exchange->phase_since_ns
-                                ? dialing->phase_since_ns
-                                : exchange->phase_since_ns);
+    /* What it waited for before was not this dial. */
+    weir_exchange_set_phase(exchange, dialing->phase, now_ns);
 }
 
 void weir_dialing_answer(weir_dialing *dialing, uint8_t family, weir_status status,

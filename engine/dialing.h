@@ -56,7 +56,7 @@ const weir_address *weir_dialing_address(const weir_dialing *dialing);
  * limits. */
 void weir_dialing_orphan(weir_dialing *dialing);
 /* It goes on for this call, which waits for a place too: with its limits, and it is told. */
-void weir_dialing_adopt(weir_dialing *dialing, weir_exchange *exchange);
+void weir_dialing_adopt(weir_dialing *dialing, weir_exchange *exchange, weir_time now_ns);
 
 /* What the driver did. */
 void weir_dialing_answer(weir_dialing *dialing, uint8_t family, weir_status status,

@@ -89,10 +89,13 @@ static weir_awaited derive(const weir_exchange *ex)
         ex->response_ended) {
         return WEIR_AWAITED_NOTHING;
     }
+    if (ex->sending == WEIR_SENDING_STOPPED || weir_exchange_upload_is_unwanted(ex)) {
+        return WEIR_AWAITED_NOTHING; /* what is queued still may be credit for the answer */
+    }
     if (ex->stream->owner.queued_octets > 0) {
         return WEIR_AWAITED_OUT;
     }
-    if (ex->sending != WEIR_SENDING_BODY || weir_exchange_upload_is_unwanted(ex)) {
+    if (ex->sending != WEIR_SENDING_BODY) {
         return WEIR_AWAITED_NOTHING;
     }
     if (ex->write_blocked) {

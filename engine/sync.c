@@ -659,12 +659,15 @@ static void close_unpinned(weir_client *client, weir_line *line)
     weir_slot *slot = line->slot;
     const bool unfit = line->close_unfit;
 
+    const weir_lesson lesson = weir_core_learn(slot);
+
     weir_slot_set_user(slot, NULL);
     line->slot = NULL;
     weir_client_unlock(client);
+    /* The slot, and with it the origin's key, stays until the pool is told that it is gone. */
+    weir_core_remember(&client->core, slot, lesson);
     weir_line_close(line, weir_now());
     weir_mutex_lock(&client->core_lock);
-    weir_core_learned(&client->core, slot);
     weir_pool_gone(client->core.pool, slot, weir_now());
     if (unfit) {
         weir_client_wake_queued(client);

@@ -35,7 +35,8 @@ static void end_dial(weir_line *line);
 static void close_attempt(weir_line *line, size_t index, int sys_errno);
 static bool open_line(weir_client *client, weir_line *line, weir_time now_ns);
 static bool hand_over(weir_client *client, weir_line *line, const weir_exchange *from);
-static weir_seat *find_heir(const weir_slot *slot, const weir_exchange *but);
+static weir_exchange *find_heir(const weir_slot *slot, const weir_exchange *but);
+static void give_to(weir_client *client, weir_line *line, weir_exchange *heir);
 static bool has_left(weir_client *client, weir_exchange *ex, weir_time now_ns, weir_time *deadline_ns);
 static void refuse(weir_client *client, weir_exchange *ex, weir_status status, weir_time now_ns);
 
@@ -78,8 +79,11 @@ void weir_client_dial(weir_client *client, weir_action *action)
     WEIR_ASSERT(seat != NULL); /* it is inside a call, or its ticket would not wait */
     if (seat->is_dialing || !weir_list_is_empty(&seat->dials)) {
         /* It has another's dial already: this one begins sooner with somebody else, if there is one. */
-        weir_seat *other = find_heir(line->slot, cause);
-        seat = other != NULL ? other : seat;
+        weir_exchange *other = find_heir(line->slot, cause);
+        if (other != NULL) {
+            give_to(client, line, other);
+            return;
+        }
     }
     give(line, seat);
 }
@@ -332,7 +336,7 @@ static bool begin_dial(weir_line *line, weir_exchange *ex, weir_status *status)
     const weir_channel_options channel = {.allocator = client->allocator, .resolver = client->resolver};
 
     if (line->dial->dialing != NULL) {
-        weir_dialing_adopt(line->dial->dialing, ex); /* another thread began it */
+        weir_dialing_adopt(line->dial->dialing, ex, weir_now()); /* another thread began it */
         return true;
     }
     *status = WEIR_E_NOMEM;
@@ -568,23 +572,30 @@ static void close_attempt(weir_line *line, size_t index, int sys_errno)
 static bool hand_over(weir_client *client, weir_line *line, const weir_exchange *from)
 {
     weir_mutex_lock(&client->core_lock);
-    weir_seat *heir = line->dial->given_up ? NULL : find_heir(line->slot, from);
+    weir_exchange *heir = line->dial->given_up ? NULL : find_heir(line->slot, from);
     if (heir != NULL) {
-        give(line, heir);
+        give_to(client, line, heir);
     }
     weir_client_unlock(client);
     return heir != NULL;
 }
 
-/* With the core's lock: a thread that waits for a place at the slot's origin and neither dials nor is about to. */
-static weir_seat *find_heir(const weir_slot *slot, const weir_exchange *but)
+/* With the core's lock: its thread runs the dial, and what its ticket waits for is that. */
+static void give_to(weir_client *client, weir_line *line, weir_exchange *heir)
+{
+    weir_pool_adopt(client->core.pool, line->slot, &heir->ticket, weir_now());
+    give(line, atomic_load(&heir->sits));
+}
+
+/* With the core's lock: a call that waits for a place at the slot's origin, whose thread neither dials nor is about to. */
+static weir_exchange *find_heir(const weir_slot *slot, const weir_exchange *but)
 {
     for (weir_ticket *ticket = weir_pool_next_waiting(slot, NULL); ticket != NULL;
          ticket = weir_pool_next_waiting(slot, ticket)) {
         weir_exchange *ex = WEIR_CONTAINER_OF(ticket, weir_exchange, ticket);
         weir_seat *seat = atomic_load(&ex->sits);
         if (ex != but && seat != NULL && ticket->dial == NULL && !seat->is_dialing && weir_list_is_empty(&seat->dials)) {
-            return seat;
+            return ex;
         }
     }
     return NULL;

@@ -289,7 +289,7 @@ void weir_turn_closed(weir_turn *turn, weir_port *port, const weir_account *acco
     weir_core_closed(&turn->core, port->link, account, port->close_reason, turn->now_ns);
     if (port->slot != NULL) {
         weir_slot_set_user(port->slot, NULL);
-        weir_core_learned(&turn->core, port->slot);
+        weir_core_remember(&turn->core, port->slot, weir_core_learn(port->slot));
         weir_pool_gone(turn->core.pool, port->slot, turn->now_ns);
     }
     free_port(turn, port);
@@ -476,7 +476,8 @@ static void orphan(weir_turn *turn, weir_exchange *ex)
     weir_turn_touch(turn, port); /* its limits are others now */
     weir_exchange *heir = find_heir(port->slot, ex);
     if (heir != NULL) {
-        weir_dialing_adopt(port->dialing, heir);
+        weir_pool_adopt(turn->core.pool, port->slot, &heir->ticket, turn->now_ns);
+        weir_dialing_adopt(port->dialing, heir, turn->now_ns);
         seat_of(heir)->dial = port;
         arm(turn, heir);
     }

@@ -152,6 +152,19 @@ void weir_place_pass_over(weir_pool *pool, weir_origin *origin)
     }
 }
 
+void weir_place_adopt(weir_pool *pool, weir_slot *slot, weir_ticket *ticket)
+{
+    weir_origin *origin = slot->origin;
+    WEIR_ASSERT(ticket->dial == NULL);
+    weir_slot_detach_ticket(pool, slot);
+    if (origin->undialed == ticket) {
+        origin->undialed = next_undialed(origin, ticket);
+    }
+    slot->ticket = ticket;
+    ticket->dial = slot;
+    weir_wait_dialed(pool, ticket);
+}
+
 void weir_place_refuse(weir_pool *pool, weir_ticket *ticket, const weir_failure *failure)
 {
     weir_place_leave(pool, ticket);

@@ -24,6 +24,9 @@ void weir_place_balance(weir_pool *pool, const weir_origin *current);
 /* Closes what is too old at the front of the lists: nobody should count on it. */
 void weir_place_pass_over(weir_pool *pool, weir_origin *origin);
 
+/* The dial is this ticket's from now on; the one that it was for, if it still waits, is without. */
+void weir_place_adopt(weir_pool *pool, weir_slot *slot, weir_ticket *ticket);
+
 void weir_place_refuse(weir_pool *pool, weir_ticket *ticket, const weir_failure *failure);
 /*
  * A dial failed: refuses those that asked before it began and have nothing left to hope for, first

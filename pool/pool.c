@@ -330,6 +330,19 @@ bool weir_pool_is_awaited(const weir_pool *pool, const weir_slot *slot)
     return slot->state == WEIR_SLOT_DIALING && weir_record_is_asked(slot->origin);
 }
 
+void weir_pool_adopt(weir_pool *pool, weir_slot *slot, weir_ticket *ticket, weir_time now_ns)
+{
+    WEIR_ASSERT(ticket->state == WEIR_TICKET_WAITING);
+    WEIR_ASSERT(ticket->origin == slot->origin);
+    begin(pool, now_ns);
+    if (slot->state == WEIR_SLOT_DIALING && slot->wish == NULL) {
+        weir_place_adopt(pool, slot, ticket);
+    }
+    if (WEIR_CHECKING) {
+        weir_pool_check_some(pool);
+    }
+}
+
 weir_ticket *weir_pool_next_waiting(const weir_slot *slot, const weir_ticket *after)
 {
     weir_origin *origin = slot->origin;

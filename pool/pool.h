@@ -229,6 +229,12 @@ weir_reason weir_pool_waits_for(const weir_ticket *ticket);
 /* How long the ticket has waited for what until `now_ns` (0: without the time under the present reason), all its requests together. O(1). */
 void weir_pool_waited(const weir_ticket *ticket, weir_time now_ns, weir_waits *waits);
 
+/*
+ * The dial of a slot goes on for another ticket that waits at its origin without a dial: whose it was has left, or lets the other run
+ * it. From now on this one waits for `dialing`, and is the first to be refused if it fails. Nothing, if the dial was begun for a wish.
+ */
+void weir_pool_adopt(weir_pool *pool, weir_slot *slot, weir_ticket *ticket, weir_time now_ns);
+
 /* The tickets that wait in the queue of a slot's origin, in order: the one after `after`, NULL: the first. */
 weir_ticket *weir_pool_next_waiting(const weir_slot *slot, const weir_ticket *after);
 

@@ -29,7 +29,6 @@ static weir_time rest_ends_at(const weir_pool *pool, const weir_slot *slot, weir
 static bool was_closed_by_peer(const weir_slot *slot);
 static void learn_of_close(weir_pool *pool, weir_slot *slot, weir_time idle_ns);
 static void schedule(weir_pool *pool, weir_slot *slot);
-static void detach_ticket(const weir_pool *pool, weir_slot *slot);
 
 weir_slot *weir_slot_new(weir_pool *pool, weir_origin *origin, weir_ticket *ticket)
 {
@@ -242,6 +241,21 @@ void weir_slot_bury(weir_pool *pool, weir_slot *slot)
     weir_release(pool->allocator, slot);
 }
 
+void weir_slot_detach_ticket(const weir_pool *pool, weir_slot *slot)
+{
+    weir_ticket *ticket = slot->ticket;
+    if (!ticket) {
+        return;
+    }
+    slot->ticket = NULL;
+    ticket->dial = NULL;
+    weir_wait_undialed(pool, ticket);
+    weir_ticket *first = slot->origin->undialed;
+    if (!first || ticket->order < first->order) {
+        slot->origin->undialed = ticket;
+    }
+}
+
 void weir_slot_set_user(weir_slot *slot, void *user)
 {
     slot->user = user;
@@ -348,7 +362,7 @@ static void enter(weir_pool *pool, weir_slot *slot, weir_slot_state state)
     }
     WEIR_ASSERT(edges[slot->state] >> state & 1);
     if (slot->state == WEIR_SLOT_DIALING) {
-        detach_ticket(pool, slot);
+        weir_slot_detach_ticket(pool, slot);
         slot->wish = NULL;
     }
     pool->slots_in[slot->state]--;
@@ -480,22 +494,6 @@ static void schedule(weir_pool *pool, weir_slot *slot)
     }
     weir_agenda_enter(&pool->agenda, &slot->due, at,
                       at == lifetime ? WEIR_WHY_LIFETIME : WEIR_WHY_IDLE_CONNECTION);
-}
-
-/* The dial is over: its ticket, if it still waits, is without one again. */
-static void detach_ticket(const weir_pool *pool, weir_slot *slot)
-{
-    weir_ticket *ticket = slot->ticket;
-    if (!ticket) {
-        return;
-    }
-    slot->ticket = NULL;
-    ticket->dial = NULL;
-    weir_wait_undialed(pool, ticket);
-    weir_ticket *first = slot->origin->undialed;
-    if (!first || ticket->order < first->order) {
-        slot->origin->undialed = ticket;
-    }
 }
 
 void weir_slot_check(const weir_pool *pool, const weir_slot *slot)

@@ -108,6 +108,9 @@ void weir_slot_close(weir_pool *pool, weir_slot *slot, weir_reason reason);
 /* It is GONE: out of all counts; freed unless leases are left. */
 void weir_slot_bury(weir_pool *pool, weir_slot *slot);
 
+/* The dial is over, or another's: its ticket, if it still waits, is without one again. */
+void weir_slot_detach_ticket(const weir_pool *pool, weir_slot *slot);
+
 void weir_slot_check(const weir_pool *pool, const weir_slot *slot);
 
 #endif

@@ -406,7 +406,7 @@ static void dialing__goes_on_without_the_call_that_caused_it(void **state)
     answer(bench, 6, 1);
     assert_int_equal(bench->exchange->phase, WEIR_PHASE_DNS); /* it is not told any more */
     bench->now_ns += 5 * MS;
-    weir_dialing_adopt(bench->dialing, bench->exchange);
+    weir_dialing_adopt(bench->dialing, bench->exchange, bench->now_ns);
     assert_int_equal(bench->exchange->phase, WEIR_PHASE_CONNECT);
     weir_dialing_attempt_ended(bench->dialing, starts(bench), 0, bench->now_ns);
     assert_stands(bench, WEIR_DIALING_READY, WEIR_PHASE_TLS);
@@ -431,7 +431,7 @@ static void dialing__has_the_limits_of_who_it_goes_on_for(void **state)
     bench->now_ns += MS;
     weir_dialing_orphan(bench->dialing);
     assert_limit(bench, begun_ns + WEIR_DNS_DEFAULT_NS);
-    weir_dialing_adopt(bench->dialing, bench->exchange);
+    weir_dialing_adopt(bench->dialing, bench->exchange, bench->now_ns);
     assert_limit(bench, begun_ns + 3 * MS);
     bench->now_ns += MS;
     answer(bench, 4, 0);

@@ -200,6 +200,29 @@ static void wait__a_deep_queue_costs_nothing_while_it_waits(void **state)
     rig_close(&r);
 }
 
+static void wait__a_dial_that_is_handed_over_is_its_heirs(void **state)
+{
+    (void)state;
+    rig r;
+    weir_waits waits;
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 1});
+    rig_ask_all(&r, "ab", "one");
+    assert_string_equal(rig_actions(&r), "dial 1 for a");
+    r.now_ns += 10;
+    /* a lets b run it: from now on it is a that waits behind the origin's limit. */
+    weir_pool_adopt(r.pool, rig_slot(&r, 1), rig_ticket(&r, 'b'), r.now_ns);
+    weir_pool_check(r.pool);
+    r.now_ns += 5;
+    rig_ready(&r, 1, WEIR_H1, 1);
+    assert_string_equal(rig_actions(&r), "grant a 1 dialed");
+    weir_pool_waited(rig_ticket(&r, 'a'), r.now_ns, &waits);
+    assert_true(waits.total_ns == 15);
+    assert_true(waits.ns[WEIR_REASON_DIALING] == 10);
+    weir_pool_waited(rig_ticket(&r, 'b'), r.now_ns, &waits);
+    assert_true(waits.ns[WEIR_REASON_DIALING] == 5);
+    rig_close(&r);
+}
+
 static void wait__no_memory_is_a_reason(void **state)
 {
     (void)state;
@@ -227,6 +250,7 @@ int main(void)
         cmocka_unit_test(wait__a_ticket_sums_over_its_requests),
         cmocka_unit_test(wait__a_failed_dial_and_a_pause_are_counted),
         cmocka_unit_test(wait__a_deep_queue_costs_nothing_while_it_waits),
+        cmocka_unit_test(wait__a_dial_that_is_handed_over_is_its_heirs),
         cmocka_unit_test(wait__no_memory_is_a_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,8 +24,12 @@ void sim_measure_stalls(const sim_call *call)
     const weir_time request_ns = windows_ns + stalls.max_streams_ns + stalls.socket_ns +
                                  stalls.tls_ns + stalls.caller_supplying_ns;
     SIM_MUST(world, request_ns <= took_ns,
-             "call %llu: its request was held up for %llu ns, it took %llu", NUMBER(call),
-             (unsigned long long)request_ns, (unsigned long long)took_ns);
+             "call %llu: its request was held up for %llu ns (windows %llu, streams %llu, socket %llu, tls %llu, "
+             "caller %llu), it took %llu",
+             NUMBER(call), (unsigned long long)request_ns, (unsigned long long)windows_ns,
+             (unsigned long long)stalls.max_streams_ns, (unsigned long long)stalls.socket_ns,
+             (unsigned long long)stalls.tls_ns, (unsigned long long)stalls.caller_supplying_ns,
+             (unsigned long long)took_ns);
     SIM_MUST(world, stalls.caller_reading_ns <= took_ns,
              "call %llu: its response was held up for %llu ns, it took %llu", NUMBER(call),
              (unsigned long long)stalls.caller_reading_ns, (unsigned long long)took_ns);
