@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FRONTS = 2, ROWS = FRONTS * RACE_WAYS, REASONS = 64 };
+enum { FRONTS = 4, ROWS = FRONTS * RACE_WAYS, REASONS = 64 };
 
 typedef struct row {
     const char *front;
@@ -341,6 +341,8 @@ static void print(tally *t, size_t unmatched)
                f->name, (double)f->took_ns / 1e9, f->dials, f->bounces, gets_twice, unavoidable,
                processed);
     }
+    printf("* with a new client or loop for each round, which has not learned when the server "
+           "closes\n");
     print_reasons(t, false);
     print_reasons(t, true);
     printf("witness: %zu connections, of which %zu do not agree%s\n", t->witnessed.count, unmatched,

@@ -15,25 +15,23 @@ typedef struct looper {
     race_run runs[BURST];
 } looper;
 
+static void open_loop(looper *l);
+static void close_loop(looper *l);
 static void together(looper *l, size_t count, bool all_ways);
 static void turn(looper *l, weir_time until_ns, size_t *over);
 static void pause_for(looper *l, weir_time pause_ns);
 
 void race_run_loop(race_front *front)
 {
-    weir_loop_options options = WEIR_LOOP_OPTIONS_INIT;
     looper *l = must_alloc(sizeof *l);
     l->front = front;
     l->seed = 0x9e3779b97f4a7c15;
-    options.observer = &front->observer;
-    options.limits = &front->limits;
-    l->loop = weir_loop_new(&options, NULL);
-    if (l->loop == NULL) {
-        die("no loop");
-    }
-    for (size_t round = 1; round <= front->options->rounds; round++) {
+    for (size_t round = 1; round <= front->rounds; round++) {
+        if (l->loop == NULL) {
+            open_loop(l);
+        }
         size_t full = RACE_FULL * RACE_THREADS;
-        size_t end = front->call_count * round / front->options->rounds;
+        size_t end = front->call_count * round / front->rounds;
         size_t until = end > 3 * full ? end - 3 * full : 0;
         while (atomic_load(&front->next) < until) {
             size_t left = until - atomic_load(&front->next);
@@ -47,11 +45,31 @@ void race_run_loop(race_front *front)
         together(l, full, true);
         race_adapt(front, first, atomic_load(&front->next), round);
         race_progress(front, round);
+        if (front->forgets || round == front->rounds) {
+            close_loop(l);
+        }
     }
-    front->counts = (weir_counts)WEIR_COUNTS_INIT;
-    weir_loop_counts(l->loop, &front->counts);
-    weir_loop_free(l->loop);
     free(l);
+}
+
+static void open_loop(looper *l)
+{
+    weir_loop_options options = WEIR_LOOP_OPTIONS_INIT;
+    options.observer = &l->front->observer;
+    options.limits = &l->front->limits;
+    l->loop = weir_loop_new(&options, NULL);
+    if (l->loop == NULL) {
+        die("no loop");
+    }
+}
+
+static void close_loop(looper *l)
+{
+    weir_counts counts = WEIR_COUNTS_INIT;
+    weir_loop_counts(l->loop, &counts);
+    race_add_counts(l->front, &counts);
+    weir_loop_free(l->loop);
+    l->loop = NULL;
 }
 
 /* So many calls at once, until the last is over. */

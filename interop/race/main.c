@@ -20,8 +20,8 @@ static const char usage[] =
     "       weir-race count --records FILE --log FILE --witness FILE [--json FILE]\n";
 
 static void take_server(race_options *o, const char *path);
-static void run_front(const race_options *o, const char *name, void (*run)(race_front *),
-                      uint32_t first_id);
+static uint32_t run_front(const race_options *o, const char *name, void (*run)(race_front *),
+                          bool forgets, uint32_t first_id);
 static void tell(const weir_event *event, void *user);
 static void write_calls(race_front *front);
 static weir_tls_config *trust(const char *ca);
@@ -56,8 +56,10 @@ int main(int count, char **words)
     if (strcmp(command, "run") == 0 && server != NULL && r.records != NULL && o.rounds > 0) {
         take_server(&o, server);
         o.records = must_open(r.records, "w");
-        run_front(&o, "8 threads", race_run_threads, 1);
-        run_front(&o, "one loop", race_run_loop, (uint32_t)o.calls + 1);
+        uint32_t id = run_front(&o, "threads", race_run_threads, false, 1);
+        id = run_front(&o, "loop", race_run_loop, false, id);
+        id = run_front(&o, "threads*", race_run_threads, true, id);
+        (void)run_front(&o, "loop*", race_run_loop, true, id);
         return fclose(o.records) == 0 ? 0 : 1;
     }
     if (strcmp(command, "count") == 0 && r.records != NULL && r.log != NULL && r.witness != NULL) {
@@ -95,7 +97,7 @@ void race_progress(const race_front *front, size_t round)
 {
     size_t done = atomic_load(&front->next);
     fprintf(stderr, "race: %s: round %zu of %zu, %zu calls, next pause %.1f ms\n", front->name,
-            round, front->options->rounds, done < front->call_count ? done : front->call_count,
+            round, front->rounds, done < front->call_count ? done : front->call_count,
             (double)front->pause_ns / (double)WEIR_NS_PER_MS);
 }
 
@@ -125,13 +127,20 @@ static void take_server(race_options *o, const char *path)
     }
 }
 
-static void run_front(const race_options *o, const char *name, void (*run)(race_front *),
-                      uint32_t first_id)
+/* The calls have the ids from first_id on; the next id that is free. */
+static uint32_t run_front(const race_options *o, const char *name, void (*run)(race_front *),
+                          bool forgets, uint32_t first_id)
 {
-    race_front front = {.name = name, .options = o, .pause_ns = PAUSE_NS, .call_count = o->calls};
+    race_front front = {.name = name,
+                        .options = o,
+                        .pause_ns = PAUSE_NS,
+                        .forgets = forgets,
+                        .call_count = forgets ? o->calls / 4 : o->calls,
+                        .rounds = forgets ? (o->rounds + 2) / 3 : o->rounds,
+                        .counts = WEIR_COUNTS_INIT};
     bool is_loop = run == race_run_loop;
-    front.calls = must_alloc(o->calls * sizeof front.calls[0]);
-    for (size_t i = 0; i < o->calls; i++) {
+    front.calls = must_alloc(front.call_count * sizeof front.calls[0]);
+    for (size_t i = 0; i < front.call_count; i++) {
         front.calls[i].id = first_id + (uint32_t)i;
     }
     front.tls = trust(o->ca);
@@ -150,6 +159,15 @@ static void run_front(const race_options *o, const char *name, void (*run)(race_
     weir_tls_config_release(front.tls);
     pthread_mutex_destroy(&front.lock);
     free(front.calls);
+    return first_id + (uint32_t)front.call_count;
+}
+
+void race_add_counts(race_front *front, const weir_counts *counts)
+{
+    front->counts.dials += counts->dials;
+    front->counts.reuses += counts->reuses;
+    front->counts.bounces += counts->bounces;
+    front->counts.ledger_differ += counts->ledger_differ;
 }
 
 static void tell(const weir_event *event, void *user)

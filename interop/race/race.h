@@ -72,6 +72,9 @@ typedef struct race_run {
 
 struct race_front {
     const char *name;
+    bool forgets; /* a new client or loop for each round: nothing is learned of when the server
+                     closes */
+    size_t rounds;
     const race_options *options;
     weir_tls_config *tls;
     weir_observer observer;
@@ -99,6 +102,9 @@ void race_end(race_run *run, weir_status status);
 void race_adapt(race_front *front, size_t first, size_t last, size_t round);
 uint32_t race_dice(uint64_t *seed);
 void race_progress(const race_front *front, size_t round);
+
+/* Adds what a client or loop counted before it is freed. */
+void race_add_counts(race_front *front, const weir_counts *counts);
 
 void race_run_threads(race_front *front);
 void race_run_loop(race_front *front);

@@ -29,17 +29,15 @@ static void batch(hand *h);
 static bool begin(hand *h, race_run *run, unsigned way);
 static void finish(race_run *run);
 static void all(crew *c, step what);
+static void open_client(crew *c);
+static void close_client(crew *c);
 
 void race_run_threads(race_front *front)
 {
-    weir_client_options options = WEIR_CLIENT_OPTIONS_INIT;
     crew c = {.front = front};
     hand hands[RACE_THREADS];
-    options.observer = &front->observer;
-    options.limits = &front->limits;
-    c.client = weir_client_new(&options, NULL);
-    if (c.client == NULL || pthread_barrier_init(&c.barrier, NULL, RACE_THREADS + 1) != 0) {
-        die("no client");
+    if (pthread_barrier_init(&c.barrier, NULL, RACE_THREADS + 1) != 0) {
+        die("no barrier");
     }
     for (size_t i = 0; i < RACE_THREADS; i++) {
         hands[i] = (hand){.crew = &c, .seed = 0x9e3779b97f4a7c15 * (i + 1)};
@@ -47,9 +45,12 @@ void race_run_threads(race_front *front)
             die("no thread");
         }
     }
-    for (size_t round = 1; round <= front->options->rounds; round++) {
+    for (size_t round = 1; round <= front->rounds; round++) {
+        if (c.client == NULL) {
+            open_client(&c);
+        }
         size_t full = RACE_FULL * RACE_THREADS;
-        size_t end = front->call_count * round / front->options->rounds;
+        size_t end = front->call_count * round / front->rounds;
         c.until = end > 3 * full ? end - 3 * full : 0;
         all(&c, STEP_BURST);
         all(&c, STEP_BATCH);
@@ -61,15 +62,36 @@ void race_run_threads(race_front *front)
         all(&c, STEP_BATCH);
         race_adapt(front, first, atomic_load(&front->next), round);
         race_progress(front, round);
+        if (front->forgets || round == front->rounds) {
+            close_client(&c);
+        }
     }
     all(&c, STEP_LEAVE);
     for (size_t i = 0; i < RACE_THREADS; i++) {
         (void)pthread_join(hands[i].thread, NULL);
     }
-    front->counts = (weir_counts)WEIR_COUNTS_INIT;
-    weir_client_counts(c.client, &front->counts);
-    weir_client_free(c.client);
     (void)pthread_barrier_destroy(&c.barrier);
+}
+
+/* While the threads wait for what to do next. */
+static void open_client(crew *c)
+{
+    weir_client_options options = WEIR_CLIENT_OPTIONS_INIT;
+    options.observer = &c->front->observer;
+    options.limits = &c->front->limits;
+    c->client = weir_client_new(&options, NULL);
+    if (c->client == NULL) {
+        die("no client");
+    }
+}
+
+static void close_client(crew *c)
+{
+    weir_counts counts = WEIR_COUNTS_INIT;
+    weir_client_counts(c->client, &counts);
+    race_add_counts(c->front, &counts);
+    weir_client_free(c->client);
+    c->client = NULL;
 }
 
 static void all(crew *c, step what)
