@@ -27,6 +27,8 @@ static void unlist(weir_pool *pool, weir_slot *slot);
 static void order_action(weir_pool *pool, weir_slot *slot, weir_action_kind kind);
 static weir_time rest_ends_at(const weir_pool *pool, const weir_slot *slot, weir_reason *reason);
 static bool was_closed_by_peer(const weir_slot *slot);
+static bool died(const weir_slot *slot);
+static void close_older(weir_pool *pool, const weir_slot *slot);
 static void learn_of_close(weir_pool *pool, weir_slot *slot, weir_time idle_ns);
 static void schedule(weir_pool *pool, weir_slot *slot);
 
@@ -157,6 +159,9 @@ void weir_slot_tell(weir_pool *pool, weir_slot *slot, const weir_facts *facts)
 void weir_slot_note_rest(weir_pool *pool, weir_slot *slot, bool answered)
 {
     const weir_time rested_ns = slot->rested_ns;
+    if (rested_ns > 0 && !answered && died(slot)) {
+        close_older(pool, slot);
+    }
     if (rested_ns == 0 || (!answered && !was_closed_by_peer(slot))) {
         return;
     }
@@ -459,6 +464,30 @@ static weir_time rest_ends_at(const weir_pool *pool, const weir_slot *slot, weir
 static bool was_closed_by_peer(const weir_slot *slot)
 {
     return slot->facts.unfit == WEIR_UNFIT_ENDED || slot->facts.unfit == WEIR_UNFIT_GOAWAY;
+}
+
+/* A reset is how the end is met by a request that was under way when it came. */
+static bool died(const weir_slot *slot)
+{
+    return was_closed_by_peer(slot) || slot->facts.unfit == WEIR_UNFIT_FAILED;
+}
+
+/*
+ * A connection ended when it was used after a rest. What was idle for as long or longer is no better: whoever is given it next would
+ * meet the same, one attempt after the other, and a request that cannot be sent again would fail.
+ */
+static void close_older(weir_pool *pool, const weir_slot *slot)
+{
+    weir_list *spare = &slot->origin->spare; /* the last used first */
+    weir_list *before = NULL;
+    for (weir_list *at = spare->prev; at != spare; at = before) {
+        weir_slot *other = WEIR_CONTAINER_OF(at, weir_slot, available);
+        before = at->prev;
+        if (other->idle_since_ns > slot->idle_since_ns) {
+            return;
+        }
+        weir_slot_close(pool, other, WEIR_REASON_EXPIRED_HORIZON);
+    }
 }
 
 static void learn_of_close(weir_pool *pool, weir_slot *slot, weir_time idle_ns)

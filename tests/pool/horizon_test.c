@@ -306,6 +306,37 @@ static void horizon__is_learned_from_reuse(void **state)
     rig_close(&r);
 }
 
+/* Whoever was given the next would meet the same end. One that was used since is no elder. */
+static void horizon__is_met_by_the_elders_of_what_died(void **state)
+{
+    (void)state;
+    rig r;
+    weir_facts facts;
+    rig_open(&r, (weir_pool_options){0});
+    lease(&r, 'a', 1);
+    lease(&r, 'b', 2);
+    lease(&r, 'c', 3);
+    lease(&r, 'd', 4);
+    release(&r, 'a', true);
+    r.now_ns += second;
+    release(&r, 'b', true);
+    r.now_ns += second;
+    release(&r, 'c', true);
+    r.now_ns += 10 * second;
+    assert_int_equal(rig_ask(&r, 'e', "one"), WEIR_OK);
+    assert_ptr_equal(rig_ticket(&r, 'e')->slot, rig_slot(&r, 3));
+    release(&r, 'd', true);
+    facts = ended(&r);
+    facts.unfit = WEIR_UNFIT_FAILED; /* a reset */
+    rig_ticket(&r, 'e')->answered = false;
+    weir_pool_release(r.pool, rig_ticket(&r, 'e'), &facts, r.now_ns);
+    assert_string_equal(rig_actions(&r),
+                        "close 1 expired_horizon, close 2 expired_horizon, close 3 failed");
+    assert_int_equal(rig_ask(&r, 'f', "one"), WEIR_OK);
+    assert_ptr_equal(rig_ticket(&r, 'f')->slot, rig_slot(&r, 4));
+    rig_close(&r);
+}
+
 /* What the origin showed is known after its connections are gone. */
 static void horizon__outlives_the_connections(void **state)
 {
@@ -334,6 +365,7 @@ int main(void)
         cmocka_unit_test(horizon__gives_way_to_what_the_server_says),
         cmocka_unit_test(horizon__is_learned_from_a_bounce),
         cmocka_unit_test(horizon__is_learned_from_reuse),
+        cmocka_unit_test(horizon__is_met_by_the_elders_of_what_died),
         cmocka_unit_test(horizon__outlives_the_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
