@@ -12,7 +12,6 @@
 #include "engine/record.h"
 #include "engine/tls_config.h"
 
-#define DEFAULT_ATTEMPTS 3
 #define SECONDS(n) ((weir_time)(n)*WEIR_NS_PER_SECOND)
 /* Strings a target may need beside the URL itself: see weir_target_parse(). */
 #define TARGET_EXTRA_OCTETS 32
@@ -271,9 +270,6 @@ static void fill_call(weir_call *to, const weir_call *from)
     to->first_octet_ns = or_default(to->first_octet_ns, first_octet);
     to->idle_ns = or_default(to->idle_ns, idle);
     to->continue_ns = or_default(to->continue_ns, SECONDS(1));
-    if (to->attempts == 0) {
-        to->attempts = DEFAULT_ATTEMPTS;
-    }
     if (to->attempts > WEIR_ATTEMPTS_LIMIT) {
         to->attempts = WEIR_ATTEMPTS_LIMIT;
     }

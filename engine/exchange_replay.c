@@ -6,8 +6,10 @@
  */
 #include "engine/exchange.h"
 
-#define MISDIRECTED 421
+#define MISDIRECTED         421
+#define MAYBE_PROCESSED_MOST 3
 
+static bool has_attempts_left(const weir_exchange *ex);
 static bool body_can_go_again(const weir_exchange *ex);
 
 bool weir_exchange_may_replay(const weir_exchange *ex)
@@ -15,7 +17,7 @@ bool weir_exchange_may_replay(const weir_exchange *ex)
     const weir_failure *failure = &ex->failure;
     bool safe = failure->processed == WEIR_NOT_SENT || failure->processed == WEIR_REFUSED_BY_PEER;
 
-    if (!ex->attempted || ex->attempt_count >= ex->call.attempts || ex->head != NULL) {
+    if (!ex->attempted || !has_attempts_left(ex) || ex->head != NULL) {
         return false;
     }
     if (ex->call.replay == WEIR_REPLAY_NEVER || weir_status_replay(failure->status) == WEIR_REPLAY_NO) {
@@ -49,12 +51,29 @@ bool weir_exchange_is_misdirected(const weir_exchange *ex, int code)
     if (code != MISDIRECTED || ex->misdirected || !ex->attempt_reused || ex->informational_count > 0) {
         return false;
     }
-    if (ex->call.replay == WEIR_REPLAY_NEVER || ex->attempt_count >= ex->call.attempts) {
+    if (ex->call.replay == WEIR_REPLAY_NEVER || !has_attempts_left(ex)) {
         return false;
     }
     /* No lock may be held around a rewind, so that it can be done is all that is known here. */
     const bool is_source = ex->body.kind == WEIR_BODY_SOURCE;
     return is_source ? ex->source_octets == 0 || ex->source.rewind != NULL : body_can_go_again(ex);
+}
+
+/*
+ * A server that ends connections often can end the one of every attempt, and have processed nothing: such an attempt costs the call
+ * nothing but time, and only the room that there is for accounts bounds them.
+ */
+static bool has_attempts_left(const weir_exchange *ex)
+{
+    size_t maybe = 0;
+
+    if (ex->call.attempts > 0) {
+        return ex->attempt_count < ex->call.attempts;
+    }
+    for (size_t i = 0; i < ex->attempt_count; i++) {
+        maybe += ex->attempts[i].failure.processed == WEIR_MAYBE_PROCESSED ? 1 : 0;
+    }
+    return ex->attempt_count < WEIR_ATTEMPTS_LIMIT && maybe < MAYBE_PROCESSED_MOST;
 }
 
 static bool body_can_go_again(const weir_exchange *ex)

@@ -109,7 +109,7 @@ typedef struct weir_call {
     weir_token *token;        /* held while the call lasts */
     weir_hint hint;
     weir_replay_policy replay;
-    uint32_t attempts;        /* at most, the first included: 3 */
+    uint32_t attempts;        /* at most, the first included; 0: 8, and 3 of those that may have been processed */
     weir_protocol pin;        /* only this protocol */
     bool expect_continue;     /* send Expect: 100-continue and wait for it before the body */
     const weir_observer *observer; /* kept until the exchange is freed */

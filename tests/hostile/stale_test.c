@@ -338,6 +338,51 @@ static void a_new_connection_is_not_tried_again(void **state)
     weir_stage_both(deaf);
 }
 
+/* A server that ends connection after connection: with each GOAWAY it says that it processed
+ * nothing. */
+#define GOING_AWAY 5
+
+static weir_hostile_end play_going_away(int fd, size_t number, void *user)
+{
+    static const uint8_t no_stream[8] = {0};
+
+    (void)user;
+    if (!weir_hostile_preface(fd, NULL, 0)) {
+        return WEIR_HOSTILE_FIN;
+    }
+    const uint32_t stream = weir_hostile_request(fd);
+    if (number < GOING_AWAY) {
+        (void)weir_hostile_frame_send(fd, 7, 0, 0, no_stream, sizeof(no_stream));
+        return WEIR_HOSTILE_FIN;
+    }
+    (void)weir_hostile_answer(fd, stream, "at last");
+    return WEIR_HOSTILE_SILENCE;
+}
+
+static void go_away(weir_user_kind kind)
+{
+    weir_stage stage;
+    weir_plea plea;
+
+    weir_stage_open(&stage, kind);
+    weir_stage_begin(&stage, play_going_away, NULL);
+    weir_stage_ask(&stage, &plea, WEIR_H2, "/");
+    plea.request.method = weir_span_of("POST");
+    plea.request.body = (weir_body){.kind = WEIR_BODY_SPAN, .span = weir_span_of("an order")};
+    plea.call.attempts = 0;
+    const weir_outcome outcome = weir_stage_fetch(&stage, &plea);
+    assert_int_equal(outcome.status, WEIR_END);
+    assert_string_equal(outcome.text, "at last");
+    assert_int_equal(weir_hostile_accepted(stage.server), GOING_AWAY + 1);
+    weir_stage_close(&stage);
+}
+
+static void what_was_not_processed_has_more_attempts(void **state)
+{
+    (void)state;
+    weir_stage_both(go_away);
+}
+
 static int set_up(void **state)
 {
     (void)weir_bench_make_certificates(state);
@@ -369,6 +414,7 @@ int main(void)
         cmocka_unit_test(a_fin_when_the_request_was_heard),
         cmocka_unit_test(a_reset_when_the_request_was_heard),
         cmocka_unit_test(a_new_connection_is_not_tried_again),
+        cmocka_unit_test(what_was_not_processed_has_more_attempts),
     };
 
     cmocka_set_test_filter(getenv("WEIR_TESTS_ONLY"));
