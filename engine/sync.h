@@ -9,7 +9,7 @@
  *   client->core_lock   the pool, tickets of waiting exchanges, the lists of seats and lines
  *   line->lock          the link, every exchange attached to it, the baton
  *   seat->lock          how one thread waits (a leaf: may be taken under any other)
- *   the locks of weir_shared, when a dial begins and when it has succeeded (leaves: nothing blocks under them)
+ *   the locks of weir_shared, when a dial begins or has succeeded and when a connection is gone (leaves: nothing blocks under them)
  * Facts leave a line by value. weir_client_maintain() pins lines without a lease, so that they are not closed while it looks after
  * them with their own lock alone; a thread that is given one meanwhile waits for that lock, and for nothing that blocks.
  *

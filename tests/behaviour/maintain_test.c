@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * weir_client_maintain() looks after idle connections while other threads use the client: no system
- * call of it is made with the lock that they all need, no two locks are held at once, and a
- * connection that somebody wants closed meanwhile is closed when it is done.
+ * call of it is made with the lock that they all need, no two locks are held at once but for a leaf
+ * (what was learned of the origin goes to the weir_shared), and a connection that somebody wants
+ * closed meanwhile is closed when it is done.
  */
 #include "support/world.h"
 
@@ -93,12 +94,12 @@ static pthread_t begin(weir_world *world, maintenance *m)
     return thread;
 }
 
-static void end(pthread_t thread, const maintenance *m)
+static void end(pthread_t thread, const maintenance *m, unsigned most_held_allowed)
 {
     assert_int_equal(sem_post(&may_go_on), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_true(m->was_in_time);
-    assert_int_equal(m->most_held, 1);
+    assert_in_range(m->most_held, 1, most_held_allowed);
     (void)sem_destroy(&is_there);
     (void)sem_destroy(&may_go_on);
 }
@@ -118,7 +119,7 @@ static void others_go_on(weir_world *world)
     assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
     weir_user_counts(weir_world_user(world), &counts);
     assert_int_equal(counts.connections_idle, 2);
-    end(thread, &m);
+    end(thread, &m, 1);
 }
 
 static void closed_when_it_is_done(weir_world *world)
@@ -131,7 +132,7 @@ static void closed_when_it_is_done(weir_world *world)
     assert_int_equal(weir_client_drain(m.client, (weir_span){NULL, 0}, 0, &left),
                      WEIR_E_DEADLINE_TOTAL);
     assert_int_equal(left, 1);
-    end(thread, &m);
+    end(thread, &m, 2);
     weir_user_counts(weir_world_user(world), &counts);
     assert_int_equal(counts.connections_idle + counts.connections_draining, 0);
     const weir_ask ask = weir_world_ask(world, "/octets/10");
