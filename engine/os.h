@@ -131,7 +131,9 @@ typedef struct weir_condition {
 /* Lets other threads run. */
 void weir_os_yield(void);
 bool weir_mutex_init(weir_mutex *mutex);
-bool weir_mutex_try_lock(weir_mutex *mutex);
+/* In the child of a fork, before another thread can know it: free from here on. False: a thread that is only in the parent held it, and
+ * what it guards may be half done. */
+bool weir_mutex_forked(weir_mutex *mutex);
 void weir_mutex_clear(weir_mutex *mutex);
 void weir_mutex_lock(weir_mutex *mutex);
 void weir_mutex_unlock(weir_mutex *mutex);

@@ -33,9 +33,13 @@ bool weir_mutex_init(weir_mutex *mutex)
     return pthread_mutex_init(mutex_of(mutex), NULL) == 0;
 }
 
-bool weir_mutex_try_lock(weir_mutex *mutex)
+bool weir_mutex_forked(weir_mutex *mutex)
 {
-    return pthread_mutex_trylock(mutex_of(mutex)) == 0;
+    if (pthread_mutex_trylock(mutex_of(mutex)) == 0) {
+        return pthread_mutex_unlock(mutex_of(mutex)) == 0;
+    }
+    (void)pthread_mutex_init(mutex_of(mutex), NULL);
+    return false;
 }
 
 void weir_mutex_clear(weir_mutex *mutex)

@@ -333,7 +333,7 @@ void weir_shared_enter(weir_shared *shared)
     if (weir_fork_mark_is_ours(shared->mark) || !weir_fork_mark_claim(shared->mark)) {
         return;
     }
-    if (!weir_mutex_try_lock(&shared->lock)) {
+    if (!weir_mutex_forked(&shared->lock)) {
         /* Another thread was in the middle of the answers, and in this process it never comes out: they are left as they are. */
         weir_list_init(&shared->used);
         for (size_t i = 0; i < BUCKETS; i++) {
@@ -343,7 +343,6 @@ void weir_shared_enter(weir_shared *shared)
     } else {
         let_all_go(shared);
     }
-    (void)weir_mutex_init(&shared->lock);
     weir_tls_sessions_forked(shared->sessions);
     weir_origins_forked(shared->origins);
     weir_fork_mark_settle(shared->mark, true);

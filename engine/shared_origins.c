@@ -104,14 +104,13 @@ void weir_origins_forget_horizons(weir_origins *origins)
 
 void weir_origins_forked(weir_origins *origins)
 {
-    if (!weir_mutex_try_lock(&origins->lock)) {
+    if (!weir_mutex_forked(&origins->lock)) {
         weir_list_init(&origins->used);
         for (size_t i = 0; i < BUCKETS; i++) {
             weir_list_init(&origins->buckets[i]);
         }
         origins->count = 0;
     }
-    (void)weir_mutex_init(&origins->lock);
 }
 
 static entry *find(weir_origins *origins, const weir_origin_key *key, uint64_t hash)

@@ -36,7 +36,7 @@ weir_status weir_client_enter(weir_client *client)
 
 void weir_client_forget_parent(weir_client *client)
 {
-    const bool whole = weir_mutex_try_lock(&client->core_lock); /* nobody was in the middle of the core */
+    const bool whole = weir_mutex_forked(&client->core_lock); /* nobody was in the middle of the core */
 
     for (int fd = weir_held_next(&client->held, 0); fd >= 0; fd = weir_held_next(&client->held, fd + 1)) {
         weir_held_strike(&client->held, fd);
@@ -50,7 +50,6 @@ void weir_client_forget_parent(weir_client *client)
                         client->core.names.leave_ns);
         weir_events_init(&client->core.events, client->allocator, client->core.events.observer);
     }
-    (void)weir_mutex_init(&client->core_lock);
     weir_list_init(&client->free_seats);
     weir_list_init(&client->seats);
     weir_list_init(&client->queued);

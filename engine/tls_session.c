@@ -137,13 +137,12 @@ void weir_tls_sessions_forget(weir_tls_sessions *sessions, const weir_tls_config
 
 void weir_tls_sessions_forked(weir_tls_sessions *sessions)
 {
-    if (weir_mutex_try_lock(&sessions->lock)) {
+    if (weir_mutex_forked(&sessions->lock)) {
         while (!weir_list_is_empty(&sessions->remembered)) {
             forget(sessions, WEIR_CONTAINER_OF(sessions->remembered.next, entry, in_order));
         }
     }
     /* Else another thread was in the middle of them: what it left half done is not touched. */
-    (void)weir_mutex_init(&sessions->lock);
     weir_list_init(&sessions->remembered);
     for (size_t i = 0; i < BUCKETS; ++i) {
         weir_list_init(&sessions->buckets[i]);

@@ -122,7 +122,7 @@ bool weir_mutex_init(weir_mutex *mutex)
     return true;
 }
 
-bool weir_mutex_try_lock(weir_mutex *mutex)
+bool weir_mutex_forked(weir_mutex *mutex)
 {
     (void)mutex;
     return true;
