@@ -256,6 +256,9 @@ void weir_exchange_detach(weir_exchange *ex, weir_time now_ns)
             weir_link_may_send_of(ex->link, ex->stream) ? WEIR_MAYBE_PROCESSED : WEIR_NOT_SENT;
     }
     weir_buf_move(&ex->rest, &ex->stream->inbox);
+    if (ex->head == NULL) {
+        weir_buf_clear(&ex->rest); /* content of an answer that was not given: of a 421, say */
+    }
     weir_conn_close(ex->link->conn, ex->stream, now_ns, &attempt->tally);
     ex->ticket.answered = weir_tally_plain(&attempt->tally).received > 0;
     attempt->failure = ex->failure;

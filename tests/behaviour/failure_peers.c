@@ -352,6 +352,8 @@ static void misdirected_without_rewind(weir_world *world)
     const weir_fetched fetched = weir_world_fetch(world, &ask);
     assert_int_equal(fetched.called, WEIR_E_MISDIRECTED);
     assert_int_equal(fetched.failure.processed, WEIR_REFUSED_BY_PEER);
+    assert_int_equal(fetched.ended, WEIR_E_MISDIRECTED);
+    assert_int_equal(fetched.octets, 0);
     assert_works_again(world);
 }
 
