@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "again.h"
 #include "driver.h"
 #include "engine/snapshot.h"
 #include "measure.h"
@@ -320,6 +321,9 @@ void sim_check_head(sim_call *call)
         return;
     }
     const sim_response *response = &call->answered->response;
+    if (response->code == SIM_MISDIRECTED) {
+        sim_again_shown(call);
+    }
     SIM_MUST(world, weir_exchange_code(call->exchange) == response->code,
              "call %llu: code %d in place of %d", NUMBER(call), weir_exchange_code(call->exchange),
              response->code);
@@ -453,6 +457,7 @@ void sim_check_done(sim_call *call)
     check_times(call);
     check_status(call);
     check_processed(call);
+    sim_again_done(call);
     if (call->status == WEIR_OK && !call->poisoned) {
         check_success(call);
     }
@@ -517,7 +522,7 @@ static void check_processed(const sim_call *call)
         return;
     }
     for (const sim_request *request = call->requests; request != NULL; request = request->next) {
-        SIM_MUST(call->world, request->refused,
+        SIM_MUST(call->world, request->refused || request->misdirected_ns != 0,
                  "call %llu was not processed, it was said, and a peer has it", NUMBER(call));
     }
 }

@@ -126,9 +126,12 @@ sim_request *sim_peer_request(sim_peer *peer, uint64_t call, uint32_t stream)
     request->call = call;
     request->socket = peer->socket;
     request->stream = stream;
+    request->order = ++peer->requests;
+    request->arrived_ns = world->now_ns;
+    peer->asked_ns = peer->requests == 1 ? world->now_ns : peer->asked_ns;
     sim_request **end = &known->requests;
     for (; *end != NULL; end = &(*end)->next) {
-        before += !(*end)->refused;
+        before += !(*end)->refused && (*end)->misdirected_ns == 0;
     }
     *end = request;
     sim_trace(world, SIM_TRACE_REQUEST, (uint64_t)peer->socket->fd, call, before);
@@ -150,6 +153,9 @@ void sim_peer_plan_response(sim_peer *peer, sim_request *request)
     response->serial = sim_client_next_serial(world);
     response->code = codes[sim_below(dice, WEIR_COUNT_OF(codes))];
     response->valid = true;
+    if (sim_fault(world, SIM_FAULT_MISDIRECTS, dice)) {
+        response->code = SIM_MISDIRECTED;
+    }
     if (sim_below(dice, 6) == 0) {
         response->informational_count = sim_between(dice, 1, 3);
         for (size_t i = 0; i < response->informational_count; i++) {

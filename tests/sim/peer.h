@@ -18,6 +18,7 @@
 
 #define SIM_FIELDS_LIMIT 6
 #define SIM_TEXT_OCTETS  64
+#define SIM_MISDIRECTED  421
 
 typedef struct sim_field {
     char name[SIM_TEXT_OCTETS]; /* lower case */
@@ -58,6 +59,10 @@ typedef struct sim_request {
     bool complete; /* with its whole body */
     bool expects_continue;
     bool answered_early; /* before it was complete */
+    uint64_t order;      /* among the requests of its connection, from 1 */
+    weir_time arrived_ns;
+    weir_time refused_ns;     /* its stream was reset with REFUSED_STREAM; 0: it was not */
+    weir_time misdirected_ns; /* a final head with 421 was sent: nothing was done; 0: none was */
     sim_rows rows;
     sim_response response;
 } sim_request;
@@ -80,6 +85,8 @@ typedef struct sim_peer {
     bool over;                /* it saw the end, or ended both directions itself */
     uint64_t got_octets;      /* by its own count */
     uint64_t sent_octets;
+    uint64_t requests;    /* ever */
+    weir_time asked_ns;   /* of the first */
 } sim_peer;
 
 extern const sim_peer_kind sim_peer_h1;

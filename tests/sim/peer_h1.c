@@ -380,6 +380,10 @@ static void send_piece(sim_world *world, void *what, uint64_t unused)
     }
     sim_peer_send(h1->peer, (weir_span){script->octets + h1->sent, step});
     h1->sent += step;
+    if (h1->answering->response.code == SIM_MISDIRECTED && script->head_end > 0 &&
+        h1->sent >= script->head_end && h1->answering->misdirected_ns == 0) {
+        h1->answering->misdirected_ns = world->now_ns;
+    }
     if (h1->sent < script->cut) {
         sim_at(world, world->now_ns + sim_spread(&world->for_peers, 10 * WEIR_NS_PER_SECOND),
                send_piece, h1, 0);

@@ -65,6 +65,7 @@ typedef struct h2_peer {
     uint32_t last; /* of the GOAWAY that was submitted */
     bool goes;     /* GOAWAY was sent */
     bool silent;   /* requests are not answered */
+    bool refuses;  /* every stream */
 } h2_peer;
 
 static void connected(sim_peer *peer);
@@ -138,6 +139,7 @@ static void connected(sim_peer *peer)
     h2->peer = peer;
     h2->preface_left = PREFACE_OCTETS;
     h2->last = UINT32_MAX;
+    h2->refuses = sim_fault(peer->world, SIM_FAULT_H2_REFUSES_ALL, &peer->world->for_peers);
     if (nghttp2_session_callbacks_new(&callbacks) != 0 || nghttp2_option_new(&option) != 0) {
         abort();
     }
@@ -236,6 +238,7 @@ static void calm(sim_peer *peer)
     acknowledge(peer->world, h2, 0);
     (void)nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, entries, WEIR_COUNT_OF(entries));
     h2->silent = false;
+    h2->refuses = false;
     for (h2_stream *stream = h2->streams; stream != NULL; stream = stream->next) {
         give_back(peer->world, stream, 0);
         resume(peer->world, stream, 0);
@@ -517,6 +520,9 @@ static void count_sent(h2_peer *h2, const sim_h2_frame *frame)
         if (frame->type == SIM_H2_HEADERS && stream->promised > 0) {
             stream->promised--;
         } else {
+            if (response->code == SIM_MISDIRECTED && !stream->final_sent) {
+                stream->request->misdirected_ns = h2->peer->world->now_ns;
+            }
             stream->final_sent = true;
         }
     }
@@ -639,7 +645,7 @@ static void request_head(h2_stream *stream)
         stream->planned = true;
         return;
     }
-    if (sim_fault(world, SIM_FAULT_H2_REFUSES, dice)) {
+    if (h2->refuses || sim_fault(world, SIM_FAULT_H2_REFUSES, dice)) {
         refuse(stream);
         return;
     }
@@ -685,6 +691,7 @@ static void request_complete(h2_stream *stream)
 static void refuse(h2_stream *stream)
 {
     stream->request->refused = true;
+    stream->request->refused_ns = stream->h2->peer->world->now_ns;
     stream->planned = true;
     (void)nghttp2_submit_rst_stream(stream->h2->session, NGHTTP2_FLAG_NONE, (int32_t)stream->id,
                                     NGHTTP2_REFUSED_STREAM);

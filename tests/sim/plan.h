@@ -45,12 +45,14 @@
     X(PEER_RESETS, "peer resets inside a response", 120)                                           \
     X(PEER_EARLY, "answered before the request ended", 400)                                        \
     X(IDLE_CLOSE, "peer closes an idle connection", 300)                                           \
+    X(MISDIRECTS, "421: asked on the wrong connection", 300)                                       \
     X(H1_MALFORMED, "HTTP/1.1: malformed response", 150)                                           \
     X(H1_SURPLUS, "HTTP/1.1: surplus octets", 150)                                                 \
     X(H1_UNASKED, "HTTP/1.1: octets on an idle connection", 100)                                   \
     X(H1_CLOSES, "HTTP/1.1: Connection: close", 300)                                               \
     X(H1_HALF_CLOSE, "HTTP/1.1: half-close after a response", 200)                                 \
     X(H2_REFUSES, "HTTP/2: stream refused", 150)                                                   \
+    X(H2_REFUSES_ALL, "HTTP/2: connection refuses every stream", 1000)                             \
     X(H2_GOAWAY, "HTTP/2: GOAWAY", 120)                                                            \
     X(H2_SHUTDOWN, "HTTP/2: GOAWAY announced, then meant", 80)                                     \
     X(H2_RST, "HTTP/2: stream reset by the peer", 120)                                             \
