@@ -161,6 +161,29 @@ static void warm__lets_tickets_have_what_is_ready(void **state)
     rig_close(&r);
 }
 
+/* A place that another origin gives up is found when a dial of its own ends. */
+static void warm__looks_again_when_a_dial_ends(void **state)
+{
+    (void)state;
+    rig r;
+    weir_warmth wish;
+    rig_open(&r, (weir_pool_options){.connections = 2});
+    rig_ask_all(&r, "a", "two");
+    rig_actions(&r);
+    rig_ready(&r, 1, WEIR_H1, 1);
+    rig_actions(&r);
+    assert_int_equal(wish_for(&r, &wish, "one", 2), WEIR_AGAIN);
+    assert_string_equal(rig_actions(&r), "dial 2 to warm");
+    rig_release(&r, 'a');
+    rig_gone(&r, 1);
+    assert_string_equal(rig_actions(&r), "");
+    rig_ready(&r, 2, WEIR_H1, 1);
+    assert_string_equal(rig_actions(&r), "dial 3 to warm");
+    rig_ready(&r, 3, WEIR_H1, 1);
+    assert_string_equal(rig_actions(&r), "warmed none WEIR_OK");
+    rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +194,7 @@ int main(void)
         cmocka_unit_test(warm__ends_with_the_failure_of_a_dial),
         cmocka_unit_test(warm__dials_no_more_than_it_wants),
         cmocka_unit_test(warm__lets_tickets_have_what_is_ready),
+        cmocka_unit_test(warm__looks_again_when_a_dial_ends),
     };
     return cmocka_run_group_tests_name("warm", tests, NULL, NULL);
 }

@@ -31,6 +31,7 @@ static void check_status(sim_call *call);
 static void check_times(sim_call *call);
 static void check_processed(const sim_call *call);
 static void check_success(sim_call *call);
+static void check_warm(const sim_call *call);
 static void check_rows(sim_call *call);
 static void check_handshake(sim_world *world, const weir_port *port, const weir_account *account,
                             const sim_tls_peer *tls);
@@ -194,7 +195,9 @@ static void check_call(sim_world *world, const sim_call *call)
     const weir_time deadline_ns = weir_exchange_deadline(ex, &why);
     switch (ex->state) {
     case WEIR_EXCHANGE_QUEUED:
-        SIM_MUST(world, ex->ticket.state == WEIR_TICKET_WAITING,
+        SIM_MUST(world,
+                 call->warms > 0 ? ex->wish.state == WEIR_WARMTH_WAITING
+                                 : ex->ticket.state == WEIR_TICKET_WAITING,
                  "call %llu is queued without a ticket", NUMBER(call));
         break;
     case WEIR_EXCHANGE_ATTACHED:
@@ -421,6 +424,9 @@ void sim_check_read(sim_call *call, weir_status status, weir_span octets)
     if (status == WEIR_END) {
         SIM_MUST(world, weir_exchange_is_done(call->exchange) && failure.status == WEIR_OK,
                  "call %llu says END before its end", NUMBER(call));
+        if (call->warms > 0) {
+            return; /* there was nothing to read */
+        }
         SIM_MUST(world,
                  call->answered != NULL && call->delivered == call->answered->response.body_octets,
                  "call %llu says END after %llu octets", NUMBER(call),
@@ -458,7 +464,9 @@ void sim_check_done(sim_call *call)
     check_status(call);
     check_processed(call);
     sim_again_done(call);
-    if (call->status == WEIR_OK && !call->poisoned) {
+    if (call->warms > 0) {
+        check_warm(call);
+    } else if (call->status == WEIR_OK && !call->poisoned) {
         check_success(call);
     }
 }
@@ -525,6 +533,20 @@ static void check_processed(const sim_call *call)
         SIM_MUST(call->world, request->refused || request->misdirected_ns != 0,
                  "call %llu was not processed, it was said, and a peer has it", NUMBER(call));
     }
+}
+
+/* A wish has no attempt, no answer and no octets. */
+static void check_warm(const sim_call *call)
+{
+    const weir_tally tally = weir_exchange_tally(call->exchange);
+    const weir_octets plain = weir_tally_plain(&tally);
+
+    SIM_MUST(call->world, weir_exchange_attempt_count(call->exchange) == 0 && !call->head_told,
+             "call %llu is a wish and was answered", NUMBER(call));
+    SIM_MUST(call->world, plain.sent == 0 && plain.received == 0, "call %llu is a wish and has octets",
+             NUMBER(call));
+    SIM_MUST(call->world, call->exchange->ticket.state == WEIR_TICKET_IDLE,
+             "call %llu is a wish and has a ticket", NUMBER(call));
 }
 
 /* Invariant 6: truncated never equals complete. */

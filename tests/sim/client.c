@@ -182,6 +182,7 @@ static void plan_call(sim_world *world, sim_call *call)
         call->options.queue_ns = WEIR_NEVER; /* behind a body that trickles through a small window */
         return;
     }
+    call->warms = world->plan.warms && sim_below(dice, 4) == 0 ? (uint32_t)sim_between(dice, 1, 4) : 0;
     call->options.hint = (weir_hint)sim_below(dice, WEIR_HINT_DUPLEX + 1);
     plan_pin(world, call);
     call->is_watched = sim_below(dice, 3) == 0;
@@ -191,7 +192,7 @@ static void plan_call(sim_world *world, sim_call *call)
     }
     call->options.replay = (weir_replay_policy)(sim_below(dice, 2) == 0 ? 0 : sim_below(dice, 3));
     call->options.attempts = (uint32_t)sim_below(dice, WEIR_ATTEMPTS_LIMIT + 1);
-    if (methods[pick].content) {
+    if (methods[pick].content && call->warms == 0) {
         plan_body(world, call);
     }
     plan_limits(world, call);
@@ -334,6 +335,7 @@ static weir_status submit_now(sim_call *call, weir_exchange **exchange)
         .front = &sim_driver_front,
         .owner = world,
         .user = call,
+        .warms = call->warms,
         .id = turn->core.next_exchange++,
         .tls = config,
         .now_ns = world->now_ns,

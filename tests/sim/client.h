@@ -29,6 +29,7 @@ typedef struct sim_call {
     sim_call_state state;
     bool calm; /* submitted after the storm: must succeed */
     size_t origin;
+    uint32_t warms; /* it is no request but a wish for connections for so many; 0: a request */
     bool numeric; /* its host is an address */
     const char *method;
     bool idempotent;

@@ -117,6 +117,8 @@ sim_request *sim_peer_request(sim_peer *peer, uint64_t call, uint32_t stream)
 
     SIM_MUST(world, known != NULL, "a request of call %llu, which was never made",
              (unsigned long long)call);
+    SIM_MUST(world, known->warms == 0, "call %llu is a wish, and reached a peer",
+             (unsigned long long)call);
     SIM_MUST(world, known->origin == peer->socket->origin,
              "call %llu reached origin %zu instead of %zu", (unsigned long long)call,
              peer->socket->origin, known->origin);

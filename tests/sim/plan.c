@@ -63,6 +63,7 @@ void sim_plan_draw(sim_plan *plan, uint64_t seed)
         weir_min(plan->calm_calls, weir_min(plan->limits.waiting_per_origin, plan->limits.waiting));
     draw_faults(plan, &dice);
     draw_memory(plan, &dice);
+    plan->warms = sim_below(&dice, 3) == 0;
 }
 
 static void draw_limits(weir_pool_limits *limits, sim_dice *dice)

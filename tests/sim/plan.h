@@ -113,6 +113,7 @@ typedef struct sim_plan {
     size_t origins;
     sim_origin_kind kinds[SIM_ORIGINS_LIMIT];
     bool numeric;         /* some hosts are addresses */
+    bool warms;           /* some calls are wishes for connections, and no requests */
     bool withholds_of_all; /* HTTP/2 peers are late with the window of the connection */
     size_t storm_calls;   /* while faults happen */
     size_t calm_calls;    /* after them: each must succeed */
