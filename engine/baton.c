@@ -18,8 +18,11 @@
 #define WAKES 32
 /* What an upload writes before it looks whether it was answered: the kernel may take all of it without ever saying EAGAIN. */
 #define LOOK_OCTETS 131072
+/* What one look reads at most: who looks has a deadline, and a peer may send as fast as it is read. */
+#define PROBE_OCTETS ((size_t)1 << 20)
 
 static void drop_rest(weir_line *line, weir_time now_ns);
+static bool is_done_for(const weir_link *link);
 static bool satisfied(const weir_exchange *ex, weir_need need);
 static bool is_for_sending(weir_need need);
 static bool advance(weir_line *line, weir_exchange *ex, weir_time now_ns);
@@ -147,17 +150,24 @@ void weir_baton_give_back(weir_line *line, weir_seat *seat)
 
 void weir_baton_probe(weir_line *line, uint8_t *room, size_t octets, weir_time now_ns)
 {
+    size_t left = PROBE_OCTETS;
     weir_want want;
 
     if (line->reading) {
         return;
     }
-    for (weir_link_want(line->link, &want); want.in_octets > 0; weir_link_want(line->link, &want)) {
-        const weir_io io = weir_os_recv(line->fd, room, weir_min(octets, want.in_octets), true);
+    for (weir_link_want(line->link, &want); want.in_octets > 0 && !is_done_for(line->link);
+         weir_link_want(line->link, &want)) {
+        if (left == 0) {
+            weir_link_left_unread(line->link);
+            break;
+        }
+        const weir_io io = weir_os_recv(line->fd, room, weir_min(weir_min(octets, left), want.in_octets), true);
         if (io.kind == WEIR_IO_AGAIN) {
             break;
         }
         if (io.kind == WEIR_IO_OK) {
+            left -= io.octets;
             (void)weir_link_received(line->link, (weir_span){room, io.octets}, now_ns);
         } else if (io.kind == WEIR_IO_END) {
             (void)weir_link_received(line->link, (weir_span){NULL, 0}, now_ns);
@@ -206,6 +216,12 @@ static void drop_rest(weir_line *line, weir_time now_ns)
     if (weir_conn_rest(conn) > 0) {
         weir_conn_abandon_rest(conn, now_ns);
     }
+}
+
+/* Nobody is on it and nobody will be: what else the peer sends is not worth a system call. */
+static bool is_done_for(const weir_link *link)
+{
+    return link->conn != NULL && weir_conn_open_streams(link->conn) == 0 && !weir_link_facts(link).reusable;
 }
 
 static bool satisfied(const weir_exchange *ex, weir_need need)

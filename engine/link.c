@@ -281,6 +281,13 @@ bool weir_link_is_clean(weir_link *link)
     return !link->left_over;
 }
 
+void weir_link_left_unread(weir_link *link)
+{
+    if (weir_link_protocol(link) == WEIR_H1 && weir_conn_open_streams(link->conn) == 0) {
+        link->left_over = true;
+    }
+}
+
 weir_protocol weir_link_protocol(const weir_link *link)
 {
     return link->conn != NULL ? weir_conn_facts(link->conn).protocol : WEIR_PROTOCOL_ANY;

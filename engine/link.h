@@ -147,6 +147,8 @@ weir_facts weir_link_facts(const weir_link *link);
  * an answer to the request. From then on its facts say that octets are left over.
  */
 bool weir_link_is_clean(weir_link *link);
+/* More lies unread in the kernel than the driver will read before a request is put on it: then it is not clean either. */
+void weir_link_left_unread(weir_link *link);
 weir_protocol weir_link_protocol(const weir_link *link);
 weir_ledger *weir_link_ledger(weir_link *link);
 /* Did any octet of the stream leave, in part of a record even, or may one still? Otherwise it is provably not sent. */

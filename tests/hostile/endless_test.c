@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Servers that never stop: on an idle connection they send octets that answer nothing, as fast as
+ * they are read. The look before reuse ends all the same, soon, and the next call is answered over
+ * another connection.
+ *
+ * "As fast as it is read" is meant to the letter: where the client would find the socket empty it
+ * finds it filled again, until the server has sent far more than anybody has to read.
+ */
+#include "stage.h"
+#include "support/tls_bench.h"
+#include "wire.h"
+
+#include "engine/os.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define FLOOD_OCTETS ((size_t)24 << 20)
+#define READ_LIMIT   ((size_t)2 << 20) /* of a flood, before the call goes on without it */
+#define REFILL_MS    500
+
+typedef enum flood_kind {
+    FLOOD_RUBBISH,
+    FLOOD_ANSWERS, /* whole ones, that nobody asked for */
+    FLOOD_AFTER_408
+} flood_kind;
+
+typedef struct flood {
+    flood_kind kind;
+    bool is_tls;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int client; /* the descriptor at the other end of the first connection */
+    bool may_flood;
+    bool over;
+    weir_observer told;
+    uint64_t most_octets; /* received on one connection */
+} flood;
+
+static weir_tls_server *tls_first; /* holds the context that all share */
+static weir_tls_server_options tls_options;
+static weir_tls_config *tls_config;
+static atomic_int refilled = -1; /* the descriptor that is never found empty */
+
+/* Names that the linker's --wrap prescribes. */
+weir_io __real_weir_os_recv(int fd, uint8_t *to, size_t room, bool dont_wait);
+weir_io __wrap_weir_os_recv(int fd, uint8_t *to, size_t room, bool dont_wait);
+
+weir_io __wrap_weir_os_recv(int fd, uint8_t *to, size_t room, bool dont_wait)
+{
+    struct pollfd one = {.fd = fd, .events = POLLIN};
+
+    if (fd == atomic_load(&refilled) && poll(&one, 1, REFILL_MS) == 0) {
+        atomic_store(&refilled, -1); /* the server has sent all that it will */
+    }
+    return __real_weir_os_recv(fd, to, room, dont_wait);
+}
+
+static bool await_flood(flood *f)
+{
+    (void)pthread_mutex_lock(&f->lock);
+    while (!f->may_flood && !f->over) {
+        (void)pthread_cond_wait(&f->changed, &f->lock);
+    }
+    const bool may_flood = f->may_flood;
+    (void)pthread_mutex_unlock(&f->lock);
+    return may_flood;
+}
+
+static void pack_drop(const flood *f, weir_wire *wire)
+{
+    static const char evil[] = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL";
+    char text[2048];
+
+    memset(text, 'x', sizeof(text));
+    text[sizeof(text) - 1] = '\0';
+    weir_wire_pack(wire, f->kind == FLOOD_ANSWERS ? evil : text);
+}
+
+static void send_flood(flood *f, weir_wire *wire)
+{
+    size_t sent = 0;
+
+    if (f->kind == FLOOD_AFTER_408) {
+        weir_wire_pack(wire, "HTTP/1.1 408 Request Timeout\r\n\r\n");
+    }
+    pack_drop(f, wire);
+    while (sent < FLOOD_OCTETS && weir_wire_send_all(wire)) {
+        pack_drop(f, wire);
+        sent += wire->packed_octets;
+    }
+}
+
+static weir_hostile_end play(int fd, size_t number, void *user)
+{
+    flood *f = user;
+    weir_heard heard;
+    weir_wire wire;
+
+    if (number == 0) {
+        f->client = weir_wire_client(fd);
+    }
+    bool goes_on = weir_wire_open(&wire, fd, f->is_tls ? &tls_options : NULL);
+    while (goes_on && weir_wire_hear(&wire, &heard)) {
+        weir_wire_pack_answer(&wire, heard.path);
+        (void)weir_wire_send_all(&wire);
+        if (number == 0 && await_flood(f)) {
+            send_flood(f, &wire);
+            break;
+        }
+    }
+    weir_wire_close(&wire);
+    return WEIR_HOSTILE_SILENCE;
+}
+
+static void tell(const weir_event *event, void *user)
+{
+    flood *f = user;
+
+    if (event->kind == WEIR_EVENT_CONNECTION_CLOSED) {
+        (void)pthread_mutex_lock(&f->lock);
+        if (event->account->wire.received > f->most_octets) {
+            f->most_octets = event->account->wire.received;
+        }
+        (void)pthread_mutex_unlock(&f->lock);
+    }
+}
+
+static void ask(weir_stage *stage, const flood *f, weir_plea *plea, const char *path)
+{
+    weir_stage_ask(stage, plea, WEIR_H1, path);
+    plea->call.attempts = 3;
+    if (f->is_tls) {
+        (void)snprintf(plea->url, sizeof(plea->url), "https://127.0.0.1:%u%s",
+                       weir_hostile_port(stage->server), path);
+        plea->request.url = weir_span_of(plea->url);
+        plea->call.tls = tls_config;
+    }
+}
+
+static void run(weir_user_kind kind, flood_kind how, bool is_tls)
+{
+    flood f = {.kind = how, .is_tls = is_tls};
+    weir_stage stage;
+    weir_plea plea;
+
+    assert_int_equal(pthread_mutex_init(&f.lock, NULL), 0);
+    assert_int_equal(pthread_cond_init(&f.changed, NULL), 0);
+    f.told = (weir_observer){.size = sizeof(f.told), .user = &f, .tell = tell};
+    weir_stage_open(&stage, kind);
+    stage.options.observer = &f.told;
+    weir_stage_begin(&stage, play, &f);
+    ask(&stage, &f, &plea, "/first");
+    assert_int_equal(weir_stage_fetch(&stage, &plea).status, WEIR_END);
+    (void)pthread_mutex_lock(&f.lock);
+    f.may_flood = true;
+    (void)pthread_cond_broadcast(&f.changed);
+    (void)pthread_mutex_unlock(&f.lock);
+    weir_wire_await_octets(f.client, 1);
+    atomic_store(&refilled, f.client);
+    ask(&stage, &f, &plea, "/second");
+    const weir_outcome outcome = weir_stage_fetch(&stage, &plea);
+    atomic_store(&refilled, -1);
+    if (outcome.status != WEIR_END) {
+        print_error("%s, %s: %s\n", weir_user_kind_name(kind), is_tls ? "TLS" : "clear",
+                    weir_status_name(outcome.status));
+    }
+    assert_int_equal(outcome.status, WEIR_END);
+    assert_string_equal(outcome.text, "/second");
+    (void)pthread_mutex_lock(&f.lock);
+    f.over = true;
+    (void)pthread_cond_broadcast(&f.changed);
+    (void)pthread_mutex_unlock(&f.lock);
+    weir_stage_close(&stage);
+    if (f.most_octets >= READ_LIMIT) {
+        print_error("%s, %s: %zu octets\n", weir_user_kind_name(kind), is_tls ? "TLS" : "clear",
+                    (size_t)f.most_octets);
+    }
+    assert_true(f.most_octets < READ_LIMIT);
+    (void)pthread_cond_destroy(&f.changed);
+    (void)pthread_mutex_destroy(&f.lock);
+}
+
+static void run_all(flood_kind how)
+{
+    for (unsigned bits = 0; bits < 4; bits++) {
+        run((bits & 1) != 0 ? WEIR_USER_LOOP : WEIR_USER_BLOCKING, how, (bits & 2) != 0);
+    }
+}
+
+static void rubbish_before_reuse(void **state)
+{
+    (void)state;
+    run_all(FLOOD_RUBBISH);
+}
+
+static void answers_before_reuse(void **state)
+{
+    (void)state;
+    run_all(FLOOD_ANSWERS);
+}
+
+static void rubbish_behind_a_408(void **state)
+{
+    (void)state;
+    run_all(FLOOD_AFTER_408);
+}
+
+static int set_up(void **state)
+{
+    (void)weir_bench_make_certificates(state);
+    tls_options = weir_bench_server();
+    tls_options.protocols = "http/1.1";
+    tls_first = weir_tls_server_new(&tls_options);
+    tls_options.context = tls_first->options.context;
+    tls_config = weir_bench_new_config(NULL, NULL);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    weir_tls_config_release(tls_config);
+    weir_tls_server_free(tls_first);
+    return weir_bench_drop_certificates(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rubbish_before_reuse),
+        cmocka_unit_test(answers_before_reuse),
+        cmocka_unit_test(rubbish_behind_a_408),
+    };
+
+    cmocka_set_test_filter(getenv("WEIR_TESTS_ONLY"));
+    return cmocka_run_group_tests_name("endless", tests, set_up, tear_down);
+}
