@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Limits at their ends: every number 1, and every span of time as long as there is. A call ends with
- * its answer or with the name of the limit that stood in its way, and nothing waits for ever.
+ * Limits at their ends: every number 1, and every span of time as long as there is. A call ends
+ * with its answer or with the name of the limit that stood in its way, and nothing waits for ever.
  */
 #include "stage.h"
 
@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#define LONG_OCTETS 20000
+#define LONG_OCTETS  20000
 #define ALMOST_NEVER (WEIR_NEVER - 1)
 
 static char long_text[LONG_OCTETS + 1];
@@ -25,7 +25,8 @@ static uint32_t number_at(const uint8_t *at)
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-/* An HTTP/2 server with manners: content as far as our windows go, one frame for what they allow. */
+/* An HTTP/2 server with manners: content as far as our windows go, one frame for what they allow.
+ */
 static bool send_content(int fd, uint32_t stream, size_t window)
 {
     weir_hostile_frame frame;

@@ -392,7 +392,7 @@ static void assert_equal(const world *w)
         assert_int_equal(tally->framing.sent, w->expected[i][WEIR_ROW_FRAMING]);
     }
     for (size_t i = 0; i < WEIR_CONN_ROWS; i++) {
-        assert_int_equal(weir_ledger_row(&w->ledger, i).sent, w->expected_conn[i]);
+        assert_int_equal(weir_ledger_row(&w->ledger, (weir_conn_row)i).sent, w->expected_conn[i]);
     }
 }
 
