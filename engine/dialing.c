@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/os.h"
+#include "engine/text.h"
 
 static void enter(weir_dialing *dialing, weir_phase phase, weir_time now_ns);
 static bool is_name(weir_span host);
@@ -14,8 +15,11 @@ static void answer_localhost(weir_dialing *dialing, weir_time now_ns);
 static void answer_impossible(weir_dialing *dialing, weir_time now_ns);
 static void recall(weir_dialing *dialing, weir_time now_ns);
 static void follow_dial(weir_dialing *dialing, weir_time now_ns);
-static void fail_with(weir_dialing *dialing, weir_status status);
+static void fail_with(weir_dialing *dialing, weir_status status, weir_time now_ns);
 static void tell(weir_dialing *dialing, weir_event *event, weir_time now_ns);
+static bool is_done_with_addresses(const weir_dialing *dialing);
+static void note_attempts(const weir_dialing *dialing, weir_time now_ns);
+static void write_address(const weir_address *address, char *to, size_t room);
 static weir_time limit_of(const weir_dialing *dialing);
 static void take_limits(weir_dialing *dialing, const weir_exchange *exchange);
 static void give_answer(weir_dialing *dialing, uint8_t family, weir_status status,
@@ -83,15 +87,22 @@ const weir_address *weir_dialing_address(const weir_dialing *dialing)
     return &dialing->dial.addresses[dialing->dial.winner].address;
 }
 
-void weir_dialing_orphan(weir_dialing *dialing)
+void weir_dialing_orphan(weir_dialing *dialing, weir_time now_ns)
 {
+    if (!is_done_with_addresses(dialing)) {
+        note_attempts(dialing, now_ns);
+    }
     dialing->exchange = NULL;
     take_limits(dialing, NULL);
 }
 
 void weir_dialing_adopt(weir_dialing *dialing, weir_exchange *exchange, weir_time now_ns)
 {
+    WEIR_ASSERT(dialing->exchange == NULL);
     dialing->exchange = exchange;
+    if (is_done_with_addresses(dialing)) {
+        note_attempts(dialing, dialing->phase_since_ns);
+    }
     take_limits(dialing, exchange);
     /* What it waited for before was not this dial. */
     weir_exchange_set_phase(exchange, dialing->phase, now_ns);
@@ -194,7 +205,8 @@ void weir_dialing_expire(weir_dialing *dialing, weir_time now_ns)
     }
     fail_with(dialing, dialing->phase == WEIR_PHASE_DNS       ? WEIR_E_DEADLINE_DNS
                        : dialing->phase == WEIR_PHASE_CONNECT ? WEIR_E_DEADLINE_CONNECT
-                                                              : WEIR_E_DEADLINE_TLS);
+                                                              : WEIR_E_DEADLINE_TLS,
+              now_ns);
 }
 
 static void enter(weir_dialing *dialing, weir_phase phase, weir_time now_ns)
@@ -305,6 +317,7 @@ static void follow_dial(weir_dialing *dialing, weir_time now_ns)
         return;
     case WEIR_DIAL_CONNECTED:
         if (dialing->phase != WEIR_PHASE_TLS) {
+            note_attempts(dialing, now_ns);
             enter(dialing, WEIR_PHASE_TLS, now_ns);
             if (dialing->link->tls != NULL) {
                 tell(dialing, &event, now_ns);
@@ -314,6 +327,7 @@ static void follow_dial(weir_dialing *dialing, weir_time now_ns)
         return;
     case WEIR_DIAL_FAILED:
         if (dialing->failure.status == WEIR_OK) {
+            note_attempts(dialing, now_ns);
             dialing->failure = dialing->dial.failure;
             dialing->failure.phase = dialing->phase;
         }
@@ -321,9 +335,12 @@ static void follow_dial(weir_dialing *dialing, weir_time now_ns)
     }
 }
 
-static void fail_with(weir_dialing *dialing, weir_status status)
+static void fail_with(weir_dialing *dialing, weir_status status, weir_time now_ns)
 {
     if (dialing->failure.status == WEIR_OK) {
+        if (!is_done_with_addresses(dialing)) {
+            note_attempts(dialing, now_ns);
+        }
         dialing->failure =
             (weir_failure){.status = status, .tls_alert = -1, .offset = WEIR_UNKNOWN};
         dialing->failure.phase = dialing->phase;
@@ -345,6 +362,52 @@ static void tell(weir_dialing *dialing, weir_event *event, weir_time now_ns)
         event->port = dialing->port;
     }
     weir_events_add(&ex->events, event);
+}
+
+/* One is connected, or none will be: what came of the addresses was said. */
+static bool is_done_with_addresses(const weir_dialing *dialing)
+{
+    return dialing->phase == WEIR_PHASE_TLS || dialing->failure.status != WEIR_OK;
+}
+
+/* Tells the exchange which addresses were tried. What runs by now is given up, as far as it goes. */
+static void note_attempts(const weir_dialing *dialing, weir_time now_ns)
+{
+    const weir_dial *dial = &dialing->dial;
+
+    for (size_t i = 0; i < dial->count && dialing->exchange != NULL; i++) {
+        const weir_dial_address *of = &dial->addresses[i];
+        if (of->state == WEIR_ATTEMPT_WAITING) {
+            break;
+        }
+        weir_connect_attempt attempt = {
+            .size = sizeof(attempt),
+            .conn = dialing->link->id,
+            .port = dialing->port,
+            .family = of->address.family,
+            .won = of->state == WEIR_ATTEMPT_WON,
+            .unfinished = of->state == WEIR_ATTEMPT_RUNNING,
+            .sys_errno = of->sys_errno,
+            .began_ns = of->begun_ns,
+        };
+        attempt.took_ns = weir_time_since(attempt.unfinished ? now_ns : of->ended_ns, of->begun_ns);
+        write_address(&of->address, attempt.address, sizeof(attempt.address));
+        weir_exchange_note_connect(dialing->exchange, &attempt);
+    }
+}
+
+/* With its zone as a number: the interface may have no name any more when it is read. */
+static void write_address(const weir_address *address, char *to, size_t room)
+{
+    char octets[WEIR_ADDRESS_TEXT_OCTETS];
+    weir_text text = weir_text_begin(to, room);
+
+    weir_os_address_text(address, octets, sizeof(octets));
+    weir_text_add(&text, octets);
+    if (address->scope != 0) {
+        weir_text_add(&text, "%");
+        weir_text_add_number(&text, address->scope);
+    }
 }
 
 static weir_time limit_of(const weir_dialing *dialing)

@@ -54,7 +54,7 @@ weir_span weir_dialing_host(const weir_dialing *dialing);
 const weir_address *weir_dialing_address(const weir_dialing *dialing);
 /* The call that caused it goes away; the dial may go on for others, until then with the default
  * limits. */
-void weir_dialing_orphan(weir_dialing *dialing);
+void weir_dialing_orphan(weir_dialing *dialing, weir_time now_ns);
 /* It goes on for this call, which waits for a place too: with its limits, and it is told. */
 void weir_dialing_adopt(weir_dialing *dialing, weir_exchange *exchange, weir_time now_ns);
 

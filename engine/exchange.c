@@ -114,6 +114,7 @@ void weir_exchange_destroy(weir_exchange *ex)
         weir_release(ex->allocator, ex->stage);
     }
     weir_release(ex->allocator, ex->candidates);
+    weir_release(ex->allocator, ex->connects);
     weir_tls_config_release(ex->tls);
     weir_release(ex->allocator, ex);
 }

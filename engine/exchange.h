@@ -24,6 +24,7 @@
 #include "engine/timers.h"
 #include "proto/head.h"
 #include "weir/exchange.h"
+#include "weir/why.h"
 
 #define WEIR_ATTEMPTS_LIMIT 8
 /* failure.what of exchanges that a fork cut off. */
@@ -167,6 +168,7 @@ struct weir_exchange {
     weir_facts last_facts;        /* of its link, at detach: for the pool */
     weir_candidate *candidates;   /* WEIR_CANDIDATES_LIMIT of them, or NULL: it does not ask */
     size_t candidate_count;       /* of all that there were */
+    struct weir_connects *connects; /* which addresses were tried for it; NULL: none, or no memory */
 
     /* Times. */
     weir_time submitted_ns;
@@ -270,6 +272,10 @@ bool weir_exchange_may_replay(const weir_exchange *exchange);
 bool weir_exchange_was_maybe_processed(const weir_exchange *exchange);
 /* Is an answer with this code one to be asked for again elsewhere, and not shown? */
 bool weir_exchange_is_misdirected(const weir_exchange *exchange, int code);
+
+/* -- exchange_connects.c -- */
+/* An address was tried for it. Without memory it is not kept. */
+void weir_exchange_note_connect(weir_exchange *exchange, const weir_connect_attempt *attempt);
 
 /* -- exchange_body.c -- */
 /* Reads from a source into the stage; to be called without locks. True: the stage has something for push, be it a failure. */

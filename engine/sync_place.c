@@ -262,7 +262,7 @@ static void run_dial(weir_client *client, weir_line *line, weir_exchange *ex, we
     const weir_time now_ns = weir_now();
     if (end == DIAL_LEFT) {
         if (line->dial->dialing != NULL) {
-            weir_dialing_orphan(line->dial->dialing);
+            weir_dialing_orphan(line->dial->dialing, now_ns);
         }
         if (hand_over(client, line, ex)) {
             return;
@@ -342,8 +342,9 @@ static bool begin_dial(weir_line *line, weir_exchange *ex, weir_status *status)
     *status = WEIR_E_NOMEM;
     line->dial->dialing = weir_dialing_new(&client->core, line->link, ex, weir_now());
     if (line->dial->dialing != NULL && ex->warms > 0) {
-        weir_dialing_orphan(line->dial->dialing); /* a wish has several: it is told of none, and of the end of all */
-        weir_exchange_set_phase(ex, WEIR_PHASE_QUEUE, weir_now());
+        const weir_time now_ns = weir_now();
+        weir_dialing_orphan(line->dial->dialing, now_ns); /* a wish has several: it is told of none, and of the end of all */
+        weir_exchange_set_phase(ex, WEIR_PHASE_QUEUE, now_ns);
     }
     if (line->dial->dialing != NULL && weir_dialing_needs_lookup(line->dial->dialing)) {
         line->dial->channel = weir_channel_new(&channel, status);

@@ -31,7 +31,7 @@ static void octets_moved(weir_turn *turn, const weir_port *port);
 static void conclude(weir_turn *turn, weir_exchange *ex);
 static void orphan(weir_turn *turn, weir_exchange *ex);
 static weir_exchange *find_heir(const weir_slot *slot, const weir_exchange *but);
-static weir_exchange *part(weir_port *port);
+static weir_exchange *part(const weir_turn *turn, weir_port *port);
 static void back_to_queue(weir_turn *turn, weir_exchange *ex);
 static weir_port *port_of(const weir_slot *slot);
 static void free_port(weir_turn *turn, weir_port *port);
@@ -472,7 +472,7 @@ static void orphan(weir_turn *turn, weir_exchange *ex)
     if (port == NULL) {
         return;
     }
-    (void)part(port);
+    (void)part(turn, port);
     weir_turn_touch(turn, port); /* its limits are others now */
     weir_exchange *heir = find_heir(port->slot, ex);
     if (heir != NULL) {
@@ -498,12 +498,12 @@ static weir_exchange *find_heir(const weir_slot *slot, const weir_exchange *but)
 }
 
 /* A dial and the call that caused it know each other no longer; whose call it was, or NULL. */
-static weir_exchange *part(weir_port *port)
+static weir_exchange *part(const weir_turn *turn, weir_port *port)
 {
     weir_exchange *ex = port->dialing != NULL ? port->dialing->exchange : NULL;
 
     if (ex != NULL) {
-        weir_dialing_orphan(port->dialing);
+        weir_dialing_orphan(port->dialing, turn->now_ns);
         seat_of(ex)->dial = NULL;
     }
     return ex;
@@ -592,7 +592,7 @@ static void dial(weir_turn *turn, weir_action *action)
         port->dialing = weir_dialing_new(&turn->core, port->link, limits, turn->now_ns);
         if (port->dialing != NULL && action->wish != NULL) {
             weir_exchange_set_phase(limits, WEIR_PHASE_QUEUE, turn->now_ns);
-            weir_dialing_orphan(port->dialing); /* a wish has several: it is told of none, and of the end of all */
+            weir_dialing_orphan(port->dialing, turn->now_ns); /* a wish has several: it is told of none, and of the end of all */
         }
         failure.status = WEIR_E_NOMEM;
     }
@@ -615,7 +615,7 @@ static void dial_failed(weir_turn *turn, weir_port *port, const weir_failure *fa
 {
     weir_slot *slot = port->slot;
     const weir_failure copy = *failure;
-    weir_exchange *cause = part(port);
+    weir_exchange *cause = part(turn, port);
 
     weir_slot_set_user(slot, NULL);
     port->slot = NULL;
@@ -631,7 +631,7 @@ static void begin_close(weir_turn *turn, weir_port *port, weir_reason reason)
     if (port->state == WEIR_PORT_CLOSING || port->state == WEIR_PORT_CLOSED) {
         return;
     }
-    back_to_queue(turn, part(port));
+    back_to_queue(turn, part(turn, port));
     port->state = WEIR_PORT_CLOSING;
     port->close_reason = reason;
     weir_link_close(port->link, CLOSING_NS, turn->now_ns);
@@ -655,7 +655,7 @@ static void dialing_moved(weir_turn *turn, weir_port *port)
         return;
     case WEIR_DIALING_READY: {
         const weir_facts facts = weir_link_facts(port->link);
-        weir_exchange *cause = part(port);
+        weir_exchange *cause = part(turn, port);
         port->state = WEIR_PORT_OPEN;
         port->facts_version = facts.version;
         weir_core_opened(&turn->core, port->link, &facts, turn->now_ns);
@@ -705,7 +705,7 @@ static void free_port(weir_turn *turn, weir_port *port)
     weir_timers_unreserve(&turn->timers);
     weir_list_remove(&port->place);
     weir_list_remove(&port->touched);
-    (void)part(port);
+    (void)part(turn, port);
     weir_dialing_free(port->dialing);
     weir_link_free(port->link);
     weir_release(turn->core.allocator, port);

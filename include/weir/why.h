@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Why a call waited, in numbers, for each reason of reason.h; and why it got none of the connections that there were.
+ * Why a call waited, in numbers, for each reason of reason.h; why it got none of the connections that there were; and which
+ * addresses were tried for it, with what came of each.
  *
  * Thread rule: as the exchange's (exchange.h).
  */
@@ -67,6 +68,37 @@ WEIR_API size_t weir_exchange_candidates_left_out(const weir_exchange *exchange)
  * with a NUL if room > 0, and answers the length of the whole without it, as snprintf(3) does.
  */
 WEIR_API size_t weir_candidate_text(const weir_candidate *candidate, char *to, size_t room);
+
+/*
+ * One address that a dial tried to connect to, and what came of it. Of `won`, `unfinished` and sys_errno, one says so: an attempt
+ * won, or was given up, or was lost with an errno.
+ */
+#define WEIR_CONNECT_ADDRESS_OCTETS 64
+typedef struct weir_connect_attempt {
+    size_t size;
+    uint64_t conn;          /* the number of the connection that was dialled: the attempts of one dial have the same */
+    char address[WEIR_CONNECT_ADDRESS_OCTETS]; /* numeric, ends with NUL: "192.0.2.1", "2001:db8::1", "fe80::1%2" */
+    uint16_t port;
+    uint8_t family;         /* 4, 6 */
+    bool won;               /* it became the connection */
+    bool unfinished;        /* given up: another won, the limit of the dial ran out, or the call left it */
+    int sys_errno;          /* why it was lost; 0: it was not */
+    weir_time began_ns;
+    weir_time took_ns;      /* until it was connected, lost or given up */
+} weir_connect_attempt;
+#define WEIR_CONNECT_ATTEMPT_INIT WEIR_INIT(weir_connect_attempt)
+
+/*
+ * What was tried for a call, in the order in which it began (RFC 8305 s5): by the dial that it caused, and by one that it took over
+ * from another call, which then has those from before too. A dial's attempts are there once it is connected, has failed, or is left,
+ * and stay after DONE. At most WEIR_CONNECT_ATTEMPTS_LIMIT are kept, and among them always the last that won; when memory is
+ * short, none. A call that got a connection which was there has none, nor has one whose name gave no address.
+ */
+#define WEIR_CONNECT_ATTEMPTS_LIMIT 16
+WEIR_API size_t weir_exchange_connect_attempt_count(const weir_exchange *exchange);
+/* Fills attempt->size octets of it (WEIR_CONNECT_ATTEMPT_INIT sets it). false: no such attempt. */
+WEIR_API bool weir_exchange_connect_attempt_at(const weir_exchange *exchange, size_t i, weir_connect_attempt *attempt);
+WEIR_API size_t weir_exchange_connect_attempts_left_out(const weir_exchange *exchange);
 
 #ifdef __cplusplus
 }

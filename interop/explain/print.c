@@ -11,6 +11,7 @@
 
 static void print_moment(FILE *to, const explain_story *story, const explain_moment *moment);
 static void print_waits(FILE *to, const explain_story *story);
+static void print_connects(FILE *to, const explain_story *story);
 static void print_failure(FILE *to, const weir_failure *failure);
 static void print_stalls(FILE *to, const weir_stalls *stalls);
 static void print_row(FILE *to, const char *name, weir_octets octets, weir_octets *sum);
@@ -32,6 +33,7 @@ void print_story(FILE *to, size_t number, const explain_story *story)
         print_failure(to, &story->failure);
     }
     print_waits(to, story);
+    print_connects(to, story);
     print_stalls(to, &story->stalls);
     for (size_t i = 0; i < story->attempt_count; i++) {
         weir_octets sum = {0, 0};
@@ -189,6 +191,24 @@ static void print_waits(FILE *to, const explain_story *story)
     }
     if (story->candidates_left_out > 0) {
         (void)fprintf(to, "    and %zu more connections\n", story->candidates_left_out);
+    }
+}
+
+/* Each address that was tried, with what came of it and after how long. */
+static void print_connects(FILE *to, const explain_story *story)
+{
+    for (size_t i = 0; i < story->connect_count; i++) {
+        const weir_connect_attempt *connect = &story->connects[i];
+        (void)fprintf(to, "  tried %s port %u: ", connect->address, (unsigned)connect->port);
+        if (connect->sys_errno != 0) {
+            (void)fprintf(to, "errno %d, %s,", connect->sys_errno, strerror(connect->sys_errno));
+        } else {
+            (void)fputs(connect->won ? "connected" : "given up", to);
+        }
+        (void)fprintf(to, " after %.3f ms\n", (double)connect->took_ns / 1e6);
+    }
+    if (story->connects_left_out > 0) {
+        (void)fprintf(to, "  and %zu more addresses\n", story->connects_left_out);
     }
 }
 

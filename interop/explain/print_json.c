@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The explanation as JSON, by jansson: octet counts as {"sent": n, "received": n}. */
 #include <jansson.h>
+#include <string.h>
 
 #include "print.h"
 
@@ -103,6 +104,26 @@ static json_t *of_candidates(const explain_story *story)
     return out;
 }
 
+static json_t *of_connects(const explain_story *story)
+{
+    json_t *out = json_array();
+
+    for (size_t i = 0; i < story->connect_count; i++) {
+        const weir_connect_attempt *connect = &story->connects[i];
+        const json_int_t began_ns = (json_int_t)(connect->began_ns - story->began_ns);
+        json_t *one = json_pack("{s:I, s:s, s:i, s:i, s:b, s:b, s:I, s:I}", "connection",
+                                (json_int_t)connect->conn, "address", connect->address, "port",
+                                (int)connect->port, "errno", connect->sys_errno, "won",
+                                (int)connect->won, "unfinished", (int)connect->unfinished,
+                                "began_ns", began_ns, "took_ns", (json_int_t)connect->took_ns);
+        if (connect->sys_errno != 0) {
+            (void)json_object_set_new(one, "error", json_string(strerror(connect->sys_errno)));
+        }
+        (void)json_array_append_new(out, one);
+    }
+    return out;
+}
+
 static json_t *of_story(const explain_story *story)
 {
     json_t *moments = json_array();
@@ -120,11 +141,13 @@ static json_t *of_story(const explain_story *story)
                                                         of_tally(&attempt->tally), "failure",
                                                         of_failure(&attempt->failure)));
     }
-    return json_pack("{s:s, s:b, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "url", story->url,
+    return json_pack("{s:s, s:b, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o}", "url", story->url,
                      "complete", (int)(story->status == WEIR_OK), "code", story->code, "total_ns",
                      (json_int_t)(story->ended_ns - story->began_ns), "failure",
                      of_failure(&story->failure), "stalls", of_stalls(&story->stalls), "waited_ns",
-                     of_waits(&story->waits), "candidates", of_candidates(story), "events", moments,
+                     of_waits(&story->waits), "candidates", of_candidates(story), "connects",
+                     of_connects(story), "connects_left_out",
+                     (json_int_t)story->connects_left_out, "events", moments,
                      "attempts", attempts);
 }
 

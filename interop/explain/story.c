@@ -85,6 +85,12 @@ void story_end(explain_story *to, const weir_exchange *exchange, weir_status sta
         to->candidates[i].size = sizeof(to->candidates[i]);
         (void)weir_exchange_candidate_at(exchange, i, &to->candidates[i]);
     }
+    to->connect_count = weir_exchange_connect_attempt_count(exchange);
+    to->connects_left_out = weir_exchange_connect_attempts_left_out(exchange);
+    for (size_t i = 0; i < to->connect_count; i++) {
+        to->connects[i].size = sizeof(to->connects[i]);
+        (void)weir_exchange_connect_attempt_at(exchange, i, &to->connects[i]);
+    }
 }
 
 void book_snapshot(explain_book *book, weir_snapshot *snapshot)

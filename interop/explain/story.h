@@ -31,6 +31,9 @@ typedef struct explain_story {
     weir_candidate candidates[WEIR_CANDIDATES_LIMIT];
     size_t candidate_count;
     size_t candidates_left_out;
+    weir_connect_attempt connects[WEIR_CONNECT_ATTEMPTS_LIMIT];
+    size_t connect_count;
+    size_t connects_left_out;
     weir_stalls stalls;
     weir_time ended_ns;
     uint8_t *body;

@@ -401,7 +401,7 @@ static void dialing__goes_on_without_the_call_that_caused_it(void **state)
     dialing_bench *bench = *state;
 
     dial(bench, "http://name.test/");
-    weir_dialing_orphan(bench->dialing);
+    weir_dialing_orphan(bench->dialing, bench->now_ns);
     bench->now_ns += 5 * MS;
     answer(bench, 6, 1);
     assert_int_equal(bench->exchange->phase, WEIR_PHASE_DNS); /* it is not told any more */
@@ -429,7 +429,7 @@ static void dialing__has_the_limits_of_who_it_goes_on_for(void **state)
     dial(bench, "http://name.test/");
     assert_limit(bench, begun_ns + 3 * MS);
     bench->now_ns += MS;
-    weir_dialing_orphan(bench->dialing);
+    weir_dialing_orphan(bench->dialing, bench->now_ns);
     assert_limit(bench, begun_ns + WEIR_DNS_DEFAULT_NS);
     weir_dialing_adopt(bench->dialing, bench->exchange, bench->now_ns);
     assert_limit(bench, begun_ns + 3 * MS);
@@ -438,7 +438,7 @@ static void dialing__has_the_limits_of_who_it_goes_on_for(void **state)
     answer(bench, 6, 1);
     (void)starts(bench);
     assert_limit(bench, begun_ns + 6 * MS);
-    weir_dialing_orphan(bench->dialing);
+    weir_dialing_orphan(bench->dialing, bench->now_ns);
     assert_limit(bench, begun_ns + 2 * MS + WEIR_CONNECT_DEFAULT_NS);
 }
 
@@ -454,6 +454,148 @@ static void dialing__of_nobody_has_the_default_limits(void **state)
     bench->dialing = weir_dialing_new(&bench->core, bench->link, NULL, bench->now_ns);
     assert_non_null(bench->dialing);
     assert_limit(bench, begun_ns + WEIR_DNS_DEFAULT_NS);
+}
+
+static weir_connect_attempt attempt_at(const dialing_bench *bench, size_t i)
+{
+    weir_connect_attempt attempt = WEIR_CONNECT_ATTEMPT_INIT;
+
+    assert_true(weir_exchange_connect_attempt_at(bench->exchange, i, &attempt));
+    assert_int_equal(attempt.conn, bench->link->id);
+    assert_int_equal(attempt.port, bench->dialing->port);
+    return attempt;
+}
+
+static void dialing__leaves_the_call_what_came_of_each_address(void **state)
+{
+    dialing_bench *bench = *state;
+    const weir_time begun_ns = bench->now_ns;
+
+    dial(bench, "http://name.test:8080/");
+    answer(bench, 6, 3);
+    answer(bench, 4, 3);
+    const size_t lost = starts(bench);
+    assert_int_equal(weir_exchange_connect_attempt_count(bench->exchange), 0);
+    bench->now_ns += 5 * MS;
+    weir_dialing_attempt_ended(bench->dialing, lost, ECONNREFUSED, bench->now_ns);
+    (void)starts(bench);
+    bench->now_ns += 250 * MS;
+    const size_t won = starts(bench);
+    bench->now_ns += 2 * MS;
+    weir_dialing_attempt_ended(bench->dialing, won, 0, bench->now_ns);
+
+    assert_int_equal(weir_exchange_connect_attempt_count(bench->exchange), 3);
+    assert_int_equal(weir_exchange_connect_attempts_left_out(bench->exchange), 0);
+    const weir_connect_attempt first = attempt_at(bench, 0);
+    assert_string_equal(first.address, "a00:1::");
+    assert_int_equal(first.family, 6);
+    assert_int_equal(first.sys_errno, ECONNREFUSED);
+    assert_int_equal(first.began_ns, begun_ns);
+    assert_int_equal(first.took_ns, 5 * MS);
+    assert_false(first.won || first.unfinished);
+    const weir_connect_attempt second = attempt_at(bench, 1);
+    assert_string_equal(second.address, "10.0.0.1");
+    assert_int_equal(second.family, 4);
+    assert_true(second.unfinished);
+    assert_false(second.won);
+    assert_int_equal(second.sys_errno, 0);
+    assert_int_equal(second.took_ns, 252 * MS);
+    const weir_connect_attempt third = attempt_at(bench, 2);
+    assert_string_equal(third.address, "a00:2::");
+    assert_true(third.won);
+    assert_false(third.unfinished);
+    assert_int_equal(third.took_ns, 2 * MS);
+    weir_connect_attempt none = WEIR_CONNECT_ATTEMPT_INIT;
+    assert_false(weir_exchange_connect_attempt_at(bench->exchange, 3, &none));
+}
+
+static void dialing__says_of_what_ran_at_its_limit_that_it_is_unfinished(void **state)
+{
+    dialing_bench *bench = *state;
+
+    bench->call.connect_ns = 300 * MS;
+    dial(bench, "http://name.test/");
+    answer(bench, 4, 0);
+    answer(bench, 6, 1);
+    (void)starts(bench);
+    expire(bench, WEIR_WHY_CONNECT);
+    assert_failed(bench, WEIR_E_DEADLINE_CONNECT, WEIR_PHASE_CONNECT);
+    assert_int_equal(weir_exchange_connect_attempt_count(bench->exchange), 1);
+    assert_true(attempt_at(bench, 0).unfinished);
+    assert_int_equal(attempt_at(bench, 0).took_ns, 300 * MS);
+}
+
+/* Each has what was tried up to when it left, and nothing twice. */
+static void dialing__leaves_its_attempts_to_who_leaves_and_to_who_takes_over(void **state)
+{
+    dialing_bench *bench = *state;
+
+    dial(bench, "http://name.test/");
+    answer(bench, 4, 0);
+    answer(bench, 6, 1);
+    const size_t index = starts(bench);
+    bench->now_ns += MS;
+    weir_dialing_orphan(bench->dialing, bench->now_ns);
+    assert_int_equal(weir_exchange_connect_attempt_count(bench->exchange), 1);
+    assert_true(attempt_at(bench, 0).unfinished);
+    bench->now_ns += MS;
+    weir_dialing_attempt_ended(bench->dialing, index, 0, bench->now_ns); /* nobody is told */
+    assert_int_equal(weir_exchange_connect_attempt_count(bench->exchange), 1);
+    weir_dialing_adopt(bench->dialing, bench->exchange, bench->now_ns);
+    assert_int_equal(weir_exchange_connect_attempt_count(bench->exchange), 2);
+    assert_true(attempt_at(bench, 1).won);
+    assert_int_equal(attempt_at(bench, 1).took_ns, 2 * MS);
+    weir_dialing_orphan(bench->dialing, bench->now_ns);
+    assert_int_equal(weir_exchange_connect_attempt_count(bench->exchange), 2);
+}
+
+static void dialing__keeps_sixteen_attempts_and_the_one_that_won(void **state)
+{
+    dialing_bench *bench = *state;
+    weir_address addresses[20];
+
+    dial(bench, "http://name.test/");
+    answer(bench, 4, 0);
+    for (uint8_t i = 0; i < 20; i++) {
+        addresses[i] = address(6, (uint8_t)(i + 1));
+    }
+    weir_dialing_answer(bench->dialing, 6, WEIR_OK, addresses, 20, bench->now_ns);
+    for (size_t i = 0; i < 19; i++) {
+        weir_dialing_attempt_ended(bench->dialing, starts(bench), EHOSTUNREACH, bench->now_ns);
+    }
+    weir_dialing_attempt_ended(bench->dialing, starts(bench), 0, bench->now_ns);
+    assert_int_equal(weir_exchange_connect_attempt_count(bench->exchange), 16);
+    assert_int_equal(weir_exchange_connect_attempts_left_out(bench->exchange), 4);
+    assert_int_equal(attempt_at(bench, 14).sys_errno, EHOSTUNREACH);
+    assert_string_equal(attempt_at(bench, 15).address, "a00:14::");
+    assert_true(attempt_at(bench, 15).won);
+}
+
+static void dialing__goes_on_when_there_is_no_memory_for_its_attempts(void **state)
+{
+    dialing_bench *bench = *state;
+
+    dial(bench, "http://name.test/");
+    answer(bench, 4, 0);
+    answer(bench, 6, 2);
+    const size_t index = starts(bench);
+    bench->memory.fail_at = bench->memory.calls + 1;
+    weir_dialing_attempt_ended(bench->dialing, index, 0, bench->now_ns);
+    assert_int_equal(bench->memory.failures, 1);
+    assert_stands(bench, WEIR_DIALING_READY, WEIR_PHASE_TLS);
+    assert_int_equal(weir_exchange_connect_attempt_count(bench->exchange), 0);
+    assert_int_equal(weir_exchange_connect_attempts_left_out(bench->exchange), 0);
+}
+
+static void dialing__names_the_zone_of_an_address(void **state)
+{
+    dialing_bench *bench = *state;
+    char wanted[WEIR_CONNECT_ADDRESS_OCTETS];
+
+    dial(bench, "http://[fe80::7%25lo]/");
+    weir_dialing_attempt_ended(bench->dialing, starts(bench), ENETUNREACH, bench->now_ns);
+    (void)snprintf(wanted, sizeof(wanted), "fe80::7%%%u", (unsigned)weir_os_zone_index(WEIR_SPAN("lo")));
+    assert_string_equal(attempt_at(bench, 0).address, wanted);
 }
 
 #define BENCHED(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -476,6 +618,12 @@ int main(void)
         BENCHED(dialing__goes_on_without_the_call_that_caused_it),
         BENCHED(dialing__has_the_limits_of_who_it_goes_on_for),
         BENCHED(dialing__of_nobody_has_the_default_limits),
+        BENCHED(dialing__leaves_the_call_what_came_of_each_address),
+        BENCHED(dialing__says_of_what_ran_at_its_limit_that_it_is_unfinished),
+        BENCHED(dialing__leaves_its_attempts_to_who_leaves_and_to_who_takes_over),
+        BENCHED(dialing__keeps_sixteen_attempts_and_the_one_that_won),
+        BENCHED(dialing__goes_on_when_there_is_no_memory_for_its_attempts),
+        BENCHED(dialing__names_the_zone_of_an_address),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
