@@ -110,7 +110,8 @@ bool weir_baton_drive(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_
         } else if (!line->reading && (want.in_octets > 0 || line->unwritable)) {
             read_step(line, ex, seat, &want, deadline_ns, &now_ns);
         } else {
-            park(line, seat, need == WEIR_NEED_SENT, deadline_ns, &now_ns);
+            park(line, seat, need == WEIR_NEED_SENT,
+                 weir_time_earlier(deadline_ns, weir_exchange_look_again(ex, now_ns)), &now_ns);
         }
     }
     flush(line, &now_ns);
@@ -250,10 +251,10 @@ static bool advance(weir_line *line, weir_exchange *ex, weir_time now_ns)
 {
     (void)line;
     weir_exchange_collect(ex, now_ns);
+    weir_exchange_moved(ex, now_ns); /* first: a failure says in which phase it happened */
     if (atomic_load(&ex->cancel_wanted) && !weir_exchange_is_over(ex)) {
         weir_exchange_fail_with(ex, WEIR_E_CANCELLED, NULL, now_ns);
     }
-    weir_exchange_moved(ex, now_ns);
     while (!weir_exchange_is_over(ex) && weir_exchange_has_body_to_push(ex)) {
         if (ex->body.kind == WEIR_BODY_SOURCE && ex->stage_first == ex->stage_end && !ex->source_ended &&
             ex->source_status == WEIR_OK) {
@@ -347,6 +348,7 @@ static void read_step(weir_line *line, weir_exchange *ex, weir_seat *seat, const
     if (exclusive) {
         io = read_exclusive(line, ex, seat, want, deadline_ns, *now_ns);
     } else {
+        deadline_ns = weir_time_earlier(deadline_ns, weir_exchange_look_again(ex, *now_ns));
         fds[0].events = (short)((want->in_octets > 0 ? WEIR_POLL_IN : 0) | (line->unwritable ? WEIR_POLL_OUT : 0));
         weir_line_unlock(line);
         const weir_status polled = read_polling(seat, want, fds, deadline_ns, &io);

@@ -262,6 +262,11 @@ void weir_exchange_detach(weir_exchange *exchange, weir_time now_ns);
 bool weir_exchange_conclude(weir_exchange *exchange, weir_time now_ns);
 /* The next of its deadlines. */
 weir_time weir_exchange_deadline(const weir_exchange *exchange, weir_why *why);
+/*
+ * Others may move its octets while its thread waits, and then another limit runs, that may end before the one that ran when
+ * the wait began: no such limit ends before this time.
+ */
+weir_time weir_exchange_look_again(const weir_exchange *exchange, weir_time now_ns);
 /* A deadline passed: fails it with the status of that deadline, or sends the body that waited for 100. */
 void weir_exchange_expire(weir_exchange *exchange, weir_time now_ns);
 

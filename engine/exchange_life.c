@@ -319,6 +319,19 @@ weir_time weir_exchange_deadline(const weir_exchange *ex, weir_why *why)
     return at;
 }
 
+weir_time weir_exchange_look_again(const weir_exchange *ex, weir_time now_ns)
+{
+    weir_time span_ns = weir_time_earlier(ex->call.first_octet_ns, ex->call.idle_ns);
+
+    if (ex->phase != WEIR_PHASE_SEND && ex->received_ns != 0) {
+        return WEIR_NEVER;
+    }
+    if (ex->sending == WEIR_SENDING_CONTINUE) {
+        span_ns = weir_time_earlier(span_ns, ex->call.continue_ns);
+    }
+    return weir_time_add(now_ns, span_ns);
+}
+
 void weir_exchange_expire(weir_exchange *ex, weir_time now_ns)
 {
     weir_why why = WEIR_WHY_NONE;
