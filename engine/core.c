@@ -82,7 +82,7 @@ void weir_core_network_changed(weir_core *core, weir_time now_ns)
 
 void weir_core_started(weir_core *core, weir_exchange *ex)
 {
-    if (ex->metered == WEIR_METERED_NOT) {
+    if (ex->metered == WEIR_METERED_NOT && ex->warms == 0) { /* to pre-connect is no request */
         ex->metered = WEIR_METERED_STARTED;
         weir_metrics_started(&core->metrics);
     }

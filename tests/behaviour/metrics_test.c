@@ -120,11 +120,34 @@ static void failures(weir_world *world)
     assert_int_equal(metrics.requests_started, 1);
 }
 
+static void pre_connecting(weir_world *world)
+{
+    weir_ask ask = weir_world_ask(world, "/octets/10");
+    weir_user *user = weir_world_user(world);
+
+    ask.call.observer = NULL; /* the world counts DONE */
+    assert_int_equal(weir_user_preconnect(user, &ask.request, &ask.call, 1), WEIR_OK);
+    ask.call.connect_to = WEIR_SPAN("127.0.0.1");
+    ask.call.connect_port = 1;
+    assert_int_equal(weir_user_preconnect(user, &ask.request, &ask.call, 1), WEIR_E_CONNECT_REFUSED);
+    const weir_metrics metrics = metrics_of(world);
+    assert_int_equal(metrics.requests_started, 0);
+    assert_int_equal(metrics.requests_ended[WEIR_OUTCOME_SUCCEEDED], 0);
+    assert_int_equal(metrics.requests_ended[WEIR_OUTCOME_FAILED], 0);
+    assert_int_equal(metrics.active_requests, 0);
+    assert_int_equal(metrics.request_duration[WEIR_PROTOCOL_ANY][WEIR_OUTCOME_SUCCEEDED].count, 0);
+    assert_int_equal(metrics.request_duration[WEIR_PROTOCOL_ANY][WEIR_OUTCOME_FAILED].count, 0);
+    assert_int_equal(metrics.response_body[WEIR_PROTOCOL_ANY].count, 0);
+    assert_int_equal(metrics.connections_opened, 1);
+    assert_int_equal(metrics.idle_connections, 1);
+}
+
 static const weir_behaviour behaviours[] = {
     {"each request is counted once, with its octets", requests, 0, NULL},
     {"gauges say what is under way, and return", under_way, 0, NULL},
     {"a duration ends with the head", until_the_head, 0, NULL},
     {"failures are counted apart", failures, 0, NULL},
+    {"to pre-connect is no request", pre_connecting, 0, NULL},
 };
 
 int main(void)
