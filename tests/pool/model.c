@@ -11,7 +11,6 @@
 
 #include "weir/status.h"
 
-
 static uint64_t choose(world *w, uint64_t below);
 static bool chance(world *w, unsigned percent);
 static void open_world(world *w);
@@ -210,8 +209,7 @@ static void step_request(world *w)
     weir_candidate first = {.reason = WEIR_REASON_NONE};
     (void)weir_pool_explain(w->pool, &key, w->now_ns, &first, 1);
     const weir_status status = weir_pool_request(w->pool, &key, &c->ticket, w->now_ns);
-    const bool foretold =
-        first.reason == WEIR_REASON_REUSED || first.reason == WEIR_REASON_DIALED;
+    const bool foretold = first.reason == WEIR_REASON_REUSED || first.reason == WEIR_REASON_DIALED;
     MODEL_ASSERT(foretold == (status == WEIR_OK));
     if (status == WEIR_OK) {
         MODEL_ASSERT(first.conn == weir_slot_id(c->ticket.slot));
@@ -484,7 +482,8 @@ static void pull(world *w, bool in_order)
             MODEL_ASSERT(action.ticket->state == WEIR_TICKET_IDLE);
             break;
         case WEIR_ACTION_WARMED:
-            MODEL_ASSERT(!"nobody wished for warm connections");
+            MODEL_ASSERT(action.kind !=
+                         WEIR_ACTION_WARMED); /* nobody wished for warm connections */
             break;
         case WEIR_ACTION_TELL:
             MODEL_ASSERT(action.ticket->state == WEIR_TICKET_WAITING);
