@@ -173,6 +173,7 @@ static weir_status ask(weir_exchange *ex, const weir_request *request, const wei
             .field_count = request->field_count,
             .body = framing,
             .expect_continue = ex->call.expect_continue,
+            .hint = ex->call.hint,
         };
         status = weir_head_build(&ex->request, &parts, ex->allocator, &ex->failure);
     }

@@ -51,6 +51,8 @@ typedef struct weir_conn_limits {
     uint32_t first_stream; /* HTTP/2: id of the first stream, odd; a test hook for ids that run out.
                               0: 1 */
     bool ping_idle;        /* ping_ns holds while no stream is open, too */
+    uint32_t bulk_octets;  /* inbox_octets of a stream in bulk (WEIR_HINT_BULK): HTTP/1.1 262144,
+                              HTTP/2 4 MiB; if inbox_octets is given: as that */
 } weir_conn_limits;
 
 typedef struct weir_conn_options {

@@ -15,6 +15,8 @@
 #define DEFAULT_OUT_OCTETS          65536
 #define DEFAULT_H1_INBOX_OCTETS     65536
 #define DEFAULT_H2_INBOX_OCTETS     262144
+#define DEFAULT_H1_BULK_OCTETS      262144
+#define DEFAULT_H2_BULK_OCTETS      (4 * 1024 * 1024)
 #define DEFAULT_CONN_INBOX_OCTETS   (16 * 1024 * 1024)
 #define DEFAULT_STREAMS             1000
 #define DEFAULT_UNPRODUCTIVE_FRAMES 1000
@@ -23,29 +25,34 @@
 #define DEFAULT_PING_TIMEOUT_NS     (10 * WEIR_NS_PER_SECOND)
 #define DEFAULT_FIRST_STREAM        1
 
-#define DEFAULTS(an_inbox_octets)                                                                  \
+#define DEFAULTS(an_inbox_octets, a_bulk_octets)                                                   \
     {                                                                                              \
         .head_octets = DEFAULT_HEAD_OCTETS, .fields = DEFAULT_FIELDS,                              \
         .informational = DEFAULT_INFORMATIONAL, .chunk_octets = DEFAULT_CHUNK_OCTETS,              \
         .out_octets = DEFAULT_OUT_OCTETS, .inbox_octets = (an_inbox_octets),                       \
-        .conn_inbox_octets = DEFAULT_CONN_INBOX_OCTETS, .streams = DEFAULT_STREAMS,                \
-        .unproductive_frames = DEFAULT_UNPRODUCTIVE_FRAMES,                                        \
+        .bulk_octets = (a_bulk_octets), .conn_inbox_octets = DEFAULT_CONN_INBOX_OCTETS,            \
+        .streams = DEFAULT_STREAMS, .unproductive_frames = DEFAULT_UNPRODUCTIVE_FRAMES,            \
         .header_table_octets = DEFAULT_HEADER_TABLE_OCTETS, .settings_ns = DEFAULT_SETTINGS_NS,    \
         .ping_timeout_ns = DEFAULT_PING_TIMEOUT_NS, .first_stream = DEFAULT_FIRST_STREAM,          \
     }
 
 _Static_assert(DEFAULT_H2_INBOX_OCTETS <= INT32_MAX, "a window is at most 2^31 - 1 (s6.9.1)");
 _Static_assert(DEFAULT_H2_INBOX_OCTETS <= DEFAULT_CONN_INBOX_OCTETS, "one stream fits the whole");
+_Static_assert(DEFAULT_H2_BULK_OCTETS <= DEFAULT_CONN_INBOX_OCTETS / 2, "and so does one in bulk");
 
 static uint32_t or_default(uint32_t given, uint32_t otherwise);
 static weir_time or_default_ns(weir_time given, weir_time otherwise);
 static bool facts_differ(const weir_facts *a, const weir_facts *b);
 
-static const weir_conn_limits h1_defaults = DEFAULTS(DEFAULT_H1_INBOX_OCTETS);
-static const weir_conn_limits h2_defaults = DEFAULTS(DEFAULT_H2_INBOX_OCTETS);
+static const weir_conn_limits h1_defaults =
+    DEFAULTS(DEFAULT_H1_INBOX_OCTETS, DEFAULT_H1_BULK_OCTETS);
+static const weir_conn_limits h2_defaults =
+    DEFAULTS(DEFAULT_H2_INBOX_OCTETS, DEFAULT_H2_BULK_OCTETS);
 
 weir_conn_limits weir_conn_limits_fill(const weir_conn_limits *limits, weir_protocol protocol)
 {
+    /* A hint changes defaults and nothing that was given. */
+    const uint32_t given_inbox = limits->inbox_octets;
     const weir_conn_limits *otherwise = protocol == WEIR_H2 ? &h2_defaults : &h1_defaults;
     return (weir_conn_limits){
         .head_octets = or_default(limits->head_octets, otherwise->head_octets),
@@ -54,6 +61,8 @@ weir_conn_limits weir_conn_limits_fill(const weir_conn_limits *limits, weir_prot
         .chunk_octets = or_default(limits->chunk_octets, otherwise->chunk_octets),
         .out_octets = or_default(limits->out_octets, otherwise->out_octets),
         .inbox_octets = or_default(limits->inbox_octets, otherwise->inbox_octets),
+        .bulk_octets =
+            or_default(limits->bulk_octets, or_default(given_inbox, otherwise->bulk_octets)),
         .conn_inbox_octets = or_default(limits->conn_inbox_octets, otherwise->conn_inbox_octets),
         .streams = or_default(limits->streams, otherwise->streams),
         .unproductive_frames =
@@ -101,6 +110,13 @@ void weir_conn_clear(weir_conn *conn)
     if (conn->out) {
         weir_out_clear(conn->out);
     }
+}
+
+uint32_t weir_conn_inbox_octets(const weir_conn *conn, const weir_head *head)
+{
+    const weir_conn_limits *limits = conn->limits;
+    const bool more = head->hint == WEIR_HINT_BULK && limits->bulk_octets > limits->inbox_octets;
+    return more ? limits->bulk_octets : limits->inbox_octets;
 }
 
 void weir_conn_set_facts(weir_conn *conn, weir_facts facts)

@@ -356,7 +356,7 @@ static weir_h1_stream *stream_new(weir_h1 *h1, const weir_head *head, void *user
     WEIR_ASSERT(!conn->out);
     conn->out = &open->out;
     weir_out_init(conn->out, conn->bin, conn->limits->out_octets);
-    weir_stream_init(&open->stream, user, conn->bin, conn->limits->inbox_octets);
+    weir_stream_init(&open->stream, user, conn->bin, weir_conn_inbox_octets(conn, head));
     h1->last_id++;
     weir_ledger_open(&conn->ledger, &open->stream.owner, h1->last_id);
     weir_h1_asked asked = {.is_head = head->is_head, .is_connect = head->is_connect};

@@ -53,6 +53,8 @@ static void wait_for(weir_h2_session *session, weir_h2_stream *stream, weir_h2_w
 static void block_sender(weir_h2_session *session, weir_h2_stream *stream);
 static bool others_wait(const weir_h2_session *session);
 static void tell_writable(weir_h2_session *session, weir_list *list);
+static void open_window(weir_h2_session *session, weir_h2_stream *stream);
+static bool is_bulk(const weir_h2_session *session, const weir_h2_stream *stream);
 static uint32_t target_window(const weir_h2_session *session, const weir_h2_stream *stream);
 static void announce(weir_h2_session *session, weir_h2_stream *stream, uint32_t limit_before,
                      uint32_t increment);
@@ -81,6 +83,7 @@ weir_status weir_h2_open(weir_conn *conn, const weir_head *head, void *user, wei
     if (status == WEIR_OK) {
         enrol(session, stream);
         weir_h2_queue_block(conn->out, &block);
+        open_window(session, stream);
         *base = &stream->base;
     } else {
         weir_h2_table_trim(&session->table);
@@ -283,7 +286,7 @@ static weir_h2_stream *make_stream(weir_h2_session *session, const weir_head *he
                                     .user = user,
                                     .bin = conn->bin,
                                     .head = head,
-                                    .inbox_octets = conn->limits->inbox_octets,
+                                    .inbox_octets = weir_conn_inbox_octets(conn, head),
                                     .window_octets = session->initial_window,
                                     .send_window = (int32_t)session->peer.initial_window_octets,
                                 });
@@ -442,7 +445,35 @@ static void tell_writable(weir_h2_session *session, weir_list *list)
     }
 }
 
-/* The full window, if the memory for all inboxes allows it now. */
+/*
+ * Who said that much will come does not wait until half of the first window was used. Without
+ * memory for the frame that window stays, and is raised like any other.
+ */
+static void open_window(weir_h2_session *session, weir_h2_stream *stream)
+{
+    if (stream->is_head || !is_bulk(session, stream)) {
+        return;
+    }
+    uint32_t limit = stream->window.limit_octets;
+    uint32_t target = target_window(session, stream);
+    if (target > limit &&
+        weir_h2_queue_window_update(session->conn.out, &stream->base.owner, target - limit)) {
+        uint32_t increment = weir_window_raise(&stream->window, target);
+        WEIR_ASSERT(increment == target - limit);
+        session->committed_octets += increment;
+    }
+}
+
+static bool is_bulk(const weir_h2_session *session, const weir_h2_stream *stream)
+{
+    return stream->base.inbox.limit_octets > session->conn.limits->inbox_octets;
+}
+
+/*
+ * The full window, if the memory for all inboxes allows it now. In bulk that is more, but only
+ * while all windows together stay below half of that memory: the other half is for those that did
+ * not ask.
+ */
 static uint32_t target_window(const weir_h2_session *session, const weir_h2_stream *stream)
 {
     const weir_conn_limits *limits = session->conn.limits;
@@ -450,6 +481,10 @@ static uint32_t target_window(const weir_h2_session *session, const weir_h2_stre
     uint32_t full = limits->inbox_octets < WEIR_WINDOW_MAX_OCTETS ? limits->inbox_octets
                                                                   : WEIR_WINDOW_MAX_OCTETS;
     uint64_t others = session->committed_octets - limit;
+    if (is_bulk(session, stream) && stream->base.inbox.limit_octets <= WEIR_WINDOW_MAX_OCTETS &&
+        others + stream->base.inbox.limit_octets <= limits->conn_inbox_octets / 2) {
+        return (uint32_t)stream->base.inbox.limit_octets;
+    }
     return others + full <= limits->conn_inbox_octets ? full : limit;
 }
 

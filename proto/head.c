@@ -74,7 +74,7 @@ static weir_status refuse_whole(const builder *b, weir_status status, const char
 weir_status weir_head_build(weir_head *head, const weir_head_parts *parts,
                             const weir_allocator *allocator, weir_failure *failure)
 {
-    *head = (weir_head){.https = parts->target->https, .body = parts->body};
+    *head = (weir_head){.https = parts->target->https, .body = parts->body, .hint = parts->hint};
     weir_fields_init(&head->fields, allocator);
     builder b = {
         .fields = &head->fields,

@@ -27,6 +27,7 @@
 #include "proto/body.h"
 #include "proto/fields.h"
 #include "proto/target.h"
+#include "weir/request.h"
 
 typedef struct weir_head_parts {
     weir_span method; /* empty: GET */
@@ -36,6 +37,7 @@ typedef struct weir_head_parts {
     weir_body_framing body; /* what the request will carry */
     bool expect_continue;   /* add "expect: 100-continue" if there is content (so does an Expect
                                field) */
+    weir_hint hint;
     size_t limit_octets;    /* of names, values, method and target together; 0: 65536 */
 } weir_head_parts;
 
@@ -53,6 +55,7 @@ typedef struct weir_head {
     bool idempotent; /* RFC 9110 s9.2.2 */
     bool is_head;    /* HEAD: the response has no content */
     bool is_connect;
+    weir_hint hint; /* what kind of exchange it is: says nothing to the peer */
 } weir_head;
 
 /*

@@ -67,7 +67,8 @@ typedef struct weir_request {
  */
 typedef enum weir_hint {
     WEIR_HINT_NONE = 0,
-    WEIR_HINT_BULK,        /* large body; as NONE so far */
+    WEIR_HINT_BULK,        /* a large response: what lies unread may be more, 262144 octets on HTTP/1.1, 4 MiB on HTTP/2, whose
+                              stream opens with a window of that size, unless inbox_octets was given */
     WEIR_HINT_INTERACTIVE, /* small and urgent; as NONE so far */
     WEIR_HINT_EVENTS,      /* a response that trickles for ever: no idle limit unless given */
     WEIR_HINT_DUPLEX       /* both directions at once: no first-octet limit unless given; the upload goes on behind a final head of

@@ -278,6 +278,7 @@ static void step_request(weir_h1_rig *rig, const char *value)
         .method = weir_span_of(method),
         .target = &target,
         .body = framing_of(value),
+        .hint = rig->hint,
     };
     weir_head head;
     assert_int_equal(weir_head_build(&head, &parts, plain_allocator(), &failure), WEIR_OK);

@@ -232,6 +232,30 @@ static void h1__has_room_for_what_its_inbox_has(void **state)
     assert_int_equal(weir_conn_room(rig->conn), 100);
 }
 
+static void h1__has_more_room_in_bulk(void **state)
+{
+    weir_h1_rig *rig = &((bench *)*state)->rig;
+    rig->hint = WEIR_HINT_BULK;
+    weir_h1_rig_step(rig, "request", "GET http://a/");
+    weir_h1_rig_step(rig, "stop-reading", "");
+    weir_h1_rig_step(rig, "in", "HTTP/1.1 200 OK\\r\\nContent-Length: 900000\\r\\n\\r\\n");
+    assert_int_equal(weir_conn_room(rig->conn), 262144);
+    for (int i = 0; i < 5; i++) {
+        weir_h1_rig_step(rig, "in", "\\{x*50000}");
+    }
+    assert_int_equal(weir_conn_room(rig->conn), 12144);
+    assert_int_equal(weir_conn_readable(rig->conn, rig->stream), 250000);
+}
+
+static void h1__has_the_room_that_was_given_in_bulk_too(void **state)
+{
+    weir_h1_rig *rig = &((bench *)*state)->rig;
+    rig->hint = WEIR_HINT_BULK;
+    weir_h1_rig_step(rig, "limit", "inbox_octets 100");
+    weir_h1_rig_step(rig, "request", "GET http://a/");
+    assert_int_equal(weir_conn_room(rig->conn), 100);
+}
+
 /* Nothing more goes to the inbox, but the end of input must be seen. */
 static void h1__has_room_again_when_the_response_is_over(void **state)
 {
@@ -381,6 +405,8 @@ int main(int argc, char **argv)
         ON_A_BENCH(h1__tells_that_it_will_close_with_the_head),
         ON_A_BENCH(h1__tells_that_an_upload_cut_short_ends_it),
         ON_A_BENCH(h1__has_room_for_what_its_inbox_has),
+        ON_A_BENCH(h1__has_more_room_in_bulk),
+        ON_A_BENCH(h1__has_the_room_that_was_given_in_bulk_too),
         ON_A_BENCH(h1__has_room_again_when_the_response_is_over),
         ON_A_BENCH(h1__tells_nothing_more_of_what_was_cancelled),
         ON_A_BENCH(h1__is_used_again_behind_the_rest_of_what_was_given_up),

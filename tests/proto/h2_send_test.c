@@ -372,6 +372,72 @@ static void send__a_stream_without_window_does_not_hold_the_others_up(void **sta
     write_zeros(f, 3, 10, WEIR_OK, 10);
 }
 
+static void open_in_bulk(fixture *f, const char *method)
+{
+    weir_h2_request request = {.method = method, .hint = WEIR_HINT_BULK};
+    assert_int_equal(weir_h2_player_open(&f->player, &request), WEIR_OK);
+}
+
+static void send__opens_the_window_at_once_in_bulk(void **state)
+{
+    fixture *f = *state;
+    begin(f);
+    says(f, "hello", "");
+    weir_text_reset(&f->server.types);
+    open_in_bulk(f, "GET");
+    expect_credit(f, 1, 1, 4194304 - 16777);
+    assert_non_null(strstr(weir_text_string(&f->server.types), "WINDOW_UPDATE 1 4\n"));
+    assert_int_equal(strncmp(weir_text_string(&f->server.types), "HEADERS 1", 9), 0);
+    f->player.played[0].held = true;
+    says(f, "headers", "1 END_HEADERS :status=200");
+    for (int i = 0; i < 17; i++) {
+        says(f, "data", "1 - \\{x*16384}");
+    }
+    /* More than an ordinary window: it is allowed, kept, and not given back before it is read. */
+    assert_int_equal(weir_conn_readable(f->player.conn, f->player.played[0].stream), 17 * 16384);
+    for (size_t i = 2; i < f->server.credit_count; i++) {
+        assert_int_equal(f->server.credits[i].stream, 0);
+    }
+}
+
+static void send__leaves_half_of_the_memory_to_those_that_are_not_in_bulk(void **state)
+{
+    fixture *f = *state;
+    begin(f);
+    says(f, "hello", "");
+    open_in_bulk(f, "GET");
+    open_in_bulk(f, "GET");
+    open_in_bulk(f, "GET");
+    expect_credit(f, 2, 3, 4194304 - 16777);
+    expect_credit(f, 3, 5, 262144 - 16777);
+    weir_h2_player_close(&f->player, 1);
+    open_in_bulk(f, "GET");
+    expect_credit(f, 4, 7, 262144 - 16777); /* 3 and 5 hold more than the half still */
+    weir_h2_player_close(&f->player, 5);
+    weir_h2_player_close(&f->player, 7);
+    open_in_bulk(f, "GET");
+    expect_credit(f, 5, 9, 4194304 - 16777);
+}
+
+static void send__opens_no_window_in_bulk_over_a_limit_that_was_given(void **state)
+{
+    fixture *f = *state;
+    f->limits.inbox_octets = 10000;
+    begin(f);
+    says(f, "hello", "");
+    open_in_bulk(f, "GET");
+    assert_int_equal(f->server.credit_count, 1);
+}
+
+static void send__opens_no_window_in_bulk_for_head(void **state)
+{
+    fixture *f = *state;
+    begin(f);
+    says(f, "hello", "");
+    open_in_bulk(f, "HEAD");
+    assert_int_equal(f->server.credit_count, 1);
+}
+
 static void send__raises_the_window_for_a_response_that_is_longer(void **state)
 {
     fixture *f = *state;
@@ -692,6 +758,10 @@ int main(void)
         TEST(send__a_window_of_the_connection_in_small_portions_goes_round),
         TEST(send__who_has_had_its_turn_is_told_again_if_there_is_room),
         TEST(send__a_stream_without_window_does_not_hold_the_others_up),
+        TEST(send__opens_the_window_at_once_in_bulk),
+        TEST(send__leaves_half_of_the_memory_to_those_that_are_not_in_bulk),
+        TEST(send__opens_no_window_in_bulk_over_a_limit_that_was_given),
+        TEST(send__opens_no_window_in_bulk_for_head),
         TEST(send__raises_the_window_for_a_response_that_is_longer),
         TEST(send__raises_the_window_when_half_of_it_is_used_if_the_length_is_not_known),
         TEST(send__gives_credit_of_a_stream_when_it_is_read),

@@ -82,7 +82,8 @@ weir_status weir_h2_player_open(weir_h2_player *player, const weir_h2_request *r
                              .target = &target,
                              .fields = request->fields,
                              .field_count = request->field_count,
-                             .body = request->body};
+                             .body = request->body,
+                             .hint = request->hint};
     weir_head head;
     weir_status status = weir_head_build(&head, &parts, player->allocator, &failure);
     if (status != WEIR_OK) {

@@ -74,6 +74,7 @@ typedef struct weir_h2_request {
     weir_body_framing body;
     const weir_field *fields;
     size_t field_count;
+    weir_hint hint;
 } weir_h2_request;
 weir_status weir_h2_player_open(weir_h2_player *player, const weir_h2_request *request);
 weir_status weir_h2_player_write(weir_h2_player *player, uint32_t id, weir_span octets, bool end,

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a hint changes, as the peer sees it: the windows that a stream opens with, and the records in
+ * which a request body comes. The peer is a server of the test's own; over TLS that is OpenSSL, which
+ * gives one record at a time.
+ */
+#include "support/scold.h"
+#include "support/world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define FRAME_HEAD_OCTETS 9
+#define PREFACE_OCTETS    24
+
+/* What the server saw. Guarded by weir_scold_await(). */
+typedef struct seen {
+    uint8_t octets[1 << 17];
+    size_t count;
+    size_t pieces[256]; /* what each read brought: over TLS a record */
+    size_t piece_count;
+    size_t wanted; /* the answer comes behind so many octets */
+    bool h2;
+} seen;
+
+static seen got;
+
+static void read_then_answer(weir_scold_line *line, void *user)
+{
+    static const char h1_answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    /* SETTINGS, its acknowledgement, :status 200 with END_STREAM on stream 1 */
+    static const uint8_t h2_answer[] = {0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 4, 1, 0,
+                                        0, 0, 0, 0, 0, 1, 1, 5, 0, 0, 0, 1, 0x88};
+    seen *s = user;
+    size_t step = 1;
+
+    while (s->count < s->wanted && step > 0) {
+        step = weir_scold_read(line, s->octets + s->count, sizeof(s->octets) - s->count);
+        s->count += step;
+        if (s->piece_count < sizeof(s->pieces) / sizeof(s->pieces[0])) {
+            s->pieces[s->piece_count++] = step;
+        }
+    }
+    if (s->h2) {
+        weir_scold_write(line, h2_answer, sizeof(h2_answer));
+    } else {
+        weir_scold_write(line, h1_answer, sizeof(h1_answer) - 1);
+    }
+}
+
+/* A server that answers behind so many octets, and what is asked of it. */
+static weir_scold *start(weir_world *world, size_t wanted, weir_ask *ask)
+{
+    const bool h2 = world->way.protocol == WEIR_H2;
+    const weir_scold_options options = {
+        .certificate = world->way.tls ? "good.pem" : NULL,
+        .protocol = h2 ? "h2" : "http/1.1",
+        .play = read_then_answer,
+        .user = &got,
+    };
+
+    got = (seen){.wanted = wanted, .h2 = h2};
+    weir_scold *server = weir_scold_start(&options);
+    *ask = weir_world_ask(world, "/");
+    ask->request.url = weir_span_of(world->way.tls ? "https://localhost/" : "http://localhost/");
+    ask->call.connect_to = WEIR_SPAN("127.0.0.1");
+    ask->call.connect_port = weir_scold_port(server);
+    ask->call.deadline_ns = weir_now() + 20 * WEIR_NS_PER_SECOND;
+    return server;
+}
+
+/* The increments that WINDOW_UPDATE frames of that stream carried. */
+static uint32_t credit_of(const seen *s, uint32_t stream)
+{
+    uint32_t credit = 0;
+    size_t at = PREFACE_OCTETS;
+
+    while (at + FRAME_HEAD_OCTETS + 4 <= s->count) {
+        const uint8_t *head = s->octets + at;
+        const size_t length = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
+        const uint8_t *payload = head + FRAME_HEAD_OCTETS;
+        if (head[3] == 8 && head[8] == stream) {
+            credit += (uint32_t)payload[0] << 24 | (uint32_t)payload[1] << 16 |
+                      (uint32_t)payload[2] << 8 | payload[3];
+        }
+        at += FRAME_HEAD_OCTETS + length;
+    }
+    return credit;
+}
+
+/* What the exchange's own frames cost, by its ledger. */
+static uint64_t framing_sent(weir_world *world, weir_hint hint, uint32_t *credit)
+{
+    weir_ask ask;
+    /* the preface, SETTINGS and WINDOW_UPDATE: 70 octets; the head follows in the same piece */
+    weir_scold *server = start(world, 70 + FRAME_HEAD_OCTETS + 1, &ask);
+    weir_exchange *exchange = NULL;
+    weir_tally tally;
+
+    ask.call.hint = hint;
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    tally = weir_exchange_tally(exchange);
+    weir_world_drop(world, exchange);
+    weir_world_close(world);
+    (void)weir_scold_await(server, 1);
+    weir_scold_stop(server);
+    *credit = credit_of(&got, 1);
+    return tally.framing.sent;
+}
+
+static void bulk_opens_the_window(weir_world *world)
+{
+    uint32_t credit = 0;
+
+    assert_int_equal(framing_sent(world, WEIR_HINT_NONE, &credit), FRAME_HEAD_OCTETS);
+    assert_int_equal(credit, 0);
+    assert_int_equal(framing_sent(world, WEIR_HINT_BULK, &credit), FRAME_HEAD_OCTETS + 13);
+    assert_int_equal(credit, 4194304 - 16777);
+}
+
+static void bulk_keeps_what_was_given(weir_world *world)
+{
+    uint32_t credit = 0;
+
+    world->limits.inbox_octets = 100000;
+    assert_int_equal(framing_sent(world, WEIR_HINT_BULK, &credit), FRAME_HEAD_OCTETS);
+    assert_int_equal(credit, 0);
+}
+
+static const weir_behaviour behaviours[] = {
+    {"in bulk a stream opens with a wide window", bulk_opens_the_window, WEIR_ONLY_H2, NULL},
+    {"bulk changes no limit that was given", bulk_keeps_what_was_given, WEIR_ONLY_H2, NULL},
+};
+
+int main(void)
+{
+    return weir_world_run("hints", behaviours, sizeof(behaviours) / sizeof(behaviours[0]), NULL);
+}
