@@ -91,8 +91,12 @@ void weir_loop_free(weir_loop *loop)
     if (loop == NULL) {
         return;
     }
-    if (weir_loop_enter(loop) == WEIR_E_STATE) {
+    const weir_status entered = weir_loop_enter(loop);
+    if (entered == WEIR_E_STATE) {
         return; /* forked in the middle of a turn: nothing of it can be trusted */
+    }
+    if (entered != WEIR_OK) {
+        weir_loop_forget_parent(loop); /* what there is is the parent's still, and hears no goodbye */
     }
     WEIR_ASSERT(!loop->in_turn);
     if (loop->turn.core.pool != NULL) {
@@ -214,6 +218,7 @@ size_t weir_loop_turn(weir_loop *loop, weir_loop_event *events, size_t room)
 
 weir_time weir_loop_deadline(const weir_loop *loop)
 {
+    (void)weir_loop_enter((weir_loop *)(uintptr_t)loop);
     if (has_left(loop) || loop->budget_octets == 0) {
         return 0;
     }

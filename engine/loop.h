@@ -52,6 +52,8 @@ struct weir_loop {
 /* At each entry: one load, unless the process forked since the last one. WEIR_E_NOMEM, WEIR_E_DESCRIPTORS: the child could not begin
  * anew, and the next entry tries again; WEIR_E_STATE: the fork was inside a turn. */
 weir_status weir_loop_enter(weir_loop *loop);
+/* The same for a loop that is only to be freed, and so needs nothing of its own: it cannot fail. */
+void weir_loop_forget_parent(weir_loop *loop);
 weir_channel *weir_loop_new_channel(weir_loop *loop, weir_status *status);
 /* Now, for everything that happens until the next call of it. */
 void weir_loop_moved(weir_loop *loop);

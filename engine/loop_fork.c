@@ -16,6 +16,8 @@
 #define ROUNDS_LIMIT 64
 
 static weir_status replace_descriptors(weir_loop *loop);
+static void let_descriptors_go(weir_loop *loop);
+static void begin_with_nothing(weir_loop *loop);
 static void close_sockets(weir_loop *loop, weir_port *port);
 static void end_exchanges(weir_loop *loop);
 static void empty_pool(weir_loop *loop);
@@ -35,14 +37,27 @@ weir_status weir_loop_enter(weir_loop *loop)
     weir_shared_enter(loop->turn.core.shared);
     const weir_status status = replace_descriptors(loop);
     if (status == WEIR_OK) {
-        weir_names_forget(&loop->turn.core.names);
-        loop->turn.now_ns = weir_now();
-        end_exchanges(loop);
-        empty_pool(loop);
-        memset(&loop->turn.core.metrics, 0, sizeof(loop->turn.core.metrics)); /* they are the parent's to say */
+        begin_with_nothing(loop);
     }
     weir_fork_mark_settle(loop->mark, status == WEIR_OK);
     return status;
+}
+
+void weir_loop_forget_parent(weir_loop *loop)
+{
+    let_descriptors_go(loop);
+    loop->channel = NULL;
+    loop->poller = NULL;
+    begin_with_nothing(loop);
+}
+
+static void begin_with_nothing(weir_loop *loop)
+{
+    weir_names_forget(&loop->turn.core.names);
+    loop->turn.now_ns = weir_now();
+    end_exchanges(loop);
+    empty_pool(loop);
+    memset(&loop->turn.core.metrics, 0, sizeof(loop->turn.core.metrics)); /* they are the parent's to say */
 }
 
 /* A poller and a resolver of the child's own first, so that without them nothing has changed yet. */
@@ -56,25 +71,30 @@ static weir_status replace_descriptors(weir_loop *loop)
         weir_os_poller_free(poller);
         return status;
     }
+    let_descriptors_go(loop);
+    loop->channel = channel;
+    loop->poller = poller;
+    return WEIR_OK;
+}
+
+static void let_descriptors_go(weir_loop *loop)
+{
     for (weir_list *at = loop->turn.ports.next; at != &loop->turn.ports; at = at->next) {
         close_sockets(loop, WEIR_CONTAINER_OF(at, weir_port, place));
     }
     weir_channel_free(loop->channel);
     weir_os_poller_free(loop->poller);
-    loop->channel = channel;
-    loop->poller = poller;
     while (!weir_list_is_empty(&loop->resolver_tags)) {
         ready_tag *tag = WEIR_CONTAINER_OF(loop->resolver_tags.next, ready_tag, place);
         weir_list_remove(&tag->place);
         weir_release(loop->allocator, tag);
     }
     weir_loop_free_dead(loop);
-    (void)weir_mutex_init(&loop->inbox_lock); /* another thread may have held it, to cancel */
+    (void)weir_mutex_forked(&loop->inbox_lock); /* another thread may have held it, to cancel */
     weir_list_init(&loop->cancelled);
     for (weir_list *at = loop->turn.all.next; at != &loop->turn.all; at = at->next) {
         weir_list_init(&WEIR_CONTAINER_OF(at, weir_turn_seat, all)->kicked);
     }
-    return WEIR_OK;
 }
 
 static void close_sockets(weir_loop *loop, weir_port *port)

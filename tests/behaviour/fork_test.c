@@ -3,11 +3,14 @@
  * A fork: the child has connections of its own, and the parent's peer hears nothing of it.
  *
  * That no octet left is the kernel's word: the parent goes on with its connections, and when they are closed its ledger and
- * the kernel's counters of them agree (world.h), as they would not if the child had sent or read anything there.
+ * the kernel's counters of them agree (world.h), as they would not if the child had sent or read anything there. And it is the
+ * origin's: what it received on each of them, by its own count, is what the parent's ledger says was sent.
  *
  * In the child nothing is asserted with cmocka, which would go on with the tests there: it ends with 0, or with the number of the
  * line where something was wrong.
  */
+#include "support/hellos.h"
+#include "support/origin_log.h"
 #include "support/world.h"
 
 #include <dirent.h>
@@ -29,6 +32,8 @@
 #define THREADS          4
 #define FORKS            12
 #define CHILD_SECONDS    20
+#define CLOSINGS         32
+#define NOTHING_FAILED   2
 /* A sanitizer's own allocator takes a lock that another thread may hold at the fork, and the child waits for it for ever. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define ALLOCATOR_FORKS  false
@@ -42,6 +47,41 @@
             _exit(1);                                                                                                 \
         }                                                                                                             \
     } while (0)
+
+static weir_origin_log *origin_log;
+
+/* The parent's connections as they were closed. */
+typedef struct closings {
+    weir_world *world;
+    size_t count;
+    unsigned ports[CLOSINGS];
+    uint64_t sent[CLOSINGS];
+} closings;
+
+static void note_closing(const weir_event *event, void *user)
+{
+    closings *all = user;
+
+    if (event->kind == WEIR_EVENT_CONNECTION_CLOSED && event->account->local_port != 0 && all->count < CLOSINGS) {
+        all->ports[all->count] = event->account->local_port;
+        all->sent[all->count++] = event->account->wire.sent;
+    }
+    all->world->observer.tell(event, all->world->observer.user);
+}
+
+/* Closes everything; then the origin's count of what it received on each connection is the parent's of what it sent. */
+static void assert_origin_agrees(weir_world *world, closings *all)
+{
+    weir_origin_line line;
+
+    weir_world_close(world);
+    assert_true(all->count > 0);
+    for (size_t i = 0; i < all->count; i++) {
+        assert_true(weir_origin_log_of_port(origin_log, all->ports[i], &line));
+        assert_string_equal(line.ending, "peer-fin");
+        assert_int_equal(line.received_octets, all->sent[i]);
+    }
+}
 
 static weir_counts counts_of(weir_user *user)
 {
@@ -241,6 +281,223 @@ static void what_was_under_way_can_be_freed(weir_world *world)
     weir_world_drop(world, exchange);
 }
 
+/* Whatever the child does, and it does more than anywhere else: the origin hears only the parent. */
+static void the_origin_hears_only_the_parent(weir_world *world)
+{
+    closings all = {.world = world};
+    const weir_observer observer = {sizeof(observer), &all, note_closing};
+    weir_ask ask = weir_world_ask(world, LONG_ANSWER);
+    weir_exchange *exchange = NULL;
+    weir_status status = WEIR_OK;
+    pid_t child = 0;
+
+    world->options.observer = &observer;
+    weir_user *user = weir_world_user(world);
+    get(world);
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    for (int frees = 0; frees < 2; frees++) {
+        if (fork_here(&child)) {
+            weir_cancel(exchange);
+            weir_user_drop(user, exchange);
+            if (frees == 0) {
+                get_in_child(world, user);
+                weir_user_settle(user);
+            }
+            weir_user_free(user);
+            _exit(0);
+        }
+        assert_true(ended_well(child));
+    }
+    assert_int_equal(read_all(user, exchange, &status), LONG_OCTETS);
+    weir_world_drop(world, exchange);
+    get(world);
+    assert_origin_agrees(world, &all);
+}
+
+/* In the child. Each way to enter says that there is no memory, or does its work; then all is well again. */
+static void live_without_memory(weir_world *world, weir_user *user, size_t fail_at)
+{
+    weir_ask ask = weir_world_ask(world, "/octets/10");
+    weir_exchange *exchange = NULL;
+    weir_status status = WEIR_OK;
+
+    atomic_store(&world->memory.calls, 0);
+    atomic_store(&world->memory.failures, 0);
+    world->memory.fail_at = fail_at;
+    (void)counts_of(user);
+    const weir_metrics metrics = metrics_of(user);
+    MUST(metrics.requests_started <= 1);
+    ask.call.observer = NULL;
+    status = weir_user_call(user, &ask.request, &ask.call, &exchange);
+    MUST(status == WEIR_OK || status == WEIR_E_NOMEM);
+    MUST(exchange != NULL || status == WEIR_E_NOMEM);
+    if (status == WEIR_OK) {
+        (void)read_all(user, exchange, &status);
+        MUST(status == WEIR_END || status == WEIR_E_NOMEM);
+    }
+    weir_user_drop(user, exchange);
+    world->memory.fail_at = 0;
+    const bool failed = atomic_load(&world->memory.failures) > 0;
+    get_in_child(world, user);
+    weir_user_free(user);
+    MUST(world->differed == 0);
+    /* The parent's connection was looked at once, to forget it. */
+    const uint64_t conn = weir_world_event(world, WEIR_EVENT_CONNECTION_ACQUIRED, 0)->conn;
+    size_t closed = 0;
+    for (size_t i = 0; i < world->event_count; i++) {
+        closed += world->events[i].kind == WEIR_EVENT_CONNECTION_CLOSED && world->events[i].conn == conn;
+    }
+    MUST(closed <= 1);
+    _exit(failed ? 0 : NOTHING_FAILED);
+}
+
+/* The k-th allocation of the child fails, for each k; the first of them are those with which it begins anew. */
+static void memory_fails_in_the_child(weir_world *world)
+{
+    closings all = {.world = world};
+    const weir_observer observer = {sizeof(observer), &all, note_closing};
+    int status = 0;
+    size_t fail_at = 0;
+
+    world->options.observer = &observer;
+    weir_user *user = weir_world_user(world);
+    get(world);
+    while (WEXITSTATUS(status) == 0) {
+        pid_t child = 0;
+        fail_at++;
+        if (fork_here(&child)) {
+            live_without_memory(world, user, fail_at);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        if (!WIFEXITED(status) || (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != NOTHING_FAILED)) {
+            fail_msg("with allocation %zu failing the child ended with %#x", fail_at, (unsigned)status);
+        }
+    }
+    assert_true(fail_at > 5);
+    get(world);
+    assert_int_equal(counts_of(user).dials, 1);
+    assert_origin_agrees(world, &all);
+}
+
+/* A client or loop that the child only frees needs no memory for it, and is as silent as with it. */
+static void no_memory_to_free_with(weir_world *world)
+{
+    closings all = {.world = world};
+    const weir_observer observer = {sizeof(observer), &all, note_closing};
+    pid_t child = 0;
+
+    world->options.observer = &observer;
+    weir_user *user = weir_world_user(world);
+    get(world);
+    if (fork_here(&child)) {
+        const unsigned before = sockets();
+        atomic_store(&world->memory.calls, 0);
+        world->memory.fail_at = 1;
+        world->memory.and_after = true;
+        weir_user_free(user);
+        MUST(sockets() == before - 1);
+        _exit(0);
+    }
+    assert_true(ended_well(child));
+    get(world);
+    assert_int_equal(counts_of(user).dials, 1);
+    assert_origin_agrees(world, &all);
+}
+
+static void drain_all(weir_user *user)
+{
+    uint64_t left = 0;
+
+    if (weir_user_loop(user) != NULL) {
+        MUST(weir_loop_drain(weir_user_loop(user), (weir_span){NULL, 0}) == WEIR_OK);
+        while (weir_loop_draining(weir_user_loop(user)) > 0) {
+            weir_loop_wait(weir_user_loop(user), WEIR_NEVER);
+            weir_user_settle(user);
+        }
+    } else {
+        MUST(weir_client_drain(weir_user_client(user), (weir_span){NULL, 0}, WEIR_NEVER, &left) == WEIR_OK);
+    }
+}
+
+/* The parent resumes what it has; the child has nothing to resume. The origin says which connection was which. */
+static void sessions_stay_the_parents(weir_world *world)
+{
+    closings all = {.world = world};
+    const weir_observer observer = {sizeof(observer), &all, note_closing};
+    weir_origin_line lines[4] = {{0}};
+    pid_t child = 0;
+
+    world->options.observer = &observer;
+    weir_user *user = weir_world_user(world);
+    get(world);
+    drain_all(user);
+    get(world);
+    if (fork_here(&child)) {
+        get_in_child(world, user);
+        weir_user_free(user);
+        _exit(0);
+    }
+    assert_true(ended_well(child));
+    drain_all(user);
+    get(world);
+    weir_world_close(world);
+    assert_int_equal(all.count, 3);
+    assert_true(weir_origin_log_of_port(origin_log, all.ports[0], &lines[0]));
+    for (size_t i = 1; i < COUNT_OF(lines); i++) {
+        assert_true(weir_origin_log_of_order(origin_log, lines[0].order + i, &lines[i]));
+    }
+    assert_false(lines[0].resumed);
+    assert_true(lines[1].resumed);
+    assert_false(lines[2].resumed); /* the child's */
+    assert_true(lines[3].resumed);
+}
+
+static void say_hello(weir_world *world, weir_user *user, uint16_t port, bool in_child)
+{
+    weir_ask ask = weir_world_ask(world, "/octets/10");
+    weir_exchange *exchange = NULL;
+
+    ask.call.observer = NULL;
+    ask.call.connect_to = WEIR_SPAN("127.0.0.1");
+    ask.call.connect_port = port;
+    const weir_status status = weir_user_call(user, &ask.request, &ask.call, &exchange);
+    weir_user_drop(user, exchange);
+    if (in_child) {
+        MUST(status != WEIR_OK);
+    } else {
+        assert_int_not_equal(status, WEIR_OK);
+    }
+}
+
+/* The random of a ClientHello is the first thing that a connection draws: none is the same before, in, and after the child. */
+static void random_numbers_do_not_repeat(weir_world *world)
+{
+    weir_hellos *hellos = weir_hellos_start();
+    weir_user *user = weir_world_user(world);
+    const uint16_t port = weir_hellos_port(hellos);
+    pid_t child = 0;
+
+    get(world);
+    say_hello(world, user, port, false);
+    for (size_t forks = 0; forks < 2; forks++) {
+        if (fork_here(&child)) {
+            say_hello(world, user, port, true);
+            weir_user_free(user);
+            _exit(0);
+        }
+        assert_true(ended_well(child));
+    }
+    say_hello(world, user, port, false);
+    (void)weir_hellos_random(hellos, 3);
+    const size_t count = weir_hellos_count(hellos);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            assert_memory_not_equal(weir_hellos_random(hellos, i), weir_hellos_random(hellos, j), 32);
+        }
+    }
+    weir_hellos_stop(hellos);
+}
+
 typedef struct busy_forks {
     weir_world *world;
     weir_user *user;
@@ -310,10 +567,20 @@ static const weir_behaviour behaviours[] = {
     {"the child of a fork frees without a word", the_child_frees_without_a_word, 0, NULL},
     {"what was under way at a fork is the parent's", what_was_under_way_is_the_parents, 0, NULL},
     {"what was under way at a fork can be freed by the child", what_was_under_way_can_be_freed, 0, NULL},
+    {"the origin hears only the parent of a fork", the_origin_hears_only_the_parent, 0, NULL},
+    {"memory fails in the child of a fork", memory_fails_in_the_child, 0, NULL},
+    {"the child of a fork frees without memory", no_memory_to_free_with, 0, NULL},
+    {"TLS sessions stay the parent's", sessions_stay_the_parents, WEIR_ONLY_TLS, NULL},
+    {"random numbers do not repeat after a fork", random_numbers_do_not_repeat, WEIR_ONLY_TLS, NULL},
     {"a fork while threads are in calls", threads_may_be_in_calls, WEIR_ONLY_BLOCKING, NULL}, /* the last: see main() */
 };
 
 int main(void)
 {
-    return weir_world_run("fork", behaviours, COUNT_OF(behaviours) - (ALLOCATOR_FORKS ? 0 : 1), NULL);
+    origin_log = weir_origin_log_open();
+    const char *const arguments[] = {"--log", weir_origin_log_path(origin_log), NULL};
+    const int failed =
+        weir_world_run("fork", behaviours, COUNT_OF(behaviours) - (ALLOCATOR_FORKS ? 0 : 1), arguments);
+    weir_origin_log_close(origin_log);
+    return failed;
 }
