@@ -5,7 +5,8 @@
  * Order of addresses: families alternate, IPv6 first (s4). When IPv4 is answered first, IPv6 gets
  * the resolution delay (s3) before anything starts. One attempt at a time begins; the next after
  * the attempt delay, or at once when one was lost (s5). Answers that come late take their place
- * among the addresses not yet tried.
+ * among the addresses not yet tried. Those that were lost lately, as the caller knows it, are tried
+ * when all others were.
  */
 #include "engine/dial.h"
 
@@ -24,6 +25,8 @@ static bool has_place(const weir_dial *dial, uint8_t family);
 static bool is_known(const weir_dial *dial, const weir_address *address);
 static void check(const weir_dial *dial);
 static void interleave(weir_dial *dial);
+static size_t take_turns(const weir_dial *dial, size_t begin, bool last, uint8_t *family,
+                         weir_dial_address *sorted);
 static void begin_connecting(weir_dial *dial, weir_time now_ns);
 static void conclude(weir_dial *dial);
 static size_t waiting(const weir_dial *dial, size_t *first);
@@ -77,6 +80,15 @@ void weir_dial_answer(weir_dial *dial, uint8_t family, weir_status status,
         }
     }
     conclude(dial);
+    check(dial);
+}
+
+void weir_dial_put_last(weir_dial *dial, const bool *failed_lately)
+{
+    for (size_t i = 0; i < dial->count; i++) {
+        dial->addresses[i].last = failed_lately[i];
+    }
+    interleave(dial);
     check(dial);
 }
 
@@ -181,14 +193,14 @@ static bool is_known(const weir_dial *dial, const weir_address *address)
 }
 
 /*
- * Makes the families of the addresses that wait alternate, beginning with IPv6; what was tried
- * stays where it is, because drivers know attempts by their index.
+ * Makes the families of the addresses that wait alternate, beginning with IPv6: first of those of
+ * which nothing bad is known, then of the others. What was tried stays where it is, because drivers
+ * know attempts by their index.
  */
 static void interleave(weir_dial *dial)
 {
     weir_dial_address sorted[WEIR_DIAL_ADDRESSES];
     size_t begin = 0;
-    size_t count = 0;
     uint8_t family = 6;
 
     while (begin < dial->count && dial->addresses[begin].state != WEIR_ATTEMPT_WAITING) {
@@ -197,22 +209,33 @@ static void interleave(weir_dial *dial)
     if (begin > 0 && dial->addresses[begin - 1].address.family == 6) {
         family = 4;
     }
-    const size_t total = dial->count - begin;
-    bool used[WEIR_DIAL_ADDRESSES] = {false};
-    while (count < total) {
-        size_t pick = SIZE_MAX;
-        for (size_t i = 0; i < total && pick == SIZE_MAX; i++) {
-            if (!used[i] && dial->addresses[begin + i].address.family == family) {
-                pick = i;
-            }
+    size_t count = take_turns(dial, begin, false, &family, sorted);
+    count += take_turns(dial, begin, true, &family, sorted + count);
+    WEIR_ASSERT(count == dial->count - begin);
+    memcpy(dial->addresses + begin, sorted, count * sizeof(sorted[0]));
+}
+
+/* Of one group, families by turns; how many there are. *family is whose turn it is. */
+static size_t take_turns(const weir_dial *dial, size_t begin, bool last, uint8_t *family,
+                         weir_dial_address *sorted)
+{
+    size_t next[2] = {begin, begin}; /* of IPv4, IPv6: all before it were taken, or are of others */
+    size_t count = 0;
+
+    for (size_t missed = 0; missed < 2;) {
+        size_t *at = &next[*family == 4 ? 0 : 1];
+        while (*at < dial->count && (dial->addresses[*at].address.family != *family ||
+                                     dial->addresses[*at].last != last)) {
+            (*at)++;
         }
-        family = family == 6 ? 4 : 6;
-        if (pick != SIZE_MAX) {
-            used[pick] = true;
-            sorted[count++] = dial->addresses[begin + pick];
+        missed++;
+        if (*at < dial->count) {
+            sorted[count++] = dial->addresses[(*at)++];
+            missed = 0;
         }
+        *family = *family == 6 ? 4 : 6;
     }
-    memcpy(dial->addresses + begin, sorted, total * sizeof(sorted[0]));
+    return count;
 }
 
 static void begin_connecting(weir_dial *dial, weir_time now_ns)

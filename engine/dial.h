@@ -41,6 +41,7 @@ typedef struct weir_dial_address {
     weir_address address;
     weir_attempt_state state;
     int sys_errno; /* why it was lost */
+    bool last; /* behind those of which nothing bad is known */
     weir_time begun_ns;
     weir_time ended_ns;
     int fd; /* the driver's, -1: none */
@@ -75,6 +76,9 @@ void weir_dial_begin(weir_dial *dial, uint16_t port, weir_time attempt_delay_ns,
  * copied and interleaved (RFC 8305 s4); with a status other than WEIR_OK there are none. */
 void weir_dial_answer(weir_dial *dial, uint8_t family, weir_status status,
                       const weir_address *addresses, size_t count, weir_time now_ns);
+/* Of the addresses that wait, those for which `failed_lately` is set, by their index, go behind all
+ * others. Within the two groups families alternate, and a family keeps its order. */
+void weir_dial_put_last(weir_dial *dial, const bool *failed_lately);
 /* The next address to start now; false: none now. The driver opens a socket and says
  * weir_dial_attempt_ended() if that fails. */
 bool weir_dial_next(weir_dial *dial, weir_time now_ns, size_t *index);

@@ -13,6 +13,9 @@ static void answer_numeric(weir_dialing *dialing, weir_span zone, weir_time now_
 static bool is_localhost(weir_span host);
 static void answer_localhost(weir_dialing *dialing, weir_time now_ns);
 static void answer_impossible(weir_dialing *dialing, weir_time now_ns);
+static void put_failed_last(weir_dialing *dialing, weir_time now_ns);
+static void remember_outcome(const weir_dialing *dialing, size_t index, weir_time now_ns);
+static void remember_silence(const weir_dialing *dialing, weir_time now_ns);
 static void recall(weir_dialing *dialing, weir_time now_ns);
 static void follow_dial(weir_dialing *dialing, weir_time now_ns);
 static void fail_with(weir_dialing *dialing, weir_status status, weir_time now_ns);
@@ -147,6 +150,7 @@ void weir_dialing_attempt_ended(weir_dialing *dialing, size_t index, int sys_err
     event.failure.tls_alert = -1;
     tell(dialing, &event, now_ns);
     weir_dial_attempt_ended(&dialing->dial, index, sys_errno, now_ns);
+    remember_outcome(dialing, index, now_ns);
     follow_dial(dialing, now_ns);
 }
 
@@ -202,6 +206,9 @@ void weir_dialing_expire(weir_dialing *dialing, weir_time now_ns)
     if (now_ns < limit_of(dialing)) {
         follow_dial(dialing, now_ns);
         return;
+    }
+    if (dialing->phase == WEIR_PHASE_CONNECT) {
+        remember_silence(dialing, now_ns);
     }
     fail_with(dialing, dialing->phase == WEIR_PHASE_DNS       ? WEIR_E_DEADLINE_DNS
                        : dialing->phase == WEIR_PHASE_CONNECT ? WEIR_E_DEADLINE_CONNECT
@@ -294,12 +301,55 @@ static void give_answer(weir_dialing *dialing, uint8_t family, weir_status statu
     weir_event event = {.kind = WEIR_EVENT_DNS_DONE, .count = (uint32_t)count};
 
     weir_dial_answer(&dialing->dial, family, status, addresses, count, now_ns);
+    if (dialing->dial.count > 1) {
+        put_failed_last(dialing, now_ns);
+    }
     if (!dialing->numeric) {
         event.failure.status = status;
         event.failure.tls_alert = -1;
         tell(dialing, &event, now_ns);
     }
     follow_dial(dialing, now_ns);
+}
+
+/* Those that others found dead lately need not be found dead again. */
+static void put_failed_last(weir_dialing *dialing, weir_time now_ns)
+{
+    const size_t count = dialing->dial.count;
+    weir_address addresses[WEIR_DIAL_ADDRESSES];
+    bool failed[WEIR_DIAL_ADDRESSES];
+
+    for (size_t i = 0; i < count; i++) {
+        addresses[i] = dialing->dial.addresses[i].address;
+    }
+    if (weir_shared_failed_lately(dialing->shared, addresses, count, dialing->port, now_ns, failed)) {
+        weir_dial_put_last(&dialing->dial, failed);
+    }
+}
+
+/* What an attempt says about its address, and not about this machine. */
+static void remember_outcome(const weir_dialing *dialing, size_t index, weir_time now_ns)
+{
+    const weir_dial_address *attempt = &dialing->dial.addresses[index];
+    const weir_status status = weir_dial_status(attempt->sys_errno);
+
+    if (attempt->sys_errno == 0) {
+        weir_shared_note_success(dialing->shared, &attempt->address, dialing->port);
+    } else if (status == WEIR_E_CONNECT_REFUSED || status == WEIR_E_CONNECT_UNREACHABLE) {
+        weir_shared_note_loss(dialing->shared, &attempt->address, dialing->port, now_ns);
+    }
+}
+
+/* The limit of the dial ran out. Who had as long as an attempt is given by itself did not answer. */
+static void remember_silence(const weir_dialing *dialing, weir_time now_ns)
+{
+    for (size_t i = 0; i < dialing->dial.count; i++) {
+        const weir_dial_address *attempt = &dialing->dial.addresses[i];
+        if (attempt->state == WEIR_ATTEMPT_RUNNING &&
+            weir_time_since(now_ns, attempt->begun_ns) >= dialing->dial.attempt_delay_ns) {
+            weir_shared_note_loss(dialing->shared, &attempt->address, dialing->port, now_ns);
+        }
+    }
 }
 
 /* The dial may have come to a new state. */

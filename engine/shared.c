@@ -63,6 +63,7 @@ struct weir_shared {
     weir_list used; /* least recently used first */
     size_t count;
     size_t limit;
+    weir_shunned shunned;
 };
 
 static void lock(weir_shared *shared);
@@ -137,6 +138,7 @@ void weir_shared_release(weir_shared *shared)
     while (!weir_list_is_empty(&shared->used)) {
         forget(shared, WEIR_CONTAINER_OF(shared->used.next, weir_answers, used));
     }
+    weir_shunned_clear(&shared->shunned, shared->allocator);
     weir_origins_free(shared->origins);
     weir_tls_sessions_free(shared->sessions);
     weir_tls_config_release(shared->tls);
@@ -258,6 +260,36 @@ void weir_shared_forget_answers(weir_shared *shared)
             answers->families[1].until_ns = 0;
         }
     }
+    weir_shunned_forget(&shared->shunned);
+    weir_mutex_unlock(&shared->lock);
+}
+
+bool weir_shared_failed_lately(weir_shared *shared, const weir_address *addresses, size_t count,
+                               uint16_t port, weir_time now_ns, bool *failed)
+{
+    bool any = false;
+
+    lock(shared);
+    for (size_t i = 0; i < count; i++) {
+        failed[i] = weir_shunned_has(&shared->shunned, &addresses[i], port, now_ns);
+        any = any || failed[i];
+    }
+    weir_mutex_unlock(&shared->lock);
+    return any;
+}
+
+void weir_shared_note_loss(weir_shared *shared, const weir_address *address, uint16_t port,
+                           weir_time now_ns)
+{
+    lock(shared);
+    weir_shunned_add(&shared->shunned, shared->allocator, address, port, now_ns);
+    weir_mutex_unlock(&shared->lock);
+}
+
+void weir_shared_note_success(weir_shared *shared, const weir_address *address, uint16_t port)
+{
+    lock(shared);
+    weir_shunned_strike(&shared->shunned, address, port);
     weir_mutex_unlock(&shared->lock);
 }
 
@@ -340,6 +372,7 @@ void weir_shared_enter(weir_shared *shared)
             weir_list_init(&shared->buckets[i]);
         }
         shared->count = 0;
+        weir_shunned_forget(&shared->shunned);
     } else {
         let_all_go(shared);
     }

@@ -10,6 +10,7 @@
 
 #include "engine/dial.h"
 #include "engine/shared_origins.h"
+#include "engine/shunned.h"
 #include "engine/tls.h"
 #include "weir/shared.h"
 
@@ -38,8 +39,20 @@ void weir_shared_remember(weir_shared *shared, weir_span host, uint8_t family, w
  * the parent's sessions: a ticket that two processes use links their connections (RFC 8446 C.4).
  */
 void weir_shared_enter(weir_shared *shared);
-/* Forgets every answer: the network is another. */
+/* Forgets every answer, and which addresses failed: the network is another. */
 void weir_shared_forget_answers(weir_shared *shared);
+
+/*
+ * Addresses that a connect to was lost lately (shunned.h), by address and port. Sets failed[i] for each of them; false: it is none
+ * of them.
+ */
+bool weir_shared_failed_lately(weir_shared *shared, const weir_address *addresses, size_t count,
+                               uint16_t port, weir_time now_ns, bool *failed);
+/* A connect was lost, or was not answered in time: not for want of something here. */
+void weir_shared_note_loss(weir_shared *shared, const weir_address *address, uint16_t port,
+                           weir_time now_ns);
+/* It answered: whatever was before is forgotten. */
+void weir_shared_note_success(weir_shared *shared, const weir_address *address, uint16_t port);
 
 /*
  * What is remembered of a name that connections came from, held until it is let go: it makes no

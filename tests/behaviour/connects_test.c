@@ -164,11 +164,37 @@ static void one_that_was_under_way_at_the_limit(weir_world *world)
     weir_world_close(world);
 }
 
+/* The first call finds ::1 dead; the second, on a connection of its own, does not try it any more. */
+static void what_failed_lately_is_tried_last(weir_world *world)
+{
+    names known = {.v4 = {v4(127, 0, 0, 1)}, .v4_count = 1};
+    weir_exchange *exchange = NULL;
+    weir_fetched fetched = {.called = WEIR_OK};
+
+    add_v6_loopback(&known);
+    begin(world, &known);
+    weir_ask ask = ask_at(world, good_port(world));
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    weir_world_drain(world, exchange, &fetched);
+    assert_int_equal(weir_exchange_connect_attempt_count(exchange), 2);
+    assert_string_equal(attempt_at(exchange, 0).address, "::1");
+    weir_world_drop(world, exchange);
+
+    ask.call.connect_to = WEIR_SPAN("same.test"); /* another origin of the pool */
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    weir_world_drain(world, exchange, &fetched);
+    assert_int_equal(weir_exchange_connect_attempt_count(exchange), 1);
+    assert_string_equal(attempt_at(exchange, 0).address, "127.0.0.1");
+    weir_world_drop(world, exchange);
+    weir_world_close(world);
+}
+
 static const weir_behaviour behaviours[] = {
     {"those that failed and the one that won are told", those_that_failed_and_the_one_that_won, 0,
      NULL},
     {"all of a dial that failed are told", all_of_a_dial_that_failed, 0, NULL},
     {"one that was under way at the limit is told", one_that_was_under_way_at_the_limit, 0, NULL},
+    {"what failed lately is tried last", what_failed_lately_is_tried_last, 0, NULL},
 };
 
 int main(void)

@@ -477,6 +477,71 @@ static void dial__takes_other_delays_but_none_below_10_ms(void **state)
     assert_waits(bench, 10 * MS, WEIR_WHY_ATTEMPT_DELAY);
 }
 
+/* The i-th address of the dial as it stands. */
+static void assert_place(const dial_bench *bench, size_t i, uint8_t family, unsigned n)
+{
+    const weir_address wanted = address(family, n);
+
+    assert_true(i < bench->dial.count);
+    assert_int_equal(bench->dial.addresses[i].address.family, family);
+    assert_memory_equal(bench->dial.addresses[i].address.octets, wanted.octets, 16);
+}
+
+static void dial__puts_last_what_failed_lately(void **state)
+{
+    dial_bench *bench = *state;
+    bool failed[WEIR_DIAL_ADDRESSES] = {false};
+
+    answer(bench, 6, 4); /* 6.1 6.2 6.3 6.4 */
+    answer(bench, 4, 2); /* 6.1 4.1 6.2 4.2 6.3 6.4 */
+    failed[0] = true;
+    failed[1] = true;
+    failed[4] = true;
+    weir_dial_put_last(&bench->dial, failed);
+    assert_place(bench, 0, 6, 2);
+    assert_place(bench, 1, 4, 2);
+    assert_place(bench, 2, 6, 4);
+    assert_place(bench, 3, 4, 1); /* these alternate too, and keep their order */
+    assert_place(bench, 4, 6, 1);
+    assert_place(bench, 5, 6, 3);
+    (void)assert_starts(bench, 6, 2);
+}
+
+static void dial__tries_ipv4_first_when_all_of_ipv6_failed_lately(void **state)
+{
+    dial_bench *bench = *state;
+    const bool failed[WEIR_DIAL_ADDRESSES] = {true, false, true, false};
+
+    answer(bench, 6, 2);
+    answer(bench, 4, 2);
+    weir_dial_put_last(&bench->dial, failed);
+    assert_place(bench, 0, 4, 1);
+    assert_place(bench, 1, 4, 2);
+    assert_place(bench, 2, 6, 1);
+    assert_place(bench, 3, 6, 2);
+    ends(bench, assert_starts(bench, 4, 1), 111);
+    ends(bench, assert_starts(bench, 4, 2), 111);
+    ends(bench, assert_starts(bench, 6, 1), 0); /* last is not never */
+    assert_int_equal(bench->dial.state, WEIR_DIAL_CONNECTED);
+}
+
+static void dial__leaves_what_was_tried_in_its_place(void **state)
+{
+    dial_bench *bench = *state;
+    const bool failed[WEIR_DIAL_ADDRESSES] = {true, true, false};
+
+    answer(bench, 6, 3);
+    const size_t running = assert_starts(bench, 6, 1);
+    weir_dial_put_last(&bench->dial, failed);
+    assert_place(bench, running, 6, 1);
+    assert_place(bench, 1, 6, 3);
+    assert_place(bench, 2, 6, 2);
+    answer(bench, 4, 1); /* comes late, and before what failed */
+    assert_place(bench, 1, 4, 1);
+    assert_place(bench, 2, 6, 3);
+    assert_place(bench, 3, 6, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -505,6 +570,9 @@ int main(void)
         cmocka_unit_test_setup(dial__tells_the_first_errno_when_they_differ, setup),
         cmocka_unit_test_setup(dial__tells_the_status_that_all_attempts_share, setup),
         cmocka_unit_test_setup(dial__takes_other_delays_but_none_below_10_ms, setup),
+        cmocka_unit_test_setup(dial__puts_last_what_failed_lately, setup),
+        cmocka_unit_test_setup(dial__tries_ipv4_first_when_all_of_ipv6_failed_lately, setup),
+        cmocka_unit_test_setup(dial__leaves_what_was_tried_in_its_place, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -598,6 +598,75 @@ static void dialing__names_the_zone_of_an_address(void **state)
     assert_string_equal(attempt_at(bench, 0).address, wanted);
 }
 
+/* The first address of a dial to name.test, of 6.1, 6.2 and 4.1, which is then lost as `sys_errno` says or won (0). */
+static void assert_first(dialing_bench *bench, const char *wanted, int sys_errno)
+{
+    dial(bench, "http://name.test/");
+    if (weir_dialing_needs_lookup(bench->dialing)) {
+        answer(bench, 6, 2);
+        answer(bench, 4, 1);
+    }
+    const size_t index = starts(bench);
+    char text[WEIR_ADDRESS_TEXT_OCTETS];
+    weir_os_address_text(&bench->dialing->dial.addresses[index].address, text, sizeof(text));
+    assert_string_equal(text, wanted);
+    weir_dialing_attempt_ended(bench->dialing, index, sys_errno, bench->now_ns);
+}
+
+static void dialing__tries_last_what_others_lost_lately(void **state)
+{
+    dialing_bench *bench = *state;
+    const weir_time lost_ns = bench->now_ns;
+
+    assert_first(bench, "a00:1::", EMFILE); /* says nothing of the address */
+    assert_first(bench, "a00:1::", ECONNREFUSED);
+    assert_first(bench, "a00:2::", EHOSTUNREACH);
+    assert_first(bench, "10.0.0.1", ETIMEDOUT);
+    bench->now_ns = lost_ns + WEIR_SHUNNED_NS / 2;
+    assert_first(bench, "a00:1::", ECONNREFUSED); /* all have failed: as if none had */
+    assert_first(bench, "a00:1::", 0);
+    bench->now_ns = lost_ns + WEIR_SHUNNED_NS;
+    assert_first(bench, "a00:1::", ECONNREFUSED); /* of it nothing is held against it since it answered */
+    assert_first(bench, "a00:2::", 0);            /* of this since it is long ago */
+}
+
+static void dialing__forgets_losses_when_the_network_changed(void **state)
+{
+    dialing_bench *bench = *state;
+
+    assert_first(bench, "a00:1::", ECONNREFUSED);
+    assert_first(bench, "a00:2::", EMFILE);
+    weir_core_network_changed(&bench->core, bench->now_ns);
+    assert_first(bench, "a00:1::", 0);
+}
+
+static void dialing__takes_silence_until_its_limit_for_a_loss(void **state)
+{
+    dialing_bench *bench = *state;
+
+    bench->call.connect_ns = 300 * MS;
+    dial(bench, "http://name.test/");
+    answer(bench, 6, 2);
+    answer(bench, 4, 1);
+    assert_starts_at(bench, "a00:1::");
+    bench->now_ns += 250 * MS;
+    assert_starts_at(bench, "10.0.0.1"); /* has 50 ms: no time to answer */
+    expire(bench, WEIR_WHY_CONNECT);
+    assert_failed(bench, WEIR_E_DEADLINE_CONNECT, WEIR_PHASE_CONNECT);
+    assert_first(bench, "a00:2::", ECONNREFUSED);
+    assert_first(bench, "10.0.0.1", 0);
+}
+
+/* What is refused at one port says nothing of another. */
+static void dialing__keeps_losses_of_ports_apart(void **state)
+{
+    dialing_bench *bench = *state;
+
+    assert_first(bench, "a00:1::", ECONNREFUSED);
+    dial(bench, "http://name.test:8080/");
+    assert_starts_at(bench, "a00:1::");
+}
+
 #define BENCHED(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -624,6 +693,10 @@ int main(void)
         BENCHED(dialing__keeps_sixteen_attempts_and_the_one_that_won),
         BENCHED(dialing__goes_on_when_there_is_no_memory_for_its_attempts),
         BENCHED(dialing__names_the_zone_of_an_address),
+        BENCHED(dialing__tries_last_what_others_lost_lately),
+        BENCHED(dialing__forgets_losses_when_the_network_changed),
+        BENCHED(dialing__takes_silence_until_its_limit_for_a_loss),
+        BENCHED(dialing__keeps_losses_of_ports_apart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
