@@ -26,6 +26,7 @@
 #include <string.h>
 #include <sys/select.h>
 
+#include "engine/held.h"
 #include "engine/os.h"
 #include "proto/alloc.h"
 #include "proto/list.h"
@@ -78,6 +79,8 @@ static void library_begin(void);
 static weir_status open_ares(weir_channel *channel);
 static weir_status open_signal(weir_channel *channel);
 static void socket_state(void *user, ares_socket_t fd, int readable, int writable);
+static void note(const weir_channel *channel, int fd);
+static void strike(const weir_channel *channel, int fd);
 static void came(void *user, int ares_status, int timeouts, struct ares_addrinfo *result);
 static void store(weir_lookup *lookup, uint8_t family, weir_status status,
                   const weir_address *addresses, size_t count);
@@ -124,6 +127,7 @@ void weir_channel_free(weir_channel *channel)
         ares_destroy(channel->ares);
     }
     if (channel->signal >= 0) {
+        strike(channel, channel->signal);
         weir_os_close(channel->signal);
     }
     WEIR_ASSERT(weir_list_is_empty(&channel->lookups));
@@ -327,6 +331,7 @@ static weir_status open_signal(weir_channel *channel)
     weir_status status = WEIR_OK;
 
     channel->signal = weir_os_signal_new(&status);
+    note(channel, channel->signal);
     return status;
 }
 
@@ -343,12 +348,14 @@ static void socket_state(void *user, ares_socket_t fd, int readable, int writabl
         i++;
     }
     if (!readable && !writable) {
+        strike(channel, fd); /* c-ares closes it after this */
         if (i < channel->watch_count) {
             channel->watches[i] = channel->watches[--channel->watch_count];
         }
         return;
     }
     if (i == channel->watch_count) {
+        note(channel, fd);
         if (i == WATCHES) {
             return; /* c-ares asks at most ARES_GETSOCK_MAXNUM servers; its time-out covers the rest
                      */
@@ -357,6 +364,20 @@ static void socket_state(void *user, ares_socket_t fd, int readable, int writabl
     }
     channel->watches[i] =
         (watch){.fd = fd, .readable = readable != 0, .writable = writable != 0, .changed = true};
+}
+
+static void note(const weir_channel *channel, int fd)
+{
+    if (channel->options.held != NULL && fd >= 0) {
+        weir_held_note(channel->options.held, fd);
+    }
+}
+
+static void strike(const weir_channel *channel, int fd)
+{
+    if (channel->options.held != NULL) {
+        weir_held_strike(channel->options.held, fd);
+    }
 }
 
 static void ask(weir_lookup *lookup, const char *host)

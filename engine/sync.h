@@ -29,7 +29,7 @@ struct weir_client {
     const weir_allocator *allocator;
     weir_fork_mark *mark;     /* wiped in the child of a fork */
     uint32_t generation;      /* grows when that is noticed: exchanges of another are the parent's */
-    weir_held held;           /* every descriptor of lines, dials and seats */
+    weir_held held;           /* every descriptor of lines, dials, look-ups and seats */
     weir_mutex core_lock;
     weir_core core;
     weir_list free_seats;

@@ -71,7 +71,8 @@ static void begin_lookups(weir_client *client, weir_time now_ns)
 
 static bool begin_lookup(weir_client *client, weir_name *name, weir_time now_ns)
 {
-    const weir_channel_options options = {.allocator = client->allocator, .resolver = client->resolver};
+    const weir_channel_options options = {
+        .allocator = client->allocator, .resolver = client->resolver, .held = &client->held};
     weir_status ignored = WEIR_OK;
 
     if (client->names_channel == NULL) {

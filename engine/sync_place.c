@@ -333,7 +333,8 @@ static bool open_line(weir_client *client, weir_line *line, weir_time now_ns)
 static bool begin_dial(weir_line *line, weir_exchange *ex, weir_status *status)
 {
     weir_client *client = line->client;
-    const weir_channel_options channel = {.allocator = client->allocator, .resolver = client->resolver};
+    const weir_channel_options channel = {
+        .allocator = client->allocator, .resolver = client->resolver, .held = &client->held};
 
     if (line->dial->dialing != NULL) {
         weir_dialing_adopt(line->dial->dialing, ex, weir_now()); /* another thread began it */

@@ -14,6 +14,7 @@
 #include "support/world.h"
 
 #include <dirent.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -140,8 +141,8 @@ static uint64_t read_all(weir_user *user, weir_exchange *exchange, weir_status *
     return all;
 }
 
-/* How many sockets this process has open. */
-static unsigned sockets(void)
+/* How many descriptors of a kind this process has open. */
+static unsigned opened(const char *kind)
 {
     DIR *folder = opendir("/proc/self/fd");
     unsigned count = 0;
@@ -150,10 +151,15 @@ static unsigned sockets(void)
     for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
         char to[64] = "";
         (void)!readlinkat(dirfd(folder), entry->d_name, to, sizeof(to) - 1);
-        count += strncmp(to, "socket:", strlen("socket:")) == 0;
+        count += strncmp(to, kind, strlen(kind)) == 0;
     }
     (void)closedir(folder);
     return count;
+}
+
+static unsigned sockets(void)
+{
+    return opened("socket:");
 }
 
 /* A call of the child's own. */
@@ -562,6 +568,66 @@ static void threads_may_be_in_calls(weir_world *world)
     weir_shared_release(shared);
 }
 
+/* Answers once, for a second, and then keeps everybody waiting. */
+typedef struct slow_names {
+    weir_resolver resolver;
+    unsigned asked;
+    unsigned cancelled;
+} slow_names;
+
+static void answer_once(weir_lookup *lookup, weir_span host, void *user)
+{
+    const weir_address here = {.family = 4, .octets = {127, 0, 0, 1}, .ttl_seconds = 1};
+    slow_names *names = user;
+
+    (void)host;
+    if (names->asked++ == 0) {
+        weir_resolver_answer(lookup, 6, WEIR_E_DNS_NOT_FOUND, NULL, 0);
+        weir_resolver_answer(lookup, 4, WEIR_OK, &here, 1);
+    }
+}
+
+static void give_up(weir_lookup *lookup, void *user)
+{
+    slow_names *names = user;
+
+    (void)lookup;
+    names->cancelled++;
+}
+
+/* A look-up has descriptors too: here the one by which the resolver says that it answered. */
+static void a_look_up_is_the_parents(weir_world *world)
+{
+    slow_names names = {.asked = 0};
+    char url[128];
+    pid_t child = 0;
+
+    names.resolver = (weir_resolver){sizeof(names.resolver), &names, answer_once, give_up};
+    world->options.resolver = &names.resolver;
+    weir_ask ask = weir_world_ask(world, "/octets/10");
+    (void)snprintf(url, sizeof(url), "http://a.test:%u/octets/10", (unsigned)world->origin->clear_port);
+    ask.request.url = (weir_span){(const uint8_t *)url, strlen(url)};
+    const weir_fetched fetched = weir_world_fetch(world, &ask);
+    assert_int_equal(fetched.ended, WEIR_END);
+    weir_user *user = weir_world_user(world);
+    while (names.asked < 2) {
+        const weir_time next_ns = weir_client_maintain(weir_user_client(user));
+        const weir_time now_ns = weir_now();
+        (void)poll(NULL, 0, next_ns > now_ns && names.asked < 2 ? (int)((next_ns - now_ns) / 1000000) + 1 : 0);
+    }
+    assert_true(opened("anon_inode:[eventfd]") > 0);
+    if (fork_here(&child)) {
+        (void)counts_of(user);
+        MUST(opened("anon_inode:[eventfd]") == 0);
+        MUST(sockets() == 0);
+        MUST(names.cancelled == 0);
+        _exit(0);
+    }
+    assert_true(ended_well(child));
+    weir_world_close(world);
+    assert_int_equal(names.cancelled, 1);
+}
+
 static const weir_behaviour behaviours[] = {
     {"the child of a fork dials anew", the_child_dials_anew, 0, NULL},
     {"the child of a fork frees without a word", the_child_frees_without_a_word, 0, NULL},
@@ -572,6 +638,7 @@ static const weir_behaviour behaviours[] = {
     {"the child of a fork frees without memory", no_memory_to_free_with, 0, NULL},
     {"TLS sessions stay the parent's", sessions_stay_the_parents, WEIR_ONLY_TLS, NULL},
     {"random numbers do not repeat after a fork", random_numbers_do_not_repeat, WEIR_ONLY_TLS, NULL},
+    {"a look-up under way at a fork is the parent's", a_look_up_is_the_parents, WEIR_ONLY_BLOCKING | WEIR_ONLY_CLEAR, NULL},
     {"a fork while threads are in calls", threads_may_be_in_calls, WEIR_ONLY_BLOCKING, NULL}, /* the last: see main() */
 };
 

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "engine/held.h"
 #include "engine/os.h"
 #include "support/dns_server.h"
 #include "support/failalloc.h"
@@ -40,6 +41,7 @@ typedef struct resolve_bench {
     weir_channel *channel;
     resolve_told told[TOLD_LIMIT];
     size_t count;
+    weir_held held; /* of those tests that want it */
 } resolve_bench;
 
 static void open_channel(resolve_bench *bench, const weir_channel_options *with)
@@ -687,6 +689,59 @@ static void hook__may_answer_from_another_thread(void **state)
     }
 }
 
+/* As many as the channel has to be polled, whatever comes of it. */
+static size_t assert_held_as_polled(resolve_bench *bench)
+{
+    weir_poll polls[POLL_LIMIT];
+    const size_t count = weir_channel_polls(bench->channel, polls, POLL_LIMIT);
+    size_t noted = 0;
+
+    for (int fd = weir_held_next(&bench->held, 0); fd >= 0; fd = weir_held_next(&bench->held, fd + 1)) {
+        bool known = false;
+        for (size_t i = 0; i < count; i++) {
+            known = known || polls[i].fd == fd;
+        }
+        assert_true(known);
+        noted++;
+    }
+    assert_int_equal(noted, count);
+    return noted;
+}
+
+/* So that the child of a fork can close them. */
+static void resolve__notes_its_descriptors_while_they_are_open(void **state)
+{
+    resolve_bench *bench = *state;
+
+    weir_channel_free(bench->channel);
+    weir_held_init(&bench->held, &bench->memory.allocator);
+    open_channel(bench, &(weir_channel_options){.servers = bench->server.servers, .held = &bench->held});
+    assert_int_equal(assert_held_as_polled(bench), 0);
+    weir_lookup *many = start(bench, "many.test", NULL); /* over UDP, then over TCP */
+    assert_true(assert_held_as_polled(bench) > 0);
+    while (bench->count < 2) {
+        assert_true(step(bench, weir_now() + 10 * WEIR_NS_PER_SECOND));
+        (void)assert_held_as_polled(bench);
+        take_answers(bench);
+    }
+    assert_true(bench->server.over_tcp > 0);
+    weir_channel_end(bench->channel, many);
+    weir_lookup *silent = start(bench, "silent.test", NULL);
+    assert_true(weir_held_next(&bench->held, 0) >= 0);
+    weir_channel_end(bench->channel, silent);
+    weir_channel_free(bench->channel);
+    bench->channel = NULL;
+    assert_int_equal(weir_held_next(&bench->held, 0), -1);
+
+    const weir_resolver hook = {.size = sizeof(hook)};
+    open_channel(bench, &(weir_channel_options){.resolver = &hook, .held = &bench->held});
+    assert_int_equal(assert_held_as_polled(bench), 1); /* by which it says that it answered */
+    weir_channel_free(bench->channel);
+    bench->channel = NULL;
+    assert_int_equal(weir_held_next(&bench->held, 0), -1);
+    weir_held_clear(&bench->held);
+}
+
 #define BENCHED(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -708,6 +763,7 @@ int main(void)
         BENCHED(resolve__names_of_the_hosts_file_never_reach_a_server),
         BENCHED(resolve__says_so_when_descriptors_ran_out),
         BENCHED(resolve__survives_failing_allocations),
+        BENCHED(resolve__notes_its_descriptors_while_they_are_open),
         BENCHED(hook__may_answer_at_once),
         BENCHED(hook__may_answer_one_family_later),
         BENCHED(hook__is_cancelled_when_an_answer_is_missing),
