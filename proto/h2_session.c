@@ -430,7 +430,8 @@ static bool begin(weir_h2_session *session)
 static weir_unfit unfit(const weir_h2_session *session)
 {
     if (session->ended) {
-        return WEIR_UNFIT_ENDED;
+        /* A peer that said goodbye first has told why it closes. */
+        return session->goaway_seen ? WEIR_UNFIT_GOAWAY : WEIR_UNFIT_ENDED;
     }
     if (weir_h2_session_has_failed(session) || !weir_h2_hpack_can_encode(session->hpack)) {
         return WEIR_UNFIT_FAILED;
