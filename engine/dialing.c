@@ -8,6 +8,7 @@
 #include "engine/text.h"
 
 static void enter(weir_dialing *dialing, weir_phase phase, weir_time now_ns);
+static weir_phase phase_to_tell(const weir_dialing *dialing);
 static bool is_name(weir_span host);
 static void answer_numeric(weir_dialing *dialing, weir_span zone, weir_time now_ns);
 static bool is_localhost(weir_span host);
@@ -108,7 +109,7 @@ void weir_dialing_adopt(weir_dialing *dialing, weir_exchange *exchange, weir_tim
     }
     take_limits(dialing, exchange);
     /* What it waited for before was not this dial. */
-    weir_exchange_set_phase(exchange, dialing->phase, now_ns);
+    weir_exchange_set_phase(exchange, phase_to_tell(dialing), now_ns);
 }
 
 void weir_dialing_answer(weir_dialing *dialing, uint8_t family, weir_status status,
@@ -174,12 +175,14 @@ weir_dialing_outcome weir_dialing_outcome_of(weir_dialing *dialing, weir_time no
     }
     if (weir_link_is_closing(dialing->link)) {
         dialing->failure = weir_link_failure(dialing->link);
-        dialing->failure.phase = WEIR_PHASE_TLS;
+        dialing->failure.phase = phase_to_tell(dialing);
         if (dialing->failure.status == WEIR_OK) {
             dialing->failure.status = WEIR_E_CLOSED_EARLY;
         }
-        event.failure = dialing->failure;
-        tell(dialing, &event, now_ns);
+        if (dialing->link->tls != NULL) {
+            event.failure = dialing->failure;
+            tell(dialing, &event, now_ns);
+        }
         return WEIR_DIALING_FAILED;
     }
     return WEIR_DIALING_GOING;
@@ -221,8 +224,16 @@ static void enter(weir_dialing *dialing, weir_phase phase, weir_time now_ns)
     dialing->phase = phase;
     dialing->phase_since_ns = now_ns;
     if (dialing->exchange != NULL) {
-        weir_exchange_set_phase(dialing->exchange, phase, now_ns);
+        weir_exchange_set_phase(dialing->exchange, phase_to_tell(dialing), now_ns);
     }
+}
+
+/* A clear dial is over when it is connected: its caller is never told of a handshake. */
+static weir_phase phase_to_tell(const weir_dialing *dialing)
+{
+    const bool clear = dialing->phase == WEIR_PHASE_TLS && dialing->link->tls == NULL;
+
+    return clear ? WEIR_PHASE_CONNECT : dialing->phase;
 }
 
 /* Can it be a name at all? `connect_to` is the caller's, whereas hosts of URLs were checked when

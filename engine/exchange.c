@@ -410,8 +410,7 @@ void weir_exchange_stalls(const weir_exchange *ex, weir_stalls *stalls)
 
     weir_pool_waited(&ex->ticket, 0, &waits);
     all.max_streams_ns = waits.ns[WEIR_REASON_AT_MAX_STREAMS];
-    /* A dial in the clear passes through that phase too, for a moment. */
-    all.tls_ns = ex->target.https ? ex->phase_ns[WEIR_PHASE_TLS] : 0;
+    all.tls_ns = ex->phase_ns[WEIR_PHASE_TLS];
     weir_record_write(stalls, &all, sizeof(all));
 }
 

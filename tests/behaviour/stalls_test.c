@@ -53,6 +53,7 @@ static void nothing(weir_world *world)
     assert_int_equal(stalls.socket_ns, 0);
     assert_int_equal(stalls.caller_supplying_ns, 0);
     assert_true((stalls.tls_ns > 0) == world->way.tls); /* it dialled */
+    assert_true((weir_exchange_phase_ns(exchange, WEIR_PHASE_TLS) > 0) == world->way.tls);
     weir_world_drop(world, exchange);
 }
 
