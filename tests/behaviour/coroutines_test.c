@@ -387,8 +387,68 @@ static void cancelled_by_hook(weir_world *world)
     weir_token_free(s.token);
 }
 
+/* One drains and parks, another has the connection, and goes on only when the first has parked: by hook, with no mutex held. */
+static void drain_or_hold(void *user)
+{
+    green *g = user;
+    scheduler *s = g->home;
+    const weir_ask ask = weir_world_ask(s->world, "/octets/3000000");
+    weir_client *client = weir_user_client(s->world->user);
+    weir_exchange *exchange = NULL;
+    weir_counts counts = WEIR_COUNTS_INIT;
+    uint64_t left = 7;
+
+    if (g->index == 0) {
+        g->ended = weir_world_call(s->world, &ask, &exchange);
+        while (s->all[1].state != PARKED) {
+            weir_coroutine_yield();
+        }
+        weir_user_counts(s->world->user, &counts);
+        g->whole = counts.connections_draining;
+        weir_fetched fetched = {0};
+        weir_world_drain(s->world, exchange, &fetched);
+        g->ended = fetched.ended;
+        weir_world_drop(s->world, exchange);
+        return;
+    }
+    do {
+        weir_coroutine_yield();
+        weir_user_counts(s->world->user, &counts);
+    } while (counts.connections_active == 0);
+    g->ended = weir_client_drain(client, (weir_span){NULL, 0}, WEIR_NEVER, &left);
+    g->whole = left;
+}
+
+static void drained_by_hook(weir_world *world)
+{
+    static scheduler s;
+    weir_wait_hooks hooks = {sizeof(hooks), &s, wait_for, park, wake};
+
+    memset(&s, 0, sizeof(s));
+    s.world = world;
+    world->options.hooks = &hooks;
+    (void)weir_world_user(world);
+    for (size_t i = 0; i < COROUTINES; i++) {
+        s.all[i] = (green){.home = &s, .index = i, .state = i < 2 ? RUNNING : OVER};
+        s.all[i].coroutine = i < 2 ? weir_coroutine_new(drain_or_hold, &s.all[i]) : NULL;
+    }
+    while (turn(&s)) {
+    }
+    assert_int_equal(s.all[0].ended, WEIR_END);
+    assert_int_equal(s.all[0].whole, 1);
+    assert_int_equal(s.all[1].ended, WEIR_OK);
+    assert_int_equal(s.all[1].whole, 0);
+    assert_true(s.parks > 0);
+    assert_true(s.wakes > 0);
+    assert_int_equal(s.held, 0);
+    weir_coroutine_free(s.all[0].coroutine);
+    weir_coroutine_free(s.all[1].coroutine);
+    weir_world_close(world);
+}
+
 static const weir_behaviour behaviours[] = {
     {"a coroutine cancels others that wait", cancelled_by_hook, WEIR_ONLY_BLOCKING, NULL},
+    {"a coroutine drains while another reads", drained_by_hook, WEIR_ONLY_BLOCKING, NULL},
     {"eight coroutines on one thread are all answered", eight_on_one_thread, WEIR_ONLY_BLOCKING,
      NULL},
 };

@@ -274,6 +274,94 @@ static void tls_swap_leaves_own_settings_alone(weir_world *world)
     weir_tls_config_release(config);
 }
 
+static weir_status get_by(weir_world *world, weir_user *user)
+{
+    weir_ask ask = weir_world_ask(world, "/octets/10");
+    weir_exchange *exchange = NULL;
+    uint8_t room[64];
+    size_t octets = 0;
+
+    ask.call.observer = NULL;
+    weir_status status = weir_user_call(user, &ask.request, &ask.call, &exchange);
+    while (status == WEIR_OK) {
+        status = weir_user_read(user, exchange, room, sizeof(room), &octets);
+    }
+    weir_user_drop(user, exchange);
+    return status;
+}
+
+static void assert_each_has_dialled(weir_user *const *users, uint64_t dials)
+{
+    for (size_t i = 0; i < 3; i++) {
+        weir_counts counts = WEIR_COUNTS_INIT;
+        weir_user_counts(users[i], &counts);
+        assert_int_equal(counts.dials, dials);
+        assert_int_equal(counts.connections_idle, 1);
+    }
+}
+
+/* One call of it is enough, for two clients and a loop: none of them goes on with what the old settings made. */
+static void tls_swap_reaches_all(weir_world *world)
+{
+    static const weir_user_kind kinds[] = {WEIR_USER_BLOCKING, WEIR_USER_BLOCKING, WEIR_USER_LOOP};
+    weir_user *users[COUNT_OF(kinds)] = {NULL};
+    weir_tls_config *trusting = settings(true);
+    weir_tls_config *doubting = settings(false);
+    weir_status status = WEIR_OK;
+
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        const weir_user_options options = {
+            .kind = kinds[i], .allocator = &world->memory.allocator, .shared = world->shared};
+        users[i] = weir_user_new(&options, &status);
+        assert_int_equal(status, WEIR_OK);
+        assert_int_equal(get_by(world, users[i]), WEIR_END);
+    }
+    assert_each_has_dialled(users, 1);
+    assert_int_equal(weir_shared_set_tls(world->shared, trusting), WEIR_OK);
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        assert_int_equal(get_by(world, users[i]), WEIR_END);
+    }
+    assert_each_has_dialled(users, 2);
+    assert_int_equal(weir_shared_set_tls(world->shared, doubting), WEIR_OK);
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        assert_int_equal(get_by(world, users[i]), WEIR_E_TLS_UNTRUSTED);
+        weir_user_free(users[i]);
+    }
+    weir_tls_config_release(trusting);
+    weir_tls_config_release(doubting);
+}
+
+/* The old settings are in memory of their own, so that it can be seen when they are gone: not before the last that uses them. */
+static void tls_swap_keeps_the_old_while_they_are_used(weir_world *world)
+{
+    weir_tls_options options = WEIR_TLS_OPTIONS_INIT;
+    weir_failalloc memory;
+    weir_status status = WEIR_OK;
+
+    weir_failalloc_init(&memory, 0);
+    options.ca_file = weir_test_certificate("ca.pem");
+    options.only_these_roots = true;
+    weir_tls_config *old = weir_tls_config_new(&options, &memory.allocator, &status, NULL);
+    assert_non_null(old);
+    assert_int_equal(weir_shared_set_tls(world->shared, old), WEIR_OK);
+    weir_tls_config_release(old);
+    get(world); /* a session, too */
+    weir_exchange *exchange = begin_long(world);
+    assert_int_equal(weir_shared_set_tls(world->shared, world->tls), WEIR_OK);
+    get(world);
+    weir_user_settle(weir_world_user(world));
+    assert_true(atomic_load(&memory.live) > 0); /* a connection is busy with them */
+    weir_fetched fetched = {0};
+    weir_world_drain(world, exchange, &fetched);
+    assert_int_equal(fetched.octets, 3000000);
+    weir_user_settle(weir_world_user(world));
+    assert_int_equal(counts_of(world).connections_draining, 0);
+    assert_true(atomic_load(&memory.live) > 0); /* an exchange has them still */
+    weir_world_drop(world, exchange);
+    weir_user_settle(weir_world_user(world));
+    assert_int_equal(atomic_load(&memory.live), 0);
+}
+
 /* -- pre-connect -- */
 
 static void preconnect_warms(weir_world *world)
@@ -355,6 +443,55 @@ static void network_change_drains(weir_world *world)
     assert_closed_for(world, 0, "network_changed");
 }
 
+typedef struct answers {
+    unsigned asked;
+} answers;
+
+static void answer(weir_lookup *lookup, weir_span host, void *user)
+{
+    static const weir_address here = {.family = 4, .octets = {127, 0, 0, 1}, .ttl_seconds = 3600};
+    answers *all = user;
+
+    (void)host;
+    all->asked++;
+    weir_resolver_answer(lookup, 4, WEIR_OK, &here, 1);
+    weir_resolver_answer(lookup, 6, WEIR_OK, NULL, 0);
+}
+
+static void get_by_name(weir_world *world)
+{
+    weir_ask ask = weir_world_ask(world, "/octets/10");
+
+    ask.call.connect_to = WEIR_SPAN("name.test");
+    ask.call.connect_port = world->way.tls ? world->origin->tls_port : world->origin->clear_port;
+    assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
+}
+
+/* An answer that would count for an hour is of the other network. */
+static void network_change_asks_anew(weir_world *world)
+{
+    answers all = {0};
+    const weir_resolver resolver = {sizeof(resolver), &all, answer, NULL};
+    uint64_t left = 0;
+
+    world->options.resolver = &resolver;
+    weir_user *user = weir_world_user(world);
+    get_by_name(world);
+    assert_int_equal(drain(world, (weir_span){NULL, 0}, 10 * SECOND, &left), WEIR_OK);
+    get_by_name(world);
+    assert_int_equal(all.asked, 1);
+    if (weir_user_loop(user) != NULL) {
+        weir_loop_network_changed(weir_user_loop(user));
+        weir_user_settle(user);
+    } else {
+        weir_client_network_changed(weir_user_client(user));
+    }
+    get_by_name(world);
+    assert_int_equal(all.asked, 2);
+    assert_int_equal(counts_of(world).dials, 3);
+    weir_world_close(world); /* before the resolver is gone */
+}
+
 static const weir_behaviour behaviours[] = {
     {"a drain closes what is idle", drain_closes_what_is_idle, 0, NULL},
     {"a drain lets what is busy end", drain_lets_the_busy_end, 0, NULL},
@@ -365,10 +502,14 @@ static const weir_behaviour behaviours[] = {
     {"other TLS settings are seen without a call", tls_swap_is_seen_without_a_call, WEIR_ONLY_TLS, NULL},
     {"other TLS settings meet an exchange at its end", tls_swap_meets_the_end_of_an_exchange, WEIR_ONLY_TLS, NULL},
     {"other TLS settings leave calls with their own alone", tls_swap_leaves_own_settings_alone, WEIR_ONLY_TLS, NULL},
+    {"other TLS settings reach all that share them", tls_swap_reaches_all, WEIR_ONLY_TLS | WEIR_ONLY_BLOCKING, NULL},
+    {"old TLS settings stay while they are used, and no longer", tls_swap_keeps_the_old_while_they_are_used, WEIR_ONLY_TLS,
+     NULL},
     {"pre-connect warms as many as are wanted", preconnect_warms, 0, NULL},
     {"pre-connect says what failed", preconnect_says_what_failed, 0, NULL},
     {"pre-connect keeps to the limits", preconnect_keeps_to_limits, 0, NULL},
     {"another network drains everything", network_change_drains, 0, NULL},
+    {"another network asks for names anew", network_change_asks_anew, 0, NULL},
 };
 
 int main(void)
