@@ -5,8 +5,10 @@
  */
 #include "support/world.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -142,12 +144,90 @@ static void pre_connecting(weir_world *world)
     assert_int_equal(metrics.idle_connections, 1);
 }
 
+typedef struct watched {
+    weir_world *world;
+    atomic_uint over;  /* threads that have made their calls */
+    atomic_uint whole; /* calls that were answered */
+    unsigned looks;
+    unsigned torn; /* looks at numbers that were never true together */
+} watched;
+
+#define CALLERS       8
+#define CALLS_OF_EACH 20
+
+static void make_calls(weir_user *user, watched *w)
+{
+    for (unsigned i = 0; i < CALLS_OF_EACH; i++) {
+        weir_ask ask = weir_world_ask(w->world, "/octets/1000");
+        weir_exchange *exchange = NULL;
+        uint8_t room[2048];
+        size_t octets = 0;
+        ask.call.observer = NULL;
+        weir_status status = weir_user_call(user, &ask.request, &ask.call, &exchange);
+        while (status == WEIR_OK) {
+            status = weir_user_read(user, exchange, room, sizeof(room), &octets);
+        }
+        atomic_fetch_add(&w->whole, status == WEIR_END);
+        weir_user_drop(user, exchange);
+    }
+    atomic_fetch_add(&w->over, 1);
+}
+
+/* What is read is as of one moment: what was started has ended or is under way, and nothing goes back. */
+static void look_at_metrics(weir_user *user, watched *w)
+{
+    uint64_t ended_before = 0;
+
+    while (atomic_load(&w->over) < CALLERS) {
+        weir_metrics metrics = WEIR_METRICS_INIT;
+        weir_counts counts = WEIR_COUNTS_INIT;
+        uint64_t ended = 0;
+        weir_client_metrics(weir_user_client(user), &metrics);
+        weir_user_counts(user, &counts);
+        weir_snapshot_free(weir_client_snapshot(weir_user_client(user), NULL));
+        for (size_t i = 0; i < sizeof(metrics.requests_ended) / sizeof(metrics.requests_ended[0]); i++) {
+            ended += metrics.requests_ended[i];
+        }
+        w->torn += metrics.requests_started != ended + metrics.active_requests;
+        w->torn += metrics.active_requests > CALLERS;
+        w->torn += metrics.connections_opened !=
+                   metrics.connections_closed + metrics.active_connections + metrics.idle_connections;
+        w->torn += ended < ended_before;
+        ended_before = ended;
+        w->looks++;
+        (void)sched_yield();
+    }
+}
+
+static void look_or_call(weir_user *user, size_t index, void *shared)
+{
+    if (index == 0) {
+        look_at_metrics(user, shared);
+    } else {
+        make_calls(user, shared);
+    }
+}
+
+static void read_while_others_call(weir_world *world)
+{
+    watched w = {.world = world};
+
+    weir_user_together(weir_world_user(world), CALLERS + 1, look_or_call, &w);
+    assert_int_equal(atomic_load(&w.whole), CALLERS * CALLS_OF_EACH);
+    assert_int_equal(w.torn, 0);
+    assert_true(w.looks > 0);
+    const weir_metrics metrics = metrics_of(world);
+    assert_int_equal(metrics.requests_ended[WEIR_OUTCOME_SUCCEEDED], CALLERS * CALLS_OF_EACH);
+    assert_int_equal(metrics.active_requests, 0);
+}
+
 static const weir_behaviour behaviours[] = {
     {"each request is counted once, with its octets", requests, 0, NULL},
     {"gauges say what is under way, and return", under_way, 0, NULL},
     {"a duration ends with the head", until_the_head, 0, NULL},
     {"failures are counted apart", failures, 0, NULL},
     {"to pre-connect is no request", pre_connecting, 0, NULL},
+    {"they are read while others call", read_while_others_call, WEIR_ONLY_BLOCKING, NULL},
 };
 
 int main(void)
