@@ -15,6 +15,10 @@
 #include "weir/base.h"
 #include "weir/failure.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum weir_tls_version {
     WEIR_TLS_DEFAULT = 0, /* TLS 1.2 and TLS 1.3 */
     WEIR_TLS_1_2 = 0x0303,
@@ -54,5 +58,9 @@ WEIR_API weir_tls_config *weir_tls_config_new(const weir_tls_options *options,
 WEIR_API weir_tls_config *weir_tls_config_acquire(weir_tls_config *config);
 /* NULL does nothing. */
 WEIR_API void weir_tls_config_release(weir_tls_config *config);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -55,6 +55,21 @@ as_cxx() {
         $(static_flags) && answers "$scratch/get-cxx"
 }
 
+# Every function by its name: one that was not declared extern "C" is not found.
+# shellcheck disable=SC2046
+cxx_links_all() {
+    local names
+    names=$(nm -D --defined-only "$prefix/$libdir/libweir.so" | sed -nE 's/.* T (weir_[a-z0-9_]+)(@.*)?$/\1/p')
+    [ "$(wc -l <<<"$names")" -gt 100 ] || return 1
+    {
+        printf '#include <weir/weir.h>\nstatic void (*volatile at)();\nint main()\n{\n'
+        sed 's/.*/    at = reinterpret_cast<void (*)()>(\&&);/' <<<"$names"
+        printf '    return at == nullptr;\n}\n'
+    } >"$scratch/all.cc"
+    "$cxx" -std=c++17 -Wall -Wextra -Wno-cast-function-type "$scratch/all.cc" -o "$scratch/all-cxx" $(static_flags) &&
+        "$scratch/all-cxx"
+}
+
 # shellcheck disable=SC2046,SC2086
 with_clashing_names() {
     local inside=
@@ -79,6 +94,7 @@ check "find_package(weir COMPONENTS static) links the static one" cmake_project 
 check "pkg-config weir links the shared library" shared_by_pc
 check "pkg-config --static weir links the static one" static_by_pc
 check "the program is C++ too" as_cxx
+check "every function links from C++" cxx_links_all
 check "a program's own names do not clash with those inside libweir.a" with_clashing_names
 check "what is installed does not name where it was built" leads_nowhere
 check "the shared library has its name" soname
