@@ -93,7 +93,8 @@ typedef struct weir_allocator {
 /*
  * How records grow: every option and callback record begins with `size_t size`, set by its INIT
  * macro. Fields are only ever appended, 0 means the default, and the library reads no further than
- * the caller's `size`: a program built against an older header keeps its meaning.
+ * the caller's `size`: a program built against an older header keeps its meaning. A record of
+ * options whose `size` is 0 is refused, WEIR_E_INVALID; one that is to be filled ends the program.
  */
 
 #ifdef __cplusplus
@@ -109,6 +110,7 @@ extern "C" {
 #else
 #define WEIR_INIT(record) {.size = sizeof(record)}
 #endif
+#define WEIR_ALLOCATOR_INIT WEIR_INIT(weir_allocator)
 
 /* The version of the library that is linked: "0.1.0". */
 WEIR_API const char *weir_version(void);

@@ -43,6 +43,7 @@ typedef struct weir_wait_hooks {
     void (*park)(void **parked, weir_time deadline_ns, void *user);
     void (*wake)(void **parked, void *user);
 } weir_wait_hooks;
+#define WEIR_WAIT_HOOKS_INIT WEIR_INIT(weir_wait_hooks)
 
 typedef struct weir_client_options {
     size_t size;

@@ -26,14 +26,15 @@ typedef enum weir_event_kind {
     WEIR_EVENT_SUBMITTED,
     WEIR_EVENT_WAITING,             /* no place yet: `why`; again when the call waits for something else */
     WEIR_EVENT_DNS_STARTED,
-    WEIR_EVENT_DNS_DONE,            /* count addresses; failure */
+    WEIR_EVENT_DNS_DONE,            /* count addresses; failure; once for IPv6 and once for IPv4 */
     WEIR_EVENT_CONNECT_STARTED,     /* one address: `address` */
     WEIR_EVENT_CONNECT_DONE,        /* `address`, failure.sys_errno */
     WEIR_EVENT_TLS_STARTED,
     WEIR_EVENT_TLS_DONE,            /* protocol, `why` describes version and suite; failure */
     WEIR_EVENT_CONNECTION_ACQUIRED, /* host, port, protocol, reused, waited_ns, why */
     WEIR_EVENT_HEAD_SENT,           /* the kernel took the whole request head */
-    WEIR_EVENT_REQUEST_SENT,        /* octets of the request so far: plain, tls; `last` when all of it */
+    WEIR_EVENT_REQUEST_SENT,        /* octets of the request so far: plain, tls; `last` when all of it. HTTP/2: what its stream
+                                       sends behind it (WINDOW_UPDATE, RST_STREAM) is told once more, with `last` */
     WEIR_EVENT_INFORMATIONAL,       /* a 1xx: code */
     WEIR_EVENT_FIRST_OCTET,         /* of the response */
     WEIR_EVENT_HEAD_RECEIVED,       /* final: code */
@@ -78,6 +79,7 @@ typedef struct weir_observer {
     void *user;
     weir_observe *tell;
 } weir_observer;
+#define WEIR_OBSERVER_INIT WEIR_INIT(weir_observer)
 
 #ifdef __cplusplus
 }

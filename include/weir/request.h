@@ -29,6 +29,7 @@ typedef struct weir_source {
     weir_status (*read)(void *to, size_t room, uint64_t offset, size_t *octets, void *user);
     bool (*rewind)(void *user);
 } weir_source;
+#define WEIR_SOURCE_INIT WEIR_INIT(weir_source)
 
 typedef enum weir_body_kind {
     WEIR_BODY_NONE = 0,

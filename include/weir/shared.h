@@ -112,6 +112,7 @@ typedef struct weir_resolver {
     void (*start)(weir_lookup *lookup, weir_span host, void *user);
     void (*cancel)(weir_lookup *lookup, void *user);
 } weir_resolver;
+#define WEIR_RESOLVER_INIT WEIR_INIT(weir_resolver)
 WEIR_API void weir_resolver_answer(weir_lookup *lookup, uint8_t family, weir_status status,
                                    const weir_address *addresses, size_t count);
 
