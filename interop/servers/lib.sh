@@ -23,6 +23,14 @@ die() {
     exit 1
 }
 
+# help_wanted WORDS USAGE: prints the usage and ends, if --help is the only word.
+help_wanted() {
+    if [ "$1" = --help ]; then
+        printf 'usage: %b\n' "$2"
+        exit 0
+    fi
+}
+
 # A port nobody listens on, below the range from which the kernel takes ports by itself.
 free_port() {
     local port try
