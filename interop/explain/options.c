@@ -69,7 +69,11 @@ options_outcome options_read(explain_options *to, int argc, char **argv)
         if (option == LONG_HELP) {
             return OPTIONS_HELP;
         }
-        if (option == '?' || !take(to, option, optarg)) {
+        if (option == '?') {
+            (void)fputs("weir-explain: --help lists the options\n", stderr);
+            return OPTIONS_WRONG;
+        }
+        if (!take(to, option, optarg)) {
             return OPTIONS_WRONG;
         }
     }
@@ -100,7 +104,8 @@ void options_help(void)
         "Requests each URL and explains it on standard error: a time line, and a ledger of where "
         "every\n"
         "octet went. The body goes to standard output. Exit status 0 only if every response was "
-        "complete.\n"
+        "complete,\n"
+        "whatever its code; 1 if one was not, 2 if an option is wrong.\n"
         "\n"
         "  -X, --request METHOD       the method (GET; POST with a body)\n"
         "  -I, --head                 HEAD\n"

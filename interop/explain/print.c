@@ -17,6 +17,7 @@ static void print_stalls(FILE *to, const weir_stalls *stalls);
 static void print_row(FILE *to, const char *name, weir_octets octets, weir_octets *sum);
 static void print_tally(FILE *to, const char *label, const weir_tally *tally, weir_octets *sum);
 static weir_tally less(weir_tally from, const weir_tally *by);
+static bool is_word(const char *word, size_t length, const char *wanted);
 static void print_word(FILE *to, const char *word, size_t length, const explain_story *story);
 
 void print_story(FILE *to, size_t number, const explain_story *story)
@@ -126,7 +127,7 @@ static void print_moment(FILE *to, const explain_story *story, const explain_mom
                       event->reused ? ", reused" : "", (double)event->waited_ns / 1e6, event->why);
         break;
     case WEIR_EVENT_DNS_DONE:
-        (void)fprintf(to, " %u addresses", event->count);
+        (void)fprintf(to, " %u address%s", event->count, event->count == 1 ? "" : "es");
         break;
     case WEIR_EVENT_CONNECT_STARTED:
     case WEIR_EVENT_CONNECT_DONE:
@@ -214,10 +215,13 @@ static void print_connects(FILE *to, const explain_story *story)
 
 static void print_failure(FILE *to, const weir_failure *failure)
 {
-    (void)fprintf(to, "%s (%s, blame %s, while %s)", weir_status_sentence(failure->status),
+    (void)fprintf(to, "%s (%s, blame %s", weir_status_sentence(failure->status),
                   weir_status_name(failure->status),
-                  weir_blame_name(weir_status_blame(failure->status)),
-                  weir_phase_name(failure->phase));
+                  weir_blame_name(weir_status_blame(failure->status)));
+    if (failure->phase != WEIR_PHASE_ANY) {
+        (void)fprintf(to, ", in phase %s", weir_phase_name(failure->phase));
+    }
+    (void)fputc(')', to);
     if (failure->what != NULL) {
         (void)fprintf(to, "; %s", failure->what);
     }
@@ -296,6 +300,11 @@ static weir_tally less(weir_tally from, const weir_tally *by)
     return from;
 }
 
+static bool is_word(const char *word, size_t length, const char *wanted)
+{
+    return strlen(wanted) == length && memcmp(word, wanted, length) == 0;
+}
+
 static void print_word(FILE *to, const char *word, size_t length, const explain_story *story)
 {
     uint64_t down = 0;
@@ -307,27 +316,29 @@ static void print_word(FILE *to, const char *word, size_t length, const explain_
         up += story->attempts[i].tally.body.sent;
         connects += story->attempts[i].reused ? 0 : 1;
     }
-    if (strncmp(word, "http_code", length) == 0 || strncmp(word, "response_code", length) == 0) {
+    if (is_word(word, length, "http_code") || is_word(word, length, "response_code")) {
         (void)fprintf(to, "%03d", story->code);
-    } else if (strncmp(word, "http_version", length) == 0) {
+    } else if (is_word(word, length, "http_version")) {
         (void)fputs(story->protocol == WEIR_H2   ? "2"
                     : story->protocol == WEIR_H1 ? "1.1"
                                                  : "0",
                     to);
-    } else if (strncmp(word, "size_download", length) == 0) {
+    } else if (is_word(word, length, "size_download")) {
         (void)fprintf(to, "%" PRIu64, down);
-    } else if (strncmp(word, "size_upload", length) == 0) {
+    } else if (is_word(word, length, "size_upload")) {
         (void)fprintf(to, "%" PRIu64, up);
-    } else if (strncmp(word, "time_total", length) == 0) {
+    } else if (is_word(word, length, "time_total")) {
         (void)fprintf(to, "%.6f", (double)(story->ended_ns - story->began_ns) / 1e9);
-    } else if (strncmp(word, "num_connects", length) == 0) {
+    } else if (is_word(word, length, "num_connects")) {
         (void)fprintf(to, "%u", connects);
-    } else if (strncmp(word, "url", length) == 0) {
+    } else if (is_word(word, length, "url")) {
         (void)fputs(story->url, to);
-    } else if (strncmp(word, "errormsg", length) == 0) {
+    } else if (is_word(word, length, "errormsg")) {
         (void)fputs(story->status != WEIR_OK ? weir_status_sentence(story->failure.status) : "",
                     to);
-    } else if (strncmp(word, "exitcode", length) == 0) {
+    } else if (is_word(word, length, "exitcode")) {
         (void)fputs(story->status != WEIR_OK ? "1" : "0", to);
+    } else {
+        (void)fprintf(stderr, "weir-explain: --write-out has no %%{%.*s}\n", (int)length, word);
     }
 }

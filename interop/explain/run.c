@@ -65,7 +65,14 @@ static weir_shared *make_shared(const explain_options *options)
         tls_options.insecure = options->insecure;
         shared_options.tls = weir_tls_config_new(&tls_options, NULL, &status, &failure);
         if (shared_options.tls == NULL) {
-            (void)failed(options->ca_file != NULL ? options->ca_file : "TLS", status);
+            const char *about = options->ca_file != NULL ? options->ca_file : "TLS";
+            if (failure.sys_errno != 0) {
+                (void)fprintf(stderr, "weir-explain: %s: %s\n", about, strerror(failure.sys_errno));
+            } else if (failure.what != NULL) {
+                (void)fprintf(stderr, "weir-explain: %s: %s\n", about, failure.what);
+            } else {
+                (void)failed(about, status);
+            }
             return NULL;
         }
     }
