@@ -200,7 +200,7 @@ void weir_pool_misdirected(weir_pool *pool, const weir_ticket *ticket, weir_time
     while (at != &origin->slots) {
         weir_slot *slot = WEIR_CONTAINER_OF(at, weir_slot, sibling);
         at = at->next;
-        if (slot->state == WEIR_SLOT_READY) {
+        if (slot->state == WEIR_SLOT_READY || slot->state == WEIR_SLOT_DRAINING) {
             weir_slot_retire(pool, slot, WEIR_REASON_MISDIRECTED);
         }
     }

@@ -193,7 +193,8 @@ void weir_slot_refresh(weir_pool *pool, weir_slot *slot)
 void weir_slot_retire(weir_pool *pool, weir_slot *slot, weir_reason reason)
 {
     WEIR_ASSERT(slot->state == WEIR_SLOT_READY || slot->state == WEIR_SLOT_DRAINING);
-    if (slot->retired == WEIR_REASON_NONE) {
+    /* That it has had its last request may be taken back with the lease; no other reason is. */
+    if (slot->retired == WEIR_REASON_NONE || slot->retired == WEIR_REASON_EXPIRED_REQUESTS) {
         slot->retired = reason;
     }
     weir_slot_refresh(pool, slot);

@@ -184,6 +184,21 @@ static void again__what_is_misdirected_is_let_end(void **state)
     rig_close(&r);
 }
 
+/* One that takes nothing for the moment does not take more later either. */
+static void again__what_is_misdirected_stays_so(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.h2_connections = 2});
+    lease_h2(&r, "ab", 10);
+    rig_tell(&r, 1, 0);
+    weir_pool_misdirected(r.pool, rig_ticket(&r, 'a'), r.now_ns);
+    rig_tell(&r, 1, 10);
+    rig_ask_all(&r, "c", "h2.one");
+    assert_string_equal(rig_actions(&r), "dial 2 for c");
+    rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +210,7 @@ int main(void)
         cmocka_unit_test(again__the_origin_waits_for_who_pauses),
         cmocka_unit_test(again__what_is_misdirected_gets_a_new_connection),
         cmocka_unit_test(again__what_is_misdirected_is_let_end),
+        cmocka_unit_test(again__what_is_misdirected_stays_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,6 +43,22 @@ static void limits__serves_no_more_requests_than_it_may(void **state)
     rig_close(&r);
 }
 
+/* The last lease is given back unused, which makes room for another, but not on one that drains. */
+static void limits__of_requests_do_not_undo_a_drain(void **state)
+{
+    (void)state;
+    rig r;
+    const weir_drain all = {0};
+    rig_open(&r, (weir_pool_options){.requests_per_connection = 2, .connections_per_origin = 1});
+    lease_h1(&r, 'a', "one", 1);
+    rig_ask_all(&r, "b", "one");
+    rig_release(&r, 'a'); /* b has it now, and was not told */
+    weir_pool_drain(r.pool, &all, r.now_ns);
+    rig_abandon(&r, 'b');
+    assert_string_equal(rig_actions(&r), "close 1 draining");
+    rig_close(&r);
+}
+
 static void limits__of_streams_drains_at_its_last_request(void **state)
 {
     (void)state;
@@ -96,6 +112,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(limits__serves_no_more_requests_than_it_may),
+        cmocka_unit_test(limits__of_requests_do_not_undo_a_drain),
         cmocka_unit_test(limits__of_streams_drains_at_its_last_request),
         cmocka_unit_test(limits__counts_the_requests_that_it_served),
         cmocka_unit_test(limits__expects_no_more_streams_than_our_own_limit),

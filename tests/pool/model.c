@@ -13,6 +13,7 @@
 
 static uint64_t choose(world *w, uint64_t below);
 static bool chance(world *w, unsigned percent);
+static void check_age(const world *w, const model_link *place);
 static void open_world(world *w);
 static void one_step(world *w);
 static void pull(world *w, bool in_order);
@@ -95,10 +96,15 @@ static void open_world(world *w)
         .h2_connections = (uint32_t)choose(w, 3),
         .idle_ns = chance(w, 50) ? 2 * WEIR_NS_PER_SECOND : WEIR_NEVER,
         .lifetime_ns = chance(w, 30) ? 5 * WEIR_NS_PER_SECOND : 0,
+        .streams_per_connection = chance(w, 30) ? (uint32_t)choose(w, 3) + 1 : 0,
+        .requests_per_connection = chance(w, 30) ? (uint32_t)choose(w, 5) + 1 : 0,
         .origins_remembered = (uint32_t)choose(w, 4) + 1,
     };
     for (size_t i = 0; i < ORIGINS; i++) {
         w->speaks[i] = i < 2 ? WEIR_H1 : i == 2 || chance(w, 50) ? WEIR_H2 : WEIR_H1;
+    }
+    for (size_t i = 0; i < WISHES; i++) {
+        weir_warmth_init(&w->wishes[i]);
     }
     weir_status status;
     w->pool = weir_pool_new(&w->options, &status);
@@ -121,6 +127,10 @@ static weir_facts draw_facts(world *w, size_t origin)
         .accepting = is_well,
         .reusable = is_well && (!w->faults || !chance(w, 5)),
     };
+    const uint32_t ours = w->options.streams_per_connection;
+    if (protocol == WEIR_H2 && ours > 0 && ours < facts.capacity_streams) {
+        facts.capacity_streams = ours; /* a connection knows our own limit */
+    }
     if (chance(w, 20)) {
         facts.keep_alive_ns = (choose(w, 3) + 1) * WEIR_NS_PER_SECOND;
     }
@@ -175,6 +185,18 @@ static model_link *pick_link(world *w, link_state state)
     return NULL;
 }
 
+/* Neither more exchanges than one connection may have, nor one after a rest that this server was seen to end. */
+static void check_age(const world *w, const model_link *place)
+{
+    const uint32_t users = model_users_of(w, place->slot);
+    const uint32_t most = w->options.requests_per_connection;
+    MODEL_ASSERT(most == 0 || place->served + users <= most);
+    if (users == 1 && place->rests_since_ns > 0 && place->facts.keep_alive_ns == 0) {
+        const weir_horizon *horizon = &place->slot->origin->horizon;
+        MODEL_ASSERT(weir_time_since(w->now_ns, place->rests_since_ns) < weir_horizon_span(horizon, w->now_ns));
+    }
+}
+
 /* A ticket got a place: it must have been its turn, and the place must be one. */
 static void note_grant(world *w, caller *c, bool in_order)
 {
@@ -188,11 +210,16 @@ static void note_grant(world *w, caller *c, bool in_order)
     MODEL_ASSERT(place->state == LINK_OPEN);
     MODEL_ASSERT(place->origin == c->origin);
     MODEL_ASSERT(place->facts.accepting);
+    MODEL_ASSERT(!place->is_drained);
     MODEL_ASSERT(model_users_of(w, place->slot) <= place->facts.capacity_streams);
+    check_age(w, place);
+    if (c->was_paused) {
+        return; /* it has asked anew since */
+    }
     for (size_t i = 0; i < TICKETS; i++) {
         const caller *other = &w->callers[i];
         MODEL_ASSERT(other->ticket.state != WEIR_TICKET_WAITING || other->origin != c->origin ||
-                     other->asked > c->asked);
+                     other->asked > c->asked || other->was_paused);
     }
 }
 
@@ -205,12 +232,17 @@ static void step_request(world *w)
     c->origin = (size_t)choose(w, ORIGINS);
     c->asked = ++w->asked;
     c->is_pulled = false;
+    c->ticket.refused = chance(w, 15) ? (uint32_t)choose(w, 4) : 0;
+    c->was_paused = c->ticket.refused > 1;
     const weir_origin_key key = key_of(c->origin);
     weir_candidate first = {.reason = WEIR_REASON_NONE};
     (void)weir_pool_explain(w->pool, &key, w->now_ns, &first, 1);
     const weir_status status = weir_pool_request(w->pool, &key, &c->ticket, w->now_ns);
-    const bool foretold = first.reason == WEIR_REASON_REUSED || first.reason == WEIR_REASON_DIALED;
-    MODEL_ASSERT(foretold == (status == WEIR_OK));
+    const bool foretold =
+        first.reason == WEIR_REASON_REUSED || first.reason == WEIR_REASON_DIALED;
+    MODEL_ASSERT((foretold && !c->was_paused) == (status == WEIR_OK));
+    MODEL_ASSERT(!c->was_paused || status != WEIR_AGAIN || c->ticket.pause.entered);
+    w->result->paused += c->was_paused && status == WEIR_AGAIN;
     if (status == WEIR_OK) {
         MODEL_ASSERT(first.conn == weir_slot_id(c->ticket.slot));
         note_grant(w, c, true);
@@ -241,6 +273,11 @@ static void step_release(world *w)
         return;
     }
     model_link *place = link_of(w, c->ticket.slot);
+    c->ticket.answered = chance(w, 80);
+    if (place) {
+        place->served++;
+        place->rests_since_ns = model_users_of(w, place->slot) == 1 ? w->now_ns : 0;
+    }
     if (place && place->state == LINK_OPEN && chance(w, 70)) {
         place->facts = draw_facts(w, place->origin);
         place->is_refusing = false;
@@ -366,6 +403,7 @@ static void step_drain(world *w)
     for (size_t i = 0; i < LINKS; i++) {
         if (w->links[i].state == LINK_OPEN && (all || w->links[i].origin == origin)) {
             w->links[i].is_drained = true;
+            w->links[i].is_counted = true;
         }
     }
     const weir_drain drain = {.origin = all ? NULL : &key};
@@ -385,9 +423,65 @@ static void step_retire(world *w)
     }
 }
 
+/* A 421 on a connection: all that its origin has are the wrong ones, and its dials are not. */
+static void step_misdirected(world *w)
+{
+    caller *c = pick_caller(w, WEIR_TICKET_LEASED);
+    if (!c || !link_of(w, c->ticket.slot)) {
+        return;
+    }
+    weir_pool_misdirected(w->pool, &c->ticket, w->now_ns);
+    for (size_t i = 0; i < LINKS; i++) {
+        if (w->links[i].state == LINK_OPEN && w->links[i].origin == c->origin) {
+            w->links[i].is_drained = true;
+        }
+    }
+    w->result->misdirected++;
+}
+
+/* The server closes an idle connection, which is told before it is gone. */
+static void step_idle_end(world *w)
+{
+    model_link *at = NULL;
+    for (size_t i = 0; i < LINKS; i++) {
+        model_link *one = &w->links[i];
+        if (one->state == LINK_OPEN && one->served > 0 && model_users_of(w, one->slot) == 0) {
+            at = one;
+        }
+    }
+    if (!at) {
+        return;
+    }
+    w->now_ns += (choose(w, 30) + 1) * 20 * WEIR_NS_PER_MS;
+    at->facts = (weir_facts){
+        .version = ++w->versions,
+        .protocol = w->speaks[at->origin],
+        .unfit = WEIR_UNFIT_ENDED,
+    };
+    weir_pool_facts(w->pool, at->slot, &at->facts, w->now_ns);
+    w->result->horizons += weir_horizon_span(&at->slot->origin->horizon, w->now_ns) != WEIR_NEVER;
+}
+
+static void step_warm(world *w)
+{
+    weir_warmth *wish = &w->wishes[choose(w, WISHES)];
+    const weir_origin_key key = key_of((size_t)choose(w, ORIGINS));
+    if (wish->state != WEIR_WARMTH_IDLE) {
+        weir_pool_cool(w->pool, wish, w->now_ns);
+        MODEL_ASSERT(wish->state == WEIR_WARMTH_IDLE);
+        return;
+    }
+    const weir_status status = weir_pool_warm(w->pool, &key, (uint32_t)choose(w, 5) + 1, wish, w->now_ns);
+    MODEL_ASSERT((status == WEIR_AGAIN) == (wish->state == WEIR_WARMTH_WAITING));
+    MODEL_ASSERT(status == WEIR_OK || status == WEIR_AGAIN || status == WEIR_E_QUEUE_FULL || status == WEIR_E_NOMEM);
+    if (wish->state == WEIR_WARMTH_ENDED) {
+        weir_pool_cool(w->pool, wish, w->now_ns);
+    }
+}
+
 static void one_step(world *w)
 {
-    switch (choose(w, 32)) {
+    switch (choose(w, 37)) {
     case 0:
     case 1:
     case 2:
@@ -436,6 +530,19 @@ static void one_step(world *w)
         }
         break;
     }
+    case 32:
+        step_warm(w);
+        break;
+    case 33:
+    case 35:
+    case 36:
+        step_idle_end(w);
+        break;
+    case 34:
+        if (chance(w, 20)) {
+            step_misdirected(w);
+        }
+        break;
     case 28:
         if (chance(w, 10)) {
             step_drain(w);
@@ -482,16 +589,20 @@ static void pull(world *w, bool in_order)
             MODEL_ASSERT(action.ticket->state == WEIR_TICKET_IDLE);
             break;
         case WEIR_ACTION_WARMED:
-            MODEL_ASSERT(action.kind !=
-                         WEIR_ACTION_WARMED); /* nobody wished for warm connections */
+            MODEL_ASSERT(action.wish->state == WEIR_WARMTH_ENDED);
+            MODEL_ASSERT(action.wish->failure.status == WEIR_OK || action.wish->reason != WEIR_REASON_NONE);
+            weir_pool_cool(w->pool, action.wish, w->now_ns);
+            w->result->warmed++;
             break;
         case WEIR_ACTION_TELL:
             MODEL_ASSERT(action.ticket->state == WEIR_TICKET_WAITING);
             MODEL_ASSERT(action.reason == weir_pool_waits_for(action.ticket));
             break;
         case WEIR_ACTION_DIAL:
-            MODEL_ASSERT(action.ticket->state == WEIR_TICKET_WAITING);
-            MODEL_ASSERT(action.ticket->dial == action.slot);
+            MODEL_ASSERT((action.ticket != NULL) != (action.wish != NULL));
+            MODEL_ASSERT(!action.ticket || action.ticket->state == WEIR_TICKET_WAITING);
+            MODEL_ASSERT(!action.ticket || action.ticket->dial == action.slot);
+            MODEL_ASSERT(!action.wish || action.wish->state == WEIR_WARMTH_WAITING);
             new_link(w, action.slot);
             break;
         case WEIR_ACTION_CLOSE: {
@@ -513,6 +624,11 @@ static void pull(world *w, bool in_order)
 
 static bool is_done(const world *w)
 {
+    for (size_t i = 0; i < WISHES; i++) {
+        if (w->wishes[i].state == WEIR_WARMTH_WAITING) {
+            return false;
+        }
+    }
     const weir_pool_counts counts = weir_pool_count(w->pool);
     return counts.tickets_waiting == 0 && counts.leases == 0;
 }

@@ -25,6 +25,10 @@ typedef struct model_result {
     unsigned long evictions;
     unsigned long back_offs; /* steps at which somebody waited for the end of a pause */
     unsigned long hungry;    /* ... for a place in the whole pool */
+    unsigned long paused;    /* requests that were given a pause, because the peer had refused them */
+    unsigned long misdirected;
+    unsigned long horizons; /* closes after which the origin's horizon was known */
+    unsigned long warmed;
 } model_result;
 
 /* Draws limits and faults, does so many steps, then ends all faults and sees to it that everybody

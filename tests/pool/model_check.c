@@ -16,6 +16,7 @@
 
 static void check_limits(const world *w);
 static void check_links(const world *w);
+static void check_left(const world *w);
 static void check_counts(const world *w);
 static void check_nobody_sleeps(world *w);
 
@@ -24,6 +25,7 @@ void model_check(world *w)
     weir_pool_check(w->pool);
     check_limits(w);
     check_links(w);
+    check_left(w);
     check_counts(w);
     check_nobody_sleeps(w);
 }
@@ -69,14 +71,28 @@ static void check_limits(const world *w)
         for (size_t i = 0; i < TICKETS; i++) {
             const weir_ticket *ticket = &w->callers[i].ticket;
             const bool counts = ticket->state == WEIR_TICKET_WAITING && w->callers[i].origin == o;
-            here += counts && ticket->bounces == 0;
-            bounced += counts && ticket->bounces > 0;
+            const bool let_in = ticket->bounces > 0 || w->callers[i].was_paused; /* before */
+            here += counts && !let_in;
+            bounced += counts && let_in;
         }
         MODEL_ASSERT(here <= w->options.tickets_per_origin);
         waiting += here;
     }
     MODEL_ASSERT(waiting <= w->options.tickets);
     MODEL_ASSERT(waiting + bounced == weir_pool_count(w->pool).tickets_waiting);
+}
+
+/* What a drain was told of is counted until it is gone, and nothing is that is gone. */
+static void check_left(const world *w)
+{
+    const weir_drain all = {0};
+    size_t told = 0;
+    for (size_t i = 0; i < LINKS; i++) {
+        told += w->links[i].state != LINK_NONE && w->links[i].is_counted;
+    }
+    const uint64_t left = weir_pool_left(w->pool, &all);
+    MODEL_ASSERT(left >= told);
+    MODEL_ASSERT(left <= all_links(w));
 }
 
 /* Both sides know the same connections. */
@@ -120,7 +136,7 @@ static void check_nobody_sleeps(world *w)
 {
     for (size_t i = 0; i < TICKETS; i++) {
         const caller *c = &w->callers[i];
-        if (c->ticket.state != WEIR_TICKET_WAITING) {
+        if (c->ticket.state != WEIR_TICKET_WAITING || c->ticket.pause.entered) {
             continue;
         }
         for (size_t k = 0; k < LINKS; k++) {

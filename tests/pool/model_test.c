@@ -18,7 +18,7 @@ static void run_seed(uint64_t seed, model_result *result)
     /* An assertion aborts the program: what was printed last is the seed. */
     print_message("seed %llu\n", (unsigned long long)seed);
     fflush(NULL);
-    model_run((model_choices){.seed = seed}, 250, result);
+    model_run((model_choices){.seed = seed}, 300, result);
 }
 
 static void model__finds_nothing_wrong_in_any_world(void **state)
@@ -33,9 +33,10 @@ static void model__finds_nothing_wrong_in_any_world(void **state)
         run_seed(seed, &result);
     }
     print_message("steps %lu, grants %lu, refusals %lu, bounces %lu, evictions %lu, pauses %lu, "
-                  "waits for a place %lu\n",
+                  "waits for a place %lu, given a pause %lu, misdirected %lu, horizons %lu, warmed %lu\n",
                   result.steps, result.grants, result.refusals, result.bounces, result.evictions,
-                  result.back_offs, result.hungry);
+                  result.back_offs, result.hungry, result.paused, result.misdirected, result.horizons,
+                  result.warmed);
     /* The worlds are worth something only if everything happens in them. */
     if (many >= 400) {
         assert_true(result.steps >= 100000);
@@ -45,6 +46,10 @@ static void model__finds_nothing_wrong_in_any_world(void **state)
         assert_true(result.evictions > 1000);
         assert_true(result.back_offs > 1000);
         assert_true(result.hungry > 1000);
+        assert_true(result.paused > 100);
+        assert_true(result.misdirected > 100);
+        assert_true(result.horizons > 50);
+        assert_true(result.warmed > 100);
     }
 }
 

@@ -10,7 +10,7 @@
 #include "pool/record.h"
 #include "support/failalloc.h"
 
-enum { TICKETS = 20, ORIGINS = 6, LINKS = 64 };
+enum { TICKETS = 20, ORIGINS = 6, LINKS = 64, WISHES = 3 };
 
 /* An assertion of the world itself: works under cmocka and under a fuzzer. */
 #define MODEL_ASSERT(fact) WEIR_ASSERT(fact)
@@ -26,11 +26,14 @@ typedef enum link_state {
 typedef struct model_link {
     link_state state;
     bool was_open; /* CLOSING: it had been open */
-    bool is_drained;
+    bool is_drained; /* takes no more: a drain, or a 421 */
+    bool is_counted; /* a drain was told of it */
     bool is_refusing;
     size_t origin;
     weir_slot *slot;
     weir_facts facts; /* as told last */
+    uint32_t served;  /* exchanges that ended on it */
+    weir_time rests_since_ns; /* the last of them ended, and no other was there; 0: none did */
 } model_link;
 
 typedef struct caller {
@@ -38,6 +41,7 @@ typedef struct caller {
     size_t origin;
     uint64_t asked; /* order of its request */
     bool is_pulled; /* its grant was pulled, or came with the request */
+    bool was_paused; /* it was refused twice: it asked outside the queue */
 } caller;
 
 typedef struct world {
@@ -53,6 +57,7 @@ typedef struct world {
     weir_protocol speaks[ORIGINS];
     caller callers[TICKETS];
     model_link links[LINKS];
+    weir_warmth wishes[WISHES];
     weir_pool_counts counts; /* those that grow, as the world counts them */
     model_result *result;
 } world;
