@@ -210,6 +210,9 @@ static void request_ended(weir_exchange *ex, weir_time now_ns)
 static void queued(weir_exchange *ex, weir_status status, weir_time now_ns)
 {
     if (status == WEIR_AGAIN) {
+        if (!ex->write_blocked && ex->stream->owner.queued_octets == 0) {
+            ex->sent_ns = now_ns; /* there was no octet to take until now, however long ago the last was */
+        }
         ex->write_blocked = true;
     } else if (status == WEIR_ANSWERED) {
         ex->sending = WEIR_SENDING_STOPPED;

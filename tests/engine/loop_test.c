@@ -179,61 +179,6 @@ static void loop__reads_on_after_a_spent_budget(void **state)
     weir_peer_stop(peer);
 }
 
-/* The clock of this program: the machine's, and what the test lets pass. */
-weir_time __wrap_weir_now(void);
-weir_time __real_weir_now(void);
-
-static weir_time passed_ns;
-
-weir_time __wrap_weir_now(void)
-{
-    return __real_weir_now() + passed_ns;
-}
-
-static weir_status write_ten(weir_loop *loop, weir_exchange *exchange)
-{
-    weir_loop_event events[8];
-    size_t taken = 0;
-    weir_status status = weir_write(exchange, WEIR_SPAN("0123456789"), &taken);
-
-    while (status == WEIR_AGAIN) {
-        weir_loop_wait(loop, WEIR_NEVER);
-        for (size_t i = weir_loop_turn(loop, events, 8); i > 0; i--) {
-            assert_int_not_equal(events[i - 1].told, WEIR_TOLD_DONE);
-        }
-        status = weir_write(exchange, WEIR_SPAN("0123456789"), &taken);
-    }
-    assert_int_equal(weir_loop_turn(loop, events, 8), 0);
-    return status;
-}
-
-/* The limit of writing begins when the caller writes, however long ago the last turn was. */
-static void loop__lets_a_caller_pause_between_writes(void **state)
-{
-    static const weir_peer_turn turns[] = {{NULL, WEIR_PEER_HOLD, 0}};
-    static const weir_peer_turn *const scripts[] = {turns};
-    weir_peer *peer = weir_peer_start(scripts, 1);
-    weir_request request = WEIR_REQUEST_INIT;
-    weir_exchange *exchange = NULL;
-    weir_loop *loop = weir_loop_new(NULL, NULL);
-    char url[64];
-
-    (void)state;
-    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/", (unsigned)weir_peer_port(peer));
-    request.url = weir_span_of(url);
-    request.method = WEIR_SPAN("POST");
-    request.body = (weir_body){.kind = WEIR_BODY_STREAM, .length_octets = 1000};
-    assert_int_equal(weir_loop_submit(loop, &request, NULL, NULL, &exchange), WEIR_OK);
-    for (int i = 0; i < 3; i++) {
-        assert_int_equal(write_ten(loop, exchange), WEIR_OK);
-        passed_ns += 3600 * WEIR_NS_PER_SECOND;
-    }
-    weir_exchange_free(exchange);
-    weir_loop_free(loop);
-    passed_ns = 0;
-    weir_peer_stop(peer);
-}
-
 static void ask_nobody(weir_lookup *lookup, weir_span host, void *user)
 {
     (void)lookup;
@@ -345,7 +290,6 @@ int main(void)
         cmocka_unit_test(loop__without_work_has_no_deadline),
         cmocka_unit_test(loop__fills_no_more_of_a_record_than_there_is),
         cmocka_unit_test(loop__reads_on_after_a_spent_budget),
-        cmocka_unit_test(loop__lets_a_caller_pause_between_writes),
         cmocka_unit_test(loop__keeps_the_limits_of_who_goes_on_with_a_dial),
         cmocka_unit_test(client__tells_the_last_of_a_response_that_the_close_ends),
     };

@@ -297,6 +297,50 @@ static void stalls__an_upload_that_was_answered_is_not_held_up(void **state)
     expect(f, (weir_stalls){.stream_window_ns = 40, .caller_supplying_ns = 10});
 }
 
+/* The limit of writing begins when there is something to write, and not with what was sent before a pause of the caller's. */
+static void stalls__the_limit_of_writing_does_not_run_while_the_caller_pauses(void **state)
+{
+    fixture *f = *state;
+    const weir_time hour_ns = 3600 * WEIR_NS_PER_SECOND;
+    const weir_time limit_ns = 60 * WEIR_NS_PER_SECOND;
+    weir_why why = WEIR_WHY_NONE;
+    begin(f, WEIR_H2, WEIR_BODY_STREAM, 100);
+    kernel_takes(f, SIZE_MAX, 100);
+    says(f, 100, "hello", "INITIAL_WINDOW_SIZE=1000");
+    assert_int_equal(writes(f, 1000, 100), WEIR_OK);
+    kernel_takes(f, SIZE_MAX, 100);
+    assert_true(weir_exchange_deadline(f->ex, &why) == WEIR_NEVER);
+    assert_int_equal(writes(f, 10, hour_ns), WEIR_AGAIN);
+    assert_true(weir_exchange_deadline(f->ex, &why) == hour_ns + limit_ns);
+    assert_int_equal(why, WEIR_WHY_WRITE);
+    /* To try again takes nothing back. */
+    assert_int_equal(writes(f, 10, hour_ns + 1000), WEIR_AGAIN);
+    assert_true(weir_exchange_deadline(f->ex, &why) == hour_ns + limit_ns);
+}
+
+/* The same for a source that had nothing for an hour. */
+static void stalls__the_limit_of_writing_does_not_run_while_a_source_has_nothing(void **state)
+{
+    fixture *f = *state;
+    const weir_time hour_ns = 3600 * WEIR_NS_PER_SECOND;
+    weir_why why = WEIR_WHY_NONE;
+    f->source_octets = 0;
+    f->source_length = UINT64_MAX;
+    f->source_says = WEIR_AGAIN;
+    begin(f, WEIR_H2, WEIR_BODY_SOURCE, 100);
+    kernel_takes(f, SIZE_MAX, 100);
+    says(f, 100, "hello", "INITIAL_WINDOW_SIZE=0");
+    kernel_takes(f, SIZE_MAX, 100);
+    assert_false(weir_exchange_fill(f->ex));
+    f->source_octets = 10;
+    f->source_says = WEIR_OK;
+    f->ex->source_blocked = false;
+    assert_true(weir_exchange_fill(f->ex));
+    weir_exchange_push(f->ex, hour_ns);
+    assert_true(weir_exchange_deadline(f->ex, &why) == hour_ns + 60 * WEIR_NS_PER_SECOND);
+    assert_int_equal(why, WEIR_WHY_WRITE);
+}
+
 /* The socket is not blamed for what a window keeps back. */
 static void stalls__a_window_comes_before_the_socket(void **state)
 {
@@ -396,6 +440,8 @@ int main(void)
         TEST(stalls__a_caller_who_writes_nothing_counts_over_http2),
         TEST(stalls__a_source_without_octets_counts_until_it_has_some),
         TEST(stalls__each_window_has_its_own_time),
+        TEST(stalls__the_limit_of_writing_does_not_run_while_the_caller_pauses),
+        TEST(stalls__the_limit_of_writing_does_not_run_while_a_source_has_nothing),
         TEST(stalls__an_upload_that_was_answered_is_not_held_up),
         TEST(stalls__a_window_comes_before_the_socket),
         TEST(stalls__an_unread_response_counts_over_http1),
