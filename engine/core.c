@@ -12,7 +12,8 @@
 #include "engine/tls_config.h"
 
 static bool fill_pool_options(weir_core *core, weir_pool_options *to, const weir_pool_limits *given);
-static weir_status renew_tls(weir_core *core, weir_exchange *ex);
+static void use_tls(weir_core *core, uint64_t number, weir_time now_ns);
+static weir_status renew_tls(weir_core *core, weir_exchange *ex, weir_time now_ns);
 static void warm(weir_core *core, weir_exchange *ex, const weir_origin_key *key, weir_time now_ns);
 static void warmed(weir_exchange *ex);
 static void refused(weir_exchange *ex, const weir_failure *failure);
@@ -65,12 +66,7 @@ void weir_core_clear(weir_core *core)
 
 void weir_core_catch_up(weir_core *core, weir_time now_ns)
 {
-    const uint64_t number = weir_shared_tls_number(core->shared);
-
-    if (number != core->tls_number) {
-        weir_pool_tls_replaced(core->pool, core->tls_number, number, now_ns);
-        core->tls_number = number;
-    }
+    use_tls(core, weir_shared_tls_number(core->shared), now_ns);
 }
 
 void weir_core_network_changed(weir_core *core, weir_time now_ns)
@@ -92,7 +88,7 @@ void weir_core_place(weir_core *core, weir_exchange *ex, weir_time now_ns)
 {
     weir_core_catch_up(core, now_ns);
     weir_core_started(core, ex);
-    weir_status status = renew_tls(core, ex);
+    weir_status status = renew_tls(core, ex, now_ns);
     const weir_origin_key key = weir_exchange_key(ex);
 
     /* A request that nobody waits for any more is not sent, though a connection be there at once. */
@@ -351,8 +347,19 @@ static bool fill_pool_options(weir_core *core, weir_pool_options *to, const weir
     return true;
 }
 
-/* A call that brought no TLS settings uses the default ones, which may have been replaced since it began or since its last attempt. */
-static weir_status renew_tls(weir_core *core, weir_exchange *ex)
+static void use_tls(weir_core *core, uint64_t number, weir_time now_ns)
+{
+    if (number != core->tls_number) {
+        weir_pool_tls_replaced(core->pool, core->tls_number, number, now_ns);
+        core->tls_number = number;
+    }
+}
+
+/*
+ * A call that brought no TLS settings uses the default ones, which may have been replaced since it began or since its last attempt; or
+ * since the core caught up: it goes on with the same, or what is made with these would not drain when they are replaced in turn.
+ */
+static weir_status renew_tls(weir_core *core, weir_exchange *ex, weir_time now_ns)
 {
     weir_status status = WEIR_OK;
 
@@ -363,6 +370,7 @@ static weir_status renew_tls(weir_core *core, weir_exchange *ex)
     if (tls != NULL) {
         weir_tls_config_release(ex->tls);
         ex->tls = tls;
+        use_tls(core, weir_tls_config_number(tls), now_ns);
     }
     return status;
 }

@@ -85,8 +85,10 @@ WEIR_API weir_time weir_client_maintain(weir_client *client);
  * first and shows what is needed. Of `request` only the URL or its parts matter, of `call` what shapes the connection (tls, pin,
  * connect_to), its limits for each dial (dns_ns, connect_ns, tls_ns) and for the whole (queue_ns, deadline_ns), token and observer.
  *
- * Waits until they are there; this thread dials them one after the other. Nothing is closed for them, no limit is exceeded: where one
- * is in the way it is content with what there is (weir_client_counts()). What nobody uses is closed as any idle connection.
+ * Waits until they are there. This thread dials them one after the other, so that n connections take n times as long as one, with
+ * all round trips of their handshakes; a loop dials them all at once (weir_loop_preconnect()). Nothing is closed for them, no limit is
+ * exceeded: where one is in the way it is content with what there is (weir_client_counts()). What nobody uses is closed as any idle
+ * connection.
  * WEIR_OK; WEIR_E_INVALID: exchanges is 0; WEIR_E_CLOSED_EARLY: what was made did not stay; or why a dial, or the waiting, failed:
  * any status of a call that sent nothing. Any thread.
  */
@@ -101,7 +103,8 @@ WEIR_API weir_status weir_client_preconnect(weir_client *client, const weir_requ
  * flight is no connection yet, and stays if somebody waits for it. An exchange that is not read to its end or freed holds its
  * connection for ever: a thread that has one itself must not wait with WEIR_NEVER.
  *
- * WEIR_OK: none is left. WEIR_E_DEADLINE_TOTAL: *left are, and go on draining. WEIR_E_NOMEM, WEIR_E_URL_*: nothing was done.
+ * WEIR_OK: none is left. WEIR_E_DEADLINE_TOTAL: *left are, and go on draining. WEIR_E_NOMEM, WEIR_E_URL_*: nothing was done, and
+ * *left is 0.
  * Any thread; with wait hooks it parks.
  */
 WEIR_API weir_status weir_client_drain(weir_client *client, weir_span url, weir_time deadline_ns, uint64_t *left);
@@ -109,7 +112,8 @@ WEIR_API weir_status weir_client_drain(weir_client *client, weir_span url, weir_
 /*
  * The network is another: DNS answers and learned idle times (the weir_shared's too) and pauses after failed dials are forgotten, idle
  * connections are closed now, and busy ones, which may still work, take no further exchange. What is under way goes on
- * under its own deadlines. Any thread; does not wait.
+ * under its own deadlines. Each other client and loop of the weir_shared is told by a call of its own: until then it keeps its
+ * connections and pauses. Any thread; does not wait.
  */
 WEIR_API void weir_client_network_changed(weir_client *client);
 
