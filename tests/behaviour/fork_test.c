@@ -297,6 +297,7 @@ static void the_origin_hears_only_the_parent(weir_world *world)
     weir_status status = WEIR_OK;
     pid_t child = 0;
 
+    weir_origin_log_forget(origin_log);
     world->options.observer = &observer;
     weir_user *user = weir_world_user(world);
     get(world);
@@ -365,6 +366,7 @@ static void memory_fails_in_the_child(weir_world *world)
     int status = 0;
     size_t fail_at = 0;
 
+    weir_origin_log_forget(origin_log);
     world->options.observer = &observer;
     weir_user *user = weir_world_user(world);
     get(world);
@@ -392,6 +394,7 @@ static void no_memory_to_free_with(weir_world *world)
     const weir_observer observer = {sizeof(observer), &all, note_closing};
     pid_t child = 0;
 
+    weir_origin_log_forget(origin_log);
     world->options.observer = &observer;
     weir_user *user = weir_world_user(world);
     get(world);
@@ -433,6 +436,7 @@ static void sessions_stay_the_parents(weir_world *world)
     weir_origin_line lines[4] = {{0}};
     pid_t child = 0;
 
+    weir_origin_log_forget(origin_log);
     world->options.observer = &observer;
     weir_user *user = weir_world_user(world);
     get(world);

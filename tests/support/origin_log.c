@@ -24,7 +24,7 @@ struct weir_origin_log {
     size_t count;
 };
 
-static bool read_more(weir_origin_log *log);
+static bool read_more(weir_origin_log *log, int patience_ms);
 static void take(weir_origin_log *log, const char *text);
 
 weir_origin_log *weir_origin_log_open(void)
@@ -54,6 +54,13 @@ const char *weir_origin_log_path(const weir_origin_log *log)
     return log->path;
 }
 
+void weir_origin_log_forget(weir_origin_log *log)
+{
+    while (read_more(log, 0)) {
+    }
+    log->count = 0;
+}
+
 bool weir_origin_log_of_port(weir_origin_log *log, unsigned peer_port, weir_origin_line *line)
 {
     size_t looked = 0;
@@ -66,7 +73,7 @@ bool weir_origin_log_of_port(weir_origin_log *log, unsigned peer_port, weir_orig
                 found = true;
             }
         }
-    } while (!found && read_more(log));
+    } while (!found && read_more(log, PATIENCE_MS));
     return found;
 }
 
@@ -81,7 +88,7 @@ bool weir_origin_log_of_order(weir_origin_log *log, uint64_t order, weir_origin_
                 return true;
             }
         }
-    } while (read_more(log));
+    } while (read_more(log, PATIENCE_MS));
     return false;
 }
 
@@ -94,11 +101,11 @@ void weir_origin_log_close(weir_origin_log *log)
 }
 
 /* Waits for more of it; false: there was none. */
-static bool read_more(weir_origin_log *log)
+static bool read_more(weir_origin_log *log, int patience_ms)
 {
     struct pollfd fd = {.fd = log->fd, .events = POLLIN};
 
-    if (poll(&fd, 1, PATIENCE_MS) != 1) {
+    if (poll(&fd, 1, patience_ms) != 1) {
         return false;
     }
     const ssize_t got = read(log->fd, log->text + log->text_octets, sizeof(log->text) - 1 - log->text_octets);
