@@ -23,7 +23,6 @@ static void fail_with(weir_dialing *dialing, weir_status status, weir_time now_n
 static void tell(weir_dialing *dialing, weir_event *event, weir_time now_ns);
 static bool is_done_with_addresses(const weir_dialing *dialing);
 static void note_attempts(const weir_dialing *dialing, weir_time now_ns);
-static void write_address(const weir_address *address, char *to, size_t room);
 static weir_time limit_of(const weir_dialing *dialing);
 static void take_limits(weir_dialing *dialing, const weir_exchange *exchange);
 static void give_answer(weir_dialing *dialing, uint8_t family, weir_status status,
@@ -89,6 +88,16 @@ const weir_address *weir_dialing_address(const weir_dialing *dialing)
 {
     WEIR_ASSERT(dialing->dial.state == WEIR_DIAL_CONNECTED);
     return &dialing->dial.addresses[dialing->dial.winner].address;
+}
+
+void weir_dialing_tie(const weir_dialing *dialing, weir_names *names, weir_time now_ns)
+{
+    if (dialing->by_name) {
+        weir_names_join(names, dialing->link, weir_dialing_host(dialing),
+                        weir_dialing_address(dialing), now_ns);
+    } else if (!dialing->numeric) {
+        weir_names_note(names, dialing->link, weir_dialing_address(dialing));
+    }
 }
 
 void weir_dialing_orphan(weir_dialing *dialing, weir_time now_ns)
@@ -452,22 +461,9 @@ static void note_attempts(const weir_dialing *dialing, weir_time now_ns)
             .began_ns = of->begun_ns,
         };
         attempt.took_ns = weir_time_since(attempt.unfinished ? now_ns : of->ended_ns, of->begun_ns);
-        write_address(&of->address, attempt.address, sizeof(attempt.address));
+        weir_text text = weir_text_begin(attempt.address, sizeof(attempt.address));
+        weir_text_add_address(&text, &of->address);
         weir_exchange_note_connect(dialing->exchange, &attempt);
-    }
-}
-
-/* With its zone as a number: the interface may have no name any more when it is read. */
-static void write_address(const weir_address *address, char *to, size_t room)
-{
-    char octets[WEIR_ADDRESS_TEXT_OCTETS];
-    weir_text text = weir_text_begin(to, room);
-
-    weir_os_address_text(address, octets, sizeof(octets));
-    weir_text_add(&text, octets);
-    if (address->scope != 0) {
-        weir_text_add(&text, "%");
-        weir_text_add_number(&text, address->scope);
     }
 }
 

@@ -52,6 +52,9 @@ bool weir_dialing_needs_lookup(const weir_dialing *dialing);
 weir_span weir_dialing_host(const weir_dialing *dialing);
 /* The address that won; once connected. */
 const weir_address *weir_dialing_address(const weir_dialing *dialing);
+/* The link is READY in the pool: ties it to the answer that it came from, or else keeps to which
+ * address it went, unless its origin says so. */
+void weir_dialing_tie(const weir_dialing *dialing, weir_names *names, weir_time now_ns);
 /* The call that caused it goes away; the dial may go on for others, until then with the default
  * limits. */
 void weir_dialing_orphan(weir_dialing *dialing, weir_time now_ns);

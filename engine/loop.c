@@ -253,6 +253,9 @@ weir_snapshot *weir_loop_snapshot(weir_loop *loop, weir_status *status)
 
     for (size_t i = 0; snapshot != NULL && i < snapshot->line_count; i++) {
         const weir_port *port = weir_slot_user(snapshot->lines[i].slot);
+        if (port != NULL) {
+            weir_core_snapshot_link(&loop->turn.core, &snapshot->lines[i], port->link, now_ns);
+        }
         if (port != NULL && port->link->last_received_ns != 0) {
             snapshot->lines[i].connection.last_read_ns = weir_time_since(now_ns, port->link->last_received_ns);
         }

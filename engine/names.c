@@ -69,6 +69,7 @@ void weir_names_join(weir_names *names, weir_link *link, weir_span host,
 {
     WEIR_ASSERT(link->tie == NULL);
     if (names->leave_ns == WEIR_NEVER) {
+        weir_names_note(names, link, address);
         return;
     }
     weir_tie *tie = weir_alloc_zeroed(names->allocator, sizeof(*tie));
@@ -92,6 +93,28 @@ void weir_names_join(weir_names *names, weir_link *link, weir_span host,
     }
 }
 
+void weir_names_note(weir_names *names, weir_link *link, const weir_address *address)
+{
+    WEIR_ASSERT(link->tie == NULL);
+    link->tie = weir_alloc_zeroed(names->allocator, sizeof(*link->tie));
+    if (link->tie != NULL) {
+        weir_list_init(&link->tie->place);
+        link->tie->link = link;
+        link->tie->address = *address;
+    }
+}
+
+weir_time weir_names_answer_left(const weir_names *names, const weir_link *link, weir_time now_ns)
+{
+    const weir_tie *tie = link->tie;
+
+    if (tie == NULL || tie->name == NULL) {
+        return WEIR_NEVER;
+    }
+    return weir_time_since(weir_shared_until(names->shared, tie->name->answers, tie->address.family),
+                           now_ns);
+}
+
 void weir_names_leave(weir_names *names, weir_link *link)
 {
     weir_tie *tie = link->tie;
@@ -102,16 +125,18 @@ void weir_names_leave(weir_names *names, weir_link *link)
     weir_name *name = tie->name;
     weir_list_remove(&tie->place);
     link->tie = NULL;
-    if (!tie->left) {
+    if (name != NULL && !tie->left) {
         name->in_family[index_of(tie->address.family)]--;
     }
     weir_release(names->allocator, tie);
-    settle(names, name);
+    if (name != NULL) {
+        settle(names, name);
+    }
 }
 
 bool weir_names_are_behind(const weir_link *link)
 {
-    return link->tie != NULL &&
+    return link->tie != NULL && link->tie->name != NULL &&
            weir_answers_version(link->tie->name->answers) != link->tie->name->version;
 }
 

@@ -12,8 +12,8 @@
  * A look-up that fails retires nothing and is tried again after a pause. The driver does the
  * look-ups: weir_names_next() says for which name, weir_names_answer() takes what came.
  *
- * Not here are connections of numeric hosts, of localhost and of `connect_to`: they came from no
- * answer.
+ * Not tied are connections of numeric hosts, of localhost and of `connect_to`: they came from no
+ * answer. Of the latter two the address is kept all the same, by a tie without a name.
  *
  * Ownership: names and ties belong to this; a link points to its tie from join to leave. Thread rule: the
  * core's lock. The version of an answer is compared without any (weir_names_are_behind).
@@ -46,7 +46,7 @@ typedef struct weir_name {
 /* What ties a connection to its name: a record of its own, since many have none. */
 typedef struct weir_tie {
     weir_list place; /* in name->ties */
-    weir_name *name;
+    weir_name *name; /* NULL: none, it only says to which address it is connected */
     weir_link *link;
     weir_address address; /* that it is connected to */
     bool left;            /* the name has it no longer */
@@ -73,6 +73,11 @@ void weir_names_forget(weir_names *names);
  * for it the connection stays as long as others would. */
 void weir_names_join(weir_names *names, weir_link *link, weir_span host,
                      const weir_address *address, weir_time now_ns);
+/* READY, and came from no answer that would be asked for again. Without memory the address is not
+ * known. */
+void weir_names_note(weir_names *names, weir_link *link, const weir_address *address);
+/* For how long the answer that the link came from counts; 0: it has run out, WEIR_NEVER: from none. */
+weir_time weir_names_answer_left(const weir_names *names, const weir_link *link, weir_time now_ns);
 /* The connection is closed. One that did not join may leave. */
 void weir_names_leave(weir_names *names, weir_link *link);
 

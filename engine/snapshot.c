@@ -2,7 +2,9 @@
 /* What a user reads of a snapshot, record by record; the text is snapshot_text.c's. */
 #include "engine/snapshot.h"
 
+#include "engine/os.h"
 #include "engine/record.h"
+#include "engine/text.h"
 
 static const char *const state_names[] = {
     [WEIR_CONNECTION_DIALING] = "dialing",   [WEIR_CONNECTION_IDLE] = "idle",
@@ -24,6 +26,26 @@ weir_snapshot *weir_core_snapshot(const weir_core *core, weir_time now_ns)
             WEIR_CONST_CONTAINER_OF(snapshot->seats[i].ticket, weir_exchange, ticket)->id;
     }
     return snapshot;
+}
+
+void weir_core_snapshot_link(const weir_core *core, weir_snapshot_line *line, const weir_link *link, weir_time now_ns)
+{
+    weir_snapshot_connection *c = &line->connection;
+    weir_text text = weir_text_begin(c->address, sizeof(c->address));
+    const weir_origin_key *key = weir_slot_key(line->slot);
+    const weir_span host = key->address.length > 0 ? key->address : key->host;
+    weir_address address;
+
+    c->answer_ns = weir_names_answer_left(&core->names, link, now_ns);
+    if (link->tie != NULL) {
+        weir_text_add_address(&text, &link->tie->address);
+    } else if (link->opened_ns != 0 && weir_os_address_parse(host, &address)) {
+        /* A numeric host is kept nowhere else: an idle connection is to be small. */
+        if (key->address.length == 0 && key->zone.length > 0) {
+            address.scope = weir_os_zone_index(key->zone);
+        }
+        weir_text_add_address(&text, &address);
+    }
 }
 
 weir_snapshot *weir_snapshot_taken(weir_snapshot *snapshot, weir_status *status)

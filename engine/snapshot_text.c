@@ -160,6 +160,16 @@ static void say_connection(const weir_snapshot *snapshot, weir_text *text, const
         weir_text_add_number(text, c->uses);
         weir_text_add(text, c->uses == 1 ? " time" : " times");
     }
+    if (c->address[0] != '\0') {
+        weir_text_add(text, ", to ");
+        weir_text_add(text, c->address);
+    }
+    if (c->answer_ns != WEIR_NEVER) {
+        weir_text_add(text, c->answer_ns > 0 ? ", answer counts for " : ", answer has run out");
+    }
+    if (c->answer_ns != WEIR_NEVER && c->answer_ns > 0) {
+        weir_text_add_time(text, c->answer_ns);
+    }
     if (c->idle_ns > 0) {
         weir_text_add(text, ", idle for ");
         weir_text_add_time(text, c->idle_ns);

@@ -224,6 +224,9 @@ weir_snapshot *weir_client_snapshot(weir_client *client, weir_status *status)
         const weir_line *line = weir_slot_user(snapshot->lines[i].slot);
         const weir_time read_ns =
             line != NULL ? atomic_load_explicit(&line->read_ns, memory_order_relaxed) : 0;
+        if (line != NULL) {
+            weir_core_snapshot_link(&client->core, &snapshot->lines[i], line->link, now_ns);
+        }
         if (read_ns != 0) {
             snapshot->lines[i].connection.last_read_ns = weir_time_since(now_ns, read_ns);
         }

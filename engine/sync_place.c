@@ -312,10 +312,7 @@ static bool open_line(weir_client *client, weir_line *line, weir_time now_ns)
     if (open) {
         line->dial = NULL;
         weir_core_opened(&client->core, line->link, &facts, now_ns);
-        if (dial->dialing->by_name) {
-            weir_names_join(&client->core.names, line->link, weir_dialing_host(dial->dialing),
-                            weir_dialing_address(dial->dialing), now_ns);
-        }
+        weir_dialing_tie(dial->dialing, &client->core.names, now_ns);
     }
     weir_dialing_free(dial->dialing);
     dial->dialing = NULL;

@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+#include "engine/observe.h"
+#include "engine/os.h"
+
 static void add_octet(weir_text *text, char octet);
 
 weir_text weir_text_begin(char *to, size_t room)
@@ -18,6 +21,18 @@ void weir_text_add(weir_text *text, const char *words)
 {
     for (; *words != '\0'; words++) {
         add_octet(text, *words);
+    }
+}
+
+void weir_text_add_address(weir_text *text, const weir_address *address)
+{
+    char octets[WEIR_ADDRESS_TEXT_OCTETS];
+
+    weir_os_address_text(address, octets, sizeof(octets));
+    weir_text_add(text, octets);
+    if (address->scope != 0) {
+        weir_text_add(text, "%");
+        weir_text_add_number(text, address->scope);
     }
 }
 

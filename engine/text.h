@@ -4,6 +4,7 @@
 #define WEIR_ENGINE_TEXT_H
 
 #include "proto/base.h"
+#include "weir/shared.h"
 
 typedef struct weir_text {
     char *to;
@@ -17,6 +18,8 @@ void weir_text_add(weir_text *text, const char *words);
 /* Octets that are no printable ASCII become '?'. */
 void weir_text_add_span(weir_text *text, weir_span span);
 void weir_text_add_number(weir_text *text, uint64_t number);
+/* Numeric, with its zone as a number. */
+void weir_text_add_address(weir_text *text, const weir_address *address);
 /* A span of time with three decimals: "0.500 us", "12.004 ms", "3.000 s". */
 void weir_text_add_time(weir_text *text, weir_time span_ns);
 /* Spaces up to a column, counted from `from`, a length that the text had; at least one. */

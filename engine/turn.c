@@ -659,10 +659,7 @@ static void dialing_moved(weir_turn *turn, weir_port *port)
         port->state = WEIR_PORT_OPEN;
         port->facts_version = facts.version;
         weir_core_opened(&turn->core, port->link, &facts, turn->now_ns);
-        if (port->dialing->by_name) {
-            weir_names_join(&turn->core.names, port->link, weir_dialing_host(port->dialing),
-                            weir_dialing_address(port->dialing), turn->now_ns);
-        }
+        weir_dialing_tie(port->dialing, &turn->core.names, turn->now_ns);
         weir_dialing_free(port->dialing);
         port->dialing = NULL;
         back_to_queue(turn, cause);

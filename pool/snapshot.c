@@ -183,6 +183,7 @@ static void fill_line(filling *f, const weir_slot *slot, size_t origin)
                 .age_ns = weir_time_since(f->now_ns, slot->since_ns),
                 .idle_ns = slot->is_idle ? weir_time_since(f->now_ns, slot->idle_since_ns) : 0,
                 .last_read_ns = WEIR_UNKNOWN,
+                .answer_ns = WEIR_NEVER,
             },
     };
     for (const weir_list *at = slot->leased.next; at != &slot->leased; at = at->next) {

@@ -101,6 +101,8 @@ typedef struct weir_snapshot_connection {
     weir_time age_ns;      /* since it was made; of a dial: since it began */
     weir_time idle_ns;     /* without an exchange; 0: it has some */
     weir_time last_read_ns; /* since it was last read from (blocking), since octets came last (loop); WEIR_UNKNOWN: never */
+    char address[WEIR_CONNECT_ADDRESS_OCTETS]; /* that it is connected to, numeric; empty: not yet, or not known for want of memory */
+    weir_time answer_ns;   /* for so long the DNS answer with that address counts; 0: it has run out; WEIR_NEVER: it is tied to none */
 } weir_snapshot_connection;
 #define WEIR_SNAPSHOT_CONNECTION_INIT WEIR_INIT(weir_snapshot_connection)
 WEIR_API size_t weir_snapshot_connection_count(const weir_snapshot *snapshot);

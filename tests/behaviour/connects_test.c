@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -189,11 +190,84 @@ static void what_failed_lately_is_tried_last(weir_world *world)
     weir_world_close(world);
 }
 
+/* The only connection, as a snapshot has it, and its line of text. */
+static weir_snapshot_connection connection_of(weir_world *world, char *text, size_t room)
+{
+    weir_user *user = weir_world_user(world);
+    weir_snapshot_connection connection = WEIR_SNAPSHOT_CONNECTION_INIT;
+    weir_snapshot *snapshot = weir_user_loop(user) != NULL
+                                  ? weir_loop_snapshot(weir_user_loop(user), NULL)
+                                  : weir_client_snapshot(weir_user_client(user), NULL);
+
+    assert_non_null(snapshot);
+    assert_int_equal(weir_snapshot_connection_count(snapshot), 1);
+    assert_true(weir_snapshot_connection_at(snapshot, 0, &connection));
+    (void)weir_snapshot_text(snapshot, text, room);
+    weir_snapshot_free(snapshot);
+    return connection;
+}
+
+typedef struct goal {
+    const char *host;
+    const char *connect_to;
+    bool tied;
+    weir_time leave_ns;
+} goal;
+
+static void a_snapshot_says_where_it_goes(weir_world *world)
+{
+    const goal *to = world->with;
+    names known = {.v4 = {v4(127, 0, 0, 1)}, .v4_count = 1};
+    char url[64];
+    char text[4096];
+
+    begin(world, &known);
+    world->limits.address_left_ns = to->leave_ns;
+    weir_ask ask = weir_world_ask(world, "/octets/10");
+    (void)snprintf(url, sizeof(url), "http://%s:%u/octets/10", to->host, (unsigned)good_port(world));
+    ask.request.url = (weir_span){(const uint8_t *)url, strlen(url)};
+    if (to->connect_to != NULL) {
+        ask.call.connect_to = (weir_span){(const uint8_t *)to->connect_to, strlen(to->connect_to)};
+    }
+    const weir_fetched fetched = weir_world_fetch(world, &ask);
+    assert_int_equal(fetched.ended, WEIR_END);
+    const weir_snapshot_connection connection = connection_of(world, text, sizeof(text));
+    assert_string_equal(connection.address, "127.0.0.1");
+    assert_non_null(strstr(text, ", to 127.0.0.1, "));
+    if (to->tied) {
+        assert_true(connection.answer_ns > 0);
+        assert_true(connection.answer_ns <= 60 * WEIR_NS_PER_SECOND);
+        assert_non_null(strstr(text, ", answer counts for "));
+    } else {
+        assert_int_equal(connection.answer_ns, WEIR_NEVER);
+        assert_null(strstr(text, "answer"));
+    }
+    weir_world_close(world);
+}
+
+static const goal by_name = {"name.test", NULL, true, 0};
+static const goal by_name_untied = {"name.test", NULL, false, WEIR_NEVER};
+static const goal by_number = {"127.0.0.1", NULL, false, 0};
+static const goal by_localhost = {"localhost", NULL, false, 0};
+static const goal elsewhere = {"far.test", "name.test", false, 0};
+static const goal elsewhere_by_number = {"far.test", "127.0.0.1", false, 0};
+
 static const weir_behaviour behaviours[] = {
     {"those that failed and the one that won are told", those_that_failed_and_the_one_that_won, 0,
      NULL},
     {"all of a dial that failed are told", all_of_a_dial_that_failed, 0, NULL},
     {"one that was under way at the limit is told", one_that_was_under_way_at_the_limit, 0, NULL},
+    {"a snapshot says where a name goes", a_snapshot_says_where_it_goes, WEIR_ONLY_CLEAR, &by_name},
+    {"a snapshot says where a name goes that is not tied", a_snapshot_says_where_it_goes,
+     WEIR_ONLY_CLEAR, &by_name_untied},
+    {"a snapshot says where a number goes", a_snapshot_says_where_it_goes, WEIR_ONLY_CLEAR,
+     &by_number},
+    {"a snapshot says where localhost goes", a_snapshot_says_where_it_goes, WEIR_ONLY_CLEAR,
+     &by_localhost},
+    {"a snapshot says where connect_to goes", a_snapshot_says_where_it_goes, WEIR_ONLY_CLEAR,
+     &elsewhere},
+    {"a snapshot says where a numeric connect_to goes", a_snapshot_says_where_it_goes,
+     WEIR_ONLY_CLEAR, &elsewhere_by_number},
     {"what failed lately is tried last", what_failed_lately_is_tried_last, 0, NULL},
 };
 
