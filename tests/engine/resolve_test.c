@@ -239,6 +239,13 @@ static void resolve__tells_what_a_failure_was(void **state)
     assert_both_say(bench, "none.test", WEIR_E_DNS_NOT_FOUND);
     assert_both_say(bench, "broken.test", WEIR_E_DNS_FAILED);
     assert_both_say(bench, "garbage.test", WEIR_E_DNS_FAILED);
+    const size_t asked = bench->server.questions;
+    char longest[256] = ""; /* with labels of 50: 255 octets, which is one more than goes into a question */
+    for (size_t i = 0; i < sizeof(longest) - 1; i++) {
+        longest[i] = i % 51 == 50 ? '.' : 'a';
+    }
+    assert_both_say(bench, longest, WEIR_E_DNS_NOT_FOUND);
+    assert_int_equal(bench->server.questions, asked);
 }
 
 static void resolve__tells_that_a_family_has_no_address(void **state)
