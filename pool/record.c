@@ -27,6 +27,7 @@ weir_origin *weir_record_get(weir_pool *pool, const weir_origin_key *key)
     if (!origin) {
         return record_new(pool, key, hash);
     }
+    weir_slot_expect_lease(&origin->own);
     if (!weir_list_is_empty(&origin->remembered)) {
         weir_list_remove(&origin->remembered);
         pool->remembered_origins--;

@@ -7,7 +7,7 @@
  *                                          ^----- request -----/
  *
  * Ownership: the pool's, found by its key in the pool's table. The key's octets lie behind the
- * record.
+ * record, and one of its slots in it: a slot keeps its origin, so it never outlives the record.
  */
 #ifndef WEIR_POOL_RECORD_H
 #define WEIR_POOL_RECORD_H
@@ -27,8 +27,9 @@
 
 /*
  * In the order of use: with a million origins each request finds another one, and pays for every
- * cache line of it that it touches. What finding, leasing and releasing look at lies together, from
- * `retry` to the key's octets.
+ * cache line of it that it touches, and most for each that says only where the next one is. So the
+ * first of its slots lies in it, and what finding, leasing and releasing look at lies together, from
+ * the second half of `own` to the key's octets.
  */
 struct weir_origin {
     weir_list link;       /* the pool's origins */
@@ -45,15 +46,15 @@ struct weir_origin {
     uint64_t failed_order; /* of the last failure */
     weir_time failed_at_ns;
 
-    weir_agenda_entry retry;
-    weir_horizon horizon; /* how long its server lets connections be idle */
-    weir_list remembered; /* the pool's bare ones, the oldest first */
-    weir_table_entry entry;
+    weir_slot own;         /* room for one of its slots; free while its id is 0 */
     weir_list spare;       /* READY slots without leases, with room, the last used first */
     weir_list shared;      /* READY slots with leases and room, the last used first */
     weir_list waiting;     /* tickets, in the order of their first request */
     weir_list wishes;      /* for warm connections, in order */
     weir_list unsettled;   /* those whose situation another's decision has changed */
+    weir_horizon horizon;  /* how long its server lets connections be idle */
+    weir_agenda_entry retry;
+    weir_list remembered;  /* the pool's bare ones, the oldest first */
     weir_ticket *undialed; /* the first waiting ticket for which no dial was started */
     weir_time retry_at_ns; /* no dial before */
     uint32_t tickets;      /* waiting */
@@ -71,6 +72,7 @@ struct weir_origin {
     uint8_t waits_for;  /* index of the reason, of those that wait without a dial */
     bool has_news;      /* of what is remembered, that was not taken yet */
     bool out_of_memory; /* a dial would be worth while, but there is no memory for its slot */
+    weir_table_entry entry;
     weir_origin_key key;
     uint8_t octets[];
 };

@@ -16,6 +16,8 @@
 #include "pool/explain.h"
 #include "pool/wait.h"
 
+static weir_slot *room_for_slot(const weir_pool *pool, weir_origin *origin);
+static void give_back(const weir_pool *pool, weir_slot *slot);
 static weir_slot_state standing(const weir_slot *slot);
 static bool ends_with_origin(const weir_slot *slot);
 static bool is_unfit(const weir_slot *slot);
@@ -34,7 +36,7 @@ static void schedule(weir_pool *pool, weir_slot *slot);
 
 weir_slot *weir_slot_new(weir_pool *pool, weir_origin *origin, weir_ticket *ticket)
 {
-    weir_slot *slot = weir_alloc_zeroed(pool->allocator, sizeof *slot);
+    weir_slot *slot = room_for_slot(pool, origin);
     if (!slot) {
         return NULL;
     }
@@ -124,7 +126,7 @@ void weir_slot_unlease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket)
     } else if (slot->leases == 0) {
         slot->origin->ghosts--;
         weir_list_remove(&slot->link);
-        weir_release(pool->allocator, slot);
+        give_back(pool, slot);
     }
 }
 
@@ -244,7 +246,7 @@ void weir_slot_bury(weir_pool *pool, weir_slot *slot)
         origin->ghosts++;
         return;
     }
-    weir_release(pool->allocator, slot);
+    give_back(pool, slot);
 }
 
 void weir_slot_detach_ticket(const weir_pool *pool, weir_slot *slot)
@@ -304,6 +306,22 @@ uint32_t weir_slot_leases(const weir_slot *slot)
 weir_protocol weir_slot_protocol_hint(const weir_slot *slot)
 {
     return weir_record_protocol(slot->origin);
+}
+
+/* Zeroed memory: the origin's own if it is free. */
+static weir_slot *room_for_slot(const weir_pool *pool, weir_origin *origin)
+{
+    return origin->own.id == 0 ? &origin->own
+                               : weir_alloc_zeroed(pool->allocator, sizeof(weir_slot));
+}
+
+static void give_back(const weir_pool *pool, weir_slot *slot)
+{
+    if (slot == &slot->origin->own) {
+        *slot = (weir_slot){.id = 0};
+    } else {
+        weir_release(pool->allocator, slot);
+    }
 }
 
 /* What a connection that is no longer dialling is, by its facts, its leases and the pool's own

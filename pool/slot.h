@@ -14,7 +14,7 @@
  * weir_slot_refresh() derives it from three things, the facts, the number of leases, and whether
  * the pool itself retired it.
  *
- * Ownership: the pool's. Thread rule: the core's lock.
+ * Ownership: the pool's; one of an origin's lies in its record. Thread rule: the core's lock.
  */
 #ifndef WEIR_POOL_SLOT_H
 #define WEIR_POOL_SLOT_H
@@ -31,39 +31,42 @@ typedef enum weir_slot_state {
     WEIR_SLOT_STATES
 } weir_slot_state;
 
-/* In the order of use, as the origin's record: what leasing and releasing look at comes first. */
+/*
+ * In the order of use, what leasing and releasing look at last: an origin's first slot lies inside the
+ * origin's record, just before what they look at there.
+ */
 struct weir_slot {
-    weir_list available; /* the origin's `shared` or `spare` if it has room, or its `dials` */
-    weir_list queue;     /* the pool's idle slots while it is idle, or its actions while it has an order:
-                            what is idle has none */
-    weir_list leased;    /* its tickets */
-    weir_origin *origin;
+    weir_agenda_entry due;
+    weir_list link;      /* the pool's slots in order of creation; GONE: its ghosts */
+    weir_list sibling;   /* the origin's slots */
+    weir_ticket *ticket; /* while DIALING: the one that it is dialled for; NULL when that left */
+    weir_warmth *wish;   /* while DIALING: the wish that it is dialled for; NULL when that left */
+    weir_time since_ns;  /* its dial was decided, or is over */
+    uint64_t order;      /* when its dial was decided, in the order of the pool's tickets and dials */
+    uint64_t id;         /* 0: the origin's own, which is free */
+    void *user;
+    weir_reason order_reason;
+    weir_action_kind order_kind; /* DIAL or CLOSE while that action waits to be pulled, else NONE */
+    weir_reason ends_for; /* why it takes no more from ends_at_ns on */
+    weir_reason retired;  /* the pool takes no more of it, and why; NONE: it does */
+    weir_time ends_at_ns; /* from when on it takes no more: too old, or told to retire; WEIR_NEVER */
+    weir_time rested_ns; /* how long it was idle before its first lease since; 0: that says nothing any more */
+    weir_time idle_since_ns;
+    uint64_t served; /* leases that ended in a release */
+    weir_facts facts;
     weir_slot_state state;
     uint32_t leases;
-    weir_facts facts;
-    uint64_t served; /* leases that ended in a release */
-    weir_time idle_since_ns;
-    weir_time rested_ns; /* how long it was idle before its first lease since; 0: that says nothing any more */
-    weir_time ends_at_ns; /* from when on it takes no more: too old, or told to retire; WEIR_NEVER */
-    weir_reason retired;  /* the pool takes no more of it, and why; NONE: it does */
-    weir_reason ends_for; /* why it takes no more from ends_at_ns on */
-    weir_action_kind order_kind; /* DIAL or CLOSE while that action waits to be pulled, else NONE */
-    weir_reason order_reason;
     bool order_unfit;  /* of a CLOSE: it ended by itself */
     bool refusing;     /* it refused a lease under the facts that it told; until it tells others */
     bool yields;       /* it drains to make room for another origin */
     bool drained;      /* some drain was told of it */
     bool is_available; /* it has room, and is in one of the origin's two lists for that */
     bool is_idle;      /* READY without leases: in the pool's list of idle ones */
-    void *user;
-    uint64_t id;
-    uint64_t order;      /* when its dial was decided, in the order of the pool's tickets and dials */
-    weir_time since_ns;  /* its dial was decided, or is over */
-    weir_ticket *ticket; /* while DIALING: the one that it is dialled for; NULL when that left */
-    weir_warmth *wish;   /* while DIALING: the wish that it is dialled for; NULL when that left */
-    weir_list link;      /* the pool's slots in order of creation; GONE: its ghosts */
-    weir_list sibling;   /* the origin's slots */
-    weir_agenda_entry due;
+    weir_origin *origin;
+    weir_list leased;    /* its tickets */
+    weir_list queue;     /* the pool's idle slots while it is idle, or its actions while it has an order:
+                            what is idle has none */
+    weir_list available; /* the origin's `shared` or `spare` if it has room, or its `dials` */
 };
 
 /* A new slot, DIALING, with its DIAL action queued; NULL: no memory. */
@@ -83,6 +86,13 @@ bool weir_slot_expire(weir_pool *pool, weir_slot *slot);
 static inline uint64_t weir_slot_uses(const weir_slot *slot)
 {
     return slot->served + slot->leases;
+}
+/* A lease may follow. If it is idle, that takes it out of the pool's list, whose other members are used
+ * at other times: its neighbours are asked of the memory meanwhile. */
+static inline void weir_slot_expect_lease(const weir_slot *slot)
+{
+    __builtin_prefetch(slot->queue.next, 1);
+    __builtin_prefetch(slot->queue.prev, 1);
 }
 void weir_slot_lease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket);
 /* Ends a lease. A GONE slot without leases left is freed. */

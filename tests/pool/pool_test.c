@@ -408,31 +408,31 @@ static void pool__walks_its_slots_in_order_of_creation(void **state)
     rig_close(&r);
 }
 
-/* A script that touches every place that allocates: the pool, origins, slots, the table's segments.
- */
+/* A script that touches every place that allocates: the pool, origins, the second slot of each, the
+ * table's segments. */
 static void script(weir_failalloc *memory, void *user)
 {
     (void)user;
     weir_status status = WEIR_OK;
     weir_pool *pool = weir_pool_new(
-        &(weir_pool_options){.allocator = &memory->allocator, .connections = 4, .seed = 3},
+        &(weir_pool_options){.allocator = &memory->allocator, .connections = 70, .seed = 3},
         &status);
     if (!pool) {
         assert_int_equal(status, WEIR_E_NOMEM);
         return;
     }
-    weir_ticket tickets[40];
+    weir_ticket tickets[80];
     memset(tickets, 0, sizeof tickets);
     weir_action action;
     uint64_t versions = 0;
     for (size_t i = 0; i < WEIR_COUNT_OF(tickets); i++) {
-        const char host[] = {(char)('a' + i % 34), '\0'};
+        const char host[] = {(char)('a' + i / 2 % 34), '\0'};
         const weir_origin_key key = rig_key(host);
         status = weir_pool_request(pool, &key, &tickets[i], i);
         assert_true(status == WEIR_OK || status == WEIR_AGAIN || status == WEIR_E_NOMEM);
         assert_true((status == WEIR_E_NOMEM) == (tickets[i].state == WEIR_TICKET_IDLE));
         weir_pool_check(pool);
-        while (weir_pool_next_action(pool, &action)) {
+        while (i % 2 == 1 && weir_pool_next_action(pool, &action)) {
             if (action.kind == WEIR_ACTION_DIAL) {
                 const weir_facts facts = {.version = ++versions,
                                           .protocol = WEIR_H1,
@@ -490,6 +490,55 @@ static void pool__waits_for_a_connection_when_there_is_no_memory_for_another(voi
     rig_close(&r);
 }
 
+/* One slot of an origin lies in its record: it costs no memory of its own, and is another
+ * connection each time. */
+static void pool__asks_for_no_memory_for_the_first_slot_of_an_origin(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){0});
+    const size_t live = atomic_load(&r.memory.live) + 1; /* with the origin's record */
+    rig_ask_all(&r, "a", "one");
+    assert_string_equal(rig_actions(&r), "dial 1 for a");
+    assert_int_equal(atomic_load(&r.memory.live), live);
+    rig_ask_all(&r, "b", "one");
+    assert_string_equal(rig_actions(&r), "dial 2 for b");
+    assert_int_equal(atomic_load(&r.memory.live), live + 1);
+    rig_ready(&r, 1, WEIR_H1, 1);
+    rig_ready(&r, 2, WEIR_H1, 1);
+    assert_string_equal(rig_actions(&r), "grant a 1 dialed, grant b 2 dialed");
+    rig_gone(&r, 1); /* its lease is still there, and so is it */
+    rig_ask_all(&r, "c", "one");
+    assert_string_equal(rig_actions(&r), "dial 3 for c");
+    assert_int_equal(atomic_load(&r.memory.live), live + 2);
+    rig_release(&r, 'a');
+    rig_ask_all(&r, "d", "one");
+    assert_string_equal(rig_actions(&r), "dial 4 for d");
+    assert_int_equal(atomic_load(&r.memory.live), live + 2);
+    rig_close(&r);
+}
+
+/* The connection of the first slot is gone and its lease not released: there is no room, and
+ * nothing to wait for. */
+static void pool__refuses_when_there_is_no_memory_and_nothing_to_hope_for(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){0});
+    rig_ask_all(&r, "a", "one");
+    rig_actions(&r);
+    rig_ready(&r, 1, WEIR_H1, 1);
+    rig_actions(&r);
+    rig_gone(&r, 1);
+    r.memory.fail_at = atomic_load(&r.memory.calls) + 1;
+    assert_int_equal(rig_ask(&r, 'b', "one"), WEIR_E_NOMEM);
+    r.memory.fail_at = 0;
+    rig_release(&r, 'a');
+    rig_ask_all(&r, "b", "one");
+    assert_string_equal(rig_actions(&r), "dial 2 for b");
+    rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -513,6 +562,8 @@ int main(void)
         cmocka_unit_test(pool__walks_its_slots_in_order_of_creation),
         cmocka_unit_test(pool__survives_every_failed_allocation),
         cmocka_unit_test(pool__waits_for_a_connection_when_there_is_no_memory_for_another),
+        cmocka_unit_test(pool__asks_for_no_memory_for_the_first_slot_of_an_origin),
+        cmocka_unit_test(pool__refuses_when_there_is_no_memory_and_nothing_to_hope_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
