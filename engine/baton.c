@@ -2,23 +2,27 @@
 /*
  * The baton: several threads on one connection without an I/O thread.
  *
- * Every system call runs with the line unlocked, on octets that are pinned until the matching did. A thread that finds
- * nothing to write and somebody else reading parks on its own seat with its own deadline.
+ * Every system call runs with the line unlocked, on octets that are pinned until the matching did.
+ * A thread that finds nothing to write and somebody else reading parks on its own seat with its own
+ * deadline.
  *
- * Both halves of the rule on leaving are needed. Without the write a request could lie queued with nobody awake to send it; without
- * the wake the others could wait for an answer that nobody reads. An exhaustive model finds a stuck state within 13 steps
- * without either (docs/baton.md).
+ * Both halves of the rule on leaving are needed. Without the write a request could lie queued with
+ * nobody awake to send it; without the wake the others could wait for an answer that nobody reads.
+ * An exhaustive model finds a stuck state within 13 steps without either (docs/baton.md).
  *
- * An exclusive HTTP/1.1 call with nothing left to send waits in one recv: that is what makes a warm call two system calls. Its
- * time-out is armed once per connection (SO_RCVTIMEO), a little short of the limit, so that later calls with the same limit need not
- * arm it again; waking early is harmless, waking late would break a promise.
+ * An exclusive HTTP/1.1 call with nothing left to send waits in one recv: that is what makes a warm
+ * call two system calls. Its time-out is armed once per connection (SO_RCVTIMEO), a little short of
+ * the limit, so that later calls with the same limit need not arm it again; waking early is
+ * harmless, waking late would break a promise.
  */
 #include "engine/sync.h"
 
-#define WAKES 32
-/* What an upload writes before it looks whether it was answered: the kernel may take all of it without ever saying EAGAIN. */
-#define LOOK_OCTETS 131072
-/* What one look reads at most: who looks has a deadline, and a peer may send as fast as it is read. */
+#define WAKES        32
+/* What an upload writes before it looks whether it was answered: the kernel may take all of it
+ * without ever saying EAGAIN. */
+#define LOOK_OCTETS  131072
+/* What one look reads at most: who looks has a deadline, and a peer may send as fast as it is read.
+ */
 #define PROBE_OCTETS ((size_t)1 << 20)
 
 static void drop_rest(weir_line *line, weir_time now_ns);
@@ -31,12 +35,13 @@ static void write_step(weir_line *line, weir_time *now_ns);
 static void write_failed(weir_line *line, int sys_errno, weir_time *now_ns);
 static void read_step(weir_line *line, weir_exchange *ex, weir_seat *seat, const weir_want *want,
                       weir_time deadline_ns, weir_time *now_ns);
-static weir_io read_exclusive(weir_line *line, weir_exchange *ex, weir_seat *seat, const weir_want *want,
-                              weir_time deadline_ns, weir_time now_ns);
-static weir_status read_polling(weir_seat *seat, const weir_want *want, weir_poll *fds, weir_time deadline_ns,
-                                weir_io *io);
+static weir_io read_exclusive(weir_line *line, weir_exchange *ex, weir_seat *seat,
+                              const weir_want *want, weir_time deadline_ns, weir_time now_ns);
+static weir_status read_polling(weir_seat *seat, const weir_want *want, weir_poll *fds,
+                                weir_time deadline_ns, weir_io *io);
 static void take(weir_line *line, const weir_seat *seat, weir_io io, weir_time now_ns);
-static void park(weir_line *line, weir_seat *seat, bool for_sent, weir_time deadline_ns, weir_time *now_ns);
+static void park(weir_line *line, weir_seat *seat, bool for_sent, weir_time deadline_ns,
+                 weir_time *now_ns);
 static void wake_the_sent(weir_line *line);
 static bool tell_facts(weir_line *line, weir_time now_ns);
 static void pass_baton(weir_line *line);
@@ -52,7 +57,8 @@ bool weir_baton_drive(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_
 
     weir_mutex_lock(&line->lock);
     if (line->used_ns <= ex->stalls.since_ns) {
-        weir_exchange_stalls_unread(ex, now_ns); /* between two calls nobody reads, unless another call is inside */
+        weir_exchange_stalls_unread(
+            ex, now_ns); /* between two calls nobody reads, unless another call is inside */
     }
     for (;;) {
         weir_want want;
@@ -60,8 +66,8 @@ bool weir_baton_drive(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_
 
         if (!advance(line, ex, now_ns)) {
             if (!fill_source(line, ex, &now_ns)) {
-                weir_exchange_fail_with(ex, WEIR_E_BODY_SOURCE, "the source answered AGAIN in a blocking call",
-                                        now_ns);
+                weir_exchange_fail_with(ex, WEIR_E_BODY_SOURCE,
+                                        "the source answered AGAIN in a blocking call", now_ns);
             }
             continue;
         }
@@ -100,7 +106,8 @@ bool weir_baton_drive(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_
         } else if (want.out[0].length > 0 && !line->writing && !line->unwritable) {
             write_step(line, &now_ns);
         } else if (is_for_sending(need) && weir_exchange_is_full(ex)) {
-            /* The peer may be waiting for us to take what it said: the caller is the one to act, and no deadline runs. */
+            /* The peer may be waiting for us to take what it said: the caller is the one to act,
+             * and no deadline runs. */
             if (tried || line->writing || want.out[0].length == 0) {
                 has = false;
                 break;
@@ -163,7 +170,8 @@ void weir_baton_probe(weir_line *line, uint8_t *room, size_t octets, weir_time n
             weir_link_left_unread(line->link);
             break;
         }
-        const weir_io io = weir_os_recv(line->fd, room, weir_min(weir_min(octets, left), want.in_octets), true);
+        const weir_io io =
+            weir_os_recv(line->fd, room, weir_min(weir_min(octets, left), want.in_octets), true);
         if (io.kind == WEIR_IO_AGAIN) {
             break;
         }
@@ -205,7 +213,8 @@ void weir_line_unlock(weir_line *line)
     }
 }
 
-/* Of a response that was given up: what is there is read, and nobody will be inside to wait for more. */
+/* Of a response that was given up: what is there is read, and nobody will be inside to wait for
+ * more. */
 static void drop_rest(weir_line *line, weir_time now_ns)
 {
     uint8_t room[4096];
@@ -222,7 +231,8 @@ static void drop_rest(weir_line *line, weir_time now_ns)
 /* Nobody is on it and nobody will be: what else the peer sends is not worth a system call. */
 static bool is_done_for(const weir_link *link)
 {
-    return link->conn != NULL && weir_conn_open_streams(link->conn) == 0 && !weir_link_facts(link).reusable;
+    return link->conn != NULL && weir_conn_open_streams(link->conn) == 0 &&
+           !weir_link_facts(link).reusable;
 }
 
 static bool satisfied(const weir_exchange *ex, weir_need need)
@@ -256,8 +266,8 @@ static bool advance(weir_line *line, weir_exchange *ex, weir_time now_ns)
         weir_exchange_fail_with(ex, WEIR_E_CANCELLED, NULL, now_ns);
     }
     while (!weir_exchange_is_over(ex) && weir_exchange_has_body_to_push(ex)) {
-        if (ex->body.kind == WEIR_BODY_SOURCE && ex->stage_first == ex->stage_end && !ex->source_ended &&
-            ex->source_status == WEIR_OK) {
+        if (ex->body.kind == WEIR_BODY_SOURCE && ex->stage_first == ex->stage_end &&
+            !ex->source_ended && ex->source_status == WEIR_OK) {
             return false;
         }
         weir_exchange_push(ex, now_ns);
@@ -266,8 +276,8 @@ static bool advance(weir_line *line, weir_exchange *ex, weir_time now_ns)
 }
 
 /*
- * Sources are the caller's code: called on the caller's thread, with no lock. They may wait as long as they like, for an answer to
- * what they gave before even: to go there is to leave.
+ * Sources are the caller's code: called on the caller's thread, with no lock. They may wait as long
+ * as they like, for an answer to what they gave before even: to go there is to leave.
  */
 static bool fill_source(weir_line *line, weir_exchange *ex, weir_time *now_ns)
 {
@@ -313,8 +323,8 @@ static void write_step(weir_line *line, weir_time *now_ns)
 }
 
 /*
- * An answer may lie unread in the socket behind EPIPE or a reset: it is read before the failure is believed. If nobody makes room for
- * it now, whoever reads later meets the end behind it.
+ * An answer may lie unread in the socket behind EPIPE or a reset: it is read before the failure is
+ * believed. If nobody makes room for it now, whoever reads later meets the end behind it.
  */
 static void write_failed(weir_line *line, int sys_errno, weir_time *now_ns)
 {
@@ -349,12 +359,14 @@ static void read_step(weir_line *line, weir_exchange *ex, weir_seat *seat, const
         io = read_exclusive(line, ex, seat, want, deadline_ns, *now_ns);
     } else {
         deadline_ns = weir_time_earlier(deadline_ns, weir_exchange_look_again(ex, *now_ns));
-        fds[0].events = (short)((want->in_octets > 0 ? WEIR_POLL_IN : 0) | (line->unwritable ? WEIR_POLL_OUT : 0));
+        fds[0].events = (short)((want->in_octets > 0 ? WEIR_POLL_IN : 0) |
+                                (line->unwritable ? WEIR_POLL_OUT : 0));
         weir_line_unlock(line);
         const weir_status polled = read_polling(seat, want, fds, deadline_ns, &io);
         weir_mutex_lock(&line->lock);
         if (polled != WEIR_OK) {
-            weir_exchange_fail_with(ex, polled, NULL, *now_ns); /* the connection is as good as before */
+            weir_exchange_fail_with(ex, polled, NULL,
+                                    *now_ns); /* the connection is as good as before */
         }
     }
     *now_ns = weir_now();
@@ -367,8 +379,8 @@ static void read_step(weir_line *line, weir_exchange *ex, weir_seat *seat, const
     weir_line_deliver(line, ex);
 }
 
-static weir_io read_exclusive(weir_line *line, weir_exchange *ex, weir_seat *seat, const weir_want *want,
-                              weir_time deadline_ns, weir_time now_ns)
+static weir_io read_exclusive(weir_line *line, weir_exchange *ex, weir_seat *seat,
+                              const weir_want *want, weir_time deadline_ns, weir_time now_ns)
 {
     const weir_time left_ns = deadline_ns == WEIR_NEVER ? WEIR_NEVER : deadline_ns - now_ns;
 
@@ -397,8 +409,8 @@ static bool must_arm(const weir_line *line, weir_time left_ns)
 }
 
 /* Without the lock: looks at nothing of the line. Not OK: the thread could not wait. */
-static weir_status read_polling(weir_seat *seat, const weir_want *want, weir_poll *fds, weir_time deadline_ns,
-                                weir_io *io)
+static weir_status read_polling(weir_seat *seat, const weir_want *want, weir_poll *fds,
+                                weir_time deadline_ns, weir_io *io)
 {
     const weir_status status = weir_seat_poll(seat, fds, 1, deadline_ns);
 
@@ -407,7 +419,8 @@ static weir_status read_polling(weir_seat *seat, const weir_want *want, weir_pol
         return status;
     }
     if ((fds[0].revents & ~WEIR_POLL_OUT) != 0 && want->in_octets > 0) {
-        *io = weir_os_recv(fds[0].fd, seat->receive, weir_min(want->in_octets, WEIR_SEAT_RECEIVE_OCTETS), true);
+        *io = weir_os_recv(fds[0].fd, seat->receive,
+                           weir_min(want->in_octets, WEIR_SEAT_RECEIVE_OCTETS), true);
     }
     return WEIR_OK;
 }
@@ -433,12 +446,14 @@ static void take(weir_line *line, const weir_seat *seat, weir_io io, weir_time n
         break;
     }
     if (seat->shut) {
-        /* Our own SHUT_RD, which is no FIN. It may have come behind the last octet: nobody can use the connection after it. */
+        /* Our own SHUT_RD, which is no FIN. It may have come behind the last octet: nobody can use
+         * the connection after it. */
         weir_link_abort(line->link, WEIR_E_CANCELLED, now_ns);
     }
 }
 
-static void park(weir_line *line, weir_seat *seat, bool for_sent, weir_time deadline_ns, weir_time *now_ns)
+static void park(weir_line *line, weir_seat *seat, bool for_sent, weir_time deadline_ns,
+                 weir_time *now_ns)
 {
     weir_list_push_back(&line->waiting, &seat->place);
     seat->for_sent = for_sent;
@@ -451,7 +466,8 @@ static void park(weir_line *line, weir_seat *seat, bool for_sent, weir_time dead
     *now_ns = weir_now();
 }
 
-/* That octets were sent is no event of a stream: who waits for that alone is woken here, whoever sent them. */
+/* That octets were sent is no event of a stream: who waits for that alone is woken here, whoever
+ * sent them. */
 static void wake_the_sent(weir_line *line)
 {
     if (line->for_sent == 0) {
@@ -465,7 +481,8 @@ static void wake_the_sent(weir_line *line)
     }
 }
 
-/* Events stay in their streams; whoever has some is woken to collect them, but not the caller itself. */
+/* Events stay in their streams; whoever has some is woken to collect them, but not the caller
+ * itself. */
 void weir_line_deliver(weir_line *line, const weir_exchange *self)
 {
     weir_conn *conn = line->link->conn;
@@ -502,7 +519,8 @@ static bool tell_facts(weir_line *line, weir_time now_ns)
     return true;
 }
 
-/* On leaving: what is pending was written; if nobody reads and someone waits, one of them is woken to read. */
+/* On leaving: what is pending was written; if nobody reads and someone waits, one of them is woken
+ * to read. */
 static void pass_baton(weir_line *line)
 {
     if (!line->reading && !weir_list_is_empty(&line->waiting)) {
@@ -517,12 +535,14 @@ static void wake_later(weir_line *line, weir_seat *seat)
     }
 }
 
-/* Writes what is pending while the kernel takes it; what it does not take is left to the reader, or to the next who comes. */
+/* Writes what is pending while the kernel takes it; what it does not take is left to the reader, or
+ * to the next who comes. */
 static void flush(weir_line *line, weir_time *now_ns)
 {
     weir_want want;
 
-    for (weir_link_want(line->link, &want); want.out[0].length > 0 && !line->writing && !line->unwritable;
+    for (weir_link_want(line->link, &want);
+         want.out[0].length > 0 && !line->writing && !line->unwritable;
          weir_link_want(line->link, &want)) {
         write_step(line, now_ns);
     }

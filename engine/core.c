@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The way of an exchange into the pool and out of it, and the numbers that a client or loop keeps. See core.h.
+ * The way of an exchange into the pool and out of it, and the numbers that a client or loop keeps.
+ * See core.h.
  */
 #include "engine/core.h"
 
@@ -11,7 +12,8 @@
 #define ADDRESS_LEFT_NS (10 * WEIR_NS_PER_SECOND)
 #include "engine/tls_config.h"
 
-static bool fill_pool_options(weir_core *core, weir_pool_options *to, const weir_pool_limits *given);
+static bool fill_pool_options(weir_core *core, weir_pool_options *to,
+                              const weir_pool_limits *given);
 static void use_tls(weir_core *core, uint64_t number, weir_time now_ns);
 static weir_status renew_tls(weir_core *core, weir_exchange *ex, weir_time now_ns);
 static void warm(weir_core *core, weir_exchange *ex, const weir_origin_key *key, weir_time now_ns);
@@ -24,7 +26,8 @@ weir_status weir_core_init(weir_core *core, const weir_core_options *options)
     weir_status status = WEIR_OK;
 
     memset(core, 0, sizeof(*core));
-    core->pool_options = (weir_pool_options){.allocator = options->allocator, .seed = options->seed};
+    core->pool_options =
+        (weir_pool_options){.allocator = options->allocator, .seed = options->seed};
     core->allocator = options->allocator;
     core->next_exchange = 1;
     weir_events_init(&core->events, core->allocator, options->observer);
@@ -34,7 +37,8 @@ weir_status weir_core_init(weir_core *core, const weir_core_options *options)
     core->pool = weir_pool_new(&core->pool_options, &status);
     if (core->pool != NULL) {
         core->shared = weir_shared_acquire(options->shared);
-        weir_names_init(&core->names, core->allocator, core->shared, core->pool, core->names.leave_ns);
+        weir_names_init(&core->names, core->allocator, core->shared, core->pool,
+                        core->names.leave_ns);
     }
     return status;
 }
@@ -48,7 +52,8 @@ weir_status weir_core_begin_anew(weir_core *core, uint64_t seed)
     weir_pool *pool = weir_pool_new(&core->pool_options, &status);
     if (pool != NULL) {
         core->pool = pool;
-        memset(&core->metrics, 0, sizeof(core->metrics)); /* what the parent counted is the parent's to say */
+        memset(&core->metrics, 0,
+               sizeof(core->metrics)); /* what the parent counted is the parent's to say */
         core->names.pool = pool;
     }
     return status;
@@ -91,7 +96,8 @@ void weir_core_place(weir_core *core, weir_exchange *ex, weir_time now_ns)
     weir_status status = renew_tls(core, ex, now_ns);
     const weir_origin_key key = weir_exchange_key(ex);
 
-    /* A request that nobody waits for any more is not sent, though a connection be there at once. */
+    /* A request that nobody waits for any more is not sent, though a connection be there at once.
+     */
     if (status != WEIR_OK) {
         /* refused below */
     } else if (atomic_load(&ex->cancel_wanted)) {
@@ -132,7 +138,8 @@ void weir_core_granted(weir_core *core, weir_exchange *ex, weir_time now_ns)
     }
 }
 
-void weir_core_bounced(weir_core *core, weir_exchange *ex, const weir_facts *facts, weir_time now_ns)
+void weir_core_bounced(weir_core *core, weir_exchange *ex, const weir_facts *facts,
+                       weir_time now_ns)
 {
     const uint64_t conn = weir_slot_id(ex->ticket.slot);
 
@@ -154,10 +161,11 @@ void weir_core_leave(weir_core *core, weir_exchange *ex, weir_time now_ns)
     }
     if (ex->ticket.state == WEIR_TICKET_LEASED) {
         if (ex->attempted) {
-            weir_metrics_queued(&core->metrics, ex->attempts[ex->attempt_count - 1].protocol, ex->ticket.waited_ns);
+            weir_metrics_queued(&core->metrics, ex->attempts[ex->attempt_count - 1].protocol,
+                                ex->ticket.waited_ns);
         }
-        weir_pool_release(core->pool, &ex->ticket, ex->last_facts.version > 0 ? &ex->last_facts : NULL,
-                          now_ns);
+        weir_pool_release(core->pool, &ex->ticket,
+                          ex->last_facts.version > 0 ? &ex->last_facts : NULL, now_ns);
         ex->last_facts.version = 0;
     } else if (ex->ticket.state == WEIR_TICKET_WAITING) {
         weir_pool_abandon(core->pool, &ex->ticket, now_ns);
@@ -183,7 +191,8 @@ weir_link *weir_core_link(weir_core *core, weir_slot *slot, weir_bin *bin, const
 {
     const weir_origin_key *key = weir_slot_key(slot);
     weir_memory memory;
-    if (weir_pool_is_blind(slot) && weir_origins_recall(weir_shared_origins(core->shared), key, &memory)) {
+    if (weir_pool_is_blind(slot) &&
+        weir_origins_recall(weir_shared_origins(core->shared), key, &memory)) {
         weir_pool_recall(core->pool, slot, &memory, 0);
     }
     weir_link_options options = {
@@ -196,7 +205,8 @@ weir_link *weir_core_link(weir_core *core, weir_slot *slot, weir_bin *bin, const
     };
 
     if (key->https) {
-        /* The key knows the configuration by its number alone; the exchange that caused the dial holds it. */
+        /* The key knows the configuration by its number alone; the exchange that caused the dial
+         * holds it. */
         WEIR_ASSERT(ex != NULL && weir_tls_config_number(ex->tls) == key->tls);
         options.tls = ex->tls;
     }
@@ -229,12 +239,13 @@ weir_lesson weir_core_learn(weir_slot *slot)
 void weir_core_remember(weir_core *core, const weir_slot *slot, weir_lesson lesson)
 {
     if (lesson.is_new) {
-        weir_origins_remember(weir_shared_origins(core->shared), weir_slot_key(slot), &lesson.memory);
+        weir_origins_remember(weir_shared_origins(core->shared), weir_slot_key(slot),
+                              &lesson.memory);
     }
 }
 
-void weir_core_closed(weir_core *core, weir_link *link, const weir_account *account, weir_reason reason,
-                      weir_time now_ns)
+void weir_core_closed(weir_core *core, weir_link *link, const weir_account *account,
+                      weir_reason reason, weir_time now_ns)
 {
     const weir_failure failure = weir_link_failure(link);
     const bool failed = weir_link_has_failed(link) || reason == WEIR_REASON_FAILED;
@@ -248,21 +259,24 @@ void weir_core_closed(weir_core *core, weir_link *link, const weir_account *acco
         .account = account,
     };
 
-    /* Octets that answer nothing are told as such, whatever else befell the connection after them. */
+    /* Octets that answer nothing are told as such, whatever else befell the connection after them.
+     */
     if (failed && failure.status != WEIR_OK && reason != WEIR_REASON_OCTETS_LEFT_OVER) {
         event.why = weir_status_name(failure.status);
     }
     weir_names_leave(&core->names, link);
     core->verdicts[account->verdict.agreement]++;
     if (link->opened_ns != 0) {
-        weir_metrics_closed(&core->metrics, event.protocol, weir_time_since(now_ns, link->opened_ns));
+        weir_metrics_closed(&core->metrics, event.protocol,
+                            weir_time_since(now_ns, link->opened_ns));
     }
     if (weir_events_are_wanted(&core->events)) {
         weir_events_add(&core->events, &event);
     }
 }
 
-void weir_core_attempt_closed(weir_core *core, const weir_octets *kernel, uint16_t local_port, weir_time now_ns)
+void weir_core_attempt_closed(weir_core *core, const weir_octets *kernel, uint16_t local_port,
+                              weir_time now_ns)
 {
     weir_account account = {.size = sizeof(account), .local_port = local_port};
     const weir_event event = {
@@ -275,7 +289,8 @@ void weir_core_attempt_closed(weir_core *core, const weir_octets *kernel, uint16
     };
 
     account.verdict.kernel = *kernel;
-    account.verdict.agreement = kernel->sent == 0 && kernel->received == 0 ? WEIR_AGREE : WEIR_DIFFER;
+    account.verdict.agreement =
+        kernel->sent == 0 && kernel->received == 0 ? WEIR_AGREE : WEIR_DIFFER;
     core->verdicts[account.verdict.agreement]++;
     if (weir_events_are_wanted(&core->events)) {
         weir_events_add(&core->events, &event);
@@ -356,14 +371,16 @@ static void use_tls(weir_core *core, uint64_t number, weir_time now_ns)
 }
 
 /*
- * A call that brought no TLS settings uses the default ones, which may have been replaced since it began or since its last attempt; or
- * since the core caught up: it goes on with the same, or what is made with these would not drain when they are replaced in turn.
+ * A call that brought no TLS settings uses the default ones, which may have been replaced since it
+ * began or since its last attempt; or since the core caught up: it goes on with the same, or what
+ * is made with these would not drain when they are replaced in turn.
  */
 static weir_status renew_tls(weir_core *core, weir_exchange *ex, weir_time now_ns)
 {
     weir_status status = WEIR_OK;
 
-    if (ex->tls == NULL || ex->call.tls != NULL || weir_tls_config_number(ex->tls) == core->tls_number) {
+    if (ex->tls == NULL || ex->call.tls != NULL ||
+        weir_tls_config_number(ex->tls) == core->tls_number) {
         return WEIR_OK;
     }
     weir_tls_config *tls = weir_shared_tls(core->shared, &status);
@@ -389,7 +406,8 @@ static void warm(weir_core *core, weir_exchange *ex, const weir_origin_key *key,
     }
 }
 
-/* The wish ended: with as many connections as it wanted, as a limit allows, or with why there are none. */
+/* The wish ended: with as many connections as it wanted, as a limit allows, or with why there are
+ * none. */
 static void warmed(weir_exchange *ex)
 {
     weir_failure failure = ex->wish.failure;
@@ -427,7 +445,8 @@ static void count_ended(weir_core *core, weir_exchange *ex, weir_time now_ns)
         .outcome = ex->failure.status == WEIR_OK            ? WEIR_OUTCOME_SUCCEEDED
                    : ex->failure.status == WEIR_E_CANCELLED ? WEIR_OUTCOME_CANCELLED
                                                             : WEIR_OUTCOME_FAILED,
-        .protocol = ex->attempt_count > 0 ? ex->attempts[ex->attempt_count - 1].protocol : WEIR_PROTOCOL_ANY,
+        .protocol = ex->attempt_count > 0 ? ex->attempts[ex->attempt_count - 1].protocol
+                                          : WEIR_PROTOCOL_ANY,
         .duration_ns = weir_time_since(ex->head != NULL ? ex->head_ns : now_ns, ex->submitted_ns),
         .attempts = ex->attempt_count,
         .tally = weir_exchange_tally(ex),

@@ -41,7 +41,7 @@ typedef struct weir_dial_address {
     weir_address address;
     weir_attempt_state state;
     int sys_errno; /* why it was lost */
-    bool last; /* behind those of which nothing bad is known */
+    bool last;     /* behind those of which nothing bad is known */
     weir_time begun_ns;
     weir_time ended_ns;
     int fd; /* the driver's, -1: none */

@@ -222,9 +222,10 @@ void weir_dialing_expire(weir_dialing *dialing, weir_time now_ns)
     if (dialing->phase == WEIR_PHASE_CONNECT) {
         remember_silence(dialing, now_ns);
     }
-    fail_with(dialing, dialing->phase == WEIR_PHASE_DNS       ? WEIR_E_DEADLINE_DNS
-                       : dialing->phase == WEIR_PHASE_CONNECT ? WEIR_E_DEADLINE_CONNECT
-                                                              : WEIR_E_DEADLINE_TLS,
+    fail_with(dialing,
+              dialing->phase == WEIR_PHASE_DNS       ? WEIR_E_DEADLINE_DNS
+              : dialing->phase == WEIR_PHASE_CONNECT ? WEIR_E_DEADLINE_CONNECT
+                                                     : WEIR_E_DEADLINE_TLS,
               now_ns);
 }
 
@@ -342,7 +343,8 @@ static void put_failed_last(weir_dialing *dialing, weir_time now_ns)
     for (size_t i = 0; i < count; i++) {
         addresses[i] = dialing->dial.addresses[i].address;
     }
-    if (weir_shared_failed_lately(dialing->shared, addresses, count, dialing->port, now_ns, failed)) {
+    if (weir_shared_failed_lately(dialing->shared, addresses, count, dialing->port, now_ns,
+                                  failed)) {
         weir_dial_put_last(&dialing->dial, failed);
     }
 }
@@ -360,7 +362,8 @@ static void remember_outcome(const weir_dialing *dialing, size_t index, weir_tim
     }
 }
 
-/* The limit of the dial ran out. Who had as long as an attempt is given by itself did not answer. */
+/* The limit of the dial ran out. Who had as long as an attempt is given by itself did not answer.
+ */
 static void remember_silence(const weir_dialing *dialing, weir_time now_ns)
 {
     for (size_t i = 0; i < dialing->dial.count; i++) {
@@ -440,7 +443,8 @@ static bool is_done_with_addresses(const weir_dialing *dialing)
     return dialing->phase == WEIR_PHASE_TLS || dialing->failure.status != WEIR_OK;
 }
 
-/* Tells the exchange which addresses were tried. What runs by now is given up, as far as it goes. */
+/* Tells the exchange which addresses were tried. What runs by now is given up, as far as it goes.
+ */
 static void note_attempts(const weir_dialing *dialing, weir_time now_ns)
 {
     const weir_dial *dial = &dialing->dial;

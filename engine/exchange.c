@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An exchange's birth and death, and what its user may ask of it. Its life between the two is in exchange_life.c, its
- * body in exchange_body.c.
+ * An exchange's birth and death, and what its user may ask of it. Its life between the two is in
+ * exchange_life.c, its body in exchange_body.c.
  *
- * Everything that a caller gave is checked and copied here, before anything is done: what is refused was never sent.
+ * Everything that a caller gave is checked and copied here, before anything is done: what is
+ * refused was never sent.
  */
 #include "engine/exchange.h"
 
@@ -12,13 +13,15 @@
 #include "engine/record.h"
 #include "engine/tls_config.h"
 
-#define SECONDS(n) ((weir_time)(n)*WEIR_NS_PER_SECOND)
+#define SECONDS(n)          ((weir_time)(n)*WEIR_NS_PER_SECOND)
 /* Strings a target may need beside the URL itself: see weir_target_parse(). */
 #define TARGET_EXTRA_OCTETS 32
 
-static weir_status ask(weir_exchange *ex, const weir_request *request, const weir_exchange_options *options);
+static weir_status ask(weir_exchange *ex, const weir_request *request,
+                       const weir_exchange_options *options);
 static weir_status ask_target(weir_exchange *ex, const weir_request *request);
-static weir_status ask_body(weir_exchange *ex, const weir_request *request, weir_body_framing *framing);
+static weir_status ask_body(weir_exchange *ex, const weir_request *request,
+                            weir_body_framing *framing);
 static void fill_call(weir_call *to, const weir_call *from);
 static weir_time or_default(weir_time given, weir_time fallback);
 static bool copy_span(weir_exchange *ex, weir_span *span);
@@ -72,7 +75,8 @@ weir_exchange *weir_exchange_new(const weir_exchange_options *options, const wei
     if (ex->call.explain) {
         ex->candidates = weir_alloc(ex->allocator, WEIR_CANDIDATES_LIMIT * sizeof(*ex->candidates));
     }
-    const bool has_memory = weir_events_reserve(&ex->events) && (!ex->call.explain || ex->candidates != NULL);
+    const bool has_memory =
+        weir_events_reserve(&ex->events) && (!ex->call.explain || ex->candidates != NULL);
     *status = has_memory ? ask(ex, request, options) : WEIR_E_NOMEM;
     if (*status == WEIR_E_NOMEM) {
         weir_exchange_destroy(ex);
@@ -127,7 +131,8 @@ bool weir_request_is_https(const weir_request *given)
         return false;
     }
     if (request.url.length > 0) {
-        return request.url.length > 5 && weir_span_equal_nocase(weir_span_head(request.url, 5), WEIR_SPAN("https"));
+        return request.url.length > 5 &&
+               weir_span_equal_nocase(weir_span_head(request.url, 5), WEIR_SPAN("https"));
     }
     return weir_span_equal_nocase(request.scheme, WEIR_SPAN("https"));
 }
@@ -157,7 +162,8 @@ weir_origin_key weir_exchange_key(const weir_exchange *ex)
 }
 
 /* Checks and copies everything; the first thing wrong is the answer. */
-static weir_status ask(weir_exchange *ex, const weir_request *request, const weir_exchange_options *options)
+static weir_status ask(weir_exchange *ex, const weir_request *request,
+                       const weir_exchange_options *options)
 {
     weir_body_framing framing = {WEIR_FRAMING_NONE, 0};
     weir_status status = ask_target(ex, request);
@@ -179,8 +185,8 @@ static weir_status ask(weir_exchange *ex, const weir_request *request, const wei
     }
     if (status == WEIR_OK && request->trailer_count > 0) {
         status = framing.framing == WEIR_FRAMING_CHUNKED
-                     ? weir_trailers_build(&ex->trailers_to_send, request->trailers, request->trailer_count,
-                                           ex->allocator, &ex->failure)
+                     ? weir_trailers_build(&ex->trailers_to_send, request->trailers,
+                                           request->trailer_count, ex->allocator, &ex->failure)
                      : WEIR_E_TRAILER;
     }
     if (status == WEIR_OK && ex->call.connect_to.length > 0) {
@@ -206,8 +212,8 @@ static weir_status ask_target(weir_exchange *ex, const weir_request *request)
         .path = request->path,
     };
     const bool whole = request->url.length > 0;
-    const size_t octets =
-        whole ? request->url.length : parts.scheme.length + parts.host.length + parts.path.length + 16;
+    const size_t octets = whole ? request->url.length
+                                : parts.scheme.length + parts.host.length + parts.path.length + 16;
 
     if (octets > WEIR_URL_LIMIT_OCTETS) {
         return WEIR_E_URL_TOO_LONG;
@@ -223,7 +229,8 @@ static weir_status ask_target(weir_exchange *ex, const weir_request *request)
     return weir_target_compose(&ex->target, &parts, storage, room, &ex->failure);
 }
 
-static weir_status ask_body(weir_exchange *ex, const weir_request *request, weir_body_framing *framing)
+static weir_status ask_body(weir_exchange *ex, const weir_request *request,
+                            weir_body_framing *framing)
 {
     ex->body = request->body;
     switch (ex->body.kind) {
@@ -236,7 +243,8 @@ static weir_status ask_body(weir_exchange *ex, const weir_request *request, weir
         }
         return WEIR_OK;
     case WEIR_BODY_SOURCE:
-        if (!weir_record_read(&ex->source, sizeof(ex->source), ex->body.source) || ex->source.read == NULL) {
+        if (!weir_record_read(&ex->source, sizeof(ex->source), ex->body.source) ||
+            ex->source.read == NULL) {
             return WEIR_E_INVALID;
         }
         break;
@@ -337,7 +345,8 @@ int weir_exchange_informational_code(const weir_exchange *ex, size_t i)
     return message != NULL ? message->code : 0;
 }
 
-bool weir_exchange_informational_field_at(const weir_exchange *ex, size_t i, size_t j, weir_field *field)
+bool weir_exchange_informational_field_at(const weir_exchange *ex, size_t i, size_t j,
+                                          weir_field *field)
 {
     const weir_message *message = informational_at(ex, i);
     return message != NULL && weir_fields_at(&message->fields, j, field);

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of one request: place, head, body, done; its deadlines; the replay rule. Shared by both front ends and the
- * simulator; it does no I/O and takes no lock.
+ * The life of one request: place, head, body, done; its deadlines; the replay rule. Shared by both
+ * front ends and the simulator; it does no I/O and takes no lock.
  *
- *   NEW -weir_core_place-> QUEUED -granted-> PLACED -attach-> ATTACHED -detach-> ENDED -conclude-> DONE
- *    \- refused -> DONE       \- refused, expired -> ENDED    |  bounced -> QUEUED     \- replay -> QUEUED
+ *   NEW -weir_core_place-> QUEUED -granted-> PLACED -attach-> ATTACHED -detach-> ENDED -conclude->
+ * DONE
+ *    \- refused -> DONE       \- refused, expired -> ENDED    |  bounced -> QUEUED     \- replay ->
+ * QUEUED
  *                                                             \- link died before: -> ENDED
  *
- * Two half machines run while it is ATTACHED: `sending` (the request's content) and the response half, which is the set of
- * messages received so far plus `response_ended`.
+ * Two half machines run while it is ATTACHED: `sending` (the request's content) and the response
+ * half, which is the set of messages received so far plus `response_ended`.
  *
- * Who may touch what (blocking front end): the exchange's own thread everything, and nobody else anything but `sits` and
- * `cancel_wanted`, which are atomic. Who reads for others leaves their events in their streams, under the lock of the link; each
- * collects its own. While QUEUED its ticket is guarded by the core's lock.
+ * Who may touch what (blocking front end): the exchange's own thread everything, and nobody else
+ * anything but `sits` and `cancel_wanted`, which are atomic. Who reads for others leaves their
+ * events in their streams, under the lock of the link; each collects its own. While QUEUED its
+ * ticket is guarded by the core's lock.
  */
 #ifndef WEIR_ENGINE_EXCHANGE_H
 #define WEIR_ENGINE_EXCHANGE_H
@@ -28,8 +31,8 @@
 
 #define WEIR_ATTEMPTS_LIMIT 8
 /* failure.what of exchanges that a fork cut off. */
-#define WEIR_FORKED_WHAT "the process forked: the connection is the parent's"
-#define WEIR_STAGE_OCTETS ((size_t)16384)
+#define WEIR_FORKED_WHAT    "the process forked: the connection is the parent's"
+#define WEIR_STAGE_OCTETS   ((size_t)16384)
 
 struct weir_seat;
 
@@ -46,8 +49,8 @@ typedef enum weir_sending {
     WEIR_SENDING_NONE = 0, /* nothing, or not begun */
     WEIR_SENDING_CONTINUE, /* waiting for 100 (RFC 9110 s10.1.1) */
     WEIR_SENDING_BODY,
-    WEIR_SENDING_ENDED,    /* all of it is queued */
-    WEIR_SENDING_STOPPED   /* answered early: the rest is not wanted */
+    WEIR_SENDING_ENDED,  /* all of it is queued */
+    WEIR_SENDING_STOPPED /* answered early: the rest is not wanted */
 } weir_sending;
 
 /* What of it is in the core's counters. */
@@ -68,9 +71,9 @@ typedef enum weir_awaited {
 typedef struct weir_stall_clock {
     weir_stalls sum;
     weir_awaited awaited;
-    weir_time since_ns;     /* up to when `sum` is right */
-    weir_conn_stalls conn;  /* what the stream's clocks showed then */
-    weir_time refused_ns;   /* ... and the link's */
+    weir_time since_ns;    /* up to when `sum` is right */
+    weir_conn_stalls conn; /* what the stream's clocks showed then */
+    weir_time refused_ns;  /* ... and the link's */
 } weir_stall_clock;
 
 /* What a front end has not told its user yet. */
@@ -96,8 +99,8 @@ typedef struct weir_front {
     void (*resume)(weir_exchange *exchange);
     void (*kick)(weir_exchange *exchange); /* cancel_wanted was set; any thread, never blocks */
     /*
-     * The same for who holds a lock, where kick() may call a hook (NULL: it does not): what it answers, unless that is NULL, must be
-     * given to rouse() once the lock was let go.
+     * The same for who holds a lock, where kick() may call a hook (NULL: it does not): what it
+     * answers, unless that is NULL, must be given to rouse() once the lock was let go.
      */
     void *(*kick_quietly)(weir_exchange *exchange);
     void (*rouse)(void *sleeper);
@@ -106,8 +109,8 @@ typedef struct weir_front {
 
 struct weir_exchange {
     const weir_front *front;
-    void *owner; /* the client or loop */
-    void *seat;  /* the loop's record of it */
+    void *owner;                      /* the client or loop */
+    void *seat;                       /* the loop's record of it */
     _Atomic(struct weir_seat *) sits; /* blocking: where its thread is, NULL outside of calls */
     const weir_allocator *allocator;
     uint64_t id;
@@ -128,20 +131,21 @@ struct weir_exchange {
 
     /* Where it is. */
     weir_ticket ticket;
-    uint32_t warms;        /* it is no request but a wish for connections that could carry so many; 0: a request */
+    uint32_t warms; /* it is no request but a wish for connections that could carry so many; 0: a
+                       request */
     weir_warmth wish;
     weir_link *link;
     weir_stream *stream;
-    weir_list link_place;  /* in its link's list of exchanges (the front end's) */
+    weir_list link_place; /* in its link's list of exchanges (the front end's) */
 
     /* The request half. */
     weir_sending sending;
-    bool write_blocked;    /* weir_conn_write() answered AGAIN; WRITABLE follows */
-    bool source_blocked;   /* the source answered AGAIN; weir_resume() follows */
-    bool body_was_taken;   /* the conn took at least one octet of a STREAM: no replay */
-    uint64_t body_octets;  /* of the body that the conn took in this attempt */
+    bool write_blocked;     /* weir_conn_write() answered AGAIN; WRITABLE follows */
+    bool source_blocked;    /* the source answered AGAIN; weir_resume() follows */
+    bool body_was_taken;    /* the conn took at least one octet of a STREAM: no replay */
+    uint64_t body_octets;   /* of the body that the conn took in this attempt */
     uint64_t source_octets; /* read from the source in this attempt */
-    uint8_t *stage;        /* octets read from the source, not yet taken */
+    uint8_t *stage;         /* octets read from the source, not yet taken */
     size_t stage_first;
     size_t stage_end;
     bool source_ended;
@@ -159,28 +163,30 @@ struct weir_exchange {
     weir_bin rest_bin;
 
     /* The outcome. */
-    weir_failure failure;         /* of the attempt; at the end of the exchange */
+    weir_failure failure; /* of the attempt; at the end of the exchange */
     weir_attempt attempts[WEIR_ATTEMPTS_LIMIT];
     size_t attempt_count;
-    bool attempted;               /* an attempt began since it asked for a place; else there is none to replay */
+    bool attempted; /* an attempt began since it asked for a place; else there is none to replay */
     bool attempt_reused;
-    bool misdirected;             /* an attempt was answered 421, and another followed: once is enough */
-    weir_facts last_facts;        /* of its link, at detach: for the pool */
-    weir_candidate *candidates;   /* WEIR_CANDIDATES_LIMIT of them, or NULL: it does not ask */
-    size_t candidate_count;       /* of all that there were */
-    struct weir_connects *connects; /* which addresses were tried for it; NULL: none, or no memory */
+    bool misdirected;      /* an attempt was answered 421, and another followed: once is enough */
+    weir_facts last_facts; /* of its link, at detach: for the pool */
+    weir_candidate *candidates; /* WEIR_CANDIDATES_LIMIT of them, or NULL: it does not ask */
+    size_t candidate_count;     /* of all that there were */
+    struct weir_connects
+        *connects; /* which addresses were tried for it; NULL: none, or no memory */
 
     /* Times. */
     weir_time submitted_ns;
     weir_phase phase;
     weir_time phase_since_ns;
     weir_time phase_ns[WEIR_PHASE_COUNT];
-    weir_time sent_ns;            /* last octet of the request that the kernel took */
-    weir_time received_ns;        /* last octet of the response */
-    weir_time first_octet_ns;     /* 0: none yet */
+    weir_time sent_ns;        /* last octet of the request that the kernel took */
+    weir_time received_ns;    /* last octet of the response */
+    weir_time first_octet_ns; /* 0: none yet */
     weir_time head_ns;
     weir_time continue_since_ns;
-    weir_time away_until_ns;      /* blocking: the caller was between two calls; the peer's time runs from then */
+    weir_time away_until_ns; /* blocking: the caller was between two calls; the peer's time runs
+                                from then */
     weir_stall_clock stalls;
     weir_metered metered;
 
@@ -189,20 +195,20 @@ struct weir_exchange {
     weir_events events;
     weir_octets told_plain;
     weir_octets told_tls;
-    weir_reason waiting_told;     /* what it waits for, as told since it was queued */
+    weir_reason waiting_told; /* what it waits for, as told since it was queued */
     bool head_sent_told;
     bool request_sent_told;
     bool response_received_told; /* ... with its last octet */
     bool first_octet_told;
     bool head_told;
-    bool telling;                 /* its observer runs: freeing it waits */
+    bool telling; /* its observer runs: freeing it waits */
     bool free_wanted;
 
     atomic_bool cancel_wanted;
     weir_token *token;
-    weir_list token_place;        /* in the token's list; guarded by the token */
-    weir_timer timer;             /* the loop's */
-    weir_list news_place;         /* the front end's list of exchanges with news */
+    weir_list token_place; /* in the token's list; guarded by the token */
+    weir_timer timer;      /* the loop's */
+    weir_list news_place;  /* the front end's list of exchanges with news */
 };
 
 typedef struct weir_exchange_options {
@@ -211,21 +217,22 @@ typedef struct weir_exchange_options {
     void *owner;
     void *user;
     uint64_t id;
-    weir_tls_config *tls; /* default for https */
-    uint32_t warms;       /* see weir_exchange.warms */
+    weir_tls_config *tls;          /* default for https */
+    uint32_t warms;                /* see weir_exchange.warms */
     const weir_observer *observer; /* of a call that brings none; may be NULL */
     weir_time now_ns;
 } weir_exchange_options;
 
 /*
- * Checks and copies the request. NULL and *status for WEIR_E_NOMEM and WEIR_E_INVALID; a request that is refused for what
- * it says gives an exchange that is DONE with the failure.
+ * Checks and copies the request. NULL and *status for WEIR_E_NOMEM and WEIR_E_INVALID; a request
+ * that is refused for what it says gives an exchange that is DONE with the failure.
  */
 weir_exchange *weir_exchange_new(const weir_exchange_options *options, const weir_request *request,
                                  const weir_call *call, weir_status *status);
 /* Frees the record; it must not be queued, placed or attached. */
 void weir_exchange_destroy(weir_exchange *exchange);
-/* Will the request need a TLS configuration? (Before it is parsed: a scheme that is no http or https is no.) */
+/* Will the request need a TLS configuration? (Before it is parsed: a scheme that is no http or
+ * https is no.) */
 bool weir_request_is_https(const weir_request *request);
 bool weir_call_brings_tls(const weir_call *call);
 /* The pool's key; its spans point into the exchange. */
@@ -239,13 +246,15 @@ void weir_exchange_set_phase(weir_exchange *exchange, weir_phase phase, weir_tim
 void weir_exchange_queued(weir_exchange *exchange, weir_time now_ns);
 /* Its ticket may wait for something else now: tells WAITING if so. */
 void weir_exchange_tell_waiting(weir_exchange *exchange, weir_time now_ns);
-/* Opens the stream. WEIR_OK: ATTACHED. WEIR_E_NOT_ACCEPTING: bounce it. Otherwise failed (ENDED). */
+/* Opens the stream. WEIR_OK: ATTACHED. WEIR_E_NOT_ACCEPTING: bounce it. Otherwise failed (ENDED).
+ */
 weir_status weir_exchange_attach(weir_exchange *exchange, weir_link *link, weir_time now_ns);
 /* An event of its stream: records it and sets news. Takes the message. */
 void weir_exchange_on_event(weir_exchange *exchange, weir_conn_event *event, weir_time now_ns);
 /* Pulls the events of its own stream. */
 void weir_exchange_collect(weir_exchange *exchange, weir_time now_ns);
-/* Pulls all events of a link's conn into their exchanges; those with news are appended to `touched` (news_place). */
+/* Pulls all events of a link's conn into their exchanges; those with news are appended to `touched`
+ * (news_place). */
 void weir_exchange_deliver(weir_link *link, weir_list *touched, weir_time now_ns);
 /* Octets moved: brings times, phase and octet events up to date. */
 void weir_exchange_moved(weir_exchange *exchange, weir_time now_ns);
@@ -253,27 +262,34 @@ void weir_exchange_moved(weir_exchange *exchange, weir_time now_ns);
 bool weir_exchange_is_full(const weir_exchange *exchange);
 /* The attempt is over: the response is complete, or it failed. */
 bool weir_exchange_is_over(const weir_exchange *exchange);
-/* Fails the attempt under way (deadline, cancel, caller's mistake); attached: the stream is cancelled. */
+/* Fails the attempt under way (deadline, cancel, caller's mistake); attached: the stream is
+ * cancelled. */
 void weir_exchange_fail(weir_exchange *exchange, const weir_failure *failure, weir_time now_ns);
-void weir_exchange_fail_with(weir_exchange *exchange, weir_status status, const char *what, weir_time now_ns);
-/* Takes the stream off the link and records the attempt. Afterwards the link may have octets to send. */
+void weir_exchange_fail_with(weir_exchange *exchange, weir_status status, const char *what,
+                             weir_time now_ns);
+/* Takes the stream off the link and records the attempt. Afterwards the link may have octets to
+ * send. */
 void weir_exchange_detach(weir_exchange *exchange, weir_time now_ns);
-/* After the place was given back: true: it goes round again (QUEUED it must be by the caller), false: DONE. */
+/* After the place was given back: true: it goes round again (QUEUED it must be by the caller),
+ * false: DONE. */
 bool weir_exchange_conclude(weir_exchange *exchange, weir_time now_ns);
 /* The next of its deadlines. */
 weir_time weir_exchange_deadline(const weir_exchange *exchange, weir_why *why);
 /*
- * Others may move its octets while its thread waits, and then another limit runs, that may end before the one that ran when
- * the wait began: no such limit ends before this time.
+ * Others may move its octets while its thread waits, and then another limit runs, that may end
+ * before the one that ran when the wait began: no such limit ends before this time.
  */
 weir_time weir_exchange_look_again(const weir_exchange *exchange, weir_time now_ns);
-/* A deadline passed: fails it with the status of that deadline, or sends the body that waited for 100. */
+/* A deadline passed: fails it with the status of that deadline, or sends the body that waited for
+ * 100. */
 void weir_exchange_expire(weir_exchange *exchange, weir_time now_ns);
 
 /* -- exchange_replay.c -- */
-/* May the attempt that failed be followed by another? Asks a source to rewind: no lock may be held. */
+/* May the attempt that failed be followed by another? Asks a source to rewind: no lock may be held.
+ */
 bool weir_exchange_may_replay(const weir_exchange *exchange);
-/* Of any attempt so far. What failed last may have sent nothing; what an attempt before it sent was sent all the same. */
+/* Of any attempt so far. What failed last may have sent nothing; what an attempt before it sent was
+ * sent all the same. */
 bool weir_exchange_was_maybe_processed(const weir_exchange *exchange);
 /* Is an answer with this code one to be asked for again elsewhere, and not shown? */
 bool weir_exchange_is_misdirected(const weir_exchange *exchange, int code);
@@ -283,14 +299,17 @@ bool weir_exchange_is_misdirected(const weir_exchange *exchange, int code);
 void weir_exchange_note_connect(weir_exchange *exchange, const weir_connect_attempt *attempt);
 
 /* -- exchange_body.c -- */
-/* Reads from a source into the stage; to be called without locks. True: the stage has something for push, be it a failure. */
+/* Reads from a source into the stage; to be called without locks. True: the stage has something for
+ * push, be it a failure. */
 bool weir_exchange_fill(weir_exchange *exchange);
 /* Moves the body on into the conn as far as it goes. */
 void weir_exchange_push(weir_exchange *exchange, weir_time now_ns);
 /* True if push would move something now (then a source needs fill first). */
 bool weir_exchange_has_body_to_push(const weir_exchange *exchange);
-weir_status weir_exchange_write(weir_exchange *exchange, weir_span octets, weir_time now_ns, size_t *taken);
-weir_status weir_exchange_finish(weir_exchange *exchange, const weir_fields *trailers, weir_time now_ns);
+weir_status weir_exchange_write(weir_exchange *exchange, weir_span octets, weir_time now_ns,
+                                size_t *taken);
+weir_status weir_exchange_finish(weir_exchange *exchange, const weir_fields *trailers,
+                                 weir_time now_ns);
 /* Copies content out. WEIR_OK, WEIR_END, WEIR_AGAIN, or the failure. */
 weir_status weir_exchange_read(weir_exchange *exchange, uint8_t *to, size_t room, weir_time now_ns,
                                size_t *octets);
@@ -302,7 +321,8 @@ bool weir_exchange_upload_is_unwanted(const weir_exchange *exchange);
 void weir_exchange_stalls_begin(weir_exchange *exchange, weir_time now_ns);
 /* ATTACHED, and something happened: the time since the last such moment goes to what held it up. */
 void weir_exchange_stalls_settle(weir_exchange *exchange, weir_time now_ns);
-/* The same in place of it, when nobody read the connection since the last such moment: unread content waited for the caller. */
+/* The same in place of it, when nobody read the connection since the last such moment: unread
+ * content waited for the caller. */
 void weir_exchange_stalls_unread(weir_exchange *exchange, weir_time now_ns);
 /* Is it the caller who holds it up? Then the time of the caller's next step matters. */
 bool weir_exchange_awaits_caller(const weir_exchange *exchange);

@@ -2,14 +2,17 @@
 /*
  * An exchange's content in both directions.
  *
- * When an upload stops (design section 5, refined): it stops when the response is complete, when the peer says so (RST_STREAM
- * with NO_ERROR, RFC 9113 s8.1), or when a final head with a code of 300 or more is in and the call is not WEIR_HINT_DUPLEX. A 2xx
- * head alone does not stop it: a server may well answer while it reads (an echo, a gRPC stream), and a client that
- * then went silent would truncate what it was asked to send. A head of 300 or more says that the content will not be used.
+ * When an upload stops (design section 5, refined): it stops when the response is complete, when
+ * the peer says so (RST_STREAM with NO_ERROR, RFC 9113 s8.1), or when a final head with a code of
+ * 300 or more is in and the call is not WEIR_HINT_DUPLEX. A 2xx head alone does not stop it: a
+ * server may well answer while it reads (an echo, a gRPC stream), and a client that then went
+ * silent would truncate what it was asked to send. A head of 300 or more says that the content will
+ * not be used.
  */
 #include "engine/exchange.h"
 
-static void push_span(weir_exchange *ex, weir_span octets, bool last, weir_time now_ns, size_t *taken);
+static void push_span(weir_exchange *ex, weir_span octets, bool last, weir_time now_ns,
+                      size_t *taken);
 static void request_ended(weir_exchange *ex, weir_time now_ns);
 static void queued(weir_exchange *ex, weir_status status, weir_time now_ns);
 static bool has_trailers(const weir_exchange *ex);
@@ -52,8 +55,9 @@ bool weir_exchange_fill(weir_exchange *ex)
 
 bool weir_exchange_has_body_to_push(const weir_exchange *ex)
 {
-    return ex->state == WEIR_EXCHANGE_ATTACHED && ex->sending == WEIR_SENDING_BODY && !ex->write_blocked &&
-           !ex->source_blocked && ex->body.kind != WEIR_BODY_STREAM && ex->failure.status == WEIR_OK;
+    return ex->state == WEIR_EXCHANGE_ATTACHED && ex->sending == WEIR_SENDING_BODY &&
+           !ex->write_blocked && !ex->source_blocked && ex->body.kind != WEIR_BODY_STREAM &&
+           ex->failure.status == WEIR_OK;
 }
 
 void weir_exchange_push(weir_exchange *ex, weir_time now_ns)
@@ -86,7 +90,8 @@ void weir_exchange_push(weir_exchange *ex, weir_time now_ns)
     weir_exchange_stalls_settle(ex, now_ns);
 }
 
-weir_status weir_exchange_write(weir_exchange *ex, weir_span octets, weir_time now_ns, size_t *taken)
+weir_status weir_exchange_write(weir_exchange *ex, weir_span octets, weir_time now_ns,
+                                size_t *taken)
 {
     if (ex->state == WEIR_EXCHANGE_DONE || ex->state == WEIR_EXCHANGE_ENDED) {
         return ex->failure.status != WEIR_OK ? ex->failure.status : WEIR_ANSWERED;
@@ -94,7 +99,8 @@ weir_status weir_exchange_write(weir_exchange *ex, weir_span octets, weir_time n
     if (ex->sending == WEIR_SENDING_ENDED) {
         return WEIR_E_STATE;
     }
-    if (ex->sending == WEIR_SENDING_STOPPED || (ex->stream != NULL && weir_exchange_upload_is_unwanted(ex))) {
+    if (ex->sending == WEIR_SENDING_STOPPED ||
+        (ex->stream != NULL && weir_exchange_upload_is_unwanted(ex))) {
         ex->sending = WEIR_SENDING_STOPPED;
         return WEIR_ANSWERED;
     }
@@ -123,7 +129,8 @@ weir_status weir_exchange_finish(weir_exchange *ex, const weir_fields *trailers,
     if (ex->sending == WEIR_SENDING_ENDED) {
         return WEIR_E_STATE;
     }
-    if (ex->sending == WEIR_SENDING_STOPPED || (ex->stream != NULL && weir_exchange_upload_is_unwanted(ex))) {
+    if (ex->sending == WEIR_SENDING_STOPPED ||
+        (ex->stream != NULL && weir_exchange_upload_is_unwanted(ex))) {
         ex->sending = WEIR_SENDING_STOPPED;
         return WEIR_ANSWERED;
     }
@@ -133,7 +140,8 @@ weir_status weir_exchange_finish(weir_exchange *ex, const weir_fields *trailers,
     if (trailers != NULL) {
         status = weir_conn_write_trailers(ex->link->conn, ex->stream, trailers, now_ns);
     } else {
-        status = weir_conn_write(ex->link->conn, ex->stream, (weir_span){NULL, 0}, true, now_ns, &taken);
+        status =
+            weir_conn_write(ex->link->conn, ex->stream, (weir_span){NULL, 0}, true, now_ns, &taken);
     }
     if (status == WEIR_OK) {
         ex->body_was_taken = true; /* its end was, and nobody would say it again */
@@ -145,7 +153,8 @@ weir_status weir_exchange_finish(weir_exchange *ex, const weir_fields *trailers,
     return status;
 }
 
-weir_status weir_exchange_read(weir_exchange *ex, uint8_t *to, size_t room, weir_time now_ns, size_t *octets)
+weir_status weir_exchange_read(weir_exchange *ex, uint8_t *to, size_t room, weir_time now_ns,
+                               size_t *octets)
 {
     if (ex->state == WEIR_EXCHANGE_ATTACHED && ex->head != NULL) {
         const bool was_full = weir_buf_room(&ex->stream->inbox) == 0;
@@ -179,7 +188,8 @@ bool weir_exchange_upload_is_unwanted(const weir_exchange *ex)
 }
 
 /* Hands octets to the conn, and the end with the last of them. */
-static void push_span(weir_exchange *ex, weir_span octets, bool last, weir_time now_ns, size_t *taken)
+static void push_span(weir_exchange *ex, weir_span octets, bool last, weir_time now_ns,
+                      size_t *taken)
 {
     const bool end = last && !has_trailers(ex);
     weir_status status = weir_conn_write(ex->link->conn, ex->stream, octets, end, now_ns, taken);
@@ -190,7 +200,8 @@ static void push_span(weir_exchange *ex, weir_span octets, bool last, weir_time 
     }
     if (status == WEIR_OK && last) {
         if (has_trailers(ex)) {
-            status = weir_conn_write_trailers(ex->link->conn, ex->stream, &ex->trailers_to_send, now_ns);
+            status =
+                weir_conn_write_trailers(ex->link->conn, ex->stream, &ex->trailers_to_send, now_ns);
         }
         if (status == WEIR_OK) {
             request_ended(ex, now_ns);
@@ -211,7 +222,8 @@ static void queued(weir_exchange *ex, weir_status status, weir_time now_ns)
 {
     if (status == WEIR_AGAIN) {
         if (!ex->write_blocked && ex->stream->owner.queued_octets == 0) {
-            ex->sent_ns = now_ns; /* there was no octet to take until now, however long ago the last was */
+            ex->sent_ns =
+                now_ns; /* there was no octet to take until now, however long ago the last was */
         }
         ex->write_blocked = true;
     } else if (status == WEIR_ANSWERED) {

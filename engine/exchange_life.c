@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of an exchange between its birth and its end: attempts, events, deadlines, the replay rule.
+ * The life of an exchange between its birth and its end: attempts, events, deadlines, the replay
+ * rule.
  *
- * Deadlines (docs/deadlines.md). One is under way at a time beside the total one, chosen by what the exchange waits for:
+ * Deadlines (docs/deadlines.md). One is under way at a time beside the total one, chosen by what
+ * the exchange waits for:
  *
- *   QUEUED without a dial of its own   queue_ns since it was queued (a dial has its own limits: dialing.c)
- *   waiting for 100                    continue_ns since the head was sent; then the body is sent, no failure
- *   request octets wait to be taken    write_ns since the kernel last took one
+ *   QUEUED without a dial of its own   queue_ns since it was queued (a dial has its own limits:
+ * dialing.c) waiting for 100                    continue_ns since the head was sent; then the body
+ * is sent, no failure request octets wait to be taken    write_ns since the kernel last took one
  *   request sent, nothing came         first_octet_ns since its last octet was taken
- *   response under way                 idle_ns since its last octet came, while there is room for more
+ *   response under way                 idle_ns since its last octet came, while there is room for
+ * more
  *
- * Nothing runs while the caller is the one to act: an unwritten stream, an inbox that is full, and in the blocking front end the
- * time between two calls, when nobody would read what the peer sent.
+ * Nothing runs while the caller is the one to act: an unwritten stream, an inbox that is full, and
+ * in the blocking front end the time between two calls, when nobody would read what the peer sent.
  */
 #include "engine/exchange.h"
 
@@ -56,7 +59,8 @@ void weir_exchange_tell_waiting(weir_exchange *ex, weir_time now_ns)
     const weir_reason reason = weir_pool_waits_for(&ex->ticket);
     weir_event event = {.kind = WEIR_EVENT_WAITING, .why = weir_reason_name(reason)};
 
-    if (ex->state == WEIR_EXCHANGE_QUEUED && reason != WEIR_REASON_NONE && reason != ex->waiting_told) {
+    if (ex->state == WEIR_EXCHANGE_QUEUED && reason != WEIR_REASON_NONE &&
+        reason != ex->waiting_told) {
         ex->waiting_told = reason;
         tell(ex, &event, now_ns);
     }
@@ -195,9 +199,11 @@ void weir_exchange_moved(weir_exchange *ex, weir_time now_ns)
     const bool sent = (ex->sending == WEIR_SENDING_ENDED || ex->sending == WEIR_SENDING_STOPPED) &&
                       owner->queued_octets == 0;
     if (ex->phase == WEIR_PHASE_SEND && sent) {
-        weir_exchange_set_phase(ex, WEIR_PHASE_HEAD, ex->sent_ns > ex->phase_since_ns ? ex->sent_ns : now_ns);
+        weir_exchange_set_phase(ex, WEIR_PHASE_HEAD,
+                                ex->sent_ns > ex->phase_since_ns ? ex->sent_ns : now_ns);
     }
-    if (ex->head != NULL && (ex->phase == WEIR_PHASE_HEAD || (ex->phase == WEIR_PHASE_SEND && sent))) {
+    if (ex->head != NULL &&
+        (ex->phase == WEIR_PHASE_HEAD || (ex->phase == WEIR_PHASE_SEND && sent))) {
         weir_exchange_set_phase(ex, WEIR_PHASE_BODY, now_ns);
     }
     if (weir_events_are_wanted(&ex->events)) {
@@ -233,7 +239,8 @@ void weir_exchange_fail(weir_exchange *ex, const weir_failure *failure, weir_tim
     ex->news |= WEIR_NEWS_OVER;
 }
 
-void weir_exchange_fail_with(weir_exchange *ex, weir_status status, const char *what, weir_time now_ns)
+void weir_exchange_fail_with(weir_exchange *ex, weir_status status, const char *what,
+                             weir_time now_ns)
 {
     const weir_failure failure = {
         .status = status,
@@ -424,7 +431,8 @@ static void tell(weir_exchange *ex, weir_event *event, weir_time at_ns)
     weir_events_add(&ex->events, event);
 }
 
-/* Octet events come from the tally, which moves when the kernel took or gave octets and at no other time. */
+/* Octet events come from the tally, which moves when the kernel took or gave octets and at no other
+ * time. */
 static void tell_octets(weir_exchange *ex, weir_time now_ns)
 {
     const weir_tally *tally = &ex->stream->owner.tally;
@@ -549,7 +557,8 @@ static weir_time phase_deadline(const weir_exchange *ex, weir_why *why)
         return WEIR_NEVER;
     }
     /* A 1xx that is not 100 does not release the content (RFC 9110 s10.1.1). */
-    if (ex->phase == WEIR_PHASE_SEND && (ex->received_ns == 0 || ex->sending == WEIR_SENDING_CONTINUE)) {
+    if (ex->phase == WEIR_PHASE_SEND &&
+        (ex->received_ns == 0 || ex->sending == WEIR_SENDING_CONTINUE)) {
         return sending_deadline(ex, why);
     }
     if (ex->received_ns == 0) {
@@ -559,7 +568,8 @@ static weir_time phase_deadline(const weir_exchange *ex, weir_why *why)
     if (weir_exchange_is_full(ex)) {
         return WEIR_NEVER;
     }
-    if (ex->sending == WEIR_SENDING_BODY || (ex->phase == WEIR_PHASE_SEND && ex->stream->owner.queued_octets > 0)) {
+    if (ex->sending == WEIR_SENDING_BODY ||
+        (ex->phase == WEIR_PHASE_SEND && ex->stream->owner.queued_octets > 0)) {
         return sending_deadline(ex, why);
     }
     *why = WEIR_WHY_IDLE;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Why a call waited and which connections it was not given: what the pool says of it, kept by the exchange. */
+/* Why a call waited and which connections it was not given: what the pool says of it, kept by the
+ * exchange. */
 #include "engine/core.h"
 
 #include "engine/record.h"

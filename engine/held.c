@@ -31,7 +31,8 @@ void weir_held_note(weir_held *held, int fd)
     if (page == NULL && fd >= 0 && fd / PAGE_FDS < WEIR_HELD_PAGES) {
         weir_held_page *none = NULL;
         page = weir_alloc_zeroed(held->allocator, sizeof(*page));
-        if (page != NULL && !atomic_compare_exchange_strong(&held->pages[fd / PAGE_FDS], &none, page)) {
+        if (page != NULL &&
+            !atomic_compare_exchange_strong(&held->pages[fd / PAGE_FDS], &none, page)) {
             weir_release(held->allocator, page); /* another thread was faster */
             page = none;
         }
@@ -69,5 +70,6 @@ int weir_held_next(weir_held *held, int from)
 
 static weir_held_page *page_of(weir_held *held, int fd)
 {
-    return fd >= 0 && fd / PAGE_FDS < WEIR_HELD_PAGES ? atomic_load(&held->pages[fd / PAGE_FDS]) : NULL;
+    return fd >= 0 && fd / PAGE_FDS < WEIR_HELD_PAGES ? atomic_load(&held->pages[fd / PAGE_FDS])
+                                                      : NULL;
 }

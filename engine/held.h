@@ -2,11 +2,12 @@
 /*
  * The descriptors that a client holds, as bits, so that the child of a fork can close them.
  *
- * Why not from the client's lists: at the fork another thread may have been inside of any of them, and in the child it never
- * comes out. A bit is set or not, whatever else was half done.
+ * Why not from the client's lists: at the fork another thread may have been inside of any of them,
+ * and in the child it never comes out. A bit is set or not, whatever else was half done.
  *
- * A descriptor is noted right after it was had and struck out right before it is closed: in between, the child may keep one
- * open, until it ends or executes another program, but it never closes a stranger's.
+ * A descriptor is noted right after it was had and struck out right before it is closed: in
+ * between, the child may keep one open, until it ends or executes another program, but it never
+ * closes a stranger's.
  *
  * Thread rule: any, without a lock. Ownership: whoever inits it clears it.
  */

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The link moves octets between the driver, the TLS filter and the conn, and keeps the two counters that only it can know:
- * the octets on the wire and those of records not yet complete. Rows are charged by the codecs; because wire and rows
- * are moved in different places, the conservation laws are a check.
+ * The link moves octets between the driver, the TLS filter and the conn, and keeps the two counters
+ * that only it can know: the octets on the wire and those of records not yet complete. Rows are
+ * charged by the codecs; because wire and rows are moved in different places, the conservation laws
+ * are a check.
  *
- * Sealing keeps a copy: the conn's octets stay in its queue until the kernel has taken the last octet of their record, and only then
- * does the conn hear that they were sent. So "sent" means the same under TLS as without it.
+ * Sealing keeps a copy: the conn's octets stay in its queue until the kernel has taken the last
+ * octet of their record, and only then does the conn hear that they were sent. So "sent" means the
+ * same under TLS as without it.
  */
 #include "engine/link_common.h"
 
 #include <string.h>
 
-/* What a clear link takes at once when nothing limits it: more than one receive buffer is never offered. */
-#define IN_OCTETS_LIMIT ((size_t)1 << 20)
+/* What a clear link takes at once when nothing limits it: more than one receive buffer is never
+ * offered. */
+#define IN_OCTETS_LIMIT     ((size_t)1 << 20)
 #define RECORD_PLAIN_OCTETS ((size_t)16384)
 /* How long a peer that broke TLS has to take the alert that says so. */
 #define ALERT_NS            (WEIR_NS_PER_SECOND)
@@ -57,7 +60,8 @@ weir_link *weir_link_new(const weir_link_options *options, weir_status *status)
     link->early->failure = no_failure;
     link->early->limits = options->limits;
     link->early->pin = (weir_protocol)options->key->pin;
-    weir_ledger_init(&link->early->ledger, options->tls != NULL, options->tls != NULL ? &link->early->annex : NULL);
+    weir_ledger_init(&link->early->ledger, options->tls != NULL,
+                     options->tls != NULL ? &link->early->annex : NULL);
     if (options->tls != NULL && !begin_tls(link, options, status)) {
         weir_link_free(link);
         return NULL;
@@ -174,7 +178,8 @@ void weir_link_failed(weir_link *link, int sys_errno, weir_time now_ns)
 
 void weir_link_error_taken(weir_link *link, int sys_errno)
 {
-    /* Behind an error taken before, EPIPE is the kernel's word for "over" and says nothing of the peer. */
+    /* Behind an error taken before, EPIPE is the kernel's word for "over" and says nothing of the
+     * peer. */
     if (!link->watch.failed && weir_os_says_fin(sys_errno)) {
         link->watch.fin_seen = true;
     }
@@ -274,7 +279,8 @@ weir_facts weir_link_facts(const weir_link *link)
 
 bool weir_link_is_clean(weir_link *link)
 {
-    if (link->tls != NULL && weir_link_protocol(link) == WEIR_H1 && weir_conn_open_streams(link->conn) == 0 &&
+    if (link->tls != NULL && weir_link_protocol(link) == WEIR_H1 &&
+        weir_conn_open_streams(link->conn) == 0 &&
         (weir_tls_torn_received(link->tls->filter) > 0 || weir_link_is_held(link))) {
         link->left_over = true;
     }
@@ -379,10 +385,12 @@ static void end_conn(weir_link *link, const weir_failure *failure)
     }
 }
 
-/* RFC 8446 s6.2: the peer is told why before the connection is closed. True: the goodbye goes on, or has begun. */
+/* RFC 8446 s6.2: the peer is told why before the connection is closed. True: the goodbye goes on,
+ * or has begun. */
 static bool says_alert(weir_link *link)
 {
-    if (link->state == WEIR_LINK_CLOSED || link->tls == NULL || !weir_tls_owes_alert(link->tls->filter)) {
+    if (link->state == WEIR_LINK_CLOSED || link->tls == NULL ||
+        !weir_tls_owes_alert(link->tls->filter)) {
         return false;
     }
     if (link->state != WEIR_LINK_CLOSING) {
@@ -432,7 +440,8 @@ static void open_conn(weir_link *link, weir_protocol protocol)
     weir_link_enter(link, WEIR_LINK_OPEN);
 }
 
-/* The TLS filter may have come to a new state: the handshake is over, it failed, or the peer closed. */
+/* The TLS filter may have come to a new state: the handshake is over, it failed, or the peer
+ * closed. */
 void weir_link_follow_tls(weir_link *link)
 {
     const weir_tls_state state = weir_tls_state_of(link->tls->filter);
@@ -452,7 +461,8 @@ void weir_link_follow_tls(weir_link *link)
             chosen = WEIR_H1;
         }
         if (link->early->pin != WEIR_PROTOCOL_ANY && chosen != link->early->pin) {
-            weir_link_fail_with(link, WEIR_E_TLS_ALPN, 0, "the server did not choose the protocol that was asked for");
+            weir_link_fail_with(link, WEIR_E_TLS_ALPN, 0,
+                                "the server did not choose the protocol that was asked for");
             return;
         }
         open_conn(link, chosen);
@@ -493,10 +503,8 @@ static void records_sent(weir_link *link)
         } else {
             weir_conn_row row =
                 record.kind == WEIR_TLS_HANDSHAKE ? WEIR_ROW_TLS_HANDSHAKE : WEIR_ROW_TLS_CONTROL;
-            weir_ledger_charge(ledger, NULL, weir_row_of_conn(row), WEIR_SENT,
-                               record.wire_octets);
+            weir_ledger_charge(ledger, NULL, weir_row_of_conn(row), WEIR_SENT, record.wire_octets);
         }
     }
     weir_ledger_set_torn(ledger, WEIR_SENT, weir_tls_torn_sent(link->tls->filter));
 }
-

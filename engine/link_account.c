@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What of a link's octets left, and the account at its end: nothing can become complete any more, so what is pending goes to rows,
- * and the ledger is compared with what the kernel says.
+ * What of a link's octets left, and the account at its end: nothing can become complete any more,
+ * so what is pending goes to rows, and the ledger is compared with what the kernel says.
  */
 #include "engine/link_common.h"
 
@@ -22,7 +22,8 @@ bool weir_link_may_send_of(const weir_link *link, const weir_stream *stream)
     if (link->is_sending || (link->tls != NULL && weir_tls_torn_sent(link->tls->filter) > 0)) {
         return true; /* which octets these are cannot be told: say so rather than guess */
     }
-    /* What is queued leaves with a link that lives, whoever has lost interest in it, unless the conn keeps it back. */
+    /* What is queued leaves with a link that lives, whoever has lost interest in it, unless the
+     * conn keeps it back. */
     return link->state != WEIR_LINK_CLOSED &&
            ((link->tls != NULL && link->tls->sealed_octets > 0) ||
             weir_conn_pending(link->conn, 0).length > 0);
@@ -46,7 +47,8 @@ void weir_link_account(weir_link *link, int fd, weir_account *account)
     }
 }
 
-/* What was taken from the kernel to learn of a FIN behind a reset was received, though nobody looked at it. */
+/* What was taken from the kernel to learn of a FIN behind a reset was received, though nobody
+ * looked at it. */
 static void charge_drained(weir_link *link, weir_ledger *ledger)
 {
     const size_t octets = link->watch.drained_octets;
@@ -54,7 +56,8 @@ static void charge_drained(weir_link *link, weir_ledger *ledger)
     link->watch.drained_octets = 0;
     weir_ledger_wire(ledger, WEIR_RECEIVED, octets);
     if (link->tls != NULL) {
-        weir_ledger_charge(ledger, NULL, weir_row_of_conn(WEIR_ROW_TLS_CONTROL), WEIR_RECEIVED, octets);
+        weir_ledger_charge(ledger, NULL, weir_row_of_conn(WEIR_ROW_TLS_CONTROL), WEIR_RECEIVED,
+                           octets);
     } else {
         weir_ledger_plain(ledger, WEIR_RECEIVED, octets);
         weir_ledger_charge(ledger, NULL, weir_row_of_conn(WEIR_ROW_UNREAD), WEIR_RECEIVED, octets);

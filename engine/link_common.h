@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the parts of the link share. Private to the link*.c files; the rest of weir knows only link.h.
+ * What the parts of the link share. Private to the link*.c files; the rest of weir knows only
+ * link.h.
  *
  *   link.c          birth and death, its states, what it wants, sealing and sending
  *   link_receive.c  octets that came: clear, or record by record
@@ -15,7 +16,8 @@
 void weir_link_enter(weir_link *link, weir_link_state state);
 /* Ends it with that failure; WEIR_E_NETWORK becomes the status that the errno stands for. */
 void weir_link_fail_with(weir_link *link, weir_status status, int sys_errno, const char *what);
-/* The TLS filter may have come to a new state: the handshake is over, it failed, or the peer closed. */
+/* The TLS filter may have come to a new state: the handshake is over, it failed, or the peer
+ * closed. */
 void weir_link_follow_tls(weir_link *link);
 
 /* Plaintext that the conn had no room for waits, or records behind it. */

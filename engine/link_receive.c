@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a link does with octets that came. A clear link gives them to its conn as they are; under TLS they are records first, and
- * the plaintext of one that the conn has no room for is held in the filter, with the records behind it stashed.
+ * What a link does with octets that came. A clear link gives them to its conn as they are; under
+ * TLS they are records first, and the plaintext of one that the conn has no room for is held in the
+ * filter, with the records behind it stashed.
  */
 #include "engine/link_common.h"
 
@@ -48,7 +49,8 @@ bool weir_link_is_held(const weir_link *link)
     return link->tls != NULL && (link->tls->held.length > 0 || link->tls->stash.octets > 0);
 }
 
-/* Received and not in any row yet: a record that is not whole, the rest of one that is held, and the stash. */
+/* Received and not in any row yet: a record that is not whole, the rest of one that is held, and
+ * the stash. */
 void weir_link_set_torn(weir_link *link)
 {
     size_t torn = weir_tls_torn_received(link->tls->filter) + link->tls->stash.octets;
@@ -75,8 +77,9 @@ static size_t received_clear(weir_link *link, weir_span octets)
 }
 
 /*
- * Takes everything: what comes behind a record that the conn has no room for is stashed, so that a driver never has to keep
- * octets. The stash is bounded by what the link said it would take, for it takes nothing more until the stash is empty.
+ * Takes everything: what comes behind a record that the conn has no room for is stashed, so that a
+ * driver never has to keep octets. The stash is bounded by what the link said it would take, for it
+ * takes nothing more until the stash is empty.
  */
 static size_t received_tls(weir_link *link, weir_span octets)
 {
@@ -85,8 +88,8 @@ static size_t received_tls(weir_link *link, weir_span octets)
 
     weir_ledger_wire(weir_link_ledger(link), WEIR_RECEIVED, octets.length);
     if (rest.length > 0 && !weir_buf_append(&link->tls->stash, rest)) {
-        weir_ledger_charge(weir_link_ledger(link), NULL, weir_row_of_conn(WEIR_ROW_TLS_CONTROL), WEIR_RECEIVED,
-                           rest.length);
+        weir_ledger_charge(weir_link_ledger(link), NULL, weir_row_of_conn(WEIR_ROW_TLS_CONTROL),
+                           WEIR_RECEIVED, rest.length);
         weir_link_fail_with(link, WEIR_E_NOMEM, 0, NULL);
     }
     weir_link_set_torn(link);
@@ -100,7 +103,8 @@ static size_t read_records(weir_link *link, weir_span octets)
 
     while (taken < octets.length && link->tls->held.length == 0) {
         weir_tls_record record = {WEIR_TLS_NOTHING, {NULL, 0}, 0, 0};
-        const size_t step = weir_tls_feed(link->tls->filter, weir_span_from(octets, taken), &record);
+        const size_t step =
+            weir_tls_feed(link->tls->filter, weir_span_from(octets, taken), &record);
 
         if (step == 0) {
             discard(link, octets.length - taken);
@@ -118,7 +122,8 @@ static size_t read_records(weir_link *link, weir_span octets)
 /* What comes after close_notify or a fatal error is not ours to read, but it came: it has a row. */
 static void discard(weir_link *link, size_t octets)
 {
-    weir_ledger_charge(weir_link_ledger(link), NULL, weir_row_of_conn(WEIR_ROW_TLS_CONTROL), WEIR_RECEIVED, octets);
+    weir_ledger_charge(weir_link_ledger(link), NULL, weir_row_of_conn(WEIR_ROW_TLS_CONTROL),
+                       WEIR_RECEIVED, octets);
 }
 
 static void take_record(weir_link *link, const weir_tls_record *record)
@@ -163,7 +168,8 @@ static void feed_held(weir_link *link)
     weir_tls_plain_done(link->tls->filter);
 }
 
-/* FIN. What it means is the conn's to say, except that TLS without close_notify is not an orderly end. */
+/* FIN. What it means is the conn's to say, except that TLS without close_notify is not an orderly
+ * end. */
 static void input_ended(weir_link *link)
 {
     weir_failure failure = {.status = WEIR_OK, .tls_alert = -1, .offset = WEIR_UNKNOWN};

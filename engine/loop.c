@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The asynchronous front end: a turn (turn.h) with the system calls of epoll. One thread, one descriptor, no callback but the
- * observer's.
+ * The asynchronous front end: a turn (turn.h) with the system calls of epoll. One thread, one
+ * descriptor, no callback but the observer's.
  *
- * Per turn and touched link: one recv as long as the socket gives full buffers, one send. Sockets are registered once,
- * edge-triggered; what is known of their readiness stays in the port until the kernel says EAGAIN.
+ * Per turn and touched link: one recv as long as the socket gives full buffers, one send. Sockets
+ * are registered once, edge-triggered; what is known of their readiness stays in the port until the
+ * kernel says EAGAIN.
  */
 #include "engine/loop.h"
 
@@ -12,11 +13,12 @@
 #include "engine/record.h"
 #include "engine/snapshot.h"
 
-#define TURN_OCTETS ((size_t)1 << 20)
+#define TURN_OCTETS  ((size_t)1 << 20)
 #define ROUNDS_LIMIT 64
 
-static weir_status begin_exchange(weir_loop *loop, const weir_request *request, const weir_call *call,
-                                  weir_exchange_options asked, weir_exchange **exchange);
+static weir_status begin_exchange(weir_loop *loop, const weir_request *request,
+                                  const weir_call *call, weir_exchange_options asked,
+                                  weir_exchange **exchange);
 static weir_status loop_response(weir_exchange *ex);
 static weir_status loop_read(weir_exchange *ex, uint8_t *to, size_t room, size_t *octets);
 static weir_status loop_write(weir_exchange *ex, weir_span octets, size_t *taken);
@@ -55,7 +57,8 @@ weir_loop *weir_loop_new(const weir_loop_options *given, weir_status *status)
         *status = WEIR_E_INVALID;
         return NULL;
     }
-    const weir_allocator *allocator = options->allocator != NULL ? options->allocator : weir_os_allocator();
+    const weir_allocator *allocator =
+        options->allocator != NULL ? options->allocator : weir_os_allocator();
     weir_loop *loop = weir_alloc_zeroed(allocator, sizeof(*loop));
     *status = WEIR_E_NOMEM;
     if (loop == NULL) {
@@ -66,15 +69,18 @@ weir_loop *weir_loop_new(const weir_loop_options *given, weir_status *status)
     loop->turn_octets = options->turn_octets != 0 ? options->turn_octets : TURN_OCTETS;
     loop->budget_octets = loop->turn_octets;
     loop->observed_as_records = options->observed_as_records;
-    loop->record_observer = (weir_observer){.size = sizeof(weir_observer), .user = loop, .tell = never_told};
+    loop->record_observer =
+        (weir_observer){.size = sizeof(weir_observer), .user = loop, .tell = never_told};
     weir_list_init(&loop->resolver_tags);
     weir_list_init(&loop->dead_tags);
     weir_list_init(&loop->cancelled);
     weir_shared *shared = options->shared != NULL ? weir_shared_acquire(options->shared)
-                                                  : weir_shared_new(&(weir_shared_options){
-                                                        .size = sizeof(weir_shared_options),
-                                                        .allocator = allocator,
-                                                    }, status);
+                                                  : weir_shared_new(
+                                                        &(weir_shared_options){
+                                                            .size = sizeof(weir_shared_options),
+                                                            .allocator = allocator,
+                                                        },
+                                                        status);
     if (shared != NULL) {
         *status = begin(loop, options, shared);
         weir_shared_release(shared);
@@ -96,7 +102,8 @@ void weir_loop_free(weir_loop *loop)
         return; /* forked in the middle of a turn: nothing of it can be trusted */
     }
     if (entered != WEIR_OK) {
-        weir_loop_forget_parent(loop); /* what there is is the parent's still, and hears no goodbye */
+        weir_loop_forget_parent(
+            loop); /* what there is is the parent's still, and hears no goodbye */
     }
     WEIR_ASSERT(!loop->in_turn);
     if (loop->turn.core.pool != NULL) {
@@ -120,16 +127,17 @@ void weir_loop_free(weir_loop *loop)
     weir_release(loop->allocator, loop);
 }
 
-weir_status weir_loop_submit(weir_loop *loop, const weir_request *request, const weir_call *call, void *user,
-                             weir_exchange **exchange)
+weir_status weir_loop_submit(weir_loop *loop, const weir_request *request, const weir_call *call,
+                             void *user, weir_exchange **exchange)
 {
     const weir_exchange_options options = {.user = user};
 
     return begin_exchange(loop, request, call, options, exchange);
 }
 
-weir_status weir_loop_preconnect(weir_loop *loop, const weir_request *request, const weir_call *call,
-                                 uint32_t exchanges, void *user, weir_exchange **exchange)
+weir_status weir_loop_preconnect(weir_loop *loop, const weir_request *request,
+                                 const weir_call *call, uint32_t exchanges, void *user,
+                                 weir_exchange **exchange)
 {
     const weir_exchange_options options = {.user = user, .warms = exchanges};
 
@@ -137,8 +145,9 @@ weir_status weir_loop_preconnect(weir_loop *loop, const weir_request *request, c
     return exchanges > 0 ? begin_exchange(loop, request, call, options, exchange) : WEIR_E_INVALID;
 }
 
-static weir_status begin_exchange(weir_loop *loop, const weir_request *request, const weir_call *call,
-                                  weir_exchange_options asked, weir_exchange **exchange)
+static weir_status begin_exchange(weir_loop *loop, const weir_request *request,
+                                  const weir_call *call, weir_exchange_options asked,
+                                  weir_exchange **exchange)
 {
     weir_exchange_options options = {
         .allocator = loop->allocator,
@@ -257,7 +266,8 @@ weir_snapshot *weir_loop_snapshot(weir_loop *loop, weir_status *status)
             weir_core_snapshot_link(&loop->turn.core, &snapshot->lines[i], port->link, now_ns);
         }
         if (port != NULL && port->link->last_received_ns != 0) {
-            snapshot->lines[i].connection.last_read_ns = weir_time_since(now_ns, port->link->last_received_ns);
+            snapshot->lines[i].connection.last_read_ns =
+                weir_time_since(now_ns, port->link->last_received_ns);
         }
     }
     return weir_snapshot_taken(snapshot, status);
@@ -299,7 +309,8 @@ static void wake_if_left(weir_loop *loop)
     }
 }
 
-/* Who held the exchange up until now, the caller, goes on: when, decides what it is charged with. */
+/* Who held the exchange up until now, the caller, goes on: when, decides what it is charged with.
+ */
 static void caller_acts(weir_exchange *ex)
 {
     weir_loop *loop = loop_of(ex);
@@ -439,7 +450,8 @@ weir_channel *weir_loop_new_channel(weir_loop *loop, weir_status *status)
     return weir_channel_new(&channel, status);
 }
 
-/* Cancels what is under way without telling it, and closes every connection after one try at goodbye. */
+/* Cancels what is under way without telling it, and closes every connection after one try at
+ * goodbye. */
 static void close_everything(weir_loop *loop)
 {
     while (!weir_list_is_empty(&loop->turn.all)) {
@@ -491,8 +503,9 @@ static size_t tell(weir_loop *loop, weir_loop_event *events, size_t room)
 }
 
 /*
- * Observers first: an exchange's events come before what they led to. An observer may free any exchange, so each seat goes
- * back to the list before its events are told, and nothing is remembered across the call.
+ * Observers first: an exchange's events come before what they led to. An observer may free any
+ * exchange, so each seat goes back to the list before its events are told, and nothing is
+ * remembered across the call.
  */
 static size_t tell_observed(weir_loop *loop, weir_loop_event *events, size_t room)
 {
@@ -544,7 +557,8 @@ static bool has_left(const weir_loop *loop)
     return weir_turn_has_work(&loop->turn) || weir_turn_has_told(&loop->turn);
 }
 
-/* After a turn the descriptor is readable exactly if something is left, or when the next deadline comes. */
+/* After a turn the descriptor is readable exactly if something is left, or when the next deadline
+ * comes. */
 static void set_wake(weir_loop *loop)
 {
     weir_time at_ns = weir_turn_deadline(&loop->turn);

@@ -29,7 +29,7 @@ typedef struct ready_tag {
 struct weir_loop {
     weir_turn turn;
     const weir_allocator *allocator;
-    weir_fork_mark *mark;           /* wiped in the child of a fork */
+    weir_fork_mark *mark; /* wiped in the child of a fork */
     const weir_resolver *resolver;
     weir_os_poller *poller;
     weir_channel *channel;
@@ -38,26 +38,28 @@ struct weir_loop {
     size_t budget_octets;
     bool in_turn;
     bool observed_as_records;
-    weir_observer record_observer;  /* only says that somebody listens */
-    weir_waiting_event *records;    /* of this turn */
+    weir_observer record_observer; /* only says that somebody listens */
+    weir_waiting_event *records;   /* of this turn */
     size_t record_count;
     weir_list resolver_tags;
-    weir_list dead_tags;            /* freed when no batch of readiness can name them any more */
-    weir_mutex inbox_lock;          /* guards `cancelled` */
-    weir_list cancelled;            /* seats of exchanges that other threads cancelled */
-    weir_exchange *telling;         /* whose observer runs: freeing it waits */
+    weir_list dead_tags;    /* freed when no batch of readiness can name them any more */
+    weir_mutex inbox_lock;  /* guards `cancelled` */
+    weir_list cancelled;    /* seats of exchanges that other threads cancelled */
+    weir_exchange *telling; /* whose observer runs: freeing it waits */
     bool free_telling;
 };
 
-/* At each entry: one load, unless the process forked since the last one. WEIR_E_NOMEM, WEIR_E_DESCRIPTORS: the child could not begin
- * anew, and the next entry tries again; WEIR_E_STATE: the fork was inside a turn. */
+/* At each entry: one load, unless the process forked since the last one. WEIR_E_NOMEM,
+ * WEIR_E_DESCRIPTORS: the child could not begin anew, and the next entry tries again; WEIR_E_STATE:
+ * the fork was inside a turn. */
 weir_status weir_loop_enter(weir_loop *loop);
 /* The same for a loop that is only to be freed, and so needs nothing of its own: it cannot fail. */
 void weir_loop_forget_parent(weir_loop *loop);
 weir_channel *weir_loop_new_channel(weir_loop *loop, weir_status *status);
 /* Now, for everything that happens until the next call of it. */
 void weir_loop_moved(weir_loop *loop);
-/* Reads on where the budget of the turn before left octets: the kernel does not tell of them twice. */
+/* Reads on where the budget of the turn before left octets: the kernel does not tell of them twice.
+ */
 void weir_loop_backlog(weir_loop *loop);
 /* What the kernel, the resolver and other threads have to say. */
 void weir_loop_gather(weir_loop *loop);

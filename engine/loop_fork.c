@@ -2,12 +2,14 @@
 /*
  * A loop in the child of a fork.
  *
- * One thread owns a loop, so between two turns nothing of it is half done, and the child can take it apart: exchanges end, the
- * pool is emptied, memory is given back. Only the descriptors are the parent's too: they are closed and nothing else. No octet
- * leaves, no option is set, and nothing is taken out of the parent's epoll instance by name, which would take it from the parent;
- * the child has one of its own.
+ * One thread owns a loop, so between two turns nothing of it is half done, and the child can take
+ * it apart: exchanges end, the pool is emptied, memory is given back. Only the descriptors are the
+ * parent's too: they are closed and nothing else. No octet leaves, no option is set, and nothing is
+ * taken out of the parent's epoll instance by name, which would take it from the parent; the child
+ * has one of its own.
  *
- * A loop whose thread was inside a turn while another thread forked cannot be taken apart: the child must leave it alone.
+ * A loop whose thread was inside a turn while another thread forked cannot be taken apart: the
+ * child must leave it alone.
  */
 #include "engine/loop.h"
 
@@ -57,10 +59,12 @@ static void begin_with_nothing(weir_loop *loop)
     loop->turn.now_ns = weir_now();
     end_exchanges(loop);
     empty_pool(loop);
-    memset(&loop->turn.core.metrics, 0, sizeof(loop->turn.core.metrics)); /* they are the parent's to say */
+    memset(&loop->turn.core.metrics, 0,
+           sizeof(loop->turn.core.metrics)); /* they are the parent's to say */
 }
 
-/* A poller and a resolver of the child's own first, so that without them nothing has changed yet. */
+/* A poller and a resolver of the child's own first, so that without them nothing has changed yet.
+ */
 static weir_status replace_descriptors(weir_loop *loop)
 {
     weir_status status = WEIR_OK;
@@ -143,7 +147,8 @@ static void end_exchanges(weir_loop *loop)
     }
 }
 
-/* What the pool has done for those who leave is undone by the next drain: nothing is carried out in between. */
+/* What the pool has done for those who leave is undone by the next drain: nothing is carried out in
+ * between. */
 static void empty_pool(weir_loop *loop)
 {
     weir_turn *turn = &loop->turn;
@@ -164,7 +169,8 @@ static void empty_pool(weir_loop *loop)
     weir_loop_free_dead(loop);
 }
 
-/* Its account is the parent's to give: what the kernel counted from here on is not what this process moved. */
+/* Its account is the parent's to give: what the kernel counted from here on is not what this
+ * process moved. */
 static void abandon(weir_loop *loop, weir_port *port)
 {
     const weir_account account = {.size = sizeof(account), .verdict.agreement = WEIR_UNAVAILABLE};

@@ -2,11 +2,13 @@
 /*
  * The system calls of the loop: what is gathered before a decision and done after it.
  *
- * A descriptor is registered once, edge-triggered, with a tag that says what it is for; a winner keeps the tag of its attempt, so
- * that becoming a connection costs no system call. A tag is buried, not freed, until the batch of readiness that may name it is over.
+ * A descriptor is registered once, edge-triggered, with a tag that says what it is for; a winner
+ * keeps the tag of its attempt, so that becoming a connection costs no system call. A tag is
+ * buried, not freed, until the batch of readiness that may name it is over.
  *
- * What is known of a socket's readiness stays in its port until the kernel says EAGAIN, or gives or takes less than it was
- * offered. After a hang-up was seen a short read proves nothing: the end must still be read.
+ * What is known of a socket's readiness stays in its port until the kernel says EAGAIN, or gives or
+ * takes less than it was offered. After a hang-up was seen a short read proves nothing: the end
+ * must still be read.
  */
 #include "engine/loop.h"
 
@@ -43,7 +45,8 @@ void weir_loop_backlog(weir_loop *loop)
 {
     weir_list *next = NULL;
 
-    for (weir_list *at = loop->turn.ports.next; at != &loop->turn.ports && loop->budget_octets > 0; at = next) {
+    for (weir_list *at = loop->turn.ports.next; at != &loop->turn.ports && loop->budget_octets > 0;
+         at = next) {
         weir_port *port = WEIR_CONTAINER_OF(at, weir_port, place);
         next = at->next;
         receive(loop, port);
@@ -55,7 +58,8 @@ void weir_loop_gather(weir_loop *loop)
     weir_os_ready ready[READY_BATCH];
     size_t count = 0;
 
-    /* All there are: a connection that was not looked at must not be leased, for octets that nobody asked for may lie on it. */
+    /* All there are: a connection that was not looked at must not be leased, for octets that nobody
+     * asked for may lie on it. */
     do {
         count = weir_os_poller_wait(loop->poller, ready, READY_BATCH);
         for (size_t i = 0; i < count; i++) {
@@ -76,14 +80,16 @@ static void gather_ready(weir_loop *loop, const weir_os_ready *ready)
     case READY_DEAD:
         return;
     case READY_RESOLVER:
-        weir_channel_ready(loop->channel, tag->fd, ready->readable, ready->writable, loop->turn.now_ns);
+        weir_channel_ready(loop->channel, tag->fd, ready->readable, ready->writable,
+                           loop->turn.now_ns);
         return;
     case READY_ATTEMPT:
         if (ready->writable) {
             attempt_ready(loop, tag);
         }
         if (tag->kind == READY_PORT) {
-            /* A peer that speaks first: its octets came with the connection, and no further edge tells of them. */
+            /* A peer that speaks first: its octets came with the connection, and no further edge
+             * tells of them. */
             port->readable = ready->readable;
             port->hangup = ready->hangup;
         }
@@ -124,7 +130,8 @@ static void gather_answers(weir_loop *loop)
             take_name_answer(loop, weir_names_of(&loop->turn.core.names, answer.lookup), &answer);
             continue;
         }
-        weir_turn_answer(&loop->turn, port, answer.family, answer.status, answer.addresses, answer.count);
+        weir_turn_answer(&loop->turn, port, answer.family, answer.status, answer.addresses,
+                         answer.count);
     }
 }
 
@@ -134,7 +141,8 @@ void weir_loop_watch_resolver(weir_loop *loop)
 
     while (weir_channel_next_watch(loop->channel, &watch)) {
         ready_tag *tag = NULL;
-        for (weir_list *at = loop->resolver_tags.next; at != &loop->resolver_tags && tag == NULL; at = at->next) {
+        for (weir_list *at = loop->resolver_tags.next; at != &loop->resolver_tags && tag == NULL;
+             at = at->next) {
             ready_tag *known = WEIR_CONTAINER_OF(at, ready_tag, place);
             tag = known->fd == watch.fd ? known : NULL;
         }
@@ -170,10 +178,11 @@ static void look_names_up(weir_loop *loop)
     weir_turn *turn = &loop->turn;
     bool any = false;
 
-    for (weir_name *name = weir_turn_next_name(turn); name != NULL; name = weir_turn_next_name(turn)) {
+    for (weir_name *name = weir_turn_next_name(turn); name != NULL;
+         name = weir_turn_next_name(turn)) {
         any = true;
-        name->lookup =
-            weir_channel_start(loop->channel, (weir_span){name->host, name->host_length}, NULL, turn->now_ns);
+        name->lookup = weir_channel_start(loop->channel, (weir_span){name->host, name->host_length},
+                                          NULL, turn->now_ns);
         if (name->lookup == NULL) {
             (void)weir_turn_name_answer(turn, name, 4, WEIR_E_NOMEM, NULL, 0);
             (void)weir_turn_name_answer(turn, name, 6, WEIR_E_NOMEM, NULL, 0);
@@ -186,7 +195,8 @@ static void look_names_up(weir_loop *loop)
 
 static void take_name_answer(weir_loop *loop, weir_name *name, const weir_answer *answer)
 {
-    if (weir_turn_name_answer(&loop->turn, name, answer->family, answer->status, answer->addresses, answer->count)) {
+    if (weir_turn_name_answer(&loop->turn, name, answer->family, answer->status, answer->addresses,
+                              answer->count)) {
         weir_channel_end(loop->channel, answer->lookup);
     }
 }
@@ -217,7 +227,8 @@ static void dial(weir_loop *loop, weir_port *port)
     if (!port->dial_begun) {
         port->dial_begun = true;
         if (weir_dialing_needs_lookup(port->dialing)) {
-            port->lookup = weir_channel_start(loop->channel, weir_dialing_host(port->dialing), port, loop->turn.now_ns);
+            port->lookup = weir_channel_start(loop->channel, weir_dialing_host(port->dialing), port,
+                                              loop->turn.now_ns);
             if (port->lookup == NULL) {
                 weir_turn_answer(&loop->turn, port, 4, WEIR_E_NOMEM, NULL, 0);
                 weir_turn_answer(&loop->turn, port, 6, WEIR_E_NOMEM, NULL, 0);
@@ -251,7 +262,8 @@ static void start_attempt(weir_loop *loop, weir_port *port, size_t index)
             close_attempt(loop, attempt, 0);
         }
         weir_release(loop->allocator, tag);
-        weir_turn_attempt_ended(&loop->turn, port, index, io.sys_errno != 0 ? io.sys_errno : WEIR_OS_NOMEM);
+        weir_turn_attempt_ended(&loop->turn, port, index,
+                                io.sys_errno != 0 ? io.sys_errno : WEIR_OS_NOMEM);
         return;
     }
     attempt->driver = tag;
@@ -295,13 +307,15 @@ static void end_dial(weir_loop *loop, weir_port *port)
     }
 }
 
-/* It may have been connected by the time it is closed: then it was a connection, with an account of its own. */
+/* It may have been connected by the time it is closed: then it was a connection, with an account of
+ * its own. */
 static void close_attempt(weir_loop *loop, weir_dial_address *attempt, int sys_errno)
 {
     weir_octets kernel;
 
     if (weir_os_attempt_octets(attempt->fd, sys_errno, &kernel)) {
-        weir_core_attempt_closed(&loop->turn.core, &kernel, weir_os_local_port(attempt->fd), loop->turn.now_ns);
+        weir_core_attempt_closed(&loop->turn.core, &kernel, weir_os_local_port(attempt->fd),
+                                 loop->turn.now_ns);
     }
     close_watched(loop, attempt->fd);
     attempt->fd = -1;
@@ -312,14 +326,16 @@ static void close_attempt(weir_loop *loop, weir_dial_address *attempt, int sys_e
 }
 
 /*
- * What is known to lie unread on an HTTP/1.1 connection is read before a request is put on it or goes out, though the turn's budget be
- * spent: once a request is out nothing tells it from an answer. Before that the conn takes no octet of it for one.
+ * What is known to lie unread on an HTTP/1.1 connection is read before a request is put on it or
+ * goes out, though the turn's budget be spent: once a request is out nothing tells it from an
+ * answer. Before that the conn takes no octet of it for one.
  */
 static void look_first(weir_loop *loop, weir_port *port)
 {
     const weir_conn *conn = port->link->conn;
 
-    if (!port->readable || loop->budget_octets > 0 || conn == NULL || weir_link_protocol(port->link) != WEIR_H1) {
+    if (!port->readable || loop->budget_octets > 0 || conn == NULL ||
+        weir_link_protocol(port->link) != WEIR_H1) {
         return;
     }
     if (weir_conn_open_streams(conn) == 0 || weir_conn_pending(conn, 0).length > 0) {
@@ -336,7 +352,8 @@ static void receive(weir_loop *loop, weir_port *port)
         if (wanted == 0) {
             return;
         }
-        const size_t room = weir_min(wanted, weir_min(WEIR_LOOP_RECEIVE_OCTETS, loop->budget_octets));
+        const size_t room =
+            weir_min(wanted, weir_min(WEIR_LOOP_RECEIVE_OCTETS, loop->budget_octets));
         const weir_io io = weir_os_recv(port->fd, loop->receive, room, true);
         switch (io.kind) {
         case WEIR_IO_OK:
@@ -390,14 +407,16 @@ static void send_pending(weir_loop *loop, weir_port *port)
     }
 }
 
-/* An answer may lie unread in the socket behind EPIPE or a reset: it is read before the failure is believed. */
+/* An answer may lie unread in the socket behind EPIPE or a reset: it is read before the failure is
+ * believed. */
 static void send_failed(weir_loop *loop, weir_port *port, int sys_errno)
 {
     weir_link_error_taken(port->link, sys_errno);
     port->readable = true;
     port->hangup = true;
     receive(loop, port);
-    /* Still readable: paused, or the budget is spent. Then what lies unread is followed by the end that says it again. */
+    /* Still readable: paused, or the budget is spent. Then what lies unread is followed by the end
+     * that says it again. */
     if (port->link->state != WEIR_LINK_CLOSED && !port->readable) {
         weir_turn_failed(&loop->turn, port, sys_errno);
     }
@@ -422,7 +441,8 @@ void weir_loop_close_port(weir_loop *loop, weir_port *port)
     weir_turn_closed(&loop->turn, port, &account);
 }
 
-/* Taken out by name: the close alone does not do it while a child of fork() holds the socket, and its tag is freed. */
+/* Taken out by name: the close alone does not do it while a child of fork() holds the socket, and
+ * its tag is freed. */
 static void close_watched(weir_loop *loop, int fd)
 {
     weir_os_poller_remove(loop->poller, fd);
@@ -445,4 +465,3 @@ void weir_loop_free_dead(weir_loop *loop)
         weir_release(loop->allocator, tag);
     }
 }
-

@@ -26,7 +26,8 @@ uint64_t weir_loop_draining(const weir_loop *loop)
 {
     const weir_drain all = {0};
 
-    (void)weir_loop_enter((weir_loop *)(uintptr_t)loop); /* those of the parent are not the child's */
+    (void)weir_loop_enter(
+        (weir_loop *)(uintptr_t)loop); /* those of the parent are not the child's */
     return weir_pool_left(loop->turn.core.pool, &all);
 }
 

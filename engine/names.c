@@ -111,8 +111,8 @@ weir_time weir_names_answer_left(const weir_names *names, const weir_link *link,
     if (tie == NULL || tie->name == NULL) {
         return WEIR_NEVER;
     }
-    return weir_time_since(weir_shared_until(names->shared, tie->name->answers, tie->address.family),
-                           now_ns);
+    return weir_time_since(
+        weir_shared_until(names->shared, tie->name->answers, tie->address.family), now_ns);
 }
 
 void weir_names_leave(weir_names *names, weir_link *link)

@@ -15,8 +15,8 @@
  * Not tied are connections of numeric hosts, of localhost and of `connect_to`: they came from no
  * answer. Of the latter two the address is kept all the same, by a tie without a name.
  *
- * Ownership: names and ties belong to this; a link points to its tie from join to leave. Thread rule: the
- * core's lock. The version of an answer is compared without any (weir_names_are_behind).
+ * Ownership: names and ties belong to this; a link points to its tie from join to leave. Thread
+ * rule: the core's lock. The version of an answer is compared without any (weir_names_are_behind).
  */
 #ifndef WEIR_ENGINE_NAMES_H
 #define WEIR_ENGINE_NAMES_H
@@ -66,7 +66,8 @@ void weir_names_init(weir_names *names, const weir_allocator *allocator, weir_sh
                      weir_pool *pool, weir_time leave_ns);
 /* Look-ups that are under way are forgotten: the driver ends them. No link may be left. */
 void weir_names_clear(weir_names *names);
-/* In the child of a fork: the same, whoever is left, and the answers are let go by what is shared. */
+/* In the child of a fork: the same, whoever is left, and the answers are let go by what is shared.
+ */
 void weir_names_forget(weir_names *names);
 
 /* A dial that asked for `host` (or knew what it remembered) is READY in the pool. Without memory
@@ -76,7 +77,8 @@ void weir_names_join(weir_names *names, weir_link *link, weir_span host,
 /* READY, and came from no answer that would be asked for again. Without memory the address is not
  * known. */
 void weir_names_note(weir_names *names, weir_link *link, const weir_address *address);
-/* For how long the answer that the link came from counts; 0: it has run out, WEIR_NEVER: from none. */
+/* For how long the answer that the link came from counts; 0: it has run out, WEIR_NEVER: from none.
+ */
 weir_time weir_names_answer_left(const weir_names *names, const weir_link *link, weir_time now_ns);
 /* The connection is closed. One that did not join may leave. */
 void weir_names_leave(weir_names *names, weir_link *link);

@@ -38,7 +38,8 @@ static weir_status orphan_response(weir_exchange *ex)
 
 static weir_status orphan_read(weir_exchange *ex, uint8_t *to, size_t room, size_t *octets)
 {
-    return weir_exchange_read(ex, to, room, 0, octets); /* it has no link whose clock it could move */
+    return weir_exchange_read(ex, to, room, 0,
+                              octets); /* it has no link whose clock it could move */
 }
 
 static weir_status orphan_write(weir_exchange *ex, weir_span octets, size_t *taken)

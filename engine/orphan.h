@@ -7,7 +7,8 @@
 
 #include "engine/exchange.h"
 
-/* It is DONE, and nothing of its loop holds it any more. What was not told to its observer never will be. */
+/* It is DONE, and nothing of its loop holds it any more. What was not told to its observer never
+ * will be. */
 void weir_exchange_outlive(weir_exchange *exchange);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The operating system, as the front ends need it: sockets, the clock, threads, randomness. Implemented by the
- * os_*.c files, the only ones that include system headers. Nothing here knows HTTP.
+ * The operating system, as the front ends need it: sockets, the clock, threads, randomness.
+ * Implemented by the os_*.c files, the only ones that include system headers. Nothing here knows
+ * HTTP.
  *
  * Every descriptor is CLOEXEC. Nothing raises SIGPIPE. EINTR is handled inside.
  */
@@ -22,8 +23,8 @@ const weir_allocator *weir_os_allocator(void);
 typedef enum weir_io_kind {
     WEIR_IO_OK = 0, /* octets > 0 */
     WEIR_IO_AGAIN,
-    WEIR_IO_END,    /* recv: FIN */
-    WEIR_IO_FAILED  /* sys_errno */
+    WEIR_IO_END,   /* recv: FIN */
+    WEIR_IO_FAILED /* sys_errno */
 } weir_io_kind;
 typedef struct weir_io {
     weir_io_kind kind;
@@ -31,7 +32,8 @@ typedef struct weir_io {
     size_t octets;
 } weir_io;
 
-/* Opens a socket (non-blocking, SO_OOBINLINE, TCP_NODELAY) and begins to connect: OK: connected at once; AGAIN: under way. *fd -1 on failure. */
+/* Opens a socket (non-blocking, SO_OOBINLINE, TCP_NODELAY) and begins to connect: OK: connected at
+ * once; AGAIN: under way. *fd -1 on failure. */
 weir_io weir_os_connect(const weir_address *address, uint16_t port, int *fd);
 /* After it became writable: OK or FAILED. */
 weir_io weir_os_connect_result(int fd);
@@ -54,21 +56,24 @@ uint32_t weir_os_zone_index(weir_span zone);
 uint16_t weir_os_local_port(int fd);
 
 /*
- * What the kernel says that a connected TCP socket moved, by the laws of docs/ledger.md: samples TCP_INFO, SIOCINQ, SIOCOUTQ,
- * TCP_INFO until both agree. To be called right before the close: in the state CLOSE it takes what lies unread, to
- * learn whether a FIN came before the reset, and counts it as received; the caller has to. False: unavailable, and nothing was taken.
+ * What the kernel says that a connected TCP socket moved, by the laws of docs/ledger.md: samples
+ * TCP_INFO, SIOCINQ, SIOCOUTQ, TCP_INFO until both agree. To be called right before the close: in
+ * the state CLOSE it takes what lies unread, to learn whether a FIN came before the reset, and
+ * counts it as received; the caller has to. False: unavailable, and nothing was taken.
  */
 typedef struct weir_os_watch {
-    bool fin_seen;   /* recv answered 0 and we had not shut down reading, or EPIPE before we shut down writing */
+    bool fin_seen; /* recv answered 0 and we had not shut down reading, or EPIPE before we shut down
+                      writing */
     bool shut_write;
-    bool failed;     /* an error was consumed: the socket tells no more whether a FIN came before it */
+    bool failed; /* an error was consumed: the socket tells no more whether a FIN came before it */
     uint32_t drained_octets; /* out: taken from the kernel on the way to what lies behind them */
 } weir_os_watch;
 bool weir_os_kernel_octets(int fd, weir_os_watch *watch, weir_octets *octets);
 
 /*
- * An attempt to connect is given up (0), or failed with an errno of weir_os_connect_result(). From now on it cannot become a connection
- * behind our back. True: it had become one, and this is what it moved. The caller closes it.
+ * An attempt to connect is given up (0), or failed with an errno of weir_os_connect_result(). From
+ * now on it cannot become a connection behind our back. True: it had become one, and this is what
+ * it moved. The caller closes it.
  */
 bool weir_os_attempt_octets(int fd, int sys_errno, weir_octets *octets);
 
@@ -79,15 +84,17 @@ weir_status weir_os_failure_status(int sys_errno);
 /* ... and of socket(2) or connect(2). */
 weir_status weir_os_connect_status(int sys_errno);
 
-/* POLLIN, POLLOUT and ENOMEM for files that include no system header; os_socket.c asserts that they are. */
-#define WEIR_POLL_IN 1
+/* POLLIN, POLLOUT and ENOMEM for files that include no system header; os_socket.c asserts that they
+ * are. */
+#define WEIR_POLL_IN  1
 #define WEIR_POLL_OUT 4
 #define WEIR_OS_NOMEM 12
 
 /* ... and of the making of a descriptor, and of watching one. */
 weir_status weir_os_descriptor_status(int sys_errno);
 
-/* poll(2) until a deadline; how many are ready, 0: the deadline passed, -1: it cannot wait (more descriptors than RLIMIT_NOFILE). */
+/* poll(2) until a deadline; how many are ready, 0: the deadline passed, -1: it cannot wait (more
+ * descriptors than RLIMIT_NOFILE). */
 int weir_os_poll(weir_poll *fds, size_t count, weir_time deadline_ns);
 
 /* An eventfd that other threads make readable. -1: *status says why not; NULL: nobody asks. */
@@ -111,19 +118,22 @@ void weir_os_poller_free(weir_os_poller *poller);
 int weir_os_poller_fd(const weir_os_poller *poller);
 /* Edge-triggered, both directions, once per socket. 0, or the errno. */
 int weir_os_poller_add(weir_os_poller *poller, int fd, void *user);
-/* Level-triggered, for descriptors of the resolver: readable and writable as asked; both false: remove. */
+/* Level-triggered, for descriptors of the resolver: readable and writable as asked; both false:
+ * remove. */
 bool weir_os_poller_watch(weir_os_poller *poller, int fd, bool readable, bool writable, void *user);
 void weir_os_poller_remove(weir_os_poller *poller, int fd);
 /* What is ready, without waiting; the signal and the timer are consumed inside. */
 size_t weir_os_poller_wait(weir_os_poller *poller, weir_os_ready *ready, size_t room);
-/* The descriptor becomes readable no later than at this time; a later one than before makes no system call. */
+/* The descriptor becomes readable no later than at this time; a later one than before makes no
+ * system call. */
 void weir_os_poller_set_timer(weir_os_poller *poller, weir_time at_ns);
 /* Makes it readable now, from any thread, until the next wait. */
 void weir_os_poller_signal(weir_os_poller *poller);
 
 /* -- os_thread.c -- */
 typedef struct weir_mutex {
-    _Alignas(16) unsigned char room[48]; /* a connection has one: no more than glibc's, wherever it runs */
+    _Alignas(16) unsigned char room[48]; /* a connection has one: no more than glibc's, wherever it
+                                            runs */
 } weir_mutex;
 typedef struct weir_condition {
     _Alignas(16) unsigned char room[64];
@@ -131,8 +141,8 @@ typedef struct weir_condition {
 /* Lets other threads run. */
 void weir_os_yield(void);
 bool weir_mutex_init(weir_mutex *mutex);
-/* In the child of a fork, before another thread can know it: free from here on. False: a thread that is only in the parent held it, and
- * what it guards may be half done. */
+/* In the child of a fork, before another thread can know it: free from here on. False: a thread
+ * that is only in the parent held it, and what it guards may be half done. */
 bool weir_mutex_forked(weir_mutex *mutex);
 void weir_mutex_clear(weir_mutex *mutex);
 void weir_mutex_lock(weir_mutex *mutex);
@@ -141,12 +151,14 @@ bool weir_condition_init(weir_condition *condition); /* CLOCK_MONOTONIC */
 void weir_condition_clear(weir_condition *condition);
 void weir_condition_wait(weir_condition *condition, weir_mutex *mutex, weir_time deadline_ns);
 void weir_condition_signal(weir_condition *condition);
-/* A page that is zero after fork (MADV_WIPEONFORK): reads as `true` in the process that made it. NULL: not available. */
+/* A page that is zero after fork (MADV_WIPEONFORK): reads as `true` in the process that made it.
+ * NULL: not available. */
 typedef struct weir_fork_mark weir_fork_mark;
 weir_fork_mark *weir_fork_mark_new(void);
 void weir_fork_mark_free(weir_fork_mark *mark);
 bool weir_fork_mark_is_ours(const weir_fork_mark *mark);
-/* In a child, where it is not ours: true to one thread, which must begin anew and then settle; others wait for it. */
+/* In a child, where it is not ours: true to one thread, which must begin anew and then settle;
+ * others wait for it. */
 bool weir_fork_mark_claim(weir_fork_mark *mark);
 /* It is ours now; or not, and the next who comes tries again. */
 void weir_fork_mark_settle(weir_fork_mark *mark, bool ours);

@@ -308,7 +308,8 @@ static weir_status open_ares(weir_channel *channel)
     ares.sock_state_cb_data = channel;
     int mask = ARES_OPT_SOCK_STATE_CB;
 #ifdef ARES_OPT_QUERY_CACHE
-    /* Answers are remembered in one place (shared.c), where a changed network can make them forgotten. */
+    /* Answers are remembered in one place (shared.c), where a changed network can make them
+     * forgotten. */
     ares.qcache_max_ttl = 0;
     mask |= ARES_OPT_QUERY_CACHE;
 #endif

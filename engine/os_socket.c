@@ -392,11 +392,12 @@ bool weir_os_descriptors_ran_out(void)
     return fd < 0 && (errno == EMFILE || errno == ENFILE);
 }
 
-/* What the kernel says of a call that makes no sense: the descriptor was closed under us, a filter of system calls is in the way. */
+/* What the kernel says of a call that makes no sense: the descriptor was closed under us, a filter
+ * of system calls is in the way. */
 static bool is_misuse(int sys_errno)
 {
-    return sys_errno == EBADF || sys_errno == ENOTSOCK || sys_errno == EFAULT || sys_errno == ENOSYS ||
-           sys_errno == EEXIST || sys_errno == EOPNOTSUPP;
+    return sys_errno == EBADF || sys_errno == ENOTSOCK || sys_errno == EFAULT ||
+           sys_errno == ENOSYS || sys_errno == EEXIST || sys_errno == EOPNOTSUPP;
 }
 
 static weir_io failed(int sys_errno)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading a caller's option record, which may be of an older header and shorter than ours, or of a newer one and longer: what it does
- * not have is 0, which is the default; what we do not know is not read. And filling one that a caller wants to have.
+ * Reading a caller's option record, which may be of an older header and shorter than ours, or of a
+ * newer one and longer: what it does not have is 0, which is the default; what we do not know is
+ * not read. And filling one that a caller wants to have.
  */
 #ifndef WEIR_ENGINE_RECORD_H
 #define WEIR_ENGINE_RECORD_H
@@ -10,7 +11,8 @@
 
 #include "proto/base.h"
 
-/* `to` is zeroed, then filled from `from` (NULL: nothing). False: `from` does not say how long it is. */
+/* `to` is zeroed, then filled from `from` (NULL: nothing). False: `from` does not say how long it
+ * is. */
 static inline bool weir_record_read(void *to, size_t to_octets, const void *from)
 {
     size_t given = 0;

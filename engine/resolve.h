@@ -27,8 +27,8 @@ typedef struct weir_channel_options {
     void (*notify)(void *user); /* a custom resolver answered; any thread, with a lock held; NULL: a
                                    descriptor says so */
     void *user;
-    struct weir_held *held; /* *kept*: its descriptors are noted there, so that the child of a fork can
-                               close them; NULL: nowhere */
+    struct weir_held *held; /* *kept*: its descriptors are noted there, so that the child of a fork
+                               can close them; NULL: nowhere */
     const char *servers; /* for tests: name servers, as "127.0.0.1:5353,..."; NULL: the system's */
 } weir_channel_options;
 

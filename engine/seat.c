@@ -8,7 +8,8 @@ static bool begin_wait(weir_seat *seat, weir_seat_state state);
 static void end_wait(weir_seat *seat);
 static void wake_locked(weir_seat *seat, bool *by_hook);
 
-weir_seat *weir_seat_new(const weir_allocator *allocator, const weir_wait_hooks *hooks, weir_held *held)
+weir_seat *weir_seat_new(const weir_allocator *allocator, const weir_wait_hooks *hooks,
+                         weir_held *held)
 {
     weir_seat *seat = weir_alloc_zeroed(allocator, sizeof(*seat));
 
@@ -142,7 +143,8 @@ weir_io weir_seat_receive(weir_seat *seat, int fd, size_t room)
     if (woken) {
         return (weir_io){WEIR_IO_AGAIN, 0, 0};
     }
-    const weir_io io = weir_os_recv(fd, seat->receive, weir_min(room, WEIR_SEAT_RECEIVE_OCTETS), false);
+    const weir_io io =
+        weir_os_recv(fd, seat->receive, weir_min(room, WEIR_SEAT_RECEIVE_OCTETS), false);
     weir_mutex_lock(&seat->lock);
     seat->state = WEIR_SEAT_RUNNING;
     seat->fd = -1;

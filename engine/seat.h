@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A seat: what a thread needs while it is inside a call of the blocking front end. A receive buffer, and one place where it
- * can be woken, however it waits.
+ * A seat: what a thread needs while it is inside a call of the blocking front end. A receive
+ * buffer, and one place where it can be woken, however it waits.
  *
  *   AWAY -> RUNNING -> { PARKED | POLLING | RECEIVING } -> RUNNING -> AWAY
  *
- * Waking is remembered: weir_seat_wake() before the wait makes the wait return at once, so that a waiter may let go of every
- * lock before it waits, and no lock is ever held across a wait hook.
+ * Waking is remembered: weir_seat_wake() before the wait makes the wait return at once, so that a
+ * waiter may let go of every lock before it waits, and no lock is ever held across a wait hook.
  *
- * RECEIVING is the one waiting recv of an exclusive HTTP/1.1 connection; it can only be ended by shutdown(2), which is done under
- * the seat's lock while the descriptor is registered there, so that a recycled descriptor is never hit.
+ * RECEIVING is the one waiting recv of an exclusive HTTP/1.1 connection; it can only be ended by
+ * shutdown(2), which is done under the seat's lock while the descriptor is registered there, so
+ * that a recycled descriptor is never hit.
  *
- * Ownership: seats belong to the client and are freed with it, never before: whoever remembers one may wake it late, which does no harm.
+ * Ownership: seats belong to the client and are freed with it, never before: whoever remembers one
+ * may wake it late, which does no harm.
  */
 #ifndef WEIR_ENGINE_SEAT_H
 #define WEIR_ENGINE_SEAT_H
@@ -23,7 +25,7 @@
 
 #define WEIR_SEAT_RECEIVE_OCTETS ((size_t)65536)
 /* What an exchange needs at once: its request's octets, and its response's. */
-#define WEIR_SEAT_CHUNKS 2
+#define WEIR_SEAT_CHUNKS         2
 
 typedef enum weir_seat_state {
     WEIR_SEAT_AWAY = 0,
@@ -37,37 +39,39 @@ struct weir_line;
 
 typedef struct weir_seat {
     weir_list all;
-    weir_list place;            /* in the client's free seats or its queued ones, or a line's waiting ones */
-    weir_list to_wake;          /* in a line's list of seats that are woken when it is let go */
-    weir_list to_rouse;         /* the same for the core's lock */
-    weir_mutex lock;            /* guards state, exchange, woken, fd */
+    weir_list place;   /* in the client's free seats or its queued ones, or a line's waiting ones */
+    weir_list to_wake; /* in a line's list of seats that are woken when it is let go */
+    weir_list to_rouse; /* the same for the core's lock */
+    weir_mutex lock;    /* guards state, exchange, woken, fd */
     weir_condition condition;
     weir_seat_state state;
-    weir_exchange *exchange;    /* who sits here */
+    weir_exchange *exchange; /* who sits here */
     bool woken;
-    bool for_sent;              /* parked until its octets were sent; guarded by the lock of the line */
-    bool shut;                  /* a cancel has shut the descriptor for reading */
-    int fd;                     /* while RECEIVING */
-    int signal;                 /* eventfd for POLLING; -1: made at the first poll */
-    void *parked;               /* the wait hooks' */
-    atomic_uint rousing;        /* threads that are about to call the wake hook */
-    weir_list dials;            /* lines that were given to this thread to dial; guarded by the core's lock */
-    bool is_dialing;            /* it runs one now; guarded by the core's lock */
+    bool for_sent;       /* parked until its octets were sent; guarded by the lock of the line */
+    bool shut;           /* a cancel has shut the descriptor for reading */
+    int fd;              /* while RECEIVING */
+    int signal;          /* eventfd for POLLING; -1: made at the first poll */
+    void *parked;        /* the wait hooks' */
+    atomic_uint rousing; /* threads that are about to call the wake hook */
+    weir_list dials; /* lines that were given to this thread to dial; guarded by the core's lock */
+    bool is_dialing; /* it runs one now; guarded by the core's lock */
     uint8_t *receive;
-    weir_bin bin;               /* lent to the line that its exchange is on; only of who sits here */
+    weir_bin bin; /* lent to the line that its exchange is on; only of who sits here */
     const weir_wait_hooks *hooks;
     weir_held *held;
 } weir_seat;
 
 /* Its descriptor is noted in `held`, which is *kept*. */
-weir_seat *weir_seat_new(const weir_allocator *allocator, const weir_wait_hooks *hooks, weir_held *held);
+weir_seat *weir_seat_new(const weir_allocator *allocator, const weir_wait_hooks *hooks,
+                         weir_held *held);
 void weir_seat_free(weir_seat *seat, const weir_allocator *allocator);
 void weir_seat_take(weir_seat *seat, weir_exchange *exchange);
 void weir_seat_leave(weir_seat *seat);
 
 /* Waits until woken or the deadline. */
 void weir_seat_park(weir_seat *seat, weir_time deadline_ns);
-/* poll(2) that can be woken; `fds` must have room for one more. WEIR_E_DESCRIPTORS, _NOMEM, _SYSTEM: it could not wait. */
+/* poll(2) that can be woken; `fds` must have room for one more. WEIR_E_DESCRIPTORS, _NOMEM,
+ * _SYSTEM: it could not wait. */
 weir_status weir_seat_poll(weir_seat *seat, weir_poll *fds, size_t count, weir_time deadline_ns);
 /* One waiting recv. END with seat->shut set is not a FIN. */
 weir_io weir_seat_receive(weir_seat *seat, int fd, size_t room);
@@ -75,7 +79,8 @@ weir_io weir_seat_receive(weir_seat *seat, int fd, size_t room);
 void weir_seat_wake(weir_seat *seat);
 /* Any thread: wakes the exchange if it still sits here, in every way that it may wait. */
 void weir_seat_kick(weir_seat *seat, const weir_exchange *exchange);
-/* The same without the hook. True: weir_seat_rouse() must follow, with no lock held; until then the seat is not freed. */
+/* The same without the hook. True: weir_seat_rouse() must follow, with no lock held; until then the
+ * seat is not freed. */
 bool weir_seat_kick_quietly(weir_seat *seat, const weir_exchange *exchange);
 void weir_seat_rouse(weir_seat *seat);
 

@@ -218,8 +218,7 @@ void weir_shared_remember(weir_shared *shared, weir_span host, uint8_t family, w
                           const weir_address *addresses, size_t count)
 {
     const size_t kept = weir_min(count, WEIR_DIAL_ADDRESSES);
-    weir_address *copy =
-        kept > 0 ? weir_alloc(shared->allocator, kept * sizeof(*addresses)) : NULL;
+    weir_address *copy = kept > 0 ? weir_alloc(shared->allocator, kept * sizeof(*addresses)) : NULL;
 
     if (kept > 0 && copy == NULL) {
         return; /* forgetting is always allowed */
@@ -366,7 +365,8 @@ void weir_shared_enter(weir_shared *shared)
         return;
     }
     if (!weir_mutex_forked(&shared->lock)) {
-        /* Another thread was in the middle of the answers, and in this process it never comes out: they are left as they are. */
+        /* Another thread was in the middle of the answers, and in this process it never comes out:
+         * they are left as they are. */
         weir_list_init(&shared->used);
         for (size_t i = 0; i < BUCKETS; i++) {
             weir_list_init(&shared->buckets[i]);

@@ -14,11 +14,11 @@
 #include "engine/tls.h"
 #include "weir/shared.h"
 
-/* The default TLS configuration, acquired for the caller; made at the first https call. NULL: *status
- * says why. */
+/* The default TLS configuration, acquired for the caller; made at the first https call. NULL:
+ * *status says why. */
 weir_tls_config *weir_shared_tls(weir_shared *shared, weir_status *status);
-/* The number of the default TLS configuration, 0: none was made yet. One load, no lock: another than
- * before says that it was replaced. */
+/* The number of the default TLS configuration, 0: none was made yet. One load, no lock: another
+ * than before says that it was replaced. */
 uint64_t weir_shared_tls_number(const weir_shared *shared);
 
 /* What is remembered of origins; its own functions lock (see shared_origins.h). */
@@ -35,16 +35,17 @@ int weir_shared_recall(weir_shared *shared, weir_span host, uint8_t family, weir
 void weir_shared_remember(weir_shared *shared, weir_span host, uint8_t family, weir_time now_ns,
                           const weir_address *addresses, size_t count);
 /*
- * Has the process forked since it was made? Then its locks, which another thread may have held, are made new, and the child has none of
- * the parent's sessions: a ticket that two processes use links their connections (RFC 8446 C.4).
+ * Has the process forked since it was made? Then its locks, which another thread may have held, are
+ * made new, and the child has none of the parent's sessions: a ticket that two processes use links
+ * their connections (RFC 8446 C.4).
  */
 void weir_shared_enter(weir_shared *shared);
 /* Forgets every answer, and which addresses failed: the network is another. */
 void weir_shared_forget_answers(weir_shared *shared);
 
 /*
- * Addresses that a connect to was lost lately (shunned.h), by address and port. Sets failed[i] for each of them; false: it is none
- * of them.
+ * Addresses that a connect to was lost lately (shunned.h), by address and port. Sets failed[i] for
+ * each of them; false: it is none of them.
  */
 bool weir_shared_failed_lately(weir_shared *shared, const weir_address *addresses, size_t count,
                                uint16_t port, weir_time now_ns, bool *failed);

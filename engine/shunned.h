@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Addresses that a connect to was lost lately: refused, unreachable, not answered. A dial tries them last, so that a service with
- * a dead machine, or a network without IPv6, is not found out about anew at each dial. Nothing is refused because of it.
+ * Addresses that a connect to was lost lately: refused, unreachable, not answered. A dial tries
+ * them last, so that a service with a dead machine, or a network without IPv6, is not found out
+ * about anew at each dial. Nothing is refused because of it.
  *
- * A ring in the order of the losses: the oldest makes room, and after WEIR_SHUNNED_NS it is as if it had not been. A lost address
- * is known with its port: nobody at one port says nothing about another.
+ * A ring in the order of the losses: the oldest makes room, and after WEIR_SHUNNED_NS it is as if
+ * it had not been. A lost address is known with its port: nobody at one port says nothing about
+ * another.
  *
  * Ownership: a value inside of its owner. Thread rule: its owner's lock (shared.c).
  */

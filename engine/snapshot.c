@@ -7,9 +7,9 @@
 #include "engine/text.h"
 
 static const char *const state_names[] = {
-    [WEIR_CONNECTION_DIALING] = "dialing",   [WEIR_CONNECTION_IDLE] = "idle",
-    [WEIR_CONNECTION_ACTIVE] = "active",     [WEIR_CONNECTION_DRAINING] = "draining",
-    [WEIR_CONNECTION_CLOSING] = "closing",   [WEIR_CONNECTION_GONE] = "gone",
+    [WEIR_CONNECTION_DIALING] = "dialing", [WEIR_CONNECTION_IDLE] = "idle",
+    [WEIR_CONNECTION_ACTIVE] = "active",   [WEIR_CONNECTION_DRAINING] = "draining",
+    [WEIR_CONNECTION_CLOSING] = "closing", [WEIR_CONNECTION_GONE] = "gone",
 };
 
 const char *weir_connection_state_name(weir_connection_state state)
@@ -28,7 +28,8 @@ weir_snapshot *weir_core_snapshot(const weir_core *core, weir_time now_ns)
     return snapshot;
 }
 
-void weir_core_snapshot_link(const weir_core *core, weir_snapshot_line *line, const weir_link *link, weir_time now_ns)
+void weir_core_snapshot_link(const weir_core *core, weir_snapshot_line *line, const weir_link *link,
+                             weir_time now_ns)
 {
     weir_snapshot_connection *c = &line->connection;
     weir_text text = weir_text_begin(c->address, sizeof(c->address));
@@ -99,12 +100,14 @@ size_t weir_snapshot_connection_count(const weir_snapshot *snapshot)
     return snapshot->line_count;
 }
 
-bool weir_snapshot_connection_at(const weir_snapshot *snapshot, size_t i, weir_snapshot_connection *connection)
+bool weir_snapshot_connection_at(const weir_snapshot *snapshot, size_t i,
+                                 weir_snapshot_connection *connection)
 {
     if (i >= snapshot->line_count) {
         return false;
     }
-    weir_record_write(connection, &snapshot->lines[i].connection, sizeof(snapshot->lines[i].connection));
+    weir_record_write(connection, &snapshot->lines[i].connection,
+                      sizeof(snapshot->lines[i].connection));
     return true;
 }
 

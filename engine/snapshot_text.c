@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* A snapshot as lines of text, for logs and people: the pool, then each origin with its connections and its calls. */
+/* A snapshot as lines of text, for logs and people: the pool, then each origin with its connections
+ * and its calls. */
 #include "engine/snapshot.h"
 #include "engine/text.h"
 
 static void say_pool(weir_text *text, const weir_snapshot_pool *pool);
-static void say_of(weir_text *text, const char *before, uint64_t count, uint64_t limit, const char *after);
+static void say_of(weir_text *text, const char *before, uint64_t count, uint64_t limit,
+                   const char *after);
 static void say_origin(weir_text *text, const weir_snapshot_origin *origin);
 static void say_place(weir_text *text, const weir_snapshot_origin *origin);
-static void say_connection(const weir_snapshot *snapshot, weir_text *text, const weir_snapshot_line *line);
+static void say_connection(const weir_snapshot *snapshot, weir_text *text,
+                           const weir_snapshot_line *line);
 static void say_call(weir_text *text, const weir_snapshot_seat *seat);
 
 size_t weir_snapshot_text(const weir_snapshot *snapshot, char *to, size_t room)
@@ -19,7 +22,8 @@ size_t weir_snapshot_text(const weir_snapshot *snapshot, char *to, size_t room)
     say_pool(&text, &snapshot->pool);
     for (size_t i = 0; i < snapshot->origin_count; i++) {
         say_origin(&text, &snapshot->origins[i]);
-        for (; line < snapshot->line_count && snapshot->lines[line].connection.origin == i; line++) {
+        for (; line < snapshot->line_count && snapshot->lines[line].connection.origin == i;
+             line++) {
             say_connection(snapshot, &text, &snapshot->lines[line]);
         }
         for (; seat < snapshot->seat_count && snapshot->seats[seat].call.origin == i; seat++) {
@@ -43,11 +47,13 @@ static void say_pool(weir_text *text, const weir_snapshot_pool *pool)
     weir_text_add(text, pool->origins == 1 ? " origin, " : " origins, ");
     weir_text_add_number(text, pool->leases);
     weir_text_add(text, pool->leases == 1 ? " call has one, " : " calls have one, ");
-    say_of(text, "", pool->waiting, pool->waiting_limit, pool->waiting == 1 ? " waits\n" : " wait\n");
+    say_of(text, "", pool->waiting, pool->waiting_limit,
+           pool->waiting == 1 ? " waits\n" : " wait\n");
 }
 
 /* "2 of 6" */
-static void say_of(weir_text *text, const char *before, uint64_t count, uint64_t limit, const char *after)
+static void say_of(weir_text *text, const char *before, uint64_t count, uint64_t limit,
+                   const char *after)
 {
     weir_text_add(text, before);
     weir_text_add_number(text, count);
@@ -62,7 +68,8 @@ static void say_origin(weir_text *text, const weir_snapshot_origin *origin)
 {
     say_place(text, origin);
     weir_text_add(text, origin->protocol == WEIR_PROTOCOL_ANY ? ", protocol not known" : ", ");
-    weir_text_add(text, origin->protocol == WEIR_PROTOCOL_ANY ? "" : weir_protocol_name(origin->protocol));
+    weir_text_add(
+        text, origin->protocol == WEIR_PROTOCOL_ANY ? "" : weir_protocol_name(origin->protocol));
     weir_text_add(text, origin->pin != WEIR_PROTOCOL_ANY ? " by a pin" : "");
     if (origin->streams > 0) {
         weir_text_add(text, ", ");
@@ -133,7 +140,8 @@ static void say_place(weir_text *text, const weir_snapshot_origin *origin)
     }
 }
 
-static void say_connection(const weir_snapshot *snapshot, weir_text *text, const weir_snapshot_line *line)
+static void say_connection(const weir_snapshot *snapshot, weir_text *text,
+                           const weir_snapshot_line *line)
 {
     const weir_snapshot_connection *c = &line->connection;
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The blocking front end: its calls, its birth and death. No event loop and no thread of its own: who waits does the work.
+ * The blocking front end: its calls, its birth and death. No event loop and no thread of its own:
+ * who waits does the work.
  *
- * A call goes: place (place.c), drive (baton.c), leave; and round again if the attempt may be replayed.
+ * A call goes: place (place.c), drive (baton.c), leave; and round again if the attempt may be
+ * replayed.
  */
 #include "engine/sync.h"
 
@@ -13,10 +15,10 @@
 #include "proto/alloc.h"
 
 #define PROBE_AFTER_NS (WEIR_NS_PER_MS)
-#define WAKES 32
+#define WAKES          32
 
-static weir_status perform(weir_client *client, const weir_request *request, const weir_call *call, uint32_t warms,
-                           weir_exchange **exchange);
+static weir_status perform(weir_client *client, const weir_request *request, const weir_call *call,
+                           uint32_t warms, weir_exchange **exchange);
 static weir_status sync_response(weir_exchange *ex);
 static weir_status sync_read(weir_exchange *ex, uint8_t *to, size_t room, size_t *octets);
 static weir_status sync_write(weir_exchange *ex, weir_span octets, size_t *taken);
@@ -26,11 +28,13 @@ static void sync_kick(weir_exchange *ex);
 static void *sync_kick_quietly(weir_exchange *ex);
 static void sync_rouse(void *seat);
 static void sync_leave(weir_exchange *ex);
-static weir_status begin(weir_client *client, const weir_client_options *options, weir_shared *shared);
+static weir_status begin(weir_client *client, const weir_client_options *options,
+                         weir_shared *shared);
 static void close_everything(weir_client *client);
 static weir_seat *sit(weir_client *client, weir_exchange *ex);
 static void stand(weir_client *client, weir_exchange *ex, weir_seat *seat);
-static weir_status end_call(weir_client *client, weir_exchange *ex, weir_seat *seat, weir_status status);
+static weir_status end_call(weir_client *client, weir_exchange *ex, weir_seat *seat,
+                            weir_status status);
 static bool run(weir_client *client, weir_exchange *ex, weir_seat *seat, weir_need need);
 static bool end_attempt(weir_client *client, weir_exchange *ex);
 static void close_line(weir_client *client, const weir_action *action);
@@ -63,7 +67,8 @@ weir_client *weir_client_new(const weir_client_options *given, weir_status *stat
         *status = WEIR_E_INVALID;
         return NULL;
     }
-    const weir_allocator *allocator = options->allocator != NULL ? options->allocator : weir_os_allocator();
+    const weir_allocator *allocator =
+        options->allocator != NULL ? options->allocator : weir_os_allocator();
     weir_client *client = weir_alloc_zeroed(allocator, sizeof(*client));
     *status = WEIR_E_NOMEM;
     if (client == NULL) {
@@ -78,7 +83,8 @@ weir_client *weir_client_new(const weir_client_options *given, weir_status *stat
     weir_list_init(&client->drainers);
     weir_list_init(&client->lines);
     weir_list_init(&client->wakes);
-    const weir_shared_options shared_options = {.size = sizeof(shared_options), .allocator = allocator};
+    const weir_shared_options shared_options = {.size = sizeof(shared_options),
+                                                .allocator = allocator};
     weir_shared *shared = options->shared != NULL ? weir_shared_acquire(options->shared)
                                                   : weir_shared_new(&shared_options, status);
     if (shared != NULL) {
@@ -120,14 +126,14 @@ void weir_client_free(weir_client *client)
     weir_release(client->allocator, client);
 }
 
-weir_status weir_client_call(weir_client *client, const weir_request *request, const weir_call *call,
-                             weir_exchange **exchange)
+weir_status weir_client_call(weir_client *client, const weir_request *request,
+                             const weir_call *call, weir_exchange **exchange)
 {
     return perform(client, request, call, 0, exchange);
 }
 
-weir_status weir_client_preconnect(weir_client *client, const weir_request *request, const weir_call *call,
-                                   uint32_t exchanges)
+weir_status weir_client_preconnect(weir_client *client, const weir_request *request,
+                                   const weir_call *call, uint32_t exchanges)
 {
     weir_exchange *ex = NULL;
 
@@ -140,8 +146,8 @@ weir_status weir_client_preconnect(weir_client *client, const weir_request *requ
 }
 
 /* A call; or, if it `warms`, the wish for connections without one. */
-static weir_status perform(weir_client *client, const weir_request *request, const weir_call *call, uint32_t warms,
-                           weir_exchange **exchange)
+static weir_status perform(weir_client *client, const weir_request *request, const weir_call *call,
+                           uint32_t warms, weir_exchange **exchange)
 {
     weir_exchange_options options = {
         .allocator = client->allocator,
@@ -185,7 +191,8 @@ static weir_status perform(weir_client *client, const weir_request *request, con
     if (writes && ex->state == WEIR_EXCHANGE_ATTACHED) {
         (void)run(client, ex, seat, WEIR_NEED_SENT);
     }
-    /* What the call answers does not hang on how much came with the head: a failure behind it is weir_read()'s. */
+    /* What the call answers does not hang on how much came with the head: a failure behind it is
+     * weir_read()'s. */
     status = ex->head != NULL ? WEIR_OK : ex->failure.status;
     stand(client, ex, seat);
     if (tell(ex)) {
@@ -252,14 +259,16 @@ void weir_client_settle(weir_client *client)
             break;
         }
         case WEIR_ACTION_WARMED: {
-            weir_seat *seat = atomic_load(&WEIR_CONTAINER_OF(action.wish, weir_exchange, wish)->sits);
+            weir_seat *seat =
+                atomic_load(&WEIR_CONTAINER_OF(action.wish, weir_exchange, wish)->sits);
             if (seat != NULL) {
                 weir_client_wake_later(client, seat);
             }
             break;
         }
         case WEIR_ACTION_TELL: {
-            /* Its own thread looks for it when it wakes (weir_client_place): woken only for an observer. */
+            /* Its own thread looks for it when it wakes (weir_client_place): woken only for an
+             * observer. */
             weir_exchange *ex = WEIR_CONTAINER_OF(action.ticket, weir_exchange, ticket);
             weir_seat *seat = atomic_load(&ex->sits);
             if (seat != NULL && weir_events_are_wanted(&ex->events)) {
@@ -495,7 +504,8 @@ static void sync_leave(weir_exchange *ex)
 
 /* -- birth and death -- */
 
-static weir_status begin(weir_client *client, const weir_client_options *options, weir_shared *shared)
+static weir_status begin(weir_client *client, const weir_client_options *options,
+                         weir_shared *shared)
 {
     weir_core_options core = {
         .allocator = client->allocator,
@@ -509,11 +519,12 @@ static weir_status begin(weir_client *client, const weir_client_options *options
     }
     atomic_init(&client->next_exchange, 1);
     client->resolver = options->resolver;
-    client->probe_after_ns = options->probe_after_ns != 0 ? options->probe_after_ns : PROBE_AFTER_NS;
+    client->probe_after_ns =
+        options->probe_after_ns != 0 ? options->probe_after_ns : PROBE_AFTER_NS;
     if (options->hooks != NULL) {
         weir_wait_hooks *hooks = &client->hooks_copy;
-        if (!weir_record_read(hooks, sizeof(*hooks), options->hooks) || hooks->wait == NULL || hooks->park == NULL ||
-            hooks->wake == NULL) {
+        if (!weir_record_read(hooks, sizeof(*hooks), options->hooks) || hooks->wait == NULL ||
+            hooks->park == NULL || hooks->wake == NULL) {
             return WEIR_E_INVALID;
         }
         client->hooks = &client->hooks_copy;
@@ -585,14 +596,16 @@ void weir_client_give_seat(weir_client *client, weir_seat *seat)
     weir_mutex_unlock(&client->core_lock);
 }
 
-static weir_status end_call(weir_client *client, weir_exchange *ex, weir_seat *seat, weir_status status)
+static weir_status end_call(weir_client *client, weir_exchange *ex, weir_seat *seat,
+                            weir_status status)
 {
     stand(client, ex, seat);
     (void)tell(ex);
     return status;
 }
 
-/* Places, drives, and when the attempt is over takes it off and perhaps goes round again. False: the caller must read first. */
+/* Places, drives, and when the attempt is over takes it off and perhaps goes round again. False:
+ * the caller must read first. */
 static bool run(weir_client *client, weir_exchange *ex, weir_seat *seat, weir_need need)
 {
     while (ex->state != WEIR_EXCHANGE_DONE) {
@@ -635,7 +648,8 @@ static bool end_attempt(weir_client *client, weir_exchange *ex)
     return true;
 }
 
-/* Closing is I/O: done with the core unlocked. The slot keeps its place in the limits until it is gone. */
+/* Closing is I/O: done with the core unlocked. The slot keeps its place in the limits until it is
+ * gone. */
 static void close_line(weir_client *client, const weir_action *action)
 {
     weir_line *line = weir_slot_user(action->slot);
@@ -644,7 +658,8 @@ static void close_line(weir_client *client, const weir_action *action)
         return; /* a dial that was given up, and who ran it is closing it already */
     }
     if (line->dial != NULL) {
-        /* Nobody waits for it any more and another origin needs its place: who runs the dial ends it. */
+        /* Nobody waits for it any more and another origin needs its place: who runs the dial ends
+         * it. */
         line->dial->given_up = true;
         weir_client_wake_later(client, line->dial->dialer);
         return;
@@ -689,7 +704,8 @@ static weir_client *client_of(weir_exchange *ex)
     return client;
 }
 
-/* A kick may come from any thread, and finds nobody in the child of a fork: whoever sat there is in the parent. */
+/* A kick may come from any thread, and finds nobody in the child of a fork: whoever sat there is in
+ * the parent. */
 static bool is_of_parent(const weir_exchange *ex)
 {
     const weir_client *client = ex->owner;
@@ -702,7 +718,8 @@ static weir_line *line_of(const weir_exchange *ex)
     return ex->link->driver;
 }
 
-/* Everything that happened to it, on its own thread, with no lock held. True: its observer freed it. */
+/* Everything that happened to it, on its own thread, with no lock held. True: its observer freed
+ * it. */
 static bool tell(weir_exchange *ex)
 {
     weir_client *client = client_of(ex);

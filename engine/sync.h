@@ -2,20 +2,22 @@
 /*
  * The blocking front end from inside: the client, its lines, and who may touch what.
  *
- * A *line* is the client's record of one connection from the pool's DIAL to its close: a dialing, then an open link with its
- * socket and its baton.
+ * A *line* is the client's record of one connection from the pool's DIAL to its close: a dialing,
+ * then an open link with its socket and its baton.
  *
  * Locks, never nested but for the leaves:
  *   client->core_lock   the pool, tickets of waiting exchanges, the lists of seats and lines
  *   line->lock          the link, every exchange attached to it, the baton
  *   seat->lock          how one thread waits (a leaf: may be taken under any other)
- *   the locks of weir_shared, when a dial begins or has succeeded and when a connection is gone (leaves: nothing blocks under them)
- * Facts leave a line by value. weir_client_maintain() pins lines without a lease, so that they are not closed while it looks after
- * them with their own lock alone; a thread that is given one meanwhile waits for that lock, and for nothing that blocks.
+ *   the locks of weir_shared, when a dial begins or has succeeded and when a connection is gone
+ * (leaves: nothing blocks under them) Facts leave a line by value. weir_client_maintain() pins
+ * lines without a lease, so that they are not closed while it looks after them with their own lock
+ * alone; a thread that is given one meanwhile waits for that lock, and for nothing that blocks.
  *
- * The baton (docs/baton.md): who holds the line's lock, has octets pending and sees no writer, writes; who lacks its answer and
- * sees no reader, reads for all, with its own deadline; everyone else parks with its own. On leaving: write what is pending, then,
- * if nobody reads and someone waits, wake one.
+ * The baton (docs/baton.md): who holds the line's lock, has octets pending and sees no writer,
+ * writes; who lacks its answer and sees no reader, reads for all, with its own deadline; everyone
+ * else parks with its own. On leaving: write what is pending, then, if nobody reads and someone
+ * waits, wake one.
  */
 #ifndef WEIR_ENGINE_SYNC_H
 #define WEIR_ENGINE_SYNC_H
@@ -27,21 +29,22 @@
 
 struct weir_client {
     const weir_allocator *allocator;
-    weir_fork_mark *mark;     /* wiped in the child of a fork */
-    uint32_t generation;      /* grows when that is noticed: exchanges of another are the parent's */
-    weir_held held;           /* every descriptor of lines, dials, look-ups and seats */
+    weir_fork_mark *mark; /* wiped in the child of a fork */
+    uint32_t generation;  /* grows when that is noticed: exchanges of another are the parent's */
+    weir_held held;       /* every descriptor of lines, dials, look-ups and seats */
     weir_mutex core_lock;
     weir_core core;
     weir_list free_seats;
     weir_list seats;
-    weir_list queued;         /* seats that wait for a place */
-    weir_list drainers;       /* seats that wait for connections to be gone */
+    weir_list queued;   /* seats that wait for a place */
+    weir_list drainers; /* seats that wait for connections to be gone */
     weir_list lines;
-    weir_list wakes;          /* seats to wake once the core's lock is let go: no hook is called under it */
+    weir_list wakes; /* seats to wake once the core's lock is let go: no hook is called under it */
     weir_wait_hooks hooks_copy;
     const weir_wait_hooks *hooks;
     const weir_resolver *resolver;
-    bool looks_names_up;      /* a thread is in weir_client_look_names_up(); guarded by the core's lock */
+    bool
+        looks_names_up; /* a thread is in weir_client_look_names_up(); guarded by the core's lock */
     weir_channel *names_channel; /* these two are that thread's */
     size_t name_lookups;
     weir_time probe_after_ns;
@@ -51,39 +54,42 @@ struct weir_client {
 /* What a line has until it is open. Guarded by the core's lock, but for the last three. */
 typedef struct weir_line_dial {
     struct weir_line *line;
-    weir_list given;          /* in the dials of the seat that is to dial it */
-    weir_seat *dialer;        /* to whom the dial was given */
-    bool given_up;            /* the pool wants its place while it is dialled */
-    weir_dialing *dialing;    /* from its begin until the line is open; touched only by the thread that runs the dial */
+    weir_list given;       /* in the dials of the seat that is to dial it */
+    weir_seat *dialer;     /* to whom the dial was given */
+    bool given_up;         /* the pool wants its place while it is dialled */
+    weir_dialing *dialing; /* from its begin until the line is open; touched only by the thread that
+                              runs the dial */
     weir_channel *channel;
     weir_lookup *lookup;
 } weir_line_dial;
 
 typedef struct weir_line {
-    weir_list place;          /* in client->lines; guarded by the core's lock */
-    weir_line_dial *dial;     /* NULL: it is open, others may use it; guarded by the core's lock */
+    weir_list place;      /* in client->lines; guarded by the core's lock */
+    weir_line_dial *dial; /* NULL: it is open, others may use it; guarded by the core's lock */
     weir_client *client;
     weir_slot *slot;
     weir_link *link;
-    weir_bin bin;             /* the link's, filled from the seat of who is inside: an idle line has no chunk */
-    weir_seat *reader;        /* who holds the baton */
-    weir_list waiting;        /* seats parked here */
-    weir_list wakes;          /* seats to wake once the lock is let go: no hook is called under it */
-    uint64_t facts_version;   /* last told to the pool */
-    uint64_t unlooked_octets; /* written since it was last read: an answer may be there already */
-    weir_time used_ns;        /* when it was last read or released */
-    _Atomic weir_time read_ns; /* when somebody read from it last, 0: never; a snapshot looks without the line's lock */
-    weir_time armed_ns;       /* SO_RCVTIMEO, 0: none */
+    weir_bin bin; /* the link's, filled from the seat of who is inside: an idle line has no chunk */
+    weir_seat *reader;      /* who holds the baton */
+    weir_list waiting;      /* seats parked here */
+    weir_list wakes;        /* seats to wake once the lock is let go: no hook is called under it */
+    uint64_t facts_version; /* last told to the pool */
+    uint64_t unlooked_octets;  /* written since it was last read: an answer may be there already */
+    weir_time used_ns;         /* when it was last read or released */
+    _Atomic weir_time read_ns; /* when somebody read from it last, 0: never; a snapshot looks
+                                  without the line's lock */
+    weir_time armed_ns;        /* SO_RCVTIMEO, 0: none */
     int fd;
     weir_reason close_reason;
-    uint32_t pins;            /* threads that look after it without a lease: it is not closed; guarded by the core's lock */
-    uint32_t for_sent;        /* ... of them, those that wait until octets of theirs were sent */
-    bool close_waits;         /* ... until they are done */
-    bool close_unfit;         /* the pool's word with its CLOSE */
-    bool reading;             /* someone holds the baton */
+    uint32_t pins; /* threads that look after it without a lease: it is not closed; guarded by the
+                      core's lock */
+    uint32_t for_sent; /* ... of them, those that wait until octets of theirs were sent */
+    bool close_waits;  /* ... until they are done */
+    bool close_unfit;  /* the pool's word with its CLOSE */
+    bool reading;      /* someone holds the baton */
     bool writing;
-    bool unwritable;          /* the kernel took no more; the reader polls for writing too */
-    bool fired_early;         /* SO_RCVTIMEO ended a wait before its deadline: arm it anew */
+    bool unwritable;  /* the kernel took no more; the reader polls for writing too */
+    bool fired_early; /* SO_RCVTIMEO ended a wait before its deadline: arm it anew */
     weir_mutex lock;
 } weir_line;
 
@@ -96,25 +102,29 @@ typedef enum weir_need {
 } weir_need;
 
 /* -- sync.c -- */
-/* Pulls the pool's actions; called with the core's lock, which is let go and taken again. Runs no I/O under it. */
+/* Pulls the pool's actions; called with the core's lock, which is let go and taken again. Runs no
+ * I/O under it. */
 void weir_client_settle(weir_client *client);
 /* With the core's lock, which may be let go and taken again: the line may be closed after it. */
 void weir_line_unpin(weir_line *line);
 /* With the core's lock. */
 void weir_client_wake_later(weir_client *client, weir_seat *seat);
-/* With the core's lock: a failure made the pool pause, and who waits parked before it was known until when. */
+/* With the core's lock: a failure made the pool pause, and who waits parked before it was known
+ * until when. */
 void weir_client_wake_queued(weir_client *client);
 /* Lets go of the core's lock, then wakes whom the holder found to be woken. */
 void weir_client_unlock(weir_client *client);
 
-/* A seat for as long as a thread is inside; `exchange` is what may be cancelled there, or NULL. NULL: no memory. */
+/* A seat for as long as a thread is inside; `exchange` is what may be cancelled there, or NULL.
+ * NULL: no memory. */
 weir_seat *weir_client_take_seat(weir_client *client, weir_exchange *exchange);
 void weir_client_give_seat(weir_client *client, weir_seat *seat);
 /* Events of connections, told with no lock held. */
 void weir_client_tell(weir_client *client);
 
 /* -- sync_fork.c -- */
-/* At each entry: one load, unless the process forked since the last one. WEIR_E_NOMEM: the child could not begin anew. */
+/* At each entry: one load, unless the process forked since the last one. WEIR_E_NOMEM: the child
+ * could not begin anew. */
 weir_status weir_client_enter(weir_client *client);
 /* In the child: closes the parent's descriptors and forgets all that is the parent's. */
 void weir_client_forget_parent(weir_client *client);
@@ -130,23 +140,25 @@ void weir_client_dial(weir_client *client, weir_action *action);
 void weir_line_close(weir_line *line, weir_time now_ns);
 
 /* -- sync_names.c -- */
-/* Begins look-ups of names whose answers have run out and takes answers that have come, without waiting. No lock held. When to be
- * called again. */
+/* Begins look-ups of names whose answers have run out and takes answers that have come, without
+ * waiting. No lock held. When to be called again. */
 weir_time weir_client_look_names_up(weir_client *client, weir_time now_ns);
 
 /* -- baton.c -- */
 /*
- * Moves the exchange until it has what it needs, or its attempt is over. No lock held. False: it does not have it, and nothing
- * may move before the caller reads.
+ * Moves the exchange until it has what it needs, or its attempt is over. No lock held. False: it
+ * does not have it, and nothing may move before the caller reads.
  */
 bool weir_baton_drive(weir_line *line, weir_exchange *exchange, weir_seat *seat, weir_need need);
 /* Takes the exchange off its line: what is pending is written first. No lock held. */
 void weir_baton_leave(weir_line *line, weir_exchange *exchange);
-/* With the line's lock: whoever has events to collect is woken when it is let go, but not `self`. */
+/* With the line's lock: whoever has events to collect is woken when it is let go, but not `self`.
+ */
 void weir_line_deliver(weir_line *line, const weir_exchange *self);
 /* Lets go of the line's lock, then wakes whom the holder found to be woken. */
 void weir_line_unlock(weir_line *line);
-/* With the line's lock: what its bin holds goes to the seat (which may be NULL), if no exchange is on it any more. */
+/* With the line's lock: what its bin holds goes to the seat (which may be NULL), if no exchange is
+ * on it any more. */
 void weir_baton_give_back(weir_line *line, weir_seat *seat);
 /* A look at a connection before it is used again, or for maintenance; with the line's lock. */
 void weir_baton_probe(weir_line *line, uint8_t *room, size_t octets, weir_time now_ns);

@@ -2,13 +2,15 @@
 /*
  * A client in the child of a fork.
  *
- * The child has the memory of its parent as it was at that moment, and one thread: the others may have been anywhere, with
- * any lock held and any list half linked. So it takes nothing apart. It closes its copies of the parent's descriptors, which
- * are known without a lock (held.h), and begins with a new pool; what belonged to the parent stays where it is, in pages that
- * the two processes share as long as neither writes to them. No octet leaves: no goodbye, no close_notify, no shutdown(2),
- * which would end the connection for the parent too.
+ * The child has the memory of its parent as it was at that moment, and one thread: the others may
+ * have been anywhere, with any lock held and any list half linked. So it takes nothing apart. It
+ * closes its copies of the parent's descriptors, which are known without a lock (held.h), and
+ * begins with a new pool; what belonged to the parent stays where it is, in pages that the two
+ * processes share as long as neither writes to them. No octet leaves: no goodbye, no close_notify,
+ * no shutdown(2), which would end the connection for the parent too.
  *
- * An exchange of the thread that forked is found to be of the parent's when it is next used (its generation), and is cut off.
+ * An exchange of the thread that forked is found to be of the parent's when it is next used (its
+ * generation), and is cut off.
  */
 #include "engine/sync.h"
 
@@ -36,9 +38,11 @@ weir_status weir_client_enter(weir_client *client)
 
 void weir_client_forget_parent(weir_client *client)
 {
-    const bool whole = weir_mutex_forked(&client->core_lock); /* nobody was in the middle of the core */
+    const bool whole =
+        weir_mutex_forked(&client->core_lock); /* nobody was in the middle of the core */
 
-    for (int fd = weir_held_next(&client->held, 0); fd >= 0; fd = weir_held_next(&client->held, fd + 1)) {
+    for (int fd = weir_held_next(&client->held, 0); fd >= 0;
+         fd = weir_held_next(&client->held, fd + 1)) {
         weir_held_strike(&client->held, fd);
         weir_os_close(fd);
     }
@@ -46,8 +50,8 @@ void weir_client_forget_parent(weir_client *client)
         weir_names_forget(&client->core.names);
         tell_forked(client, weir_now());
     } else {
-        weir_names_init(&client->core.names, client->allocator, client->core.shared, client->core.pool,
-                        client->core.names.leave_ns);
+        weir_names_init(&client->core.names, client->allocator, client->core.shared,
+                        client->core.pool, client->core.names.leave_ns);
         weir_events_init(&client->core.events, client->allocator, client->core.events.observer);
     }
     weir_list_init(&client->free_seats);
@@ -91,12 +95,14 @@ void weir_client_cut_off(weir_client *client, weir_exchange *ex)
     (void)weir_exchange_conclude(ex, now_ns);
 }
 
-/* Its lines can be read: nobody was in the middle of them. What they moved after the fork is the parent's to say. */
+/* Its lines can be read: nobody was in the middle of them. What they moved after the fork is the
+ * parent's to say. */
 static void tell_forked(weir_client *client, weir_time now_ns)
 {
     for (weir_list *at = client->lines.next; at != &client->lines; at = at->next) {
         const weir_line *line = WEIR_CONTAINER_OF(at, weir_line, place);
-        const weir_account account = {.size = sizeof(account), .verdict.agreement = WEIR_UNAVAILABLE};
+        const weir_account account = {.size = sizeof(account),
+                                      .verdict.agreement = WEIR_UNAVAILABLE};
         weir_core_closed(&client->core, line->link, &account, WEIR_REASON_FORKED, now_ns);
     }
 }

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Look-ups of the names that a client's connections came from, when their answers have run out. The client has no thread that could
- * wait for an answer: weir_client_maintain() begins a look-up, and a later one takes what has come; none of them waits. What a dial
- * learns meanwhile is applied without it.
+ * Look-ups of the names that a client's connections came from, when their answers have run out. The
+ * client has no thread that could wait for an answer: weir_client_maintain() begins a look-up, and
+ * a later one takes what has come; none of them waits. What a dial learns meanwhile is applied
+ * without it.
  *
- * One thread at a time does this; another that comes goes on without. It holds no lock while it is in the resolver: a name that is
- * being looked up stays.
+ * One thread at a time does this; another that comes goes on without. It holds no lock while it is
+ * in the resolver: a name that is being looked up stays.
  */
 #include "engine/sync.h"
 
-#define POLLS_LIMIT 32
+#define POLLS_LIMIT   32
 /* Nobody tells the program that an answer has come: it is told to look. */
 #define LOOK_AGAIN_NS (20 * WEIR_NS_PER_MS)
 
@@ -28,12 +29,14 @@ weir_time weir_client_look_names_up(weir_client *client, weir_time now_ns)
         take_answers(client, now_ns);
     }
     if (client->name_lookups == 0) {
-        weir_channel_free(client->names_channel); /* the next one reads the system's configuration anew */
+        weir_channel_free(
+            client->names_channel); /* the next one reads the system's configuration anew */
         client->names_channel = NULL;
     }
     weir_mutex_lock(&client->core_lock);
-    const weir_time next_ns = weir_time_earlier(weir_names_deadline(&client->core.names),
-                                                client->name_lookups > 0 ? weir_time_add(now_ns, LOOK_AGAIN_NS) : WEIR_NEVER);
+    const weir_time next_ns = weir_time_earlier(
+        weir_names_deadline(&client->core.names),
+        client->name_lookups > 0 ? weir_time_add(now_ns, LOOK_AGAIN_NS) : WEIR_NEVER);
     client->looks_names_up = false;
     weir_client_settle(client);
     weir_client_unlock(client);
@@ -79,8 +82,8 @@ static bool begin_lookup(weir_client *client, weir_name *name, weir_time now_ns)
         client->names_channel = weir_channel_new(&options, &ignored);
     }
     if (client->names_channel != NULL) {
-        name->lookup =
-            weir_channel_start(client->names_channel, (weir_span){name->host, name->host_length}, name, now_ns);
+        name->lookup = weir_channel_start(client->names_channel,
+                                          (weir_span){name->host, name->host_length}, name, now_ns);
     }
     return name->lookup != NULL;
 }
@@ -102,8 +105,8 @@ static void take_answers(weir_client *client, weir_time now_ns)
     weir_channel_ready(channel, -1, false, false, now_ns);
     while (weir_channel_next_answer(channel, &answer)) {
         weir_mutex_lock(&client->core_lock);
-        const bool over = weir_names_answer(&client->core.names, answer.user, answer.family, answer.status,
-                                            answer.addresses, answer.count, now_ns);
+        const bool over = weir_names_answer(&client->core.names, answer.user, answer.family,
+                                            answer.status, answer.addresses, answer.count, now_ns);
         weir_mutex_unlock(&client->core_lock);
         if (over) {
             weir_channel_end(channel, answer.lookup);

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From submitted to attached in the blocking front end: the pool, the queue, and the dial that a waiting thread runs itself.
+ * From submitted to attached in the blocking front end: the pool, the queue, and the dial that a
+ * waiting thread runs itself.
  *
- * The thread whose ticket caused a dial runs it. When it leaves before the dial is over (cancelled, out of time, or granted another
- * connection meanwhile) and others wait for it, it hands the dial to one of them; if nobody can take it, the dial ends and the
- * pool, told that its slot is gone, decides anew.
+ * The thread whose ticket caused a dial runs it. When it leaves before the dial is over (cancelled,
+ * out of time, or granted another connection meanwhile) and others wait for it, it hands the dial
+ * to one of them; if nobody can take it, the dial ends and the pool, told that its slot is gone,
+ * decides anew.
  */
 #include "engine/sync.h"
 
 #include "proto/alloc.h"
 
 #define POLLS_LIMIT 32
-#define CLOSING_NS (WEIR_NS_PER_SECOND)
+#define CLOSING_NS  (WEIR_NS_PER_SECOND)
 
 typedef enum dial_end { DIAL_READY, DIAL_FAILED, DIAL_LEFT } dial_end;
 
@@ -37,7 +39,8 @@ static bool open_line(weir_client *client, weir_line *line, weir_time now_ns);
 static bool hand_over(weir_client *client, weir_line *line, const weir_exchange *from);
 static weir_exchange *find_heir(const weir_slot *slot, const weir_exchange *but);
 static void give_to(weir_client *client, weir_line *line, weir_exchange *heir);
-static bool has_left(weir_client *client, weir_exchange *ex, weir_time now_ns, weir_time *deadline_ns);
+static bool has_left(weir_client *client, weir_exchange *ex, weir_time now_ns,
+                     weir_time *deadline_ns);
 static void refuse(weir_client *client, weir_exchange *ex, weir_status status, weir_time now_ns);
 
 void weir_client_place(weir_client *client, weir_exchange *ex, weir_seat *seat)
@@ -78,7 +81,8 @@ void weir_client_dial(weir_client *client, weir_action *action)
     weir_seat *seat = atomic_load(&cause->sits);
     WEIR_ASSERT(seat != NULL); /* it is inside a call, or its ticket would not wait */
     if (seat->is_dialing || !weir_list_is_empty(&seat->dials)) {
-        /* It has another's dial already: this one begins sooner with somebody else, if there is one. */
+        /* It has another's dial already: this one begins sooner with somebody else, if there is
+         * one. */
         weir_exchange *other = find_heir(line->slot, cause);
         if (other != NULL) {
             give_to(client, line, other);
@@ -100,11 +104,13 @@ void weir_line_close(weir_line *line, weir_time now_ns)
         /* One try at goodbye; a peer that does not read is not waited for. */
         weir_link_want(line->link, &want);
         if (want.out[0].length > 0) {
-            const weir_io io = weir_os_send(line->fd, want.out, want.out[1].length > 0 ? 2 : 1, true);
+            const weir_io io =
+                weir_os_send(line->fd, want.out, want.out[1].length > 0 ? 2 : 1, true);
             if (io.kind == WEIR_IO_OK) {
                 weir_link_sent(line->link, io.octets, now_ns);
             } else if (io.kind == WEIR_IO_FAILED) {
-                weir_link_error_taken(line->link, io.sys_errno); /* recv says 0 behind it, and that is no FIN */
+                weir_link_error_taken(line->link,
+                                      io.sys_errno); /* recv says 0 behind it, and that is no FIN */
             }
         }
     }
@@ -216,7 +222,8 @@ static void wait_for_place(weir_client *client, weir_exchange *ex, weir_seat *se
     }
 }
 
-/* PLACED: a look at the connection if it was idle for long, then the stream; a lease that was stale goes back. */
+/* PLACED: a look at the connection if it was idle for long, then the stream; a lease that was stale
+ * goes back. */
 static void attach(weir_client *client, weir_exchange *ex, weir_seat *seat)
 {
     weir_line *line = weir_slot_user(ex->ticket.slot);
@@ -326,7 +333,8 @@ static bool open_line(weir_client *client, weir_line *line, weir_time now_ns)
     return open;
 }
 
-/* On the thread that runs the dial: the dialing writes into its exchange. False: *status says why not. */
+/* On the thread that runs the dial: the dialing writes into its exchange. False: *status says why
+ * not. */
 static bool begin_dial(weir_line *line, weir_exchange *ex, weir_status *status)
 {
     weir_client *client = line->client;
@@ -341,7 +349,9 @@ static bool begin_dial(weir_line *line, weir_exchange *ex, weir_status *status)
     line->dial->dialing = weir_dialing_new(&client->core, line->link, ex, weir_now());
     if (line->dial->dialing != NULL && ex->warms > 0) {
         const weir_time now_ns = weir_now();
-        weir_dialing_orphan(line->dial->dialing, now_ns); /* a wish has several: it is told of none, and of the end of all */
+        weir_dialing_orphan(
+            line->dial->dialing,
+            now_ns); /* a wish has several: it is told of none, and of the end of all */
         weir_exchange_set_phase(ex, WEIR_PHASE_QUEUE, now_ns);
     }
     if (line->dial->dialing != NULL && weir_dialing_needs_lookup(line->dial->dialing)) {
@@ -395,7 +405,8 @@ static bool begin_lookup(weir_line *line, weir_time now_ns)
     if (line->dial->lookup != NULL || !weir_dialing_needs_lookup(line->dial->dialing)) {
         return true;
     }
-    line->dial->lookup = weir_channel_start(line->dial->channel, weir_dialing_host(line->dial->dialing), line, now_ns);
+    line->dial->lookup = weir_channel_start(line->dial->channel,
+                                            weir_dialing_host(line->dial->dialing), line, now_ns);
     return line->dial->lookup != NULL;
 }
 
@@ -408,7 +419,8 @@ static void take_answers(weir_line *line, weir_time now_ns)
     }
     weir_channel_ready(line->dial->channel, -1, false, false, now_ns);
     while (weir_channel_next_answer(line->dial->channel, &answer)) {
-        weir_dialing_answer(line->dial->dialing, answer.family, answer.status, answer.addresses, answer.count, now_ns);
+        weir_dialing_answer(line->dial->dialing, answer.family, answer.status, answer.addresses,
+                            answer.count, now_ns);
     }
 }
 
@@ -418,7 +430,8 @@ static void start_attempts(weir_line *line, weir_time now_ns)
 
     while (line->fd < 0 && weir_dialing_next(line->dial->dialing, now_ns, &index)) {
         weir_dial_address *attempt = &line->dial->dialing->dial.addresses[index];
-        const weir_io io = weir_os_connect(&attempt->address, line->dial->dialing->port, &attempt->fd);
+        const weir_io io =
+            weir_os_connect(&attempt->address, line->dial->dialing->port, &attempt->fd);
         weir_held_note(&line->client->held, attempt->fd);
         if (io.kind == WEIR_IO_FAILED) {
             weir_dialing_attempt_ended(line->dial->dialing, index, io.sys_errno, now_ns);
@@ -438,8 +451,10 @@ static void wait_on_dial(weir_line *line, weir_exchange *ex, weir_seat *seat, we
 
     deadline_ns = weir_time_earlier(deadline_ns, weir_dialing_deadline(dialing, &why));
     if (line->dial->channel != NULL) {
-        resolver = weir_min(weir_channel_polls(line->dial->channel, polls, POLLS_LIMIT / 2), POLLS_LIMIT / 2);
-        deadline_ns = weir_time_earlier(deadline_ns, weir_channel_deadline(line->dial->channel, now_ns));
+        resolver = weir_min(weir_channel_polls(line->dial->channel, polls, POLLS_LIMIT / 2),
+                            POLLS_LIMIT / 2);
+        deadline_ns =
+            weir_time_earlier(deadline_ns, weir_channel_deadline(line->dial->channel, now_ns));
     }
     size_t count = resolver;
     if (line->fd >= 0) {
@@ -451,7 +466,8 @@ static void wait_on_dial(weir_line *line, weir_exchange *ex, weir_seat *seat, we
     }
     for (size_t i = 0; i < dialing->dial.count && count < POLLS_LIMIT; i++) {
         if (dialing->dial.addresses[i].fd >= 0) {
-            polls[count++] = (weir_poll){.fd = dialing->dial.addresses[i].fd, .events = WEIR_POLL_OUT};
+            polls[count++] =
+                (weir_poll){.fd = dialing->dial.addresses[i].fd, .events = WEIR_POLL_OUT};
         }
     }
     const weir_status waited = weir_seat_poll(seat, polls, count, deadline_ns);
@@ -462,7 +478,8 @@ static void wait_on_dial(weir_line *line, weir_exchange *ex, weir_seat *seat, we
     now_ns = weir_now();
     for (size_t i = 0; i < resolver; i++) {
         if (polls[i].revents != 0) {
-            weir_channel_ready(line->dial->channel, polls[i].fd, (polls[i].revents & WEIR_POLL_IN) != 0,
+            weir_channel_ready(line->dial->channel, polls[i].fd,
+                               (polls[i].revents & WEIR_POLL_IN) != 0,
                                (polls[i].revents & WEIR_POLL_OUT) != 0, now_ns);
         }
     }
@@ -506,7 +523,8 @@ static void shake_hands(weir_line *line, uint8_t *room, weir_time now_ns)
         moved = false;
         weir_link_want(line->link, &want);
         if (want.out[0].length > 0) {
-            const weir_io sent = weir_os_send(line->fd, want.out, want.out[1].length > 0 ? 2 : 1, true);
+            const weir_io sent =
+                weir_os_send(line->fd, want.out, want.out[1].length > 0 ? 2 : 1, true);
             if (sent.kind == WEIR_IO_OK) {
                 weir_link_sent(line->link, sent.octets, now_ns);
                 moved = true;
@@ -548,7 +566,8 @@ static void end_dial(weir_line *line)
     line->dial->channel = NULL;
 }
 
-/* It may have been connected by the time it is closed: then it was a connection, with an account of its own. */
+/* It may have been connected by the time it is closed: then it was a connection, with an account of
+ * its own. */
 static void close_attempt(weir_line *line, size_t index, int sys_errno)
 {
     weir_client *client = line->client;
@@ -586,14 +605,16 @@ static void give_to(weir_client *client, weir_line *line, weir_exchange *heir)
     give(line, atomic_load(&heir->sits));
 }
 
-/* With the core's lock: a call that waits for a place at the slot's origin, whose thread neither dials nor is about to. */
+/* With the core's lock: a call that waits for a place at the slot's origin, whose thread neither
+ * dials nor is about to. */
 static weir_exchange *find_heir(const weir_slot *slot, const weir_exchange *but)
 {
     for (weir_ticket *ticket = weir_pool_next_waiting(slot, NULL); ticket != NULL;
          ticket = weir_pool_next_waiting(slot, ticket)) {
         weir_exchange *ex = WEIR_CONTAINER_OF(ticket, weir_exchange, ticket);
         weir_seat *seat = atomic_load(&ex->sits);
-        if (ex != but && seat != NULL && ticket->dial == NULL && !seat->is_dialing && weir_list_is_empty(&seat->dials)) {
+        if (ex != but && seat != NULL && ticket->dial == NULL && !seat->is_dialing &&
+            weir_list_is_empty(&seat->dials)) {
             return ex;
         }
     }
@@ -601,17 +622,21 @@ static weir_exchange *find_heir(const weir_slot *slot, const weir_exchange *but)
 }
 
 /*
- * Has the exchange no more reason to wait: granted, refused, cancelled, out of time? What the pool says to its ticket is taken over
- * here, by its own thread: whoever settles the pool only wakes it. *deadline_ns: when to ask again.
+ * Has the exchange no more reason to wait: granted, refused, cancelled, out of time? What the pool
+ * says to its ticket is taken over here, by its own thread: whoever settles the pool only wakes it.
+ * *deadline_ns: when to ask again.
  */
-static bool has_left(weir_client *client, weir_exchange *ex, weir_time now_ns, weir_time *deadline_ns)
+static bool has_left(weir_client *client, weir_exchange *ex, weir_time now_ns,
+                     weir_time *deadline_ns)
 {
     weir_seat *seat = atomic_load(&ex->sits);
     weir_why why = WEIR_WHY_NONE;
 
     weir_mutex_lock(&client->core_lock);
     if (weir_pool_deadline(client->core.pool, &why) <= now_ns) {
-        weir_pool_tick(client->core.pool, now_ns); /* a pause after a failed dial is over: nobody else may be awake to see it */
+        weir_pool_tick(
+            client->core.pool,
+            now_ns); /* a pause after a failed dial is over: nobody else may be awake to see it */
         weir_client_settle(client);
     }
     if (ex->state == WEIR_EXCHANGE_QUEUED) {
@@ -635,7 +660,8 @@ static bool has_left(weir_client *client, weir_exchange *ex, weir_time now_ns, w
     *deadline_ns = WEIR_NEVER;
     if (!left) {
         weir_list_push_back(&client->queued, &seat->place);
-        *deadline_ns = weir_time_earlier(weir_exchange_deadline(ex, &why), weir_pool_deadline(client->core.pool, &why));
+        *deadline_ns = weir_time_earlier(weir_exchange_deadline(ex, &why),
+                                         weir_pool_deadline(client->core.pool, &why));
     }
     weir_client_unlock(client);
     return left;

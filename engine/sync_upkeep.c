@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a user does to a whole blocking client. Whoever asks for it does the work: idle connections are closed by the thread
- * that drains, busy ones by the thread whose exchange ends last on them, which wakes those who wait for the end of the drain.
+ * What a user does to a whole blocking client. Whoever asks for it does the work: idle connections
+ * are closed by the thread that drains, busy ones by the thread whose exchange ends last on them,
+ * which wakes those who wait for the end of the drain.
  */
 #include "engine/sync.h"
 #include "engine/upkeep.h"
 
-static uint64_t wait_for_the_rest(weir_client *client, const weir_drain *drain, weir_seat *seat, weir_time deadline_ns);
+static uint64_t wait_for_the_rest(weir_client *client, const weir_drain *drain, weir_seat *seat,
+                                  weir_time deadline_ns);
 static weir_line *pin_next(weir_client *client, weir_line *after);
 static bool look_after(weir_line *line, weir_facts *facts, weir_time *wake_ns);
 
@@ -41,7 +43,8 @@ weir_time weir_client_maintain(weir_client *client)
     return next_ns;
 }
 
-weir_status weir_client_drain(weir_client *client, weir_span url, weir_time deadline_ns, uint64_t *left)
+weir_status weir_client_drain(weir_client *client, weir_span url, weir_time deadline_ns,
+                              uint64_t *left)
 {
     weir_whereabouts where;
     weir_status status = weir_whereabouts_init(&where, url, client->allocator);
@@ -90,7 +93,8 @@ void weir_client_network_changed(weir_client *client)
 }
 
 /* With the core's lock, which is let go while it waits. */
-static uint64_t wait_for_the_rest(weir_client *client, const weir_drain *drain, weir_seat *seat, weir_time deadline_ns)
+static uint64_t wait_for_the_rest(weir_client *client, const weir_drain *drain, weir_seat *seat,
+                                  weir_time deadline_ns)
 {
     for (;;) {
         const uint64_t left = weir_pool_left(client->core.pool, drain);
@@ -105,14 +109,16 @@ static uint64_t wait_for_the_rest(weir_client *client, const weir_drain *drain, 
     }
 }
 
-/* With the core's lock: the next open line without a lease, which is not closed before it is unpinned. */
+/* With the core's lock: the next open line without a lease, which is not closed before it is
+ * unpinned. */
 static weir_line *pin_next(weir_client *client, weir_line *after)
 {
     weir_list *at = after != NULL ? after->place.next : client->lines.next;
 
     for (; at != &client->lines; at = at->next) {
         weir_line *line = WEIR_CONTAINER_OF(at, weir_line, place);
-        if (line->dial == NULL && line->slot != NULL && !line->close_waits && weir_slot_leases(line->slot) == 0) {
+        if (line->dial == NULL && line->slot != NULL && !line->close_waits &&
+            weir_slot_leases(line->slot) == 0) {
             line->pins++;
             return line;
         }
@@ -120,7 +126,8 @@ static weir_line *pin_next(weir_client *client, weir_line *after)
     return NULL;
 }
 
-/* Reads and writes what there is, without waiting. Somebody may be given it meanwhile: then it is theirs. True: *facts are newer. */
+/* Reads and writes what there is, without waiting. Somebody may be given it meanwhile: then it is
+ * theirs. True: *facts are newer. */
 static bool look_after(weir_line *line, weir_facts *facts, weir_time *wake_ns)
 {
     uint8_t room[16384];
@@ -133,7 +140,8 @@ static bool look_after(weir_line *line, weir_facts *facts, weir_time *wake_ns)
         weir_link_tick(line->link, now_ns);
         weir_link_want(line->link, &want);
         if (want.out[0].length > 0 && line->link->state == WEIR_LINK_OPEN) {
-            const weir_io io = weir_os_send(line->fd, want.out, want.out[1].length > 0 ? 2 : 1, true);
+            const weir_io io =
+                weir_os_send(line->fd, want.out, want.out[1].length > 0 ? 2 : 1, true);
             if (io.kind == WEIR_IO_OK) {
                 weir_link_sent(line->link, io.octets, now_ns);
             } else if (io.kind == WEIR_IO_FAILED) {

@@ -16,7 +16,7 @@ typedef struct weir_timer {
     weir_time at_ns;
     uint64_t order;
     uint32_t place; /* index in the heap + 1; 0: not armed */
-    bool is_port; /* what it is in: a port, else an exchange */
+    bool is_port;   /* what it is in: a port, else an exchange */
 } weir_timer;
 
 typedef struct weir_timers {

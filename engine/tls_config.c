@@ -65,7 +65,8 @@ enum { FILE_LIMIT_OCTETS = 16 * 1024 * 1024 };
  */
 static atomic_flag wolfssl_is_counting = ATOMIC_FLAG_INIT;
 
-/* The last number given to a configuration. An address may be had again after a free; a number never. */
+/* The last number given to a configuration. An address may be had again after a free; a number
+ * never. */
 static atomic_uint_fast64_t numbers;
 
 struct weir_tls_config {

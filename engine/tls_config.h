@@ -14,8 +14,9 @@
 struct WOLFSSL_CTX;
 
 /*
- * Its number: never 0, and never another's in this process, whereas an address may be had again after a free. The
- * pool's key holds it, so that no connection is ever taken for one of a later configuration.
+ * Its number: never 0, and never another's in this process, whereas an address may be had again
+ * after a free. The pool's key holds it, so that no connection is ever taken for one of a later
+ * configuration.
  */
 uint64_t weir_tls_config_number(const weir_tls_config *config);
 

@@ -44,7 +44,8 @@ bool weir_tls_out_append(weir_tls_out *out, weir_tls_record_kind kind, weir_span
 bool weir_tls_out_is_whole(const weir_tls_out *out);
 /* The record that was queued last holds this plaintext. */
 void weir_tls_out_set_plain(weir_tls_out *out, size_t plain_octets);
-/* The record that was queued last is no part of the handshake, though the handshake is not over: an alert. */
+/* The record that was queued last is no part of the handshake, though the handshake is not over: an
+ * alert. */
 void weir_tls_out_set_control(weir_tls_out *out);
 
 void weir_tls_out_sent(weir_tls_out *out, size_t octets);

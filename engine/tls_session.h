@@ -46,7 +46,8 @@ void weir_tls_sessions_put(weir_tls_sessions *sessions, const weir_tls_session_k
 /* Forgets all of a configuration, and with them the references to it. */
 void weir_tls_sessions_forget(weir_tls_sessions *sessions, const weir_tls_config *config);
 
-/* In the child of a fork, before any other call: the lock is made new and every session forgotten. */
+/* In the child of a fork, before any other call: the lock is made new and every session forgotten.
+ */
 void weir_tls_sessions_forked(weir_tls_sessions *sessions);
 
 size_t weir_tls_sessions_count(weir_tls_sessions *sessions);

@@ -17,7 +17,8 @@ struct weir_token {
     atomic_bool cancelled;
 };
 
-/* Who sleeps in a wait hook, to be woken once the token's lock was let go: a hook may run anything. */
+/* Who sleeps in a wait hook, to be woken once the token's lock was let go: a hook may run anything.
+ */
 typedef struct sleeper {
     void (*rouse)(void *at);
     void *at;
@@ -95,12 +96,14 @@ void weir_token_remove(weir_token *token, weir_exchange *exchange)
     release(token);
 }
 
-/* Kicks whoever was not yet; those who sleep in a hook are left to be roused, as many as there is room for. */
+/* Kicks whoever was not yet; those who sleep in a hook are left to be roused, as many as there is
+ * room for. */
 static size_t kick_all(weir_token *token, sleeper *asleep)
 {
     size_t count = 0;
 
-    for (weir_list *at = token->exchanges.next; at != &token->exchanges && count < SLEEPERS; at = at->next) {
+    for (weir_list *at = token->exchanges.next; at != &token->exchanges && count < SLEEPERS;
+         at = at->next) {
         weir_exchange *ex = WEIR_CONTAINER_OF(at, weir_exchange, token_place);
         if (ex->front->kick_quietly == NULL) {
             weir_cancel(ex);

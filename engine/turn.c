@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The deciding half of a turn. See turn.h for the order of a turn; what the user is told is in turn_tell.c.
+ * The deciding half of a turn. See turn.h for the order of a turn; what the user is told is in
+ * turn_tell.c.
  *
- * Why attempts leave their links in a step of their own (settle, after act): a cancelled exchange has queued a RST_STREAM, and the
- * octets of it are the exchange's. Letting the link flush first keeps them in its account instead of under LATE.
+ * Why attempts leave their links in a step of their own (settle, after act): a cancelled exchange
+ * has queued a RST_STREAM, and the octets of it are the exchange's. Letting the link flush first
+ * keeps them in its account instead of under LATE.
  */
 #include "engine/turn.h"
 
 #include <string.h>
 
 #define CLOSING_NS (WEIR_NS_PER_SECOND)
-#define BIN_KEEP 4 /* spare chunks count as memory that a slow reader holds */
+#define BIN_KEEP   4 /* spare chunks count as memory that a slow reader holds */
 
 static weir_exchange *of_news(weir_list *place);
 static weir_exchange *of_ticket(weir_ticket *ticket);
@@ -61,8 +63,9 @@ void weir_turn_clear(weir_turn *turn)
     weir_timers_clear(&turn->timers);
 }
 
-weir_exchange *weir_turn_submit(weir_turn *turn, const weir_exchange_options *options, const weir_request *request,
-                                const weir_call *call, weir_status *status)
+weir_exchange *weir_turn_submit(weir_turn *turn, const weir_exchange_options *options,
+                                const weir_request *request, const weir_call *call,
+                                weir_status *status)
 {
     weir_turn_seat *seat = weir_alloc_zeroed(turn->core.allocator, sizeof(*seat));
 
@@ -189,7 +192,8 @@ bool weir_turn_name_answer(weir_turn *turn, weir_name *name, uint8_t family, wei
                            const weir_address *addresses, size_t count)
 {
     turn->pool_moved = true;
-    return weir_names_answer(&turn->core.names, name, family, status, addresses, count, turn->now_ns);
+    return weir_names_answer(&turn->core.names, name, family, status, addresses, count,
+                             turn->now_ns);
 }
 
 void weir_turn_due(weir_turn *turn)
@@ -276,7 +280,8 @@ void weir_turn_acted(weir_turn *turn, weir_port *port)
             port->facts_version = facts.version;
             weir_pool_facts(turn->core.pool, port->slot, &facts, turn->now_ns);
         }
-        /* A lease that was granted and not used yet finds the port once more, and is bounced; then the pool wants it closed. */
+        /* A lease that was granted and not used yet finds the port once more, and is bounced; then
+         * the pool wants it closed. */
         if (weir_link_is_closing(port->link) && weir_slot_leases(port->slot) == 0 &&
             weir_conn_open_streams(port->link->conn) == 0) {
             begin_close(turn, port, WEIR_REASON_FAILED);
@@ -304,7 +309,8 @@ bool weir_turn_settle(weir_turn *turn)
         weir_list_remove(&seat->leaving);
         leave(turn, seat->exchange);
     }
-    /* Closing and acting told the pool things: what it wants done for them is not left to the next turn. */
+    /* Closing and acting told the pool things: what it wants done for them is not left to the next
+     * turn. */
     const bool acted = act_on_pool(turn);
     turn->pool_moved = false;
     return left || acted || !weir_list_is_empty(&turn->touched) || !weir_list_is_empty(&turn->news);
@@ -320,8 +326,9 @@ weir_time weir_turn_deadline(const weir_turn *turn)
 {
     weir_why why = WEIR_WHY_NONE;
 
-    return weir_time_earlier(weir_time_earlier(weir_timers_first(&turn->timers), weir_names_deadline(&turn->core.names)),
-                             weir_pool_deadline(turn->core.pool, &why));
+    return weir_time_earlier(
+        weir_time_earlier(weir_timers_first(&turn->timers), weir_names_deadline(&turn->core.names)),
+        weir_pool_deadline(turn->core.pool, &why));
 }
 
 void weir_turn_resume(weir_turn *turn, weir_exchange *ex)
@@ -464,7 +471,8 @@ static void arm(weir_turn *turn, weir_exchange *ex)
     weir_timers_set(&turn->timers, &ex->timer, weir_exchange_deadline(ex, &why));
 }
 
-/* The call that caused a dial leaves, or has a place elsewhere; the dial goes on for the next that waits, with the limits of that. */
+/* The call that caused a dial leaves, or has a place elsewhere; the dial goes on for the next that
+ * waits, with the limits of that. */
 static void orphan(weir_turn *turn, weir_exchange *ex)
 {
     weir_port *port = seat_of(ex)->dial;
@@ -489,8 +497,8 @@ static weir_exchange *find_heir(const weir_slot *slot, const weir_exchange *but)
     for (weir_ticket *ticket = weir_pool_next_waiting(slot, NULL); ticket != NULL;
          ticket = weir_pool_next_waiting(slot, ticket)) {
         weir_exchange *ex = of_ticket(ticket);
-        if (ex != but && ex->state == WEIR_EXCHANGE_QUEUED && !weir_exchange_is_over(ex) && ticket->dial == NULL &&
-            seat_of(ex)->dial == NULL) {
+        if (ex != but && ex->state == WEIR_EXCHANGE_QUEUED && !weir_exchange_is_over(ex) &&
+            ticket->dial == NULL && seat_of(ex)->dial == NULL) {
             return ex;
         }
     }
@@ -509,10 +517,12 @@ static weir_exchange *part(const weir_turn *turn, weir_port *port)
     return ex;
 }
 
-/* A dial is over, and the call that caused it waits on: somebody before it got the connection. Now the queue's limit runs. */
+/* A dial is over, and the call that caused it waits on: somebody before it got the connection. Now
+ * the queue's limit runs. */
 static void back_to_queue(weir_turn *turn, weir_exchange *ex)
 {
-    if (ex != NULL && ex->state == WEIR_EXCHANGE_QUEUED && ex->ticket.state == WEIR_TICKET_WAITING) {
+    if (ex != NULL && ex->state == WEIR_EXCHANGE_QUEUED &&
+        ex->ticket.state == WEIR_TICKET_WAITING) {
         weir_exchange_queued(ex, turn->now_ns);
         note(turn, ex);
         arm(turn, ex);
@@ -567,7 +577,8 @@ static bool act_on_pool(weir_turn *turn)
 static void dial(weir_turn *turn, weir_action *action)
 {
     weir_exchange *cause = action->ticket != NULL ? of_ticket(action->ticket) : NULL;
-    weir_exchange *limits = action->wish != NULL ? WEIR_CONTAINER_OF(action->wish, weir_exchange, wish) : cause;
+    weir_exchange *limits =
+        action->wish != NULL ? WEIR_CONTAINER_OF(action->wish, weir_exchange, wish) : cause;
     weir_failure failure = {.status = WEIR_E_NOMEM, .tls_alert = -1, .offset = WEIR_UNKNOWN};
     weir_port *port = weir_alloc_zeroed(turn->core.allocator, sizeof(*port));
 
@@ -592,7 +603,9 @@ static void dial(weir_turn *turn, weir_action *action)
         port->dialing = weir_dialing_new(&turn->core, port->link, limits, turn->now_ns);
         if (port->dialing != NULL && action->wish != NULL) {
             weir_exchange_set_phase(limits, WEIR_PHASE_QUEUE, turn->now_ns);
-            weir_dialing_orphan(port->dialing, turn->now_ns); /* a wish has several: it is told of none, and of the end of all */
+            weir_dialing_orphan(
+                port->dialing,
+                turn->now_ns); /* a wish has several: it is told of none, and of the end of all */
         }
         failure.status = WEIR_E_NOMEM;
     }
@@ -677,7 +690,8 @@ void weir_turn_delivered(weir_turn *turn, weir_port *port)
     dialing_moved(turn, port);
 }
 
-/* Which deadline runs depends on the octets that moved, of those too that are no event: a request that left, half a head. */
+/* Which deadline runs depends on the octets that moved, of those too that are no event: a request
+ * that left, half a head. */
 static void octets_moved(weir_turn *turn, const weir_port *port)
 {
     weir_ledger *ledger = port->link->conn != NULL ? weir_conn_ledger(port->link->conn) : NULL;

@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One turn of a single-threaded driver: gather -> decide -> act -> tell. Everything of it but the system calls, shared by the
- * asynchronous front end (loop.c: epoll) and the simulator (tests/sim: a virtual network).
+ * One turn of a single-threaded driver: gather -> decide -> act -> tell. Everything of it but the
+ * system calls, shared by the asynchronous front end (loop.c: epoll) and the simulator (tests/sim:
+ * a virtual network).
  *
- *   gather   the driver tells what happened:  weir_turn_received, _failed, _attempt_ended, _answer, _cancelled, _due
- *   decide   weir_turn_decide(): exchanges into the pool, pool actions, attaches, bodies, replays, until nothing is left
- *   act      weir_turn_next_port(): for each touched port the driver does what the link wants, or dials, or closes
- *   settle   weir_turn_settle(): attempts that are over leave their links; true: go round again
- *   tell     weir_turn_next_told(): what the user is told, in order
+ *   gather   the driver tells what happened:  weir_turn_received, _failed, _attempt_ended, _answer,
+ * _cancelled, _due decide   weir_turn_decide(): exchanges into the pool, pool actions, attaches,
+ * bodies, replays, until nothing is left act      weir_turn_next_port(): for each touched port the
+ * driver does what the link wants, or dials, or closes settle   weir_turn_settle(): attempts that
+ * are over leave their links; true: go round again tell     weir_turn_next_told(): what the user is
+ * told, in order
  *
- * A *port* is a driver's record of one connection from the pool's DIAL to its close: first a dialing, then an open link.
+ * A *port* is a driver's record of one connection from the pool's DIAL to its close: first a
+ * dialing, then an open link.
  *
- * Invariants: a port is in `touched` if the driver may have something to do for it; an exchange is in `news` if it has something to
- * be looked at; after a turn both are empty unless the turn's budget was spent.
+ * Invariants: a port is in `touched` if the driver may have something to do for it; an exchange is
+ * in `news` if it has something to be looked at; after a turn both are empty unless the turn's
+ * budget was spent.
  */
 #ifndef WEIR_ENGINE_TURN_H
 #define WEIR_ENGINE_TURN_H
@@ -24,13 +28,14 @@
 typedef enum weir_port_state {
     WEIR_PORT_DIALING = 0,
     WEIR_PORT_OPEN,
-    WEIR_PORT_CLOSING, /* the link says goodbye, or is over: the driver closes it when weir_link_is_over() */
+    WEIR_PORT_CLOSING, /* the link says goodbye, or is over: the driver closes it when
+                          weir_link_is_over() */
     WEIR_PORT_CLOSED
 } weir_port_state;
 
 typedef struct weir_port {
-    weir_list place;     /* in turn.ports */
-    weir_list touched;   /* in turn.touched */
+    weir_list place;   /* in turn.ports */
+    weir_list touched; /* in turn.touched */
     weir_link *link;
     weir_slot *slot;
     weir_dialing *dialing; /* while DIALING */
@@ -40,9 +45,9 @@ typedef struct weir_port {
     weir_port_state state;
     /* The driver's. */
     bool dial_begun;
-    bool readable;       /* the socket may have octets: it did not say EAGAIN yet */
+    bool readable; /* the socket may have octets: it did not say EAGAIN yet */
     bool writable;
-    bool hangup;         /* the end or an error is on its way: read until it shows */
+    bool hangup; /* the end or an error is on its way: read until it shows */
     int fd;
     weir_lookup *lookup;
     void *driver;
@@ -51,15 +56,16 @@ typedef struct weir_port {
 typedef struct weir_turn {
     weir_core core;
     weir_timers timers;
-    weir_bin bin;        /* every link of the loop borrows from it */
+    weir_bin bin; /* every link of the loop borrows from it */
     weir_list ports;
     weir_list touched;
-    weir_list news;      /* exchanges to look at */
-    weir_list leaving;   /* exchanges whose attempt is over: they leave their link after it was flushed */
-    weir_list all;       /* exchanges that were not freed */
-    weir_list live;      /* exchanges that are not DONE */
-    weir_list telling;   /* exchanges with something to tell */
-    bool pool_moved;     /* outside a turn: it may have actions */
+    weir_list news; /* exchanges to look at */
+    weir_list
+        leaving;   /* exchanges whose attempt is over: they leave their link after it was flushed */
+    weir_list all; /* exchanges that were not freed */
+    weir_list live;    /* exchanges that are not DONE */
+    weir_list telling; /* exchanges with something to tell */
+    bool pool_moved;   /* outside a turn: it may have actions */
     weir_time now_ns;
 } weir_turn;
 
@@ -70,10 +76,10 @@ typedef struct weir_turn_seat {
     weir_list live;
     weir_list leaving;
     weir_list telling;
-    weir_list kicked;    /* in the front end's inbox of cancels */
-    weir_port *dial;     /* the dial that its call caused, while it waits for it */
+    weir_list kicked; /* in the front end's inbox of cancels */
+    weir_port *dial;  /* the dial that its call caused, while it waits for it */
     bool done_told;
-    bool read_armed;     /* weir_read() answered AGAIN since READABLE was told */
+    bool read_armed; /* weir_read() answered AGAIN since READABLE was told */
     bool write_armed;
 } weir_turn_seat;
 
@@ -81,8 +87,9 @@ weir_status weir_turn_init(weir_turn *turn, const weir_core_options *options);
 void weir_turn_clear(weir_turn *turn);
 
 /* Gather. */
-weir_exchange *weir_turn_submit(weir_turn *turn, const weir_exchange_options *options, const weir_request *request,
-                                const weir_call *call, weir_status *status);
+weir_exchange *weir_turn_submit(weir_turn *turn, const weir_exchange_options *options,
+                                const weir_request *request, const weir_call *call,
+                                weir_status *status);
 void weir_turn_cancelled(weir_turn *turn, weir_exchange *exchange);
 /* Takes an exchange that is under way out of everything; it is DONE then, and nothing is told. */
 void weir_turn_abandon(weir_turn *turn, weir_exchange *exchange);
@@ -96,8 +103,8 @@ void weir_turn_failed(weir_turn *turn, weir_port *port, int sys_errno);
 void weir_turn_attempt_ended(weir_turn *turn, weir_port *port, size_t index, int sys_errno);
 void weir_turn_answer(weir_turn *turn, weir_port *port, uint8_t family, weir_status status,
                       const weir_address *addresses, size_t count);
-/* The next name whose connections want a newer answer; the driver begins a look-up and says what came of it, once for each family.
- * NULL: none. */
+/* The next name whose connections want a newer answer; the driver begins a look-up and says what
+ * came of it, once for each family. NULL: none. */
 weir_name *weir_turn_next_name(weir_turn *turn);
 /* True: the look-up is over, the driver ends it, and the name may be gone. */
 bool weir_turn_name_answer(weir_turn *turn, weir_name *name, uint8_t family, weir_status status,
@@ -127,8 +134,10 @@ weir_time weir_turn_deadline(const weir_turn *turn);
 
 /* The user's side of an exchange. */
 weir_status weir_turn_response(weir_turn *turn, weir_exchange *exchange);
-weir_status weir_turn_read(weir_turn *turn, weir_exchange *exchange, uint8_t *to, size_t room, size_t *octets);
-weir_status weir_turn_write(weir_turn *turn, weir_exchange *exchange, weir_span octets, size_t *taken);
+weir_status weir_turn_read(weir_turn *turn, weir_exchange *exchange, uint8_t *to, size_t room,
+                           size_t *octets);
+weir_status weir_turn_write(weir_turn *turn, weir_exchange *exchange, weir_span octets,
+                            size_t *taken);
 weir_status weir_turn_finish(weir_turn *turn, weir_exchange *exchange, const weir_fields *trailers);
 void weir_turn_resume(weir_turn *turn, weir_exchange *exchange);
 

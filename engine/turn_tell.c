@@ -2,8 +2,9 @@
 /*
  * The telling half of a turn, and the user's side of an exchange in a single-threaded front end.
  *
- * READABLE and WRITABLE are told once, and again only after the call that they promise answered AGAIN: edge-triggered for the
- * user, without a way to miss one. DONE is told exactly once and last.
+ * READABLE and WRITABLE are told once, and again only after the call that they promise answered
+ * AGAIN: edge-triggered for the user, without a way to miss one. DONE is told exactly once and
+ * last.
  */
 #include "engine/turn.h"
 
@@ -43,7 +44,8 @@ weir_status weir_turn_response(weir_turn *turn, weir_exchange *ex)
     return WEIR_AGAIN;
 }
 
-weir_status weir_turn_read(weir_turn *turn, weir_exchange *ex, uint8_t *to, size_t room, size_t *octets)
+weir_status weir_turn_read(weir_turn *turn, weir_exchange *ex, uint8_t *to, size_t room,
+                           size_t *octets)
 {
     weir_turn_seat *seat = ex->seat;
     const weir_status status = weir_exchange_read(ex, to, room, turn->now_ns, octets);

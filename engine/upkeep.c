@@ -6,7 +6,8 @@
 
 #include "proto/alloc.h"
 
-weir_status weir_whereabouts_init(weir_whereabouts *where, weir_span url, const weir_allocator *allocator)
+weir_status weir_whereabouts_init(weir_whereabouts *where, weir_span url,
+                                  const weir_allocator *allocator)
 {
     weir_target target;
     weir_failure failure;
@@ -23,8 +24,8 @@ weir_status weir_whereabouts_init(weir_whereabouts *where, weir_span url, const 
     if (where->storage == NULL) {
         return WEIR_E_NOMEM;
     }
-    const weir_status status =
-        weir_target_parse(&target, url, where->storage, url.length + WEIR_TARGET_SLACK_OCTETS, &failure);
+    const weir_status status = weir_target_parse(&target, url, where->storage,
+                                                 url.length + WEIR_TARGET_SLACK_OCTETS, &failure);
     if (status != WEIR_OK) {
         weir_whereabouts_clear(where);
         return status;

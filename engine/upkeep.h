@@ -16,8 +16,10 @@ typedef struct weir_whereabouts {
     uint8_t *storage;
 } weir_whereabouts;
 
-/* Of a URL, whose path does not matter; the empty one: all. WEIR_OK, WEIR_E_NOMEM or a WEIR_E_URL_*. */
-weir_status weir_whereabouts_init(weir_whereabouts *where, weir_span url, const weir_allocator *allocator);
+/* Of a URL, whose path does not matter; the empty one: all. WEIR_OK, WEIR_E_NOMEM or a
+ * WEIR_E_URL_*. */
+weir_status weir_whereabouts_init(weir_whereabouts *where, weir_span url,
+                                  const weir_allocator *allocator);
 void weir_whereabouts_clear(weir_whereabouts *where);
 
 #endif

@@ -15,9 +15,10 @@
 
 typedef struct weir_situation {
     /* the origin */
-    weir_protocol protocol;     /* pinned, or learned; ANY: only the handshake will tell */
-    uint32_t waiting;           /* tickets */
-    uint32_t warm;              /* exchanges that the first wish for warm connections wants room for; 0: there is none */
+    weir_protocol protocol; /* pinned, or learned; ANY: only the handshake will tell */
+    uint32_t waiting;       /* tickets */
+    uint32_t warm; /* exchanges that the first wish for warm connections wants room for; 0: there is
+                      none */
     uint32_t warm_dials;        /* that it may still cause */
     uint32_t available;         /* connections with room for one more exchange */
     uint32_t dialing;           /* dials in flight */
@@ -38,11 +39,12 @@ typedef struct weir_situation {
 
 typedef enum weir_decision_kind {
     WEIR_DECIDE_WAIT = 0,
-    WEIR_DECIDE_LEASE, /* the first ticket gets a connection with room */
-    WEIR_DECIDE_DIAL,  /* a connection is dialled */
-    WEIR_DECIDE_WARM,  /* a connection is dialled that nobody will ask for yet */
-    WEIR_DECIDE_WARMED, /* the first wish for warm connections has what it wants, or (a reason) can have */
-    WEIR_DECIDE_EVICT  /* the longest idle connection is closed; its place will be dialled in */
+    WEIR_DECIDE_LEASE,  /* the first ticket gets a connection with room */
+    WEIR_DECIDE_DIAL,   /* a connection is dialled */
+    WEIR_DECIDE_WARM,   /* a connection is dialled that nobody will ask for yet */
+    WEIR_DECIDE_WARMED, /* the first wish for warm connections has what it wants, or (a reason) can
+                           have */
+    WEIR_DECIDE_EVICT   /* the longest idle connection is closed; its place will be dialled in */
 } weir_decision_kind;
 
 typedef struct weir_decision {

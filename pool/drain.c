@@ -69,7 +69,8 @@ void weir_pool_network_changed(weir_pool *pool, weir_time now_ns)
         weir_origin *origin = WEIR_CONTAINER_OF(at, weir_origin, link);
         origin->failures = 0;
         origin->retry_at_ns = 0;
-        origin->horizon = (weir_horizon){0}; /* whoever forgot idle connections stood between us and the server */
+        origin->horizon =
+            (weir_horizon){0}; /* whoever forgot idle connections stood between us and the server */
         weir_drain_origin(pool, origin, WEIR_REASON_NETWORK_CHANGED);
         touch(pool, origin);
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What makes two requests share a connection: the pool's key. Every option that shapes a connection is in it; two
- * requests that differ in one of them never share (design: a wrong reuse is a security defect, default deny).
+ * What makes two requests share a connection: the pool's key. Every option that shapes a connection
+ * is in it; two requests that differ in one of them never share (design: a wrong reuse is a
+ * security defect, default deny).
  */
 #ifndef WEIR_POOL_ORIGIN_H
 #define WEIR_POOL_ORIGIN_H
@@ -15,12 +16,13 @@ typedef struct weir_origin_key {
     weir_span proxy;       /* proxy identity with its credentials; empty: none */
     weir_span socket_path; /* unix socket instead of TCP; empty: none */
     weir_span local;       /* local address or interface to bind; empty: any */
-    uint64_t tls;          /* number of the TLS configuration, which is never reused as an address is; 0: clear */
+    uint64_t
+        tls; /* number of the TLS configuration, which is never reused as an address is; 0: clear */
     uint16_t port;
     uint16_t address_port; /* of `address`; 0: port */
     uint8_t https;
-    uint8_t kind;          /* weir_host_kind */
-    uint8_t pin;           /* weir_protocol */
+    uint8_t kind; /* weir_host_kind */
+    uint8_t pin;  /* weir_protocol */
     uint8_t reserved;
 } weir_origin_key;
 

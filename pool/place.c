@@ -222,7 +222,8 @@ void weir_place_check(const weir_pool *pool, const weir_origin *origin)
     const weir_situation situation = gather(pool, origin);
     const weir_decision decision = weir_decide(&situation);
     if (!origin->out_of_memory && !origin->retry.entered) {
-        /* A place that another origin gave up is no news of this one: a wish with dials in flight looks when they end. */
+        /* A place that another origin gave up is no news of this one: a wish with dials in flight
+         * looks when they end. */
         WEIR_ASSERT(decision.kind == WEIR_DECIDE_WAIT ||
                     (decision.kind == WEIR_DECIDE_WARM && situation.dialing > 0));
         WEIR_ASSERT(origin->wanted == weir_decide_dials(&situation));

@@ -36,9 +36,10 @@ weir_pool *weir_pool_new(const weir_pool_options *options, weir_status *status)
     pool->options = with_defaults(options);
     pool->random = options->seed;
     pool->slot_ids = options->first_number;
-    weir_list *const lists[] = {
-        &pool->origins, &pool->warmed, &pool->remembered, &pool->hungry,    &pool->slots,     &pool->ghosts,
-        &pool->idle,    &pool->told,       &pool->unawaited, &pool->unsettled, &pool->orders};
+    weir_list *const lists[] = {&pool->origins,   &pool->warmed, &pool->remembered,
+                                &pool->hungry,    &pool->slots,  &pool->ghosts,
+                                &pool->idle,      &pool->told,   &pool->unawaited,
+                                &pool->unsettled, &pool->orders};
     for (size_t i = 0; i < WEIR_COUNT_OF(lists); i++) {
         weir_list_init(lists[i]);
     }
@@ -85,8 +86,8 @@ void weir_warmth_init(weir_warmth *wish)
     weir_list_init(&wish->told);
 }
 
-weir_status weir_pool_warm(weir_pool *pool, const weir_origin_key *key, uint32_t exchanges, weir_warmth *wish,
-                           weir_time now_ns)
+weir_status weir_pool_warm(weir_pool *pool, const weir_origin_key *key, uint32_t exchanges,
+                           weir_warmth *wish, weir_time now_ns)
 {
     WEIR_ASSERT(wish->state != WEIR_WARMTH_WAITING);
     WEIR_ASSERT(exchanges > 0);
@@ -372,8 +373,8 @@ bool weir_pool_next_action(weir_pool *pool, weir_action *action)
     if (!weir_list_is_empty(&pool->orders)) {
         weir_slot *slot = WEIR_CONTAINER_OF(pool->orders.next, weir_slot, queue);
         weir_list_remove(&slot->queue);
-        *action = (weir_action){slot->order_kind, slot->ticket, slot, slot->order_reason,
-                                slot->order_unfit, slot->wish};
+        *action = (weir_action){slot->order_kind,   slot->ticket,      slot,
+                                slot->order_reason, slot->order_unfit, slot->wish};
         pool->counts.dials += slot->order_kind == WEIR_ACTION_DIAL;
         slot->order_kind = WEIR_ACTION_NONE;
         return true;

@@ -52,9 +52,9 @@ struct weir_pool {
     uint32_t wishes;     /* for warm connections, waiting */
     weir_list warmed;    /* those that ended, to be pulled */
     weir_agenda agenda;
-    weir_list told;          /* tickets with a GRANT or REFUSE to be pulled */
-    weir_list orders;        /* slots with a DIAL or CLOSE to be pulled */
-    uint64_t closes;         /* ever; the last of them: */
+    weir_list told;   /* tickets with a GRANT or REFUSE to be pulled */
+    weir_list orders; /* slots with a DIAL or CLOSE to be pulled */
+    uint64_t closes;  /* ever; the last of them: */
     weir_closed closed[WEIR_CLOSED_REMEMBERED];
     weir_pool_counts counts; /* those that only grow, and leases and origins */
 };

@@ -28,16 +28,16 @@
 /*
  * In the order of use: with a million origins each request finds another one, and pays for every
  * cache line of it that it touches, and most for each that says only where the next one is. So the
- * first of its slots lies in it, and what finding, leasing and releasing look at lies together, from
- * the second half of `own` to the key's octets.
+ * first of its slots lies in it, and what finding, leasing and releasing look at lies together,
+ * from the second half of `own` to the key's octets.
  */
 struct weir_origin {
-    weir_list link;       /* the pool's origins */
-    weir_list hungry;     /* those that wait for a place in the whole pool's limit, in turn */
-    weir_list unawaited;  /* those that have dials and no tickets */
-    weir_list paused;     /* tickets that wait outside the queue for now (pause.h) */
-    weir_list slots;      /* until GONE */
-    weir_list dials;      /* DIALING slots, the first begun first */
+    weir_list link;      /* the pool's origins */
+    weir_list hungry;    /* those that wait for a place in the whole pool's limit, in turn */
+    weir_list unawaited; /* those that have dials and no tickets */
+    weir_list paused;    /* tickets that wait outside the queue for now (pause.h) */
+    weir_list slots;     /* until GONE */
+    weir_list dials;     /* DIALING slots, the first begun first */
     /* the clock of those that wait without a dial: wait.h */
     weir_time waits_since_ns;
     weir_time waited_ns[WEIR_WAITS]; /* before that, under each reason */
@@ -46,13 +46,13 @@ struct weir_origin {
     uint64_t failed_order; /* of the last failure */
     weir_time failed_at_ns;
 
-    weir_slot own;         /* room for one of its slots; free while its id is 0 */
-    weir_list spare;       /* READY slots without leases, with room, the last used first */
-    weir_list shared;      /* READY slots with leases and room, the last used first */
-    weir_list waiting;     /* tickets, in the order of their first request */
-    weir_list wishes;      /* for warm connections, in order */
-    weir_list unsettled;   /* those whose situation another's decision has changed */
-    weir_horizon horizon;  /* how long its server lets connections be idle */
+    weir_slot own;        /* room for one of its slots; free while its id is 0 */
+    weir_list spare;      /* READY slots without leases, with room, the last used first */
+    weir_list shared;     /* READY slots with leases and room, the last used first */
+    weir_list waiting;    /* tickets, in the order of their first request */
+    weir_list wishes;     /* for warm connections, in order */
+    weir_list unsettled;  /* those whose situation another's decision has changed */
+    weir_horizon horizon; /* how long its server lets connections be idle */
     weir_agenda_entry retry;
     weir_list remembered;  /* the pool's bare ones, the oldest first */
     weir_ticket *undialed; /* the first waiting ticket for which no dial was started */
@@ -68,7 +68,8 @@ struct weir_origin {
     uint32_t streams;         /* HTTP/2: the peer's limit; 0: not known */
     uint32_t failures;        /* dials failed in a row, those begun together counted as one */
     weir_protocol protocol;   /* spoken last; ANY: not known */
-    weir_reason ends; /* its connections are kept no longer than tickets wait, and why; NONE: they are */
+    weir_reason
+        ends; /* its connections are kept no longer than tickets wait, and why; NONE: they are */
     uint8_t waits_for;  /* index of the reason, of those that wait without a dial */
     bool has_news;      /* of what is remembered, that was not taken yet */
     bool out_of_memory; /* a dial would be worth while, but there is no memory for its slot */

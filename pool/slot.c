@@ -492,8 +492,9 @@ static bool died(const weir_slot *slot)
 }
 
 /*
- * A connection ended when it was used after a rest. What was idle for as long or longer is no better: whoever is given it next would
- * meet the same, one attempt after the other, and a request that cannot be sent again would fail.
+ * A connection ended when it was used after a rest. What was idle for as long or longer is no
+ * better: whoever is given it next would meet the same, one attempt after the other, and a request
+ * that cannot be sent again would fail.
  */
 static void close_older(weir_pool *pool, const weir_slot *slot)
 {

@@ -32,8 +32,8 @@ typedef enum weir_slot_state {
 } weir_slot_state;
 
 /*
- * In the order of use, what leasing and releasing look at last: an origin's first slot lies inside the
- * origin's record, just before what they look at there.
+ * In the order of use, what leasing and releasing look at last: an origin's first slot lies inside
+ * the origin's record, just before what they look at there.
  */
 struct weir_slot {
     weir_agenda_entry due;
@@ -42,15 +42,17 @@ struct weir_slot {
     weir_ticket *ticket; /* while DIALING: the one that it is dialled for; NULL when that left */
     weir_warmth *wish;   /* while DIALING: the wish that it is dialled for; NULL when that left */
     weir_time since_ns;  /* its dial was decided, or is over */
-    uint64_t order;      /* when its dial was decided, in the order of the pool's tickets and dials */
-    uint64_t id;         /* 0: the origin's own, which is free */
+    uint64_t order; /* when its dial was decided, in the order of the pool's tickets and dials */
+    uint64_t id;    /* 0: the origin's own, which is free */
     void *user;
     weir_reason order_reason;
     weir_action_kind order_kind; /* DIAL or CLOSE while that action waits to be pulled, else NONE */
-    weir_reason ends_for; /* why it takes no more from ends_at_ns on */
-    weir_reason retired;  /* the pool takes no more of it, and why; NONE: it does */
-    weir_time ends_at_ns; /* from when on it takes no more: too old, or told to retire; WEIR_NEVER */
-    weir_time rested_ns; /* how long it was idle before its first lease since; 0: that says nothing any more */
+    weir_reason ends_for;        /* why it takes no more from ends_at_ns on */
+    weir_reason retired;         /* the pool takes no more of it, and why; NONE: it does */
+    weir_time
+        ends_at_ns;      /* from when on it takes no more: too old, or told to retire; WEIR_NEVER */
+    weir_time rested_ns; /* how long it was idle before its first lease since; 0: that says nothing
+                            any more */
     weir_time idle_since_ns;
     uint64_t served; /* leases that ended in a release */
     weir_facts facts;
@@ -64,8 +66,8 @@ struct weir_slot {
     bool is_idle;      /* READY without leases: in the pool's list of idle ones */
     weir_origin *origin;
     weir_list leased;    /* its tickets */
-    weir_list queue;     /* the pool's idle slots while it is idle, or its actions while it has an order:
-                            what is idle has none */
+    weir_list queue;     /* the pool's idle slots while it is idle, or its actions while it has an
+                            order:     what is idle has none */
     weir_list available; /* the origin's `shared` or `spare` if it has room, or its `dials` */
 };
 
@@ -87,8 +89,8 @@ static inline uint64_t weir_slot_uses(const weir_slot *slot)
 {
     return slot->served + slot->leases;
 }
-/* A lease may follow. If it is idle, that takes it out of the pool's list, whose other members are used
- * at other times: its neighbours are asked of the memory meanwhile. */
+/* A lease may follow. If it is idle, that takes it out of the pool's list, whose other members are
+ * used at other times: its neighbours are asked of the memory meanwhile. */
 static inline void weir_slot_expect_lease(const weir_slot *slot)
 {
     __builtin_prefetch(slot->queue.next, 1);
@@ -100,8 +102,8 @@ void weir_slot_unlease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket);
 
 /* The origin's horizon has changed: it is one for all that are idle already. */
 void weir_slot_reschedule(weir_pool *pool, weir_origin *origin);
-/* Takes facts. A capacity that the peer did not tell is taken for no more than its origin told last: what is above that would be
- * refused, as often as a new connection is dialled. */
+/* Takes facts. A capacity that the peer did not tell is taken for no more than its origin told
+ * last: what is above that would be refused, as often as a new connection is dialled. */
 void weir_slot_take(weir_slot *slot, const weir_facts *facts);
 /* ... if they are newer. */
 void weir_slot_tell(weir_pool *pool, weir_slot *slot, const weir_facts *facts);

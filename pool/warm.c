@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Wishes for warm connections: an origin shall have connections for so many exchanges before anybody asks for a place.
+ * Wishes for warm connections: an origin shall have connections for so many exchanges before
+ * anybody asks for a place.
  *
- * A wish is no ticket: it gets no lease, stands in no queue for a place, and nothing is ever closed to make room for it. The
- * wishes of an origin are looked at one after the other, the first alone takes part in decisions, and each may cause as many dials as
- * it wants exchanges: a server that accepts and hangs up is not dialled in a circle.
+ * A wish is no ticket: it gets no lease, stands in no queue for a place, and nothing is ever closed
+ * to make room for it. The wishes of an origin are looked at one after the other, the first alone
+ * takes part in decisions, and each may cause as many dials as it wants exchanges: a server that
+ * accepts and hangs up is not dialled in a circle.
  */
 #include "pool/warm.h"
 
 #include "pool/place.h"
 
 static void leave(weir_pool *pool, weir_warmth *wish);
-static void end(weir_pool *pool, weir_warmth *wish, weir_reason reason, const weir_failure *failure);
+static void end(weir_pool *pool, weir_warmth *wish, weir_reason reason,
+                const weir_failure *failure);
 
 weir_warmth *weir_warm_first(const weir_origin *origin)
 {

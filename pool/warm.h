@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Wishes for warm connections, for the files of this folder: what weir_pool_warm() asks for, and its end.
+ * Wishes for warm connections, for the files of this folder: what weir_pool_warm() asks for, and
+ * its end.
  */
 #ifndef WEIR_POOL_WARM_H
 #define WEIR_POOL_WARM_H

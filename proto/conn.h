@@ -60,8 +60,8 @@ typedef struct weir_conn_options {
     bool over_tls;
     const weir_allocator *allocator;
     weir_bin *bin;
-    const weir_conn_limits *limits; /* *kept*, as weir_conn_limits_fill() made them for the protocol;
-                                       NULL: the defaults */
+    const weir_conn_limits *limits; /* *kept*, as weir_conn_limits_fill() made them for the
+                                       protocol; NULL: the defaults */
 } weir_conn_options;
 
 /* Fills in every default of the limits for that protocol. */
@@ -191,8 +191,9 @@ weir_time weir_conn_deadline(const weir_conn *conn, weir_why *why);
 void weir_conn_tick(weir_conn *conn, weir_time now_ns);
 
 /*
- * HTTP/1.1: octets of a response that was cancelled which are still to come and will be dropped. Until then, or until its deadline
- * makes the connection unfit, it has no capacity. Who does not wait for them abandons them, which makes it unfit now.
+ * HTTP/1.1: octets of a response that was cancelled which are still to come and will be dropped.
+ * Until then, or until its deadline makes the connection unfit, it has no capacity. Who does not
+ * wait for them abandons them, which makes it unfit now.
  */
 uint64_t weir_conn_rest(const weir_conn *conn);
 void weir_conn_abandon_rest(weir_conn *conn, weir_time now_ns);

@@ -143,7 +143,7 @@ static weir_time or_default_ns(weir_time given, weir_time otherwise)
 static bool facts_differ(const weir_facts *a, const weir_facts *b)
 {
     return a->protocol != b->protocol || a->capacity_streams != b->capacity_streams ||
-           a->capacity_assumed != b->capacity_assumed ||
-           a->accepting != b->accepting || a->reusable != b->reusable || a->unfit != b->unfit ||
+           a->capacity_assumed != b->capacity_assumed || a->accepting != b->accepting ||
+           a->reusable != b->reusable || a->unfit != b->unfit ||
            a->keep_alive_ns != b->keep_alive_ns;
 }

@@ -4,16 +4,15 @@
  * both.
  *
  * Each machine implements the functions of conn.h under its own prefix (weir_h1_open, weir_h2_open,
- * ...) over its own type whose first member is weir_conn. conn.c chooses by the protocol of the facts. Two
- * implementations, so a switch and no vtable.
+ * ...) over its own type whose first member is weir_conn. conn.c chooses by the protocol of the
+ * facts. Two implementations, so a switch and no vtable.
  *
  * Who does what:
- *   conn.c       the ledger's now_ns (which never goes back), open_streams (counted when the machine has opened,
- *                uncounted when it has closed), the plain counters (the pair of the
- *                rows that the codecs charge), next_event, pending and the checks;
- *   the machine  everything else: weir_out_sent() when it is told of octets sent, rows received,
- *                undecided, facts, failure, and for each stream weir_ledger_open(), then
- *                weir_out_disown() and weir_ledger_fold(), and its memory.
+ *   conn.c       the ledger's now_ns (which never goes back), open_streams (counted when the
+ * machine has opened, uncounted when it has closed), the plain counters (the pair of the rows that
+ * the codecs charge), next_event, pending and the checks; the machine  everything else:
+ * weir_out_sent() when it is told of octets sent, rows received, undecided, facts, failure, and for
+ * each stream weir_ledger_open(), then weir_out_disown() and weir_ledger_fold(), and its memory.
  */
 #ifndef WEIR_PROTO_CONN_COMMON_H
 #define WEIR_PROTO_CONN_COMMON_H
@@ -24,12 +23,12 @@ struct weir_conn {
     weir_bin *bin; /* its allocator is the connection's */
     const weir_conn_limits *limits;
     weir_ledger ledger; /* its now_ns is the time of the call under way, or of the last one */
-    weir_out *out; /* the machine's; NULL: nothing is queued (HTTP/1.1 between exchanges) */
-    weir_list ready; /* streams with news */
+    weir_out *out;      /* the machine's; NULL: nothing is queued (HTTP/1.1 between exchanges) */
+    weir_list ready;    /* streams with news */
     weir_failure failure;
     weir_facts facts;
     uint32_t open_streams; /* opened and not yet closed */
-    bool withholds;      /* what is still queued shall not be sent: it stays, for a send under way */
+    bool withholds; /* what is still queued shall not be sent: it stays, for a send under way */
 };
 
 /* Used by the machines' own new(): initialises the common part. `annex` is the ledger's. */

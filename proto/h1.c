@@ -447,12 +447,14 @@ static size_t receive(weir_h1 *h1, weir_span octets)
     return step.octets;
 }
 
-/* Of a response that its caller gave up: nobody's, but expected, and behind it the connection is as good as before. */
+/* Of a response that its caller gave up: nobody's, but expected, and behind it the connection is as
+ * good as before. */
 static size_t drop_rest(weir_h1 *h1, weir_span octets)
 {
     const size_t step = h1->rest_octets < octets.length ? (size_t)h1->rest_octets : octets.length;
 
-    weir_ledger_charge(&h1->conn.ledger, NULL, weir_row_of_conn(WEIR_ROW_UNREAD), WEIR_RECEIVED, step);
+    weir_ledger_charge(&h1->conn.ledger, NULL, weir_row_of_conn(WEIR_ROW_UNREAD), WEIR_RECEIVED,
+                       step);
     h1->rest_octets -= step;
     return step;
 }
@@ -594,13 +596,14 @@ static bool is_complete(const weir_h1 *h1)
 }
 
 /*
- * May a response that is given up be read to its end, so that the connection can be used again? If what is left is counted and little:
- * less than what a new connection costs, and nobody waits for it. The request must have left whole.
+ * May a response that is given up be read to its end, so that the connection can be used again? If
+ * what is left is counted and little: less than what a new connection costs, and nobody waits for
+ * it. The request must have left whole.
  */
 static bool is_worth_its_rest(const weir_h1 *h1)
 {
-    return h1->receiving == WEIR_H1_RECEIVING_BODY && reuse(h1) == WEIR_FIT && is_whole_request(h1) &&
-           h1->open->stream.owner.queued_octets == 0 &&
+    return h1->receiving == WEIR_H1_RECEIVING_BODY && reuse(h1) == WEIR_FIT &&
+           is_whole_request(h1) && h1->open->stream.owner.queued_octets == 0 &&
            h1->open->decode.part == WEIR_H1_PART_COUNTED &&
            h1->open->decode.left_octets <= WEIR_H1_REST_OCTETS;
 }
@@ -694,8 +697,8 @@ static void publish(weir_h1 *h1)
     facts.accepting = facts.unfit == WEIR_FIT;
     facts.reusable = facts.accepting;
     facts.capacity_streams = h1->rest_octets > 0 ? 0 : 1;
-    if (h1->open && (h1->receiving == WEIR_H1_RECEIVING_BODY ||
-                     h1->receiving == WEIR_H1_RECEIVING_ENDED)) {
+    if (h1->open &&
+        (h1->receiving == WEIR_H1_RECEIVING_BODY || h1->receiving == WEIR_H1_RECEIVING_ENDED)) {
         facts.keep_alive_ns = h1->open->decode.framing.keep_alive_ns; /* of its final head */
     }
     weir_conn_set_facts(&h1->conn, facts);

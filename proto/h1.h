@@ -12,7 +12,8 @@
  *
  *               BODY --cancel, the rest is counted and little--> ENDED
  *
- *   any but IDLE --cancel otherwise, failure, close of an unfinished exchange--> ABANDONED and CLOSED
+ *   any but IDLE --cancel otherwise, failure, close of an unfinished exchange--> ABANDONED and
+ * CLOSED
  *
  * ABANDONED and CLOSED are for good. Octets are read while receiving is HEAD or BODY; at any other
  * time they are charged to UNREAD and make the connection unfit. The rest of a response that was
@@ -50,7 +51,8 @@ typedef enum weir_h1_receiving {
     WEIR_H1_RECEIVING_COUNT
 } weir_h1_receiving;
 
-/* Of a response that was given up: how much may be left, and how long it may take, for the connection to be used again. */
+/* Of a response that was given up: how much may be left, and how long it may take, for the
+ * connection to be used again. */
 #define WEIR_H1_REST_OCTETS ((uint64_t)65536)
 #define WEIR_H1_REST_NS     (WEIR_NS_PER_SECOND)
 
@@ -58,9 +60,10 @@ typedef struct weir_h1_stream {
     weir_stream stream; /* first: weir_stream * is what users hold */
     weir_h1_encode encode;
     weir_h1_decode decode;
-    weir_out out; /* conn.out */
+    weir_out out;     /* conn.out */
     bool awaits_room; /* a write was answered AGAIN */
-    bool is_given_up; /* cancelled, and the rest of its response is little: receiving is ENDED before its end */
+    bool is_given_up; /* cancelled, and the rest of its response is little: receiving is ENDED
+                         before its end */
 } weir_h1_stream;
 
 typedef struct weir_h1 {
@@ -75,8 +78,9 @@ typedef struct weir_h1 {
     bool closes; /* a head said that this is the last response, or HTTP/1.0 did not say more */
     bool is_until_close; /* the content, or a tunnel, goes on until the close */
     bool has_left_over;  /* octets came that answer nothing */
-    uint8_t timeout_octets; /* of those, how many in a row begin a 408, up to all of its status line */
-    bool has_ended;      /* the peer's end of input */
+    uint8_t
+        timeout_octets; /* of those, how many in a row begin a 408, up to all of its status line */
+    bool has_ended;     /* the peer's end of input */
     bool is_shut_down;
     bool has_abandoned_rest;
 } weir_h1;

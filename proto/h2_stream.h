@@ -55,13 +55,14 @@ typedef struct weir_h2_stream {
     bool is_connect;        /* a successful response is a tunnel */
     uint32_t informational; /* 1xx responses so far, and their octets */
     uint32_t informational_octets;
-    uint64_t turn_octets;  /* that it has sent since it was told WRITABLE, or ever */
-    int32_t send_window;   /* may be negative (RFC 9113 s6.9.2) */
-    weir_stopwatch own_window;      /* content waits for a WINDOW_UPDATE of this stream */
-    weir_time connection_window_ns; /* it waited for one of the connection, without the wait under way */
-    weir_time connection_mark_ns;   /* what session.no_window showed when the wait began */
-    weir_window window;    /* of receiving */
-    uint64_t send_left;    /* of the declared content, WEIR_UNKNOWN: not declared */
+    uint64_t turn_octets;      /* that it has sent since it was told WRITABLE, or ever */
+    int32_t send_window;       /* may be negative (RFC 9113 s6.9.2) */
+    weir_stopwatch own_window; /* content waits for a WINDOW_UPDATE of this stream */
+    weir_time
+        connection_window_ns; /* it waited for one of the connection, without the wait under way */
+    weir_time connection_mark_ns; /* what session.no_window showed when the wait began */
+    weir_window window;           /* of receiving */
+    uint64_t send_left;           /* of the declared content, WEIR_UNKNOWN: not declared */
     uint64_t content_left; /* of the response's declared content, WEIR_UNKNOWN: not declared */
 } weir_h2_stream;
 

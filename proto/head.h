@@ -38,7 +38,7 @@ typedef struct weir_head_parts {
     bool expect_continue;   /* add "expect: 100-continue" if there is content (so does an Expect
                                field) */
     weir_hint hint;
-    size_t limit_octets;    /* of names, values, method and target together; 0: 65536 */
+    size_t limit_octets; /* of names, values, method and target together; 0: 65536 */
 } weir_head_parts;
 
 typedef struct weir_head {

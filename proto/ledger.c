@@ -250,10 +250,10 @@ void weir_ledger_check_plain(const weir_ledger *ledger)
     if (annex) {
         WEIR_CHECK_ASSERT(annex->over_tls || annex->folded_in_record[WEIR_SENT] == 0);
         WEIR_CHECK_ASSERT(annex->over_tls || annex->folded_in_record[WEIR_RECEIVED] == 0);
-        WEIR_CHECK_ASSERT(annex->rows[WEIR_ROW_LATE].sent + annex->rows[WEIR_ROW_LATE].received == 0);
-        WEIR_CHECK_ASSERT(annex->rows[WEIR_ROW_UNREAD].sent +
-                              annex->rows[WEIR_ROW_UNREAD].received ==
+        WEIR_CHECK_ASSERT(annex->rows[WEIR_ROW_LATE].sent + annex->rows[WEIR_ROW_LATE].received ==
                           0);
+        WEIR_CHECK_ASSERT(
+            annex->rows[WEIR_ROW_UNREAD].sent + annex->rows[WEIR_ROW_UNREAD].received == 0);
     }
 }
 

@@ -25,8 +25,9 @@
  * after it was charged and before the share: its tally was final already. The folded owners of a
  * record count as one, which loses every tie.
  *
- * Ownership: the owner lives in its stream; the ledger links it from open to fold. The annex lies in
- * whatever holds the ledger. None of them may move in memory. Thread rule: none inside; the link's lock guards it.
+ * Ownership: the owner lives in its stream; the ledger links it from open to fold. The annex lies
+ * in whatever holds the ledger. None of them may move in memory. Thread rule: none inside; the
+ * link's lock guards it.
  */
 #ifndef WEIR_PROTO_LEDGER_H
 #define WEIR_PROTO_LEDGER_H
@@ -145,8 +146,9 @@ void weir_ledger_check_plain(const weir_ledger *ledger);
 void weir_ledger_check(const weir_ledger *ledger);
 
 /*
- * A copy for users. The verdict is left unavailable; its ledger is the sum of every row and not the counter of the wire, so that
- * a charge that went wrong differs from the kernel in builds that do not walk the laws.
+ * A copy for users. The verdict is left unavailable; its ledger is the sum of every row and not the
+ * counter of the wire, so that a charge that went wrong differs from the kernel in builds that do
+ * not walk the laws.
  */
 void weir_ledger_account(const weir_ledger *ledger, weir_account *account);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The few functions that the public value types have: base.h, ledger.h and reason.h. All are pure and
- * none can fail.
+ * The few functions that the public value types have: base.h, ledger.h and reason.h. All are pure
+ * and none can fail.
  */
 #include "proto/base.h"
 #include "weir/ledger.h"

@@ -39,8 +39,10 @@ void bed_key_make(bed_key *key, uint32_t number)
 {
     const int length = snprintf(key->host, sizeof(key->host), "origin%07u.example", number);
 
-    key->key = (weir_origin_key){
-        .host = {(const uint8_t *)key->host, (size_t)length}, .port = 80, .kind = WEIR_HOST_NAME, .pin = WEIR_H1};
+    key->key = (weir_origin_key){.host = {(const uint8_t *)key->host, (size_t)length},
+                                 .port = 80,
+                                 .kind = WEIR_HOST_NAME,
+                                 .pin = WEIR_H1};
 }
 
 void bed_lease(bed *b, const bed_key *key, weir_ticket *ticket)

@@ -45,7 +45,8 @@ void bed_slots(bed *b, weir_ticket *tickets, uint32_t count, uint32_t leased);
 size_t bed_act(bed *b);
 /* A number from 0 to below `limit`, from a sequence that is the same in every run. */
 uint32_t bed_random(uint32_t limit);
-/* Stops the program if it is not so: a bench of a pool that does something else measures nothing. */
+/* Stops the program if it is not so: a bench of a pool that does something else measures nothing.
+ */
 void bed_must(bool so, const char *what);
 
 #endif

@@ -21,9 +21,10 @@
 
 enum { HALF = 64, MOST = 2 * HALF };
 
-#define H1_LIMIT_OCTETS   1024.0
-#define H2_LIMIT_OCTETS   (2 * 4096 + 4096.0) /* the two HPACK tables that were agreed on, and 4 KiB */
-#define PATH              "/octets/400000"    /* more than an inbox holds: each call keeps its connection */
+#define H1_LIMIT_OCTETS 1024.0
+#define H2_LIMIT_OCTETS                                                                            \
+    (2 * 4096 + 4096.0)       /* the two HPACK tables that were agreed on, and 4 KiB */
+#define PATH "/octets/400000" /* more than an inbox holds: each call keeps its connection */
 
 typedef struct user {
     bench_counted memory;
@@ -34,7 +35,8 @@ typedef struct user {
 static bench_counted of_wolfssl;
 
 static void measure(const bench_run *run, bool in_loop, weir_protocol protocol, bool tls);
-static void open_and_rest(user *u, const weir_request *request, const weir_call *call, size_t count);
+static void open_and_rest(user *u, const weir_request *request, const weir_call *call,
+                          size_t count);
 static bool drained(weir_exchange *exchange);
 static void turn(user *u);
 static void *wolfssl_give(size_t octets);
@@ -96,15 +98,17 @@ static void measure(const bench_run *run, bool in_loop, weir_protocol protocol, 
     const double wolfssl = (double)of_wolfssl.octets;
     open_and_rest(&u, &request, &call, MOST);
     bench_figure figure = {.group = "Memory: an idle connection", .unit = "octets"};
-    (void)snprintf(labels[label], sizeof(labels[0]), "%s, %s, %s", protocol == WEIR_H2 ? "HTTP/2" : "HTTP/1.1",
-                   tls ? "TLS" : "clear", in_loop ? "loop" : "blocking");
+    (void)snprintf(labels[label], sizeof(labels[0]), "%s, %s, %s",
+                   protocol == WEIR_H2 ? "HTTP/2" : "HTTP/1.1", tls ? "TLS" : "clear",
+                   in_loop ? "loop" : "blocking");
     figure.what = labels[label++];
     figure.value = ((double)(u.memory.octets - u.memory.large_octets) - ours) / HALF;
     figure.low = figure.high = figure.value;
     figure.limit = tls ? 0 : protocol == WEIR_H2 ? H2_LIMIT_OCTETS : H1_LIMIT_OCTETS - 1;
     bench_figures_add(&figure);
     if (tls && in_loop) {
-        figure.what = protocol == WEIR_H2 ? "... and wolfSSL's own, HTTP/2" : "... and wolfSSL's own, HTTP/1.1";
+        figure.what = protocol == WEIR_H2 ? "... and wolfSSL's own, HTTP/2"
+                                          : "... and wolfSSL's own, HTTP/1.1";
         figure.value = ((double)of_wolfssl.octets - wolfssl) / HALF;
         figure.low = figure.high = figure.value;
         bench_figures_add(&figure);
@@ -122,10 +126,12 @@ static void open_and_rest(user *u, const weir_request *request, const weir_call 
 
     for (size_t i = 0; i < count; i++) {
         if (u->client != NULL) {
-            bed_must(weir_client_call(u->client, request, call, &open[i]) == WEIR_OK, "the origin answers");
+            bed_must(weir_client_call(u->client, request, call, &open[i]) == WEIR_OK,
+                     "the origin answers");
             continue;
         }
-        bed_must(weir_loop_submit(u->loop, request, call, NULL, &open[i]) == WEIR_OK, "a request is taken");
+        bed_must(weir_loop_submit(u->loop, request, call, NULL, &open[i]) == WEIR_OK,
+                 "a request is taken");
         while (weir_response(open[i]) == WEIR_AGAIN) {
             turn(u);
         }

@@ -57,7 +57,8 @@ int main(int count, char **words)
         return 1;
     }
     if (run.quick) {
-        printf("\nA quick run: it shows that everything can be measured, and its figures are not judged.\n");
+        printf("\nA quick run: it shows that everything can be measured, and its figures are not "
+               "judged.\n");
     } else if (bench_figures_over() > 0) {
         printf("\n%zu over what they should be at most.\n", bench_figures_over());
     } else {

@@ -42,8 +42,14 @@ static double idle_octets(uint32_t origins, uint32_t slots_each)
 
 static void add(const char *what, double size, const char *of, double octets)
 {
-    const bench_figure figure = {.group = "Memory: the pool", .what = what, .size = size, .of = of,
-                                 .unit = "octets", .value = octets, .low = octets, .high = octets};
+    const bench_figure figure = {.group = "Memory: the pool",
+                                 .what = what,
+                                 .size = size,
+                                 .of = of,
+                                 .unit = "octets",
+                                 .value = octets,
+                                 .low = octets,
+                                 .high = octets};
 
     bench_figures_add(&figure);
 }

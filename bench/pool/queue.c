@@ -80,7 +80,8 @@ static void of_queue(const bench_run *run, uint32_t length)
     bed_close(&b);
     free(tickets);
     free(order);
-    const bench_figure figure = {.group = "Speed: a long queue", .size = length, .of = "tickets", .unit = "ns"};
+    const bench_figure figure = {
+        .group = "Speed: a long queue", .size = length, .of = "tickets", .unit = "ns"};
     bench_figure one = figure;
     one.what = "enter";
     bench_figures_add_samples(one, &enter);
@@ -108,7 +109,10 @@ static void of_reaping(const bench_run *run, uint32_t slots)
         bed_must(closed == slots, "a tick closes what was idle too long");
         bed_close(&b);
     }
-    bench_figures_add_samples((bench_figure){.group = "Speed: reaping", .what = "close one that was idle too long",
-                                             .size = slots, .of = "slots", .unit = "ns"},
+    bench_figures_add_samples((bench_figure){.group = "Speed: reaping",
+                                             .what = "close one that was idle too long",
+                                             .size = slots,
+                                             .of = "slots",
+                                             .unit = "ns"},
                               &samples);
 }

@@ -11,7 +11,8 @@
 
 enum { BATCH = 256 };
 
-static void measure(bed *b, const bench_run *run, uint32_t origins, bool random, bench_samples *samples);
+static void measure(bed *b, const bench_run *run, uint32_t origins, bool random,
+                    bench_samples *samples);
 static void of_origins(const bench_run *run, uint32_t origins);
 static void of_slots(const bench_run *run, uint32_t slots, bool busy);
 
@@ -42,15 +43,23 @@ static void of_origins(const bench_run *run, uint32_t origins)
     bed_open(&b, (bed_limits){.connections = origins, .connections_per_origin = 1, .tickets = 1});
     bed_origins(&b, origins);
     measure(&b, run, 1, false, &samples);
-    bench_figures_add_samples((bench_figure){.group = "Speed: origins", .what = same_origin, .series = "same",
-                                             .size = origins, .of = origins == 1 ? "origin" : "origins", .unit = "ns",
+    bench_figures_add_samples((bench_figure){.group = "Speed: origins",
+                                             .what = same_origin,
+                                             .series = "same",
+                                             .size = origins,
+                                             .of = origins == 1 ? "origin" : "origins",
+                                             .unit = "ns",
                                              .limit = origins == 1 ? ACQUIRE_LIMIT_NS : 0},
                               &samples);
     if (origins > 1) {
         samples.count = 0;
         measure(&b, run, origins, true, &samples);
-        bench_figures_add_samples((bench_figure){.group = "Speed: origins", .what = random_origin,
-                                                 .series = "random", .size = origins, .of = "origins", .unit = "ns",
+        bench_figures_add_samples((bench_figure){.group = "Speed: origins",
+                                                 .what = random_origin,
+                                                 .series = "random",
+                                                 .size = origins,
+                                                 .of = "origins",
+                                                 .unit = "ns",
                                                  .limit = 3 * ACQUIRE_LIMIT_NS},
                                   &samples);
     }
@@ -65,12 +74,16 @@ static void of_slots(const bench_run *run, uint32_t slots, bool busy)
     bed b;
 
     bed_must(tickets != NULL, "there is memory for tickets");
-    bed_open(&b, (bed_limits){.connections = slots, .connections_per_origin = slots, .tickets = slots});
+    bed_open(&b,
+             (bed_limits){.connections = slots, .connections_per_origin = slots, .tickets = slots});
     bed_slots(&b, tickets, slots, leased);
     measure(&b, run, 1, false, &samples);
-    bench_figures_add_samples((bench_figure){.group = "Speed: slots", .what = busy ? busy_slots : idle_slots,
-                                             .series = busy ? "busy" : "idle", .size = slots,
-                                             .of = slots == 1 ? "slot" : "slots", .unit = "ns"},
+    bench_figures_add_samples((bench_figure){.group = "Speed: slots",
+                                             .what = busy ? busy_slots : idle_slots,
+                                             .series = busy ? "busy" : "idle",
+                                             .size = slots,
+                                             .of = slots == 1 ? "slot" : "slots",
+                                             .unit = "ns"},
                               &samples);
     for (uint32_t i = 0; i < leased; i++) {
         bed_release(&b, &tickets[i]);
@@ -79,7 +92,8 @@ static void of_slots(const bench_run *run, uint32_t slots, bool busy)
     free(tickets);
 }
 
-static void measure(bed *b, const bench_run *run, uint32_t origins, bool random, bench_samples *samples)
+static void measure(bed *b, const bench_run *run, uint32_t origins, bool random,
+                    bench_samples *samples)
 {
     static bed_key keys[BATCH];
     static weir_ticket tickets[BATCH];

@@ -38,7 +38,8 @@ void bench_figures_print(FILE *to)
     for (size_t i = 0; i < count; i++) {
         if (strcmp(group, figures[i].group) != 0) {
             group = figures[i].group;
-            fprintf(to, "\n%-58s %10s %-6s %15s %12s\n", group, "median", "", "10 % .. 90 %", "at most");
+            fprintf(to, "\n%-58s %10s %-6s %15s %12s\n", group, "median", "", "10 % .. 90 %",
+                    "at most");
         }
         print_one(to, &figures[i]);
     }
@@ -51,11 +52,13 @@ bool bench_figures_write_json(const char *path, const char *bench, bool quick)
     if (to == NULL) {
         return false;
     }
-    fprintf(to, "{\n  \"bench\": \"%s\",\n  \"quick\": %s,\n  \"over\": %zu,\n  \"figures\": [", bench,
-            quick ? "true" : "false", bench_figures_over());
+    fprintf(to, "{\n  \"bench\": \"%s\",\n  \"quick\": %s,\n  \"over\": %zu,\n  \"figures\": [",
+            bench, quick ? "true" : "false", bench_figures_over());
     for (size_t i = 0; i < count; i++) {
         const bench_figure *f = &figures[i];
-        fprintf(to, "%s\n    {\"group\": \"%s\", \"what\": \"%s\", \"size\": %.0f, \"of\": \"%s\", \"unit\": \"%s\", ",
+        fprintf(to,
+                "%s\n    {\"group\": \"%s\", \"what\": \"%s\", \"size\": %.0f, \"of\": \"%s\", "
+                "\"unit\": \"%s\", ",
                 i > 0 ? "," : "", f->group, f->what, f->size, f->of != NULL ? f->of : "", f->unit);
         fprintf(to, "\"value\": %.1f, \"low\": %.1f, \"high\": %.1f, ", f->value, f->low, f->high);
         if (f->limit > 0) {
@@ -81,7 +84,8 @@ bool bench_figures_write_data(const char *folder)
         if (to == NULL) {
             return false;
         }
-        fprintf(to, "%.0f %.2f %.2f %.2f\n", figures[i].size, figures[i].value, figures[i].low, figures[i].high);
+        fprintf(to, "%.0f %.2f %.2f %.2f\n", figures[i].size, figures[i].value, figures[i].low,
+                figures[i].high);
         if (fclose(to) != 0) {
             return false;
         }
@@ -108,16 +112,19 @@ static void print_one(FILE *to, const bench_figure *f)
     char spread[64] = "";
 
     if (f->size > 0) {
-        (void)snprintf(what, sizeof(what), "%s, %s %s", f->what, grouped((uint64_t)f->size, size), f->of);
+        (void)snprintf(what, sizeof(what), "%s, %s %s", f->what, grouped((uint64_t)f->size, size),
+                       f->of);
     } else {
         (void)snprintf(what, sizeof(what), "%s", f->what);
     }
     if (f->low < f->high) {
         (void)snprintf(spread, sizeof(spread), "%.0f .. %.0f", f->low, f->high);
     }
-    fprintf(to, "  %-56s %10s %-6s %15s", what, grouped((uint64_t)(f->value + 0.5), value), f->unit, spread);
+    fprintf(to, "  %-56s %10s %-6s %15s", what, grouped((uint64_t)(f->value + 0.5), value), f->unit,
+            spread);
     if (f->limit > 0) {
-        fprintf(to, " %12s  %s", grouped((uint64_t)(f->limit + 0.5), limit), is_over(f) ? "OVER" : "ok");
+        fprintf(to, " %12s  %s", grouped((uint64_t)(f->limit + 0.5), limit),
+                is_over(f) ? "OVER" : "ok");
     }
     fprintf(to, "\n");
 }

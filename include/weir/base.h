@@ -20,15 +20,15 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
-#define WEIR_API __attribute__((visibility("default")))
+#    define WEIR_API __attribute__((visibility("default")))
 #else
-#define WEIR_API
+#    define WEIR_API
 #endif
 
 /* Monotonic nanoseconds. Deadlines are absolute; WEIR_NEVER is the one that never comes. */
 typedef uint64_t weir_time;
-#define WEIR_NEVER UINT64_MAX
-#define WEIR_NS_PER_MS UINT64_C(1000000)
+#define WEIR_NEVER         UINT64_MAX
+#define WEIR_NS_PER_MS     UINT64_C(1000000)
 #define WEIR_NS_PER_SECOND UINT64_C(1000000000)
 
 /* A length that nobody knows yet. */
@@ -42,10 +42,10 @@ typedef struct weir_span {
 
 /* The span of a string literal, and of a NUL-terminated string (NULL gives the empty span). */
 #ifdef __cplusplus
-#define WEIR_SPAN(literal)                                                                         \
-    (weir_span{reinterpret_cast<const uint8_t *>(literal), sizeof(literal) - 1})
+#    define WEIR_SPAN(literal)                                                                     \
+        (weir_span{reinterpret_cast<const uint8_t *>(literal), sizeof(literal) - 1})
 #else
-#define WEIR_SPAN(literal) ((weir_span){(const uint8_t *)(literal), sizeof(literal) - 1})
+#    define WEIR_SPAN(literal) ((weir_span){(const uint8_t *)(literal), sizeof(literal) - 1})
 #endif
 WEIR_API weir_span weir_span_of(const char *text);
 
@@ -58,7 +58,7 @@ typedef struct weir_octets {
 /* Bits of weir_field.flags. */
 enum {
     WEIR_FIELD_SENSITIVE = 1, /* HPACK never-indexed (RFC 7541 s6.2.3); left out of texts */
-    WEIR_KEEP = 2             /* the octets are *kept*, not copied: they must outlive the exchange */
+    WEIR_KEEP = 2 /* the octets are *kept*, not copied: they must outlive the exchange */
 };
 
 /* A header or trailer field (RFC 9110 s5). Names are compared without regard to case. */
@@ -106,9 +106,12 @@ template <class record> inline record weir_initial()
     return r;
 }
 extern "C" {
-#define WEIR_INIT(record) weir_initial<record>()
+#    define WEIR_INIT(record) weir_initial<record>()
 #else
-#define WEIR_INIT(record) {.size = sizeof(record)}
+#    define WEIR_INIT(record)                                                                      \
+        {                                                                                          \
+            .size = sizeof(record)                                                                 \
+        }
 #endif
 #define WEIR_ALLOCATOR_INIT WEIR_INIT(weir_allocator)
 

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The blocking front end: a thread-safe client without an event loop and without threads of its own.
+ * The blocking front end: a thread-safe client without an event loop and without threads of its
+ * own.
  *
- * Thread rule: any number of threads call into one client at once; an exchange belongs to one thread at a time. Several calls
- * share an HTTP/2 connection: whichever waits reads for all (docs/baton.md).
+ * Thread rule: any number of threads call into one client at once; an exchange belongs to one
+ * thread at a time. Several calls share an HTTP/2 connection: whichever waits reads for all
+ * (docs/baton.md).
  *
- * Fork: the child's calls find an empty pool; the parent's connections are closed there without an octet, and exchanges that were
- * under way end with WEIR_E_CLOSED (docs/fork.md, also for what cannot be done).
+ * Fork: the child's calls find an empty pool; the parent's connections are closed there without an
+ * octet, and exchanges that were under way end with WEIR_E_CLOSED (docs/fork.md, also for what
+ * cannot be done).
  *
  * System calls: a warm HTTP/1.1 call is one send and one recv.
  */
@@ -24,16 +27,17 @@ extern "C" {
 typedef struct weir_client weir_client;
 
 /*
- * Replaces every blocking point, so that a green-thread runtime can run the client cooperatively. No lock is held across a
- * hook, and every call uses MSG_DONTWAIT then.
- * wait: until one of the n descriptors is ready as in poll(2) (fills revents), or deadline_ns passed: how many are ready.
- * park: until woken or the deadline passed; `*parked` is for the hooks and NULL at first; wake gets the same place. wake may come
- * before park, which then returns at once: `*parked` is NULL still, and wake leaves a mark there. It may come late, too, from
- * another thread, when park has returned for its deadline: what wake finds must then be harmless to wake.
+ * Replaces every blocking point, so that a green-thread runtime can run the client cooperatively.
+ * No lock is held across a hook, and every call uses MSG_DONTWAIT then. wait: until one of the n
+ * descriptors is ready as in poll(2) (fills revents), or deadline_ns passed: how many are ready.
+ * park: until woken or the deadline passed; `*parked` is for the hooks and NULL at first; wake gets
+ * the same place. wake may come before park, which then returns at once: `*parked` is NULL still,
+ * and wake leaves a mark there. It may come late, too, from another thread, when park has returned
+ * for its deadline: what wake finds must then be harmless to wake.
  */
 typedef struct weir_poll {
     int fd;
-    short events;  /* POLLIN, POLLOUT */
+    short events; /* POLLIN, POLLOUT */
     short revents;
 } weir_poll;
 typedef struct weir_wait_hooks {
@@ -53,66 +57,75 @@ typedef struct weir_client_options {
     const weir_wait_hooks *hooks;    /* kept; NULL: the operating system */
     const weir_resolver *resolver;   /* kept; NULL: c-ares */
     const weir_pool_limits *limits;  /* NULL: the defaults */
-    weir_time probe_after_ns;        /* reuse after a longer pause begins with a look at the socket: 1 ms;
-                                        WEIR_PROBE_ALWAYS: always, WEIR_NEVER: never */
+    weir_time probe_after_ns; /* reuse after a longer pause begins with a look at the socket: 1 ms;
+                                 WEIR_PROBE_ALWAYS: always, WEIR_NEVER: never */
 } weir_client_options;
 #define WEIR_CLIENT_OPTIONS_INIT WEIR_INIT(weir_client_options)
-#define WEIR_PROBE_ALWAYS ((weir_time)1)
+#define WEIR_PROBE_ALWAYS        ((weir_time)1)
 
-/* NULL and *status (may be NULL) says why: WEIR_E_NOMEM, WEIR_E_INVALID, WEIR_E_TLS_CONFIG, WEIR_E_DESCRIPTORS. */
+/* NULL and *status (may be NULL) says why: WEIR_E_NOMEM, WEIR_E_INVALID, WEIR_E_TLS_CONFIG,
+ * WEIR_E_DESCRIPTORS. */
 WEIR_API weir_client *weir_client_new(const weir_client_options *options, weir_status *status);
 /* Every exchange must be freed before. Closes the idle connections. NULL-safe. */
 WEIR_API void weir_client_free(weir_client *client);
 
 /*
- * Performs a request up to its final response head; with a WEIR_BODY_STREAM only until it can be written. *exchange is set
- * also when the call failed, so that its failure, attempts and tallies can be read, and must be freed; it is NULL only with
- * WEIR_E_NOMEM, WEIR_E_INVALID and WEIR_E_TLS_CONFIG (the default TLS settings cannot be made), and if its observer freed it.
- * `call` NULL: the defaults. Every status of the table may come back.
+ * Performs a request up to its final response head; with a WEIR_BODY_STREAM only until it can be
+ * written. *exchange is set also when the call failed, so that its failure, attempts and tallies
+ * can be read, and must be freed; it is NULL only with WEIR_E_NOMEM, WEIR_E_INVALID and
+ * WEIR_E_TLS_CONFIG (the default TLS settings cannot be made), and if its observer freed it. `call`
+ * NULL: the defaults. Every status of the table may come back.
  */
-WEIR_API weir_status weir_client_call(weir_client *client, const weir_request *request, const weir_call *call,
-                                      weir_exchange **exchange);
+WEIR_API weir_status weir_client_call(weir_client *client, const weir_request *request,
+                                      const weir_call *call, weir_exchange **exchange);
 
 /*
- * What nobody does while no call is inside: reads idle HTTP/2 connections (PING and SETTINGS answered, a death noticed),
- * closes what has been idle too long. Any thread; does not block. Returns when it should be called again.
+ * What nobody does while no call is inside: reads idle HTTP/2 connections (PING and SETTINGS
+ * answered, a death noticed), closes what has been idle too long. Any thread; does not block.
+ * Returns when it should be called again.
  */
 WEIR_API weir_time weir_client_maintain(weir_client *client);
 
 /*
- * Pre-connects: brings an origin to connections that could carry `exchanges` at once, without sending a request. Busy and idle ones
- * count: HTTP/1.1 one each, HTTP/2 as many as its peer allows streams (100 before that is known); where ALPN decides, one is made
- * first and shows what is needed. Of `request` only the URL or its parts matter, of `call` what shapes the connection (tls, pin,
- * connect_to), its limits for each dial (dns_ns, connect_ns, tls_ns) and for the whole (queue_ns, deadline_ns), token and observer.
+ * Pre-connects: brings an origin to connections that could carry `exchanges` at once, without
+ * sending a request. Busy and idle ones count: HTTP/1.1 one each, HTTP/2 as many as its peer allows
+ * streams (100 before that is known); where ALPN decides, one is made first and shows what is
+ * needed. Of `request` only the URL or its parts matter, of `call` what shapes the connection (tls,
+ * pin, connect_to), its limits for each dial (dns_ns, connect_ns, tls_ns) and for the whole
+ * (queue_ns, deadline_ns), token and observer.
  *
- * Waits until they are there. This thread dials them one after the other, so that n connections take n times as long as one, with
- * all round trips of their handshakes; a loop dials them all at once (weir_loop_preconnect()). Nothing is closed for them, no limit is
- * exceeded: where one is in the way it is content with what there is (weir_client_counts()). What nobody uses is closed as any idle
- * connection.
- * WEIR_OK; WEIR_E_INVALID: exchanges is 0; WEIR_E_CLOSED_EARLY: what was made did not stay; or why a dial, or the waiting, failed:
- * any status of a call that sent nothing. Any thread.
+ * Waits until they are there. This thread dials them one after the other, so that n connections
+ * take n times as long as one, with all round trips of their handshakes; a loop dials them all at
+ * once (weir_loop_preconnect()). Nothing is closed for them, no limit is exceeded: where one is in
+ * the way it is content with what there is (weir_client_counts()). What nobody uses is closed as
+ * any idle connection. WEIR_OK; WEIR_E_INVALID: exchanges is 0; WEIR_E_CLOSED_EARLY: what was made
+ * did not stay; or why a dial, or the waiting, failed: any status of a call that sent nothing. Any
+ * thread.
  */
-WEIR_API weir_status weir_client_preconnect(weir_client *client, const weir_request *request, const weir_call *call,
-                                            uint32_t exchanges);
+WEIR_API weir_status weir_client_preconnect(weir_client *client, const weir_request *request,
+                                            const weir_call *call, uint32_t exchanges);
 
 /*
- * Drains: idle connections are closed now, busy ones take no further exchange and are closed after their last, and new calls
- * dial anew. `url`: those to its scheme, host and port, whatever TLS settings, protocol pin or connect_to they were made with;
- * its path does not matter. Empty: all. Waits until none of them is left or deadline_ns (absolute) has passed; 0 does not wait.
- * *left (may be NULL) says how many are: those that this or an earlier drain found and that are not closed yet. A dial in
- * flight is no connection yet, and stays if somebody waits for it. An exchange that is not read to its end or freed holds its
- * connection for ever: a thread that has one itself must not wait with WEIR_NEVER.
+ * Drains: idle connections are closed now, busy ones take no further exchange and are closed after
+ * their last, and new calls dial anew. `url`: those to its scheme, host and port, whatever TLS
+ * settings, protocol pin or connect_to they were made with; its path does not matter. Empty: all.
+ * Waits until none of them is left or deadline_ns (absolute) has passed; 0 does not wait. *left
+ * (may be NULL) says how many are: those that this or an earlier drain found and that are not
+ * closed yet. A dial in flight is no connection yet, and stays if somebody waits for it. An
+ * exchange that is not read to its end or freed holds its connection for ever: a thread that has
+ * one itself must not wait with WEIR_NEVER.
  *
- * WEIR_OK: none is left. WEIR_E_DEADLINE_TOTAL: *left are, and go on draining. WEIR_E_NOMEM, WEIR_E_URL_*: nothing was done, and
- * *left is 0.
- * Any thread; with wait hooks it parks.
+ * WEIR_OK: none is left. WEIR_E_DEADLINE_TOTAL: *left are, and go on draining. WEIR_E_NOMEM,
+ * WEIR_E_URL_*: nothing was done, and *left is 0. Any thread; with wait hooks it parks.
  */
-WEIR_API weir_status weir_client_drain(weir_client *client, weir_span url, weir_time deadline_ns, uint64_t *left);
+WEIR_API weir_status weir_client_drain(weir_client *client, weir_span url, weir_time deadline_ns,
+                                       uint64_t *left);
 
 /*
- * The network is another: DNS answers and learned idle times (the weir_shared's too) and pauses after failed dials are forgotten, idle
- * connections are closed now, and busy ones, which may still work, take no further exchange. What is under way goes on
- * under its own deadlines. Each other client and loop of the weir_shared is told by a call of its own: until then it keeps its
+ * The network is another: DNS answers and learned idle times (the weir_shared's too) and pauses
+ * after failed dials are forgotten, idle connections are closed now, and busy ones, which may still
+ * work, take no further exchange. What is under way goes on under its own deadlines. Each other
+ * client and loop of the weir_shared is told by a call of its own: until then it keeps its
  * connections and pauses. Any thread; does not wait.
  */
 WEIR_API void weir_client_network_changed(weir_client *client);
@@ -120,7 +133,8 @@ WEIR_API void weir_client_network_changed(weir_client *client);
 /* The pool's counts now. Any thread. */
 WEIR_API void weir_client_counts(weir_client *client, weir_counts *counts);
 
-/* Fills metrics->size octets of it (WEIR_METRICS_INIT sets it): everything as of one moment. Any thread. */
+/* Fills metrics->size octets of it (WEIR_METRICS_INIT sets it): everything as of one moment. Any
+ * thread. */
 WEIR_API void weir_client_metrics(weir_client *client, weir_metrics *metrics);
 
 #ifdef __cplusplus

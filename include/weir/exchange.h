@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One request with its response, read and written with the same functions in both front ends: where the blocking one waits,
- * the asynchronous one answers WEIR_AGAIN.
+ * One request with its response, read and written with the same functions in both front ends: where
+ * the blocking one waits, the asynchronous one answers WEIR_AGAIN.
  *
  *   submitted -> placed -> sending | receiving -> done -> weir_exchange_free
  *
- * Ownership: the exchange is the caller's from the call that made it until weir_exchange_free(). Every span it answers
- * (fields, trailers) never moves and is valid until then, after it is done too. The unread rest of a body stays readable
- * after the exchange is done.
+ * Ownership: the exchange is the caller's from the call that made it until weir_exchange_free().
+ * Every span it answers (fields, trailers) never moves and is valid until then, after it is done
+ * too. The unread rest of a body stays readable after the exchange is done.
  *
  * Thread rule: one thread at a time per exchange; weir_cancel() from any.
  */
@@ -23,29 +23,32 @@ extern "C" {
 #endif
 
 /*
- * Waits for the final response head. WEIR_OK: it is there. WEIR_AGAIN (asynchronous): not yet. Otherwise the failure.
+ * Waits for the final response head. WEIR_OK: it is there. WEIR_AGAIN (asynchronous): not yet.
+ * Otherwise the failure.
  */
 WEIR_API weir_status weir_response(weir_exchange *exchange);
 
 /*
- * Reads response content (transfer coding removed, content coding untouched). WEIR_OK: *octets > 0 were copied. WEIR_END: the
- * response is complete, *octets is 0. WEIR_AGAIN (asynchronous): READABLE follows. Otherwise the failure: what was copied
- * before is a prefix of the content, never all of it. Waits for the head first if need be.
+ * Reads response content (transfer coding removed, content coding untouched). WEIR_OK: *octets > 0
+ * were copied. WEIR_END: the response is complete, *octets is 0. WEIR_AGAIN (asynchronous):
+ * READABLE follows. Otherwise the failure: what was copied before is a prefix of the content, never
+ * all of it. Waits for the head first if need be.
  */
 WEIR_API weir_status weir_read(weir_exchange *exchange, void *to, size_t room, size_t *octets);
 
 /*
- * Writes octets of a WEIR_BODY_STREAM. *taken says how many were accepted (copied). Blocking: returns when all are, or on failure,
- * or with WEIR_AGAIN and *taken of them when the peer takes no more and what it has answered already fills the inbox: each side
- * would wait for the other, so weir_read() something, then go on with the rest. WEIR_AGAIN (asynchronous): none or part now,
- * WRITABLE follows. WEIR_ANSWERED: the final response is there and the rest is not wanted: go on to weir_read(). Never a network
- * failure while a complete response lies unread in the socket.
+ * Writes octets of a WEIR_BODY_STREAM. *taken says how many were accepted (copied). Blocking:
+ * returns when all are, or on failure, or with WEIR_AGAIN and *taken of them when the peer takes no
+ * more and what it has answered already fills the inbox: each side would wait for the other, so
+ * weir_read() something, then go on with the rest. WEIR_AGAIN (asynchronous): none or part now,
+ * WRITABLE follows. WEIR_ANSWERED: the final response is there and the rest is not wanted: go on to
+ * weir_read(). Never a network failure while a complete response lies unread in the socket.
  */
 WEIR_API weir_status weir_write(weir_exchange *exchange, weir_span octets, size_t *taken);
 
 /*
- * Ends a WEIR_BODY_STREAM, with trailers or NULL. WEIR_OK, WEIR_ANSWERED, WEIR_AGAIN (as for weir_write()), WEIR_E_BODY_SHORT,
- * WEIR_E_TRAILER or the failure.
+ * Ends a WEIR_BODY_STREAM, with trailers or NULL. WEIR_OK, WEIR_ANSWERED, WEIR_AGAIN (as for
+ * weir_write()), WEIR_E_BODY_SHORT, WEIR_E_TRAILER or the failure.
  */
 WEIR_API weir_status weir_finish(weir_exchange *exchange, const weir_field *trailers, size_t count);
 
@@ -53,8 +56,9 @@ WEIR_API weir_status weir_finish(weir_exchange *exchange, const weir_field *trai
 WEIR_API void weir_resume(weir_exchange *exchange);
 
 /*
- * Ends the exchange with WEIR_E_CANCELLED unless it is done. Any thread, never blocks, any number of times; it must not race
- * with weir_exchange_free() (use a weir_token where that cannot be ruled out).
+ * Ends the exchange with WEIR_E_CANCELLED unless it is done. Any thread, never blocks, any number
+ * of times; it must not race with weir_exchange_free() (use a weir_token where that cannot be ruled
+ * out).
  */
 WEIR_API void weir_cancel(weir_exchange *exchange);
 
@@ -66,23 +70,26 @@ WEIR_API int weir_exchange_code(const weir_exchange *exchange);
 WEIR_API size_t weir_exchange_field_count(const weir_exchange *exchange);
 WEIR_API bool weir_exchange_field_at(const weir_exchange *exchange, size_t i, weir_field *field);
 /* The i-th field of that name, from 0; the name is compared without regard to case. */
-WEIR_API bool weir_exchange_field(const weir_exchange *exchange, const char *name, size_t i, weir_span *value);
+WEIR_API bool weir_exchange_field(const weir_exchange *exchange, const char *name, size_t i,
+                                  weir_span *value);
 /* Trailers: complete when weir_read() answered WEIR_END. */
 WEIR_API size_t weir_exchange_trailer_count(const weir_exchange *exchange);
 WEIR_API bool weir_exchange_trailer_at(const weir_exchange *exchange, size_t i, weir_field *field);
 /* 1xx responses in order of arrival. */
 WEIR_API size_t weir_exchange_informational_count(const weir_exchange *exchange);
 WEIR_API int weir_exchange_informational_code(const weir_exchange *exchange, size_t i);
-WEIR_API bool weir_exchange_informational_field_at(const weir_exchange *exchange, size_t i, size_t j,
-                                                   weir_field *field);
+WEIR_API bool weir_exchange_informational_field_at(const weir_exchange *exchange, size_t i,
+                                                   size_t j, weir_field *field);
 /* Octets of content as the head declares them; WEIR_UNKNOWN when it does not. */
 WEIR_API uint64_t weir_exchange_length(const weir_exchange *exchange);
 
 /* How it stands. */
 WEIR_API bool weir_exchange_is_done(const weir_exchange *exchange);
-WEIR_API weir_failure weir_exchange_failure(const weir_exchange *exchange); /* status WEIR_OK: none */
+WEIR_API weir_failure
+weir_exchange_failure(const weir_exchange *exchange); /* status WEIR_OK: none */
 WEIR_API weir_phase weir_exchange_phase(const weir_exchange *exchange);
-WEIR_API weir_time weir_exchange_phase_ns(const weir_exchange *exchange, weir_phase phase); /* time spent in it */
+WEIR_API weir_time weir_exchange_phase_ns(const weir_exchange *exchange,
+                                          weir_phase phase); /* time spent in it */
 WEIR_API void *weir_exchange_user(const weir_exchange *exchange);
 WEIR_API uint64_t weir_exchange_id(const weir_exchange *exchange); /* never reused */
 
@@ -92,34 +99,42 @@ typedef struct weir_attempt {
     uint64_t conn; /* number of the connection; 0: none was had */
     weir_protocol protocol;
     bool reused;
-    bool final;    /* the account will not change any more */
+    bool final; /* the account will not change any more */
     weir_tally tally;
     weir_failure failure;
 } weir_attempt;
 #define WEIR_ATTEMPT_INIT WEIR_INIT(weir_attempt)
 WEIR_API size_t weir_exchange_attempt_count(const weir_exchange *exchange);
 /* Fills attempt->size octets of it (WEIR_ATTEMPT_INIT sets it). false: no such attempt. */
-WEIR_API bool weir_exchange_attempt_at(const weir_exchange *exchange, size_t i, weir_attempt *attempt);
+WEIR_API bool weir_exchange_attempt_at(const weir_exchange *exchange, size_t i,
+                                       weir_attempt *attempt);
 /* The sum over all attempts; final when done. */
 WEIR_API weir_tally weir_exchange_tally(const weir_exchange *exchange);
 
 /*
- * For how long the exchange was held up, by what, in nanoseconds, summed over its attempts. What holds up the request are
- * all but caller_reading_ns; of those one at a time is counted, so that their sum is never more than the exchange took. The response
- * runs beside the request: caller_reading_ns overlaps the others.
+ * For how long the exchange was held up, by what, in nanoseconds, summed over its attempts. What
+ * holds up the request are all but caller_reading_ns; of those one at a time is counted, so that
+ * their sum is never more than the exchange took. The response runs beside the request:
+ * caller_reading_ns overlaps the others.
  *
- * Valid at any time, and final when done. A stall under way is counted up to the last thing that happened to the exchange:
- * a call of its own, or an event of it in a turn. docs/stalls.md says of each when exactly it runs.
+ * Valid at any time, and final when done. A stall under way is counted up to the last thing that
+ * happened to the exchange: a call of its own, or an event of it in a turn. docs/stalls.md says of
+ * each when exactly it runs.
  */
 typedef struct weir_stalls {
     size_t size;
-    weir_time stream_window_ns;     /* HTTP/2: content was offered and the stream's window was used up (RFC 9113 s5.2) */
+    weir_time stream_window_ns; /* HTTP/2: content was offered and the stream's window was used up
+                                   (RFC 9113 s5.2) */
     weir_time connection_window_ns; /* ... the stream's was not, the connection's was */
-    weir_time max_streams_ns;       /* it waited for a place because every stream that the peer allows was open (s5.1.2) */
-    weir_time socket_ns;            /* the kernel took less than it was offered, octets of this request among it */
-    weir_time tls_ns;               /* the handshake of the connection that was dialled for it */
-    weir_time caller_reading_ns;    /* the peer could send nothing until weir_read(): the inbox, or the stream's window, was full */
-    weir_time caller_supplying_ns;  /* content could go and there was none: no weir_write(), or the source had none */
+    weir_time max_streams_ns; /* it waited for a place because every stream that the peer allows was
+                                 open (s5.1.2) */
+    weir_time
+        socket_ns; /* the kernel took less than it was offered, octets of this request among it */
+    weir_time tls_ns;            /* the handshake of the connection that was dialled for it */
+    weir_time caller_reading_ns; /* the peer could send nothing until weir_read(): the inbox, or the
+                                    stream's window, was full */
+    weir_time caller_supplying_ns; /* content could go and there was none: no weir_write(), or the
+                                      source had none */
 } weir_stalls;
 #define WEIR_STALLS_INIT WEIR_INIT(weir_stalls)
 /* Fills stalls->size octets of it (WEIR_STALLS_INIT sets it). */

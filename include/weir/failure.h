@@ -17,8 +17,8 @@ extern "C" {
 /* What can be said about processing, read off the ledger and the protocol, never guessed. */
 typedef enum weir_processed {
     WEIR_MAYBE_PROCESSED = 0, /* octets of the exchange left this socket: the peer may have acted */
-    WEIR_NOT_SENT,            /* the kernel took no octet of any record that holds one of its octets */
-    WEIR_REFUSED_BY_PEER      /* REFUSED_STREAM, or GOAWAY below its stream (RFC 9113 s6.8, s8.7) */
+    WEIR_NOT_SENT,       /* the kernel took no octet of any record that holds one of its octets */
+    WEIR_REFUSED_BY_PEER /* REFUSED_STREAM, or GOAWAY below its stream (RFC 9113 s6.8, s8.7) */
 } weir_processed;
 
 typedef struct weir_failure {
@@ -28,11 +28,11 @@ typedef struct weir_failure {
     int sys_errno;            /* errno of the system call, 0: none */
     uint32_t h2_code;         /* RFC 9113 s7 code, received or sent; valid if has_h2_code */
     bool has_h2_code;
-    bool local_h2_code;       /* the code is what we told the peer, not what the peer told us */
-    int tls_alert;            /* RFC 8446 s6 description, -1: none */
-    int tls_error;            /* the TLS library's own code, 0: none */
-    uint64_t offset;          /* octets into the URL or the response head, WEIR_UNKNOWN: none */
-    const char *what;         /* more than the status says, or NULL */
+    bool local_h2_code; /* the code is what we told the peer, not what the peer told us */
+    int tls_alert;      /* RFC 8446 s6 description, -1: none */
+    int tls_error;      /* the TLS library's own code, 0: none */
+    uint64_t offset;    /* octets into the URL or the response head, WEIR_UNKNOWN: none */
+    const char *what;   /* more than the status says, or NULL */
 } weir_failure;
 
 #ifdef __cplusplus

@@ -22,26 +22,28 @@ extern "C" {
 
 /* What one attempt of one exchange moved. */
 typedef struct weir_tally {
-    weir_octets head;     /* request line or HEADERS payload; status line and fields, 1xx heads too */
-    weir_octets body;     /* content, transfer coding removed, content coding untouched */
+    weir_octets head; /* request line or HEADERS payload; status line and fields, 1xx heads too */
+    weir_octets body; /* content, transfer coding removed, content coding untouched */
     weir_octets trailers;
-    weir_octets framing;  /* chunk lines; HTTP/2 frame headers, padding, RST_STREAM, stream WINDOW_UPDATE */
-    weir_octets tls;      /* its share of the overhead of the records that carried it */
+    weir_octets
+        framing; /* chunk lines; HTTP/2 frame headers, padding, RST_STREAM, stream WINDOW_UPDATE */
+    weir_octets tls; /* its share of the overhead of the records that carried it */
 } weir_tally;
 
 /* The rows of a connection that belong to no exchange. */
 typedef enum weir_conn_row {
-    WEIR_ROW_PREFACE = 0,   /* the HTTP/2 connection preface */
-    WEIR_ROW_SETTINGS,      /* SETTINGS and their acknowledgements */
+    WEIR_ROW_PREFACE = 0, /* the HTTP/2 connection preface */
+    WEIR_ROW_SETTINGS,    /* SETTINGS and their acknowledgements */
     WEIR_ROW_PING,
-    WEIR_ROW_WINDOW,        /* WINDOW_UPDATE of the connection */
+    WEIR_ROW_WINDOW, /* WINDOW_UPDATE of the connection */
     WEIR_ROW_GOAWAY,
-    WEIR_ROW_OTHER,         /* anything that has no row of its own */
-    WEIR_ROW_LATE,          /* frames of streams that are closed already */
-    WEIR_ROW_PROXY,         /* CONNECT or SOCKS */
-    WEIR_ROW_UNREAD,        /* octets after the last response, and what was left over at the close */
+    WEIR_ROW_OTHER,  /* anything that has no row of its own */
+    WEIR_ROW_LATE,   /* frames of streams that are closed already */
+    WEIR_ROW_PROXY,  /* CONNECT or SOCKS */
+    WEIR_ROW_UNREAD, /* octets after the last response, and what was left over at the close */
     WEIR_ROW_TLS_HANDSHAKE, /* whole records of the handshake, their overhead included */
-    WEIR_ROW_TLS_CONTROL,   /* tickets, alerts, key updates; overhead of records of connection frames */
+    WEIR_ROW_TLS_CONTROL, /* tickets, alerts, key updates; overhead of records of connection frames
+                           */
     WEIR_CONN_ROWS
 } weir_conn_row;
 
@@ -51,7 +53,7 @@ WEIR_API const char *weir_conn_row_name(weir_conn_row row);
 typedef enum weir_agreement {
     WEIR_UNAVAILABLE = 0, /* no TCP counters: unix socket, never connected, or not Linux */
     WEIR_AGREE,
-    WEIR_DIFFER           /* a defect of weir: please report both numbers */
+    WEIR_DIFFER /* a defect of weir: please report both numbers */
 } weir_agreement;
 
 typedef struct weir_verdict {
@@ -70,7 +72,7 @@ typedef struct weir_account {
     weir_octets undecided; /* octets of a frame header not yet complete */
     weir_octets torn;      /* octets of a TLS record not yet complete */
     weir_verdict verdict;  /* filled when the connection is closed */
-    uint16_t local_port;   /* of the TCP connection, to find it in other logs; 0: it never had one */
+    uint16_t local_port; /* of the TCP connection, to find it in other logs; 0: it never had one */
 } weir_account;
 
 /* The sums of a tally: without TLS, and with its share of it. */

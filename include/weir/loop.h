@@ -2,11 +2,13 @@
 /*
  * The asynchronous front end: submit, poll one descriptor, turn.
  *
- * Thread rule: one thread owns a loop; weir_cancel(), weir_token_cancel() and weir_loop_wake() alone may be called from others. One loop
- * per core, nothing shared but weir_shared, is how a program scales over cores.
+ * Thread rule: one thread owns a loop; weir_cancel(), weir_token_cancel() and weir_loop_wake()
+ * alone may be called from others. One loop per core, nothing shared but weir_shared, is how a
+ * program scales over cores.
  *
- * Fork: between two turns; the child's next call makes a descriptor of its own, closes the parent's connections there without an octet,
- * and ends the exchanges that were under way with WEIR_E_CLOSED. Ask for weir_loop_fd() again (docs/fork.md).
+ * Fork: between two turns; the child's next call makes a descriptor of its own, closes the parent's
+ * connections there without an octet, and ends the exchanges that were under way with
+ * WEIR_E_CLOSED. Ask for weir_loop_fd() again (docs/fork.md).
  *
  *     weir_loop_submit(loop, &request, NULL, user, &exchange);
  *     for (;;) {
@@ -15,9 +17,9 @@
  *         ...
  *     }
  *
- * After a turn the descriptor is readable exactly if something is left: the array was full, a deadline is due, the turn's
- * budget was spent. No event is lost to a small array. (A deadline that was moved later may make it readable once more,
- * at its old time, for a turn that finds nothing.)
+ * After a turn the descriptor is readable exactly if something is left: the array was full, a
+ * deadline is due, the turn's budget was spent. No event is lost to a small array. (A deadline that
+ * was moved later may make it readable once more, at its old time, for a turn that finds nothing.)
  */
 #ifndef WEIR_LOOP_H
 #define WEIR_LOOP_H
@@ -38,8 +40,10 @@ typedef enum weir_told {
     WEIR_TOLD_HEAD,          /* the final head can be read */
     WEIR_TOLD_READABLE,      /* weir_read() will not answer AGAIN; told once until it does */
     WEIR_TOLD_WRITABLE,      /* likewise weir_write() */
-    WEIR_TOLD_DONE,          /* exactly once, last, also after cancel; the unread rest stays readable until free */
-    WEIR_TOLD_OBSERVED       /* `observed`: an observer's event as a record (options.observed_as_records) */
+    WEIR_TOLD_DONE, /* exactly once, last, also after cancel; the unread rest stays readable until
+                       free */
+    WEIR_TOLD_OBSERVED /* `observed`: an observer's event as a record (options.observed_as_records)
+                        */
 } weir_told;
 
 typedef struct weir_loop_event {
@@ -59,7 +63,7 @@ typedef struct weir_loop_options {
     const weir_resolver *resolver;   /* kept; NULL: c-ares */
     const weir_pool_limits *limits;  /* NULL: the defaults */
     uint32_t turn_octets;            /* received in one turn before it returns: 1 MiB */
-    bool observed_as_records;        /* events of calls without an observer come as WEIR_TOLD_OBSERVED */
+    bool observed_as_records; /* events of calls without an observer come as WEIR_TOLD_OBSERVED */
 } weir_loop_options;
 #define WEIR_LOOP_OPTIONS_INIT WEIR_INIT(weir_loop_options)
 
@@ -68,12 +72,12 @@ WEIR_API weir_loop *weir_loop_new(const weir_loop_options *options, weir_status 
 WEIR_API void weir_loop_free(weir_loop *loop);
 
 /*
- * Begins a request; does no I/O. *exchange is set also when it was refused (its failure tells why), and must be freed; NULL only
- * with WEIR_E_NOMEM, WEIR_E_INVALID and WEIR_E_TLS_CONFIG (the default TLS settings cannot be made). A refused request is told
- * DONE too.
+ * Begins a request; does no I/O. *exchange is set also when it was refused (its failure tells why),
+ * and must be freed; NULL only with WEIR_E_NOMEM, WEIR_E_INVALID and WEIR_E_TLS_CONFIG (the default
+ * TLS settings cannot be made). A refused request is told DONE too.
  */
-WEIR_API weir_status weir_loop_submit(weir_loop *loop, const weir_request *request, const weir_call *call, void *user,
-                                      weir_exchange **exchange);
+WEIR_API weir_status weir_loop_submit(weir_loop *loop, const weir_request *request,
+                                      const weir_call *call, void *user, weir_exchange **exchange);
 
 /* The one descriptor to poll for reading. It is the loop's: do not read or close it. */
 WEIR_API int weir_loop_fd(const weir_loop *loop);
@@ -81,27 +85,32 @@ WEIR_API int weir_loop_fd(const weir_loop *loop);
 /* Does what is due and fills up to `room` events; how many. Never blocks. */
 WEIR_API size_t weir_loop_turn(weir_loop *loop, weir_loop_event *events, size_t room);
 
-/* When the next turn is due by time alone, for those who cannot poll: WEIR_NEVER, or an absolute time. */
+/* When the next turn is due by time alone, for those who cannot poll: WEIR_NEVER, or an absolute
+ * time. */
 WEIR_API weir_time weir_loop_deadline(const weir_loop *loop);
 
 /* Makes the descriptor readable. Any thread. */
 WEIR_API void weir_loop_wake(weir_loop *loop);
 
-/* Waits in poll(2) until the descriptor is readable or the time has come: a convenience for programs without a loop. */
+/* Waits in poll(2) until the descriptor is readable or the time has come: a convenience for
+ * programs without a loop. */
 WEIR_API void weir_loop_wait(weir_loop *loop, weir_time deadline_ns);
 
 /*
- * Pre-connects, as weir_client_preconnect(), all dials at once. *exchange is a ticket for it: it has no response, is told DONE with what
- * weir_client_preconnect() would answer, may be cancelled, and must be freed. The answers are those of weir_loop_submit().
+ * Pre-connects, as weir_client_preconnect(), all dials at once. *exchange is a ticket for it: it
+ * has no response, is told DONE with what weir_client_preconnect() would answer, may be cancelled,
+ * and must be freed. The answers are those of weir_loop_submit().
  */
-WEIR_API weir_status weir_loop_preconnect(weir_loop *loop, const weir_request *request, const weir_call *call,
-                                          uint32_t exchanges, void *user, weir_exchange **exchange);
+WEIR_API weir_status weir_loop_preconnect(weir_loop *loop, const weir_request *request,
+                                          const weir_call *call, uint32_t exchanges, void *user,
+                                          weir_exchange **exchange);
 
 /*
- * Drains, as weir_client_drain(), but waits for nothing: the turns that follow close what is idle and, as their exchanges end,
- * the rest. WEIR_OK, WEIR_E_NOMEM, WEIR_E_URL_*. Inside a turn only from an observer. weir_loop_draining() says how many of all
- * the connections that a drain found (for whatever reason: other TLS settings and another network are drains too) are not
- * closed yet: after a turn, 0 is the end of the drain.
+ * Drains, as weir_client_drain(), but waits for nothing: the turns that follow close what is idle
+ * and, as their exchanges end, the rest. WEIR_OK, WEIR_E_NOMEM, WEIR_E_URL_*. Inside a turn only
+ * from an observer. weir_loop_draining() says how many of all the connections that a drain found
+ * (for whatever reason: other TLS settings and another network are drains too) are not closed yet:
+ * after a turn, 0 is the end of the drain.
  */
 WEIR_API weir_status weir_loop_drain(weir_loop *loop, weir_span url);
 WEIR_API uint64_t weir_loop_draining(const weir_loop *loop);
@@ -111,7 +120,8 @@ WEIR_API void weir_loop_network_changed(weir_loop *loop);
 
 WEIR_API void weir_loop_counts(const weir_loop *loop, weir_counts *counts);
 
-/* Fills metrics->size octets of it (WEIR_METRICS_INIT sets it): everything as of one moment. The loop's thread. */
+/* Fills metrics->size octets of it (WEIR_METRICS_INIT sets it): everything as of one moment. The
+ * loop's thread. */
 WEIR_API void weir_loop_metrics(const weir_loop *loop, weir_metrics *metrics);
 
 #ifdef __cplusplus

@@ -2,10 +2,11 @@
 /*
  * What happened, in order, with the time at which it happened: one record type for every event.
  *
- * Thread rule: the events of an exchange are told on the thread of its own call (blocking) or inside weir_loop_turn(), before the
- * call returns, with no lock held. Events of a connection that belongs to no call are told to the observer of the client or loop,
- * on the thread that caused them. An observer may submit, cancel, read and free any exchange, but not call
- * weir_loop_turn() nor free the loop or client.
+ * Thread rule: the events of an exchange are told on the thread of its own call (blocking) or
+ * inside weir_loop_turn(), before the call returns, with no lock held. Events of a connection that
+ * belongs to no call are told to the observer of the client or loop, on the thread that caused
+ * them. An observer may submit, cancel, read and free any exchange, but not call weir_loop_turn()
+ * nor free the loop or client.
  *
  * Bounded: while an exchange's events wait to be told, repeated octet events merge into one.
  */
@@ -24,25 +25,27 @@ typedef struct weir_exchange weir_exchange;
 typedef enum weir_event_kind {
     WEIR_EVENT_NONE = 0,
     WEIR_EVENT_SUBMITTED,
-    WEIR_EVENT_WAITING,             /* no place yet: `why`; again when the call waits for something else */
+    WEIR_EVENT_WAITING, /* no place yet: `why`; again when the call waits for something else */
     WEIR_EVENT_DNS_STARTED,
-    WEIR_EVENT_DNS_DONE,            /* count addresses; failure; once for IPv6 and once for IPv4 */
-    WEIR_EVENT_CONNECT_STARTED,     /* one address: `address` */
-    WEIR_EVENT_CONNECT_DONE,        /* `address`, failure.sys_errno */
+    WEIR_EVENT_DNS_DONE,        /* count addresses; failure; once for IPv6 and once for IPv4 */
+    WEIR_EVENT_CONNECT_STARTED, /* one address: `address` */
+    WEIR_EVENT_CONNECT_DONE,    /* `address`, failure.sys_errno */
     WEIR_EVENT_TLS_STARTED,
     WEIR_EVENT_TLS_DONE,            /* protocol, `why` describes version and suite; failure */
     WEIR_EVENT_CONNECTION_ACQUIRED, /* host, port, protocol, reused, waited_ns, why */
     WEIR_EVENT_HEAD_SENT,           /* the kernel took the whole request head */
-    WEIR_EVENT_REQUEST_SENT,        /* octets of the request so far: plain, tls; `last` when all of it. HTTP/2: what its stream
-                                       sends behind it (WINDOW_UPDATE, RST_STREAM) is told once more, with `last` */
-    WEIR_EVENT_INFORMATIONAL,       /* a 1xx: code */
-    WEIR_EVENT_FIRST_OCTET,         /* of the response */
-    WEIR_EVENT_HEAD_RECEIVED,       /* final: code */
-    WEIR_EVENT_RESPONSE_RECEIVED,   /* octets of the response so far: plain, tls; `last` when all of it */
-    WEIR_EVENT_REPLAYED,            /* the attempt ended with `failure` and another begins */
-    WEIR_EVENT_RELEASED,            /* the place was given back; tally of the attempt */
-    WEIR_EVENT_DONE,                /* failure.status WEIR_OK or why it failed */
-    WEIR_EVENT_CONNECTION_CLOSED,   /* account with its verdict; why */
+    WEIR_EVENT_REQUEST_SENT,  /* octets of the request so far: plain, tls; `last` when all of it.
+                                 HTTP/2: what its stream  sends behind it (WINDOW_UPDATE, RST_STREAM)
+                                 is told once more, with `last` */
+    WEIR_EVENT_INFORMATIONAL, /* a 1xx: code */
+    WEIR_EVENT_FIRST_OCTET,   /* of the response */
+    WEIR_EVENT_HEAD_RECEIVED, /* final: code */
+    WEIR_EVENT_RESPONSE_RECEIVED, /* octets of the response so far: plain, tls; `last` when all of
+                                     it */
+    WEIR_EVENT_REPLAYED,          /* the attempt ended with `failure` and another begins */
+    WEIR_EVENT_RELEASED,          /* the place was given back; tally of the attempt */
+    WEIR_EVENT_DONE,              /* failure.status WEIR_OK or why it failed */
+    WEIR_EVENT_CONNECTION_CLOSED, /* account with its verdict; why */
     WEIR_EVENT_COUNT
 } weir_event_kind;
 
@@ -63,8 +66,8 @@ typedef struct weir_event {
     int code;
     uint32_t count;
     weir_time waited_ns;
-    const char *why;         /* one word or sentence, static */
-    const char *address;     /* numeric, or NULL */
+    const char *why;     /* one word or sentence, static */
+    const char *address; /* numeric, or NULL */
     uint64_t plain_octets;
     uint64_t tls_octets;
     weir_failure failure;

@@ -2,8 +2,8 @@
 /*
  * What a caller asks for: the request, its body, and the options of the call.
  *
- * Ownership: everything in these records is *borrowed* by the call that takes them, copied as needed, unless a
- * comment says *keeps*. Zero-initialise with the INIT macros; 0 means the default.
+ * Ownership: everything in these records is *borrowed* by the call that takes them, copied as
+ * needed, unless a comment says *keeps*. Zero-initialise with the INIT macros; 0 means the default.
  */
 #ifndef WEIR_REQUEST_H
 #define WEIR_REQUEST_H
@@ -18,10 +18,11 @@ extern "C" {
 #endif
 
 /*
- * A body that the engine pulls. `read` copies up to `room` octets that begin `offset` octets into the body to `to` and answers
- * WEIR_OK with *octets > 0, WEIR_END at its end (then *octets may be > 0 too), WEIR_AGAIN when it has none now (call
- * weir_resume() when it has), or WEIR_E_BODY_SOURCE. It is called on the thread of the call, with no lock held.
- * `rewind`: NULL says that the body cannot be sent again; else it is called before a replay and answers false to refuse.
+ * A body that the engine pulls. `read` copies up to `room` octets that begin `offset` octets into
+ * the body to `to` and answers WEIR_OK with *octets > 0, WEIR_END at its end (then *octets may be >
+ * 0 too), WEIR_AGAIN when it has none now (call weir_resume() when it has), or WEIR_E_BODY_SOURCE.
+ * It is called on the thread of the call, with no lock held. `rewind`: NULL says that the body
+ * cannot be sent again; else it is called before a replay and answers false to refuse.
  */
 typedef struct weir_source {
     size_t size; /* sizeof(weir_source) */
@@ -42,7 +43,8 @@ typedef struct weir_body {
     weir_body_kind kind;
     weir_span span;
     const weir_source *source;
-    uint64_t length_octets; /* SOURCE and STREAM: declared length, 0: none at all; WEIR_UNKNOWN: chunked (HTTP/1.1) */
+    uint64_t length_octets; /* SOURCE and STREAM: declared length, 0: none at all; WEIR_UNKNOWN:
+                               chunked (HTTP/1.1) */
 } weir_body;
 
 /* A request: `url`, or scheme, host, port and path apart. */
@@ -52,50 +54,56 @@ typedef struct weir_request {
     weir_span url;
     weir_span scheme; /* used when url is empty: "http" or "https" */
     weir_span host;
-    uint16_t port;    /* 0: the scheme's */
-    weir_span path;   /* with query; empty: "/" */
+    uint16_t port;  /* 0: the scheme's */
+    weir_span path; /* with query; empty: "/" */
     const weir_field *fields;
     size_t field_count;
     weir_body body;
-    const weir_field *trailers; /* after a SPAN or SOURCE body; a STREAM gives them to weir_finish() */
+    const weir_field
+        *trailers; /* after a SPAN or SOURCE body; a STREAM gives them to weir_finish() */
     size_t trailer_count;
 } weir_request;
 #define WEIR_REQUEST_INIT WEIR_INIT(weir_request)
 
 /*
- * What kind of exchange this is. It changes defaults and nothing that was given, and never what the request says. What is queued is
- * sent at once with every hint, in TLS records as large as what is queued, up to 16 KiB.
+ * What kind of exchange this is. It changes defaults and nothing that was given, and never what the
+ * request says. What is queued is sent at once with every hint, in TLS records as large as what is
+ * queued, up to 16 KiB.
  */
 typedef enum weir_hint {
     WEIR_HINT_NONE = 0,
-    WEIR_HINT_BULK,        /* a large response: what lies unread may be more, 262144 octets on HTTP/1.1, 4 MiB on HTTP/2, whose
-                              stream opens with a window of that size, unless inbox_octets was given */
+    WEIR_HINT_BULK, /* a large response: what lies unread may be more, 262144 octets on HTTP/1.1, 4
+                       MiB on HTTP/2, whose stream opens with a window of that size, unless
+                       inbox_octets was given */
     WEIR_HINT_INTERACTIVE, /* small and urgent; as NONE so far */
     WEIR_HINT_EVENTS,      /* a response that trickles for ever: no idle limit unless given */
-    WEIR_HINT_DUPLEX       /* both directions at once: no first-octet limit unless given; the upload goes on behind a final head of
-                              300 or more */
+    WEIR_HINT_DUPLEX /* both directions at once: no first-octet limit unless given; the upload goes
+                        on behind a final head of 300 or more */
 } weir_hint;
 
 typedef enum weir_replay_policy {
-    WEIR_REPLAY_DEFAULT = 0, /* not_sent and refused_by_peer for any method; maybe_processed if idempotent */
-    WEIR_REPLAY_SAFE,        /* not_sent and refused_by_peer only */
+    WEIR_REPLAY_DEFAULT =
+        0, /* not_sent and refused_by_peer for any method; maybe_processed if idempotent */
+    WEIR_REPLAY_SAFE, /* not_sent and refused_by_peer only */
     WEIR_REPLAY_NEVER
 } weir_replay_policy;
 
 /*
- * Cancels any number of calls, from any thread, once and for good. Never blocks on the network. Reference-counted:
- * every call that was given it holds it until it is done.
+ * Cancels any number of calls, from any thread, once and for good. Never blocks on the network.
+ * Reference-counted: every call that was given it holds it until it is done.
  */
 typedef struct weir_token weir_token;
 WEIR_API weir_token *weir_token_new(const weir_allocator *allocator /* NULL: malloc */);
-/* Any thread, any number of times. Each call ends with WEIR_E_CANCELLED unless it is done already. */
+/* Any thread, any number of times. Each call ends with WEIR_E_CANCELLED unless it is done already.
+ */
 WEIR_API void weir_token_cancel(weir_token *token);
 WEIR_API bool weir_token_is_cancelled(const weir_token *token);
 WEIR_API void weir_token_free(weir_token *token);
 
 /*
- * The options of one call. Limits are spans of time within a phase, 0: the default, WEIR_NEVER: none; each has a
- * status of its own. `deadline_ns` is absolute (weir_now() + …) and bounds everything, replays too.
+ * The options of one call. Limits are spans of time within a phase, 0: the default, WEIR_NEVER:
+ * none; each has a status of its own. `deadline_ns` is absolute (weir_now() + …) and bounds
+ * everything, replays too.
  */
 typedef struct weir_call {
     size_t size;
@@ -111,14 +119,17 @@ typedef struct weir_call {
     weir_token *token;        /* held while the call lasts */
     weir_hint hint;
     weir_replay_policy replay;
-    uint32_t attempts;        /* at most, the first included; 0: 8, and 3 of those that may have been processed */
-    weir_protocol pin;        /* only this protocol */
-    bool expect_continue;     /* send Expect: 100-continue and wait for it before the body */
+    uint32_t attempts;    /* at most, the first included; 0: 8, and 3 of those that may have been
+                             processed */
+    weir_protocol pin;    /* only this protocol */
+    bool expect_continue; /* send Expect: 100-continue and wait for it before the body */
     const weir_observer *observer; /* kept until the exchange is freed */
-    weir_tls_config *tls;     /* instead of the client's; held while the call lasts */
-    weir_span connect_to;     /* dial this host instead; Host, SNI and certificate stay those of the URL */
-    uint16_t connect_port;    /* with connect_to; 0: the URL's */
-    bool explain;             /* keep which connections were passed over and why: weir_exchange_candidate_at() */
+    weir_tls_config *tls;          /* instead of the client's; held while the call lasts */
+    weir_span
+        connect_to; /* dial this host instead; Host, SNI and certificate stay those of the URL */
+    uint16_t connect_port; /* with connect_to; 0: the URL's */
+    bool
+        explain; /* keep which connections were passed over and why: weir_exchange_candidate_at() */
 } weir_call;
 #define WEIR_CALL_INIT WEIR_INIT(weir_call)
 

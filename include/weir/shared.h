@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What clients and loops may share: TLS settings and sessions, DNS answers, what is remembered of origins. And the records that
- * both front ends take: pool limits, the resolver.
+ * What clients and loops may share: TLS settings and sessions, DNS answers, what is remembered of
+ * origins. And the records that both front ends take: pool limits, the resolver.
  *
  * Thread rule: weir_shared is locked inside and off the warm path. Reference-counted.
  */
@@ -33,13 +33,15 @@ WEIR_API weir_shared *weir_shared_acquire(weir_shared *shared);
 WEIR_API void weir_shared_release(weir_shared *shared);
 
 /*
- * From here on calls use `tls` (held), unless they bring settings of their own (weir_call.tls). Connections that were made with
- * the old settings drain, in each client and loop that shares this: when it is next entered, by a call, a turn or
- * weir_client_maintain(); idle ones are closed then. An attempt that has begun goes on as it began; one that has no connection
- * yet, or that is begun anew, takes the new settings, unless it waits for a dial that is in flight already. Sessions of the
- * old settings are forgotten, and none of them is ever resumed with others. The old settings stay referenced until the last
- * connection, exchange and session of them is gone. A call that brings the old settings itself shares, as always, with calls
- * that got them here, and so loses its idle connections with theirs.
+ * From here on calls use `tls` (held), unless they bring settings of their own (weir_call.tls).
+ * Connections that were made with the old settings drain, in each client and loop that shares this:
+ * when it is next entered, by a call, a turn or weir_client_maintain(); idle ones are closed then.
+ * An attempt that has begun goes on as it began; one that has no connection yet, or that is begun
+ * anew, takes the new settings, unless it waits for a dial that is in flight already. Sessions of
+ * the old settings are forgotten, and none of them is ever resumed with others. The old settings
+ * stay referenced until the last connection, exchange and session of them is gone. A call that
+ * brings the old settings itself shares, as always, with calls that got them here, and so loses its
+ * idle connections with theirs.
  *
  * WEIR_OK; WEIR_E_INVALID: tls is NULL. Any thread.
  */
@@ -52,23 +54,28 @@ typedef struct weir_pool_limits {
     uint32_t connections;            /* 1024 */
     uint32_t waiting_per_origin;     /* 1024 */
     uint32_t waiting;                /* 16384 */
-    uint32_t h2_connections;         /* HTTP/2 per origin: as connections_per_origin; 1: strict (RFC 9113 s9.1) */
-    weir_time idle_ns;               /* 90 s */
-    weir_time lifetime_ns;           /* none */
-    uint32_t head_octets;            /* of a response head: 65536 */
-    uint32_t inbox_octets;           /* unread content of one exchange: 65536, HTTP/2 stream window 262144 */
-    bool bare_lf;                    /* accept bare LF in HTTP/1.1 heads (RFC 9112 s2.2) */
-    bool ping_idle;                  /* ping_ns holds for connections without a call too */
-    uint32_t streams_per_connection; /* HTTP/2: open at once, our own limit below the peer's: 1000 */
+    uint32_t h2_connections; /* HTTP/2 per origin: as connections_per_origin; 1: strict (RFC 9113
+                                s9.1) */
+    weir_time idle_ns;       /* 90 s */
+    weir_time lifetime_ns;   /* none */
+    uint32_t head_octets;    /* of a response head: 65536 */
+    uint32_t inbox_octets; /* unread content of one exchange: 65536, HTTP/2 stream window 262144 */
+    bool bare_lf;          /* accept bare LF in HTTP/1.1 heads (RFC 9112 s2.2) */
+    bool ping_idle;        /* ping_ns holds for connections without a call too */
+    uint32_t
+        streams_per_connection; /* HTTP/2: open at once, our own limit below the peer's: 1000 */
     uint32_t requests_per_connection; /* that one connection serves before it is closed: no limit */
-    weir_time ping_ns;               /* HTTP/2: PING when nothing came for so long while a call is open: never */
-    weir_time ping_timeout_ns;       /* ... and nothing came after it: the connection fails, WEIR_E_H2_PING: 10 s */
-    weir_time address_left_ns;       /* when DNS has a connection's address no longer it ends within so long: 10 s;
-                                        WEIR_NEVER: it stays, and names are not asked for again */
+    weir_time ping_ns; /* HTTP/2: PING when nothing came for so long while a call is open: never */
+    weir_time ping_timeout_ns; /* ... and nothing came after it: the connection fails,
+                                  WEIR_E_H2_PING: 10 s */
+    weir_time
+        address_left_ns; /* when DNS has a connection's address no longer it ends within so long: 10
+                            s; WEIR_NEVER: it stays, and names are not asked for again */
 } weir_pool_limits;
 #define WEIR_POOL_LIMITS_INIT WEIR_INIT(weir_pool_limits)
 
-/* Numbers of the pool at one moment. Whoever asks says with `size` how much of it there is: WEIR_COUNTS_INIT. */
+/* Numbers of the pool at one moment. Whoever asks says with `size` how much of it there is:
+ * WEIR_COUNTS_INIT. */
 typedef struct weir_counts {
     size_t size;
     uint64_t connections_dialing;
@@ -91,19 +98,21 @@ typedef struct weir_counts {
 
 /* A numeric address as a resolver gives it. */
 typedef struct weir_address {
-    uint8_t family;      /* 4 or 6 */
-    uint8_t octets[16];  /* network order; IPv4 in the first four */
-    uint32_t scope;      /* IPv6 zone index, 0: none */
+    uint8_t family;     /* 4 or 6 */
+    uint8_t octets[16]; /* network order; IPv4 in the first four */
+    uint32_t scope;     /* IPv6 zone index, 0: none */
     uint32_t ttl_seconds;
 } weir_address;
 
 /*
- * Replaces c-ares whole. `start` begins a look-up of `host` and may call weir_resolver_answer() at once or later, from any
- * thread, exactly once per family asked (4 and 6), unless `cancel` was called with the same look-up before: when cancel
- * returns, no answer to it may be under way or come any more. `cancel` is called on the thread of the call or loop, with no lock
- * held, and not when both answers came; it may be NULL if start always gives both before it returns. `host` is borrowed until start
- * returns. A status other than WEIR_OK says why there is no address: WEIR_E_DNS_NOT_FOUND or WEIR_E_DNS_FAILED. Addresses of
- * another family than the one answered are ignored.
+ * Replaces c-ares whole. `start` begins a look-up of `host` and may call weir_resolver_answer() at
+ * once or later, from any thread, exactly once per family asked (4 and 6), unless `cancel` was
+ * called with the same look-up before: when cancel returns, no answer to it may be under way or
+ * come any more. `cancel` is called on the thread of the call or loop, with no lock held, and not
+ * when both answers came; it may be NULL if start always gives both before it returns. `host` is
+ * borrowed until start returns. A status other than WEIR_OK says why there is no address:
+ * WEIR_E_DNS_NOT_FOUND or WEIR_E_DNS_FAILED. Addresses of another family than the one answered are
+ * ignored.
  */
 typedef struct weir_lookup weir_lookup;
 typedef struct weir_resolver {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * weir: an HTTP/1.1 and HTTP/2 client engine that accounts for every octet. This header is all of it.
+ * weir: an HTTP/1.1 and HTTP/2 client engine that accounts for every octet. This header is all of
+ * it.
  *
  *   base.h     spans, octets, time, fields, the allocator
  *   status.h   every way a call can end, with its blame

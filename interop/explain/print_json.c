@@ -141,14 +141,13 @@ static json_t *of_story(const explain_story *story)
                                                         of_tally(&attempt->tally), "failure",
                                                         of_failure(&attempt->failure)));
     }
-    return json_pack("{s:s, s:b, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o}", "url", story->url,
-                     "complete", (int)(story->status == WEIR_OK), "code", story->code, "total_ns",
-                     (json_int_t)(story->ended_ns - story->began_ns), "failure",
+    return json_pack("{s:s, s:b, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o}", "url",
+                     story->url, "complete", (int)(story->status == WEIR_OK), "code", story->code,
+                     "total_ns", (json_int_t)(story->ended_ns - story->began_ns), "failure",
                      of_failure(&story->failure), "stalls", of_stalls(&story->stalls), "waited_ns",
                      of_waits(&story->waits), "candidates", of_candidates(story), "connects",
-                     of_connects(story), "connects_left_out",
-                     (json_int_t)story->connects_left_out, "events", moments,
-                     "attempts", attempts);
+                     of_connects(story), "connects_left_out", (json_int_t)story->connects_left_out,
+                     "events", moments, "attempts", attempts);
 }
 
 static json_t *of_connection(const explain_connection *connection)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Many calls at once to an https origin of which nothing is known, and which turns out to speak HTTP/1.1: one handshake tells the
- * protocol, and then all dial that the limit allows. (That HTTP/2 is one handshake in all is in lifetime_test.c.)
+ * Many calls at once to an https origin of which nothing is known, and which turns out to speak
+ * HTTP/1.1: one handshake tells the protocol, and then all dial that the limit allows. (That HTTP/2
+ * is one handshake in all is in lifetime_test.c.)
  */
 #include "support/world.h"
 
@@ -96,5 +97,6 @@ int main(void)
 {
     static const char *const arguments[] = {"--alpn", "http/1.1", NULL};
 
-    return weir_world_run("alpn_unknown", behaviours, sizeof(behaviours) / sizeof(behaviours[0]), arguments);
+    return weir_world_run("alpn_unknown", behaviours, sizeof(behaviours) / sizeof(behaviours[0]),
+                          arguments);
 }

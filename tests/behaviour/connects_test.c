@@ -165,7 +165,8 @@ static void one_that_was_under_way_at_the_limit(weir_world *world)
     weir_world_close(world);
 }
 
-/* The first call finds ::1 dead; the second, on a connection of its own, does not try it any more. */
+/* The first call finds ::1 dead; the second, on a connection of its own, does not try it any more.
+ */
 static void what_failed_lately_is_tried_last(weir_world *world)
 {
     names known = {.v4 = {v4(127, 0, 0, 1)}, .v4_count = 1};
@@ -224,7 +225,8 @@ static void a_snapshot_says_where_it_goes(weir_world *world)
     begin(world, &known);
     world->limits.address_left_ns = to->leave_ns;
     weir_ask ask = weir_world_ask(world, "/octets/10");
-    (void)snprintf(url, sizeof(url), "http://%s:%u/octets/10", to->host, (unsigned)good_port(world));
+    (void)snprintf(url, sizeof(url), "http://%s:%u/octets/10", to->host,
+                   (unsigned)good_port(world));
     ask.request.url = (weir_span){(const uint8_t *)url, strlen(url)};
     if (to->connect_to != NULL) {
         ask.call.connect_to = (weir_span){(const uint8_t *)to->connect_to, strlen(to->connect_to)};

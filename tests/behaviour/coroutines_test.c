@@ -387,7 +387,8 @@ static void cancelled_by_hook(weir_world *world)
     weir_token_free(s.token);
 }
 
-/* One drains and parks, another has the connection, and goes on only when the first has parked: by hook, with no mutex held. */
+/* One drains and parks, another has the connection, and goes on only when the first has parked: by
+ * hook, with no mutex held. */
 static void drain_or_hold(void *user)
 {
     green *g = user;

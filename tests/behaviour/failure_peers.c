@@ -347,8 +347,7 @@ static void misdirected_without_rewind(weir_world *world)
     assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
     ask = weir_world_ask(world, "/status/421");
     ask.request.method = WEIR_SPAN("POST");
-    ask.request.body =
-        (weir_body){.kind = WEIR_BODY_SOURCE, .source = &source, .length_octets = 1};
+    ask.request.body = (weir_body){.kind = WEIR_BODY_SOURCE, .source = &source, .length_octets = 1};
     const weir_fetched fetched = weir_world_fetch(world, &ask);
     assert_int_equal(fetched.called, WEIR_E_MISDIRECTED);
     assert_int_equal(fetched.failure.processed, WEIR_REFUSED_BY_PEER);

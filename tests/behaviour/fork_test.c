@@ -2,12 +2,13 @@
 /*
  * A fork: the child has connections of its own, and the parent's peer hears nothing of it.
  *
- * That no octet left is the kernel's word: the parent goes on with its connections, and when they are closed its ledger and
- * the kernel's counters of them agree (world.h), as they would not if the child had sent or read anything there. And it is the
- * origin's: what it received on each of them, by its own count, is what the parent's ledger says was sent.
+ * That no octet left is the kernel's word: the parent goes on with its connections, and when they
+ * are closed its ledger and the kernel's counters of them agree (world.h), as they would not if the
+ * child had sent or read anything there. And it is the origin's: what it received on each of them,
+ * by its own count, is what the parent's ledger says was sent.
  *
- * In the child nothing is asserted with cmocka, which would go on with the tests there: it ends with 0, or with the number of the
- * line where something was wrong.
+ * In the child nothing is asserted with cmocka, which would go on with the tests there: it ends
+ * with 0, or with the number of the line where something was wrong.
  */
 #include "support/hellos.h"
 #include "support/origin_log.h"
@@ -27,26 +28,27 @@
 
 #include <cmocka.h>
 
-#define COUNT_OF(array)  (sizeof(array) / sizeof((array)[0]))
-#define LONG_OCTETS      3000000
-#define LONG_ANSWER      "/octets/3000000"
-#define THREADS          4
-#define FORKS            12
-#define CHILD_SECONDS    20
-#define CLOSINGS         32
-#define NOTHING_FAILED   2
-/* A sanitizer's own allocator takes a lock that another thread may hold at the fork, and the child waits for it for ever. */
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+#define LONG_OCTETS     3000000
+#define LONG_ANSWER     "/octets/3000000"
+#define THREADS         4
+#define FORKS           12
+#define CHILD_SECONDS   20
+#define CLOSINGS        32
+#define NOTHING_FAILED  2
+/* A sanitizer's own allocator takes a lock that another thread may hold at the fork, and the child
+ * waits for it for ever. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define ALLOCATOR_FORKS  false
+#    define ALLOCATOR_FORKS false
 #else
-#define ALLOCATOR_FORKS  true
+#    define ALLOCATOR_FORKS true
 #endif
-#define MUST(truth)                                                                                                   \
-    do {                                                                                                              \
-        if (!(truth)) {                                                                                               \
-            fprintf(stderr, "fork_test.c:%d: in the child: %s\n", __LINE__, #truth);                                  \
-            _exit(1);                                                                                                 \
-        }                                                                                                             \
+#define MUST(truth)                                                                                \
+    do {                                                                                           \
+        if (!(truth)) {                                                                            \
+            fprintf(stderr, "fork_test.c:%d: in the child: %s\n", __LINE__, #truth);               \
+            _exit(1);                                                                              \
+        }                                                                                          \
     } while (0)
 
 static weir_origin_log *origin_log;
@@ -63,14 +65,16 @@ static void note_closing(const weir_event *event, void *user)
 {
     closings *all = user;
 
-    if (event->kind == WEIR_EVENT_CONNECTION_CLOSED && event->account->local_port != 0 && all->count < CLOSINGS) {
+    if (event->kind == WEIR_EVENT_CONNECTION_CLOSED && event->account->local_port != 0 &&
+        all->count < CLOSINGS) {
         all->ports[all->count] = event->account->local_port;
         all->sent[all->count++] = event->account->wire.sent;
     }
     all->world->observer.tell(event, all->world->observer.user);
 }
 
-/* Closes everything; then the origin's count of what it received on each connection is the parent's of what it sent. */
+/* Closes everything; then the origin's count of what it received on each connection is the parent's
+ * of what it sent. */
 static void assert_origin_agrees(weir_world *world, closings *all)
 {
     weir_origin_line line;
@@ -125,7 +129,8 @@ static bool fork_here(pid_t *child)
 static bool ended_well(pid_t child)
 {
     int status = -1;
-    return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+           WEXITSTATUS(status) == 0;
 }
 
 static uint64_t read_all(weir_user *user, weir_exchange *exchange, weir_status *status)
@@ -203,7 +208,8 @@ static void the_child_dials_anew(weir_world *world)
         const weir_event *closed = weir_world_event(world, WEIR_EVENT_CONNECTION_CLOSED, 0);
         MUST(closed != NULL && closed->conn == conn && strcmp(closed->why, "forked") == 0);
         MUST(weir_user_call(user, &ask.request, &ask.call, &exchange) == WEIR_OK);
-        MUST(weir_exchange_attempt_at(exchange, 0, &attempt) && attempt.reused && attempt.conn > conn);
+        MUST(weir_exchange_attempt_at(exchange, 0, &attempt) && attempt.reused &&
+             attempt.conn > conn);
         (void)read_all(user, exchange, &status);
         weir_user_drop(user, exchange);
         weir_user_free(user);
@@ -250,7 +256,8 @@ static void what_was_under_way_is_the_parents(weir_world *world)
         MUST(read_all(user, exchange, &status) < LONG_OCTETS);
         MUST(status == WEIR_E_CLOSED);
         const weir_failure failure = weir_exchange_failure(exchange);
-        MUST(failure.status == WEIR_E_CLOSED && failure.what != NULL && strstr(failure.what, "fork") != NULL);
+        MUST(failure.status == WEIR_E_CLOSED && failure.what != NULL &&
+             strstr(failure.what, "fork") != NULL);
         MUST(weir_exchange_is_done(exchange));
         weir_cancel(exchange);
         weir_user_drop(user, exchange);
@@ -287,7 +294,8 @@ static void what_was_under_way_can_be_freed(weir_world *world)
     weir_world_drop(world, exchange);
 }
 
-/* Whatever the child does, and it does more than anywhere else: the origin hears only the parent. */
+/* Whatever the child does, and it does more than anywhere else: the origin hears only the parent.
+ */
 static void the_origin_hears_only_the_parent(weir_world *world)
 {
     closings all = {.world = world};
@@ -321,7 +329,8 @@ static void the_origin_hears_only_the_parent(weir_world *world)
     assert_origin_agrees(world, &all);
 }
 
-/* In the child. Each way to enter says that there is no memory, or does its work; then all is well again. */
+/* In the child. Each way to enter says that there is no memory, or does its work; then all is well
+ * again. */
 static void live_without_memory(weir_world *world, weir_user *user, size_t fail_at)
 {
     weir_ask ask = weir_world_ask(world, "/octets/10");
@@ -352,13 +361,15 @@ static void live_without_memory(weir_world *world, weir_user *user, size_t fail_
     const uint64_t conn = weir_world_event(world, WEIR_EVENT_CONNECTION_ACQUIRED, 0)->conn;
     size_t closed = 0;
     for (size_t i = 0; i < world->event_count; i++) {
-        closed += world->events[i].kind == WEIR_EVENT_CONNECTION_CLOSED && world->events[i].conn == conn;
+        closed +=
+            world->events[i].kind == WEIR_EVENT_CONNECTION_CLOSED && world->events[i].conn == conn;
     }
     MUST(closed <= 1);
     _exit(failed ? 0 : NOTHING_FAILED);
 }
 
-/* The k-th allocation of the child fails, for each k; the first of them are those with which it begins anew. */
+/* The k-th allocation of the child fails, for each k; the first of them are those with which it
+ * begins anew. */
 static void memory_fails_in_the_child(weir_world *world)
 {
     closings all = {.world = world};
@@ -377,8 +388,10 @@ static void memory_fails_in_the_child(weir_world *world)
             live_without_memory(world, user, fail_at);
         }
         assert_int_equal(waitpid(child, &status, 0), child);
-        if (!WIFEXITED(status) || (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != NOTHING_FAILED)) {
-            fail_msg("with allocation %zu failing the child ended with %#x", fail_at, (unsigned)status);
+        if (!WIFEXITED(status) ||
+            (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != NOTHING_FAILED)) {
+            fail_msg("with allocation %zu failing the child ended with %#x", fail_at,
+                     (unsigned)status);
         }
     }
     assert_true(fail_at > 5);
@@ -387,7 +400,8 @@ static void memory_fails_in_the_child(weir_world *world)
     assert_origin_agrees(world, &all);
 }
 
-/* A client or loop that the child only frees needs no memory for it, and is as silent as with it. */
+/* A client or loop that the child only frees needs no memory for it, and is as silent as with it.
+ */
 static void no_memory_to_free_with(weir_world *world)
 {
     closings all = {.world = world};
@@ -424,11 +438,13 @@ static void drain_all(weir_user *user)
             weir_user_settle(user);
         }
     } else {
-        MUST(weir_client_drain(weir_user_client(user), (weir_span){NULL, 0}, WEIR_NEVER, &left) == WEIR_OK);
+        MUST(weir_client_drain(weir_user_client(user), (weir_span){NULL, 0}, WEIR_NEVER, &left) ==
+             WEIR_OK);
     }
 }
 
-/* The parent resumes what it has; the child has nothing to resume. The origin says which connection was which. */
+/* The parent resumes what it has; the child has nothing to resume. The origin says which connection
+ * was which. */
 static void sessions_stay_the_parents(weir_world *world)
 {
     closings all = {.world = world};
@@ -479,7 +495,8 @@ static void say_hello(weir_world *world, weir_user *user, uint16_t port, bool in
     }
 }
 
-/* The random of a ClientHello is the first thing that a connection draws: none is the same before, in, and after the child. */
+/* The random of a ClientHello is the first thing that a connection draws: none is the same before,
+ * in, and after the child. */
 static void random_numbers_do_not_repeat(weir_world *world)
 {
     weir_hellos *hellos = weir_hellos_start();
@@ -502,7 +519,8 @@ static void random_numbers_do_not_repeat(weir_world *world)
     const size_t count = weir_hellos_count(hellos);
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < i; j++) {
-            assert_memory_not_equal(weir_hellos_random(hellos, i), weir_hellos_random(hellos, j), 32);
+            assert_memory_not_equal(weir_hellos_random(hellos, i), weir_hellos_random(hellos, j),
+                                    32);
         }
     }
     weir_hellos_stop(hellos);
@@ -549,7 +567,8 @@ static void call_or_fork(weir_user *user, size_t index, void *shared)
     }
 }
 
-/* Forked from in between: other threads hold what they hold. The bench's own locks are kept out of it: plain memory, no observer. */
+/* Forked from in between: other threads hold what they hold. The bench's own locks are kept out of
+ * it: plain memory, no observer. */
 static void threads_may_be_in_calls(weir_world *world)
 {
     weir_shared_options options = WEIR_SHARED_OPTIONS_INIT;
@@ -564,7 +583,9 @@ static void threads_may_be_in_calls(weir_world *world)
     assert_int_equal(atomic_load(&all.ended), FORKS);
     assert_int_equal(counts_of(all.user).ledger_differ, 0);
     uint64_t left = 0;
-    assert_int_equal(weir_client_drain(weir_user_client(all.user), (weir_span){NULL, 0}, weir_now(), &left), WEIR_OK);
+    assert_int_equal(
+        weir_client_drain(weir_user_client(all.user), (weir_span){NULL, 0}, weir_now(), &left),
+        WEIR_OK);
     const weir_counts counts = counts_of(all.user);
     assert_int_equal(counts.ledger_differ, 0);
     assert_true(counts.ledger_agree > 0);
@@ -609,7 +630,8 @@ static void a_look_up_is_the_parents(weir_world *world)
     names.resolver = (weir_resolver){sizeof(names.resolver), &names, answer_once, give_up};
     world->options.resolver = &names.resolver;
     weir_ask ask = weir_world_ask(world, "/octets/10");
-    (void)snprintf(url, sizeof(url), "http://a.test:%u/octets/10", (unsigned)world->origin->clear_port);
+    (void)snprintf(url, sizeof(url), "http://a.test:%u/octets/10",
+                   (unsigned)world->origin->clear_port);
     ask.request.url = (weir_span){(const uint8_t *)url, strlen(url)};
     const weir_fetched fetched = weir_world_fetch(world, &ask);
     assert_int_equal(fetched.ended, WEIR_END);
@@ -617,7 +639,9 @@ static void a_look_up_is_the_parents(weir_world *world)
     while (names.asked < 2) {
         const weir_time next_ns = weir_client_maintain(weir_user_client(user));
         const weir_time now_ns = weir_now();
-        (void)poll(NULL, 0, next_ns > now_ns && names.asked < 2 ? (int)((next_ns - now_ns) / 1000000) + 1 : 0);
+        (void)poll(NULL, 0,
+                   next_ns > now_ns && names.asked < 2 ? (int)((next_ns - now_ns) / 1000000) + 1
+                                                       : 0);
     }
     assert_true(opened("anon_inode:[eventfd]") > 0);
     if (fork_here(&child)) {
@@ -636,22 +660,26 @@ static const weir_behaviour behaviours[] = {
     {"the child of a fork dials anew", the_child_dials_anew, 0, NULL},
     {"the child of a fork frees without a word", the_child_frees_without_a_word, 0, NULL},
     {"what was under way at a fork is the parent's", what_was_under_way_is_the_parents, 0, NULL},
-    {"what was under way at a fork can be freed by the child", what_was_under_way_can_be_freed, 0, NULL},
+    {"what was under way at a fork can be freed by the child", what_was_under_way_can_be_freed, 0,
+     NULL},
     {"the origin hears only the parent of a fork", the_origin_hears_only_the_parent, 0, NULL},
     {"memory fails in the child of a fork", memory_fails_in_the_child, 0, NULL},
     {"the child of a fork frees without memory", no_memory_to_free_with, 0, NULL},
     {"TLS sessions stay the parent's", sessions_stay_the_parents, WEIR_ONLY_TLS, NULL},
-    {"random numbers do not repeat after a fork", random_numbers_do_not_repeat, WEIR_ONLY_TLS, NULL},
-    {"a look-up under way at a fork is the parent's", a_look_up_is_the_parents, WEIR_ONLY_BLOCKING | WEIR_ONLY_CLEAR, NULL},
-    {"a fork while threads are in calls", threads_may_be_in_calls, WEIR_ONLY_BLOCKING, NULL}, /* the last: see main() */
+    {"random numbers do not repeat after a fork", random_numbers_do_not_repeat, WEIR_ONLY_TLS,
+     NULL},
+    {"a look-up under way at a fork is the parent's", a_look_up_is_the_parents,
+     WEIR_ONLY_BLOCKING | WEIR_ONLY_CLEAR, NULL},
+    {"a fork while threads are in calls", threads_may_be_in_calls, WEIR_ONLY_BLOCKING,
+     NULL}, /* the last: see main() */
 };
 
 int main(void)
 {
     origin_log = weir_origin_log_open();
     const char *const arguments[] = {"--log", weir_origin_log_path(origin_log), NULL};
-    const int failed =
-        weir_world_run("fork", behaviours, COUNT_OF(behaviours) - (ALLOCATOR_FORKS ? 0 : 1), arguments);
+    const int failed = weir_world_run("fork", behaviours,
+                                      COUNT_OF(behaviours) - (ALLOCATOR_FORKS ? 0 : 1), arguments);
     weir_origin_log_close(origin_log);
     return failed;
 }

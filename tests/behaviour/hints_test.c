@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a hint changes, as the peer sees it: the windows that a stream opens with, and the records in
- * which a request body comes. The peer is a server of the test's own; over TLS that is OpenSSL, which
- * gives one record at a time.
+ * What a hint changes, as the peer sees it: the windows that a stream opens with, and the records
+ * in which a request body comes. The peer is a server of the test's own; over TLS that is OpenSSL,
+ * which gives one record at a time.
  */
 #include "support/scold.h"
 #include "support/world.h"
@@ -34,8 +34,8 @@ static void read_then_answer(weir_scold_line *line, void *user)
 {
     static const char h1_answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
     /* SETTINGS, its acknowledgement, :status 200 with END_STREAM on stream 1 */
-    static const uint8_t h2_answer[] = {0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 4, 1, 0,
-                                        0, 0, 0, 0, 0, 1, 1, 5, 0, 0, 0, 1, 0x88};
+    static const uint8_t h2_answer[] = {0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 4, 1,
+                                        0, 0, 0, 0, 0, 0, 1, 1, 5, 0, 0, 0, 1, 0x88};
     seen *s = user;
     size_t step = 1;
 

@@ -20,17 +20,17 @@
 
 #include <cmocka.h>
 
-#define HALF                 ((size_t)32)
-#define CLEAR_H1_OCTETS      ((size_t)1024)
-#define HPACK_TABLES_OCTETS  ((size_t)(2 * 4096))
-#define H2_OCTETS            (HPACK_TABLES_OCTETS + 4096)
-#define OVER_TLS_OCTETS      ((size_t)1024)
+#define HALF                ((size_t)32)
+#define CLEAR_H1_OCTETS     ((size_t)1024)
+#define HPACK_TABLES_OCTETS ((size_t)(2 * 4096))
+#define H2_OCTETS           (HPACK_TABLES_OCTETS + 4096)
+#define OVER_TLS_OCTETS     ((size_t)1024)
 
-/* Buffers are on loan from the client or loop, which keeps a few spare ones, and counted apart: what is
- * of their size is not an idle connection's own. One that held a buffer would hold it in every block
- * count: at most as many large blocks may be added as a loop keeps spare. */
-#define BUFFER_OCTETS        ((size_t)16384)
-#define BUFFERS_SPARE        ((size_t)8)
+/* Buffers are on loan from the client or loop, which keeps a few spare ones, and counted apart:
+ * what is of their size is not an idle connection's own. One that held a buffer would hold it in
+ * every block count: at most as many large blocks may be added as a loop keeps spare. */
+#define BUFFER_OCTETS ((size_t)16384)
+#define BUFFERS_SPARE ((size_t)8)
 
 typedef struct counted {
     weir_allocator allocator;
@@ -87,7 +87,8 @@ static void counted_release(void *at, void *user)
     }
 }
 
-/* More than an inbox holds, so that as many calls at once are as many connections; then all are idle. */
+/* More than an inbox holds, so that as many calls at once are as many connections; then all are
+ * idle. */
 static void open_and_rest(weir_world *world, size_t count)
 {
     weir_exchange *open[2 * HALF] = {NULL};
@@ -131,7 +132,8 @@ static void idle_connection(weir_world *world)
     char way[64];
 
     weir_way_text(world->way, way, sizeof(way));
-    printf("# %s: an idle connection holds %zu octets in %zu blocks, of at most %zu; %zu spare buffers\n",
+    printf("# %s: an idle connection holds %zu octets in %zu blocks, of at most %zu; %zu spare "
+           "buffers\n",
            way, octets, (c.blocks - half.blocks) / HALF, limit - 1, c.buffers);
     assert_true(octets < limit);
     assert_true(c.buffers <= half.buffers + BUFFERS_SPARE);

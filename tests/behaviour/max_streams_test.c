@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * MAX_CONCURRENT_STREAMS that the server changes while calls have streams and others wait for one (RFC 9113 s5.1.2): raised, those who
- * wait go out at once; lowered, nothing is ended, and there is no new stream until fewer are open. And what a call does that
- * was answered 421 where no other connection is allowed: it waits, as any call would.
+ * MAX_CONCURRENT_STREAMS that the server changes while calls have streams and others wait for one
+ * (RFC 9113 s5.1.2): raised, those who wait go out at once; lowered, nothing is ended, and there is
+ * no new stream until fewer are open. And what a call does that was answered 421 where no other
+ * connection is allowed: it waits, as any call would.
  */
 #include "support/world.h"
 
@@ -16,8 +17,8 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 /* More than any window: its stream is open until it is read. */
-#define LONG_ANSWER "/octets/3000000"
-#define SHORT_NS    (50 * WEIR_NS_PER_MS)
+#define LONG_ANSWER     "/octets/3000000"
+#define SHORT_NS        (50 * WEIR_NS_PER_MS)
 
 enum { JOBS = 4 };
 
@@ -93,7 +94,8 @@ static void one_of_a_crowd(weir_user *user, size_t index, void *shared)
     crowd *all = shared;
 
     (void)user;
-    const weir_ask ask = weir_world_ask(all->world, index == 0 ? "/settings?max_streams=5" : "/delay/400");
+    const weir_ask ask =
+        weir_world_ask(all->world, index == 0 ? "/settings?max_streams=5" : "/delay/400");
     weir_exchange *exchange = NULL;
     weir_fetched fetched = {.ended = weir_world_call(all->world, &ask, &exchange)};
     all->raises = index == 0 ? exchange : all->raises;
@@ -104,7 +106,8 @@ static void one_of_a_crowd(weir_user *user, size_t index, void *shared)
     all->ended[index] = fetched.ended;
 }
 
-/* Two streams are allowed and one is open: whoever has the other raises the limit, sooner or later. */
+/* Two streams are allowed and one is open: whoever has the other raises the limit, sooner or later.
+ */
 static void raised_while_calls_wait(weir_world *world)
 {
     crowd all = {.world = world};
@@ -140,7 +143,8 @@ static void raised_while_calls_wait(weir_world *world)
     end_long(world, first);
 }
 
-/* 421 with one connection to the origin, on which another exchange goes on: the call waits for its end, within its own limits. */
+/* 421 with one connection to the origin, on which another exchange goes on: the call waits for its
+ * end, within its own limits. */
 static void misdirected_waits_for_its_turn(weir_world *world)
 {
     char path[96];
@@ -166,9 +170,12 @@ static void misdirected_waits_for_its_turn(weir_world *world)
 }
 
 static const weir_behaviour behaviours[] = {
-    {"MAX_CONCURRENT_STREAMS below what is open ends nothing", lowered_below_what_is_open, WEIR_ONLY_H2, NULL},
-    {"MAX_CONCURRENT_STREAMS raised lets those go who wait", raised_while_calls_wait, WEIR_ONLY_H2, NULL},
-    {"421 where no other connection may be: the call waits", misdirected_waits_for_its_turn, WEIR_ONLY_H2, NULL},
+    {"MAX_CONCURRENT_STREAMS below what is open ends nothing", lowered_below_what_is_open,
+     WEIR_ONLY_H2, NULL},
+    {"MAX_CONCURRENT_STREAMS raised lets those go who wait", raised_while_calls_wait, WEIR_ONLY_H2,
+     NULL},
+    {"421 where no other connection may be: the call waits", misdirected_waits_for_its_turn,
+     WEIR_ONLY_H2, NULL},
 };
 
 int main(void)

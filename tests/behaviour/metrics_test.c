@@ -131,7 +131,8 @@ static void pre_connecting(weir_world *world)
     assert_int_equal(weir_user_preconnect(user, &ask.request, &ask.call, 1), WEIR_OK);
     ask.call.connect_to = WEIR_SPAN("127.0.0.1");
     ask.call.connect_port = 1;
-    assert_int_equal(weir_user_preconnect(user, &ask.request, &ask.call, 1), WEIR_E_CONNECT_REFUSED);
+    assert_int_equal(weir_user_preconnect(user, &ask.request, &ask.call, 1),
+                     WEIR_E_CONNECT_REFUSED);
     const weir_metrics metrics = metrics_of(world);
     assert_int_equal(metrics.requests_started, 0);
     assert_int_equal(metrics.requests_ended[WEIR_OUTCOME_SUCCEEDED], 0);
@@ -173,7 +174,8 @@ static void make_calls(weir_user *user, watched *w)
     atomic_fetch_add(&w->over, 1);
 }
 
-/* What is read is as of one moment: what was started has ended or is under way, and nothing goes back. */
+/* What is read is as of one moment: what was started has ended or is under way, and nothing goes
+ * back. */
 static void look_at_metrics(weir_user *user, watched *w)
 {
     uint64_t ended_before = 0;
@@ -185,13 +187,15 @@ static void look_at_metrics(weir_user *user, watched *w)
         weir_client_metrics(weir_user_client(user), &metrics);
         weir_user_counts(user, &counts);
         weir_snapshot_free(weir_client_snapshot(weir_user_client(user), NULL));
-        for (size_t i = 0; i < sizeof(metrics.requests_ended) / sizeof(metrics.requests_ended[0]); i++) {
+        for (size_t i = 0; i < sizeof(metrics.requests_ended) / sizeof(metrics.requests_ended[0]);
+             i++) {
             ended += metrics.requests_ended[i];
         }
         w->torn += metrics.requests_started != ended + metrics.active_requests;
         w->torn += metrics.active_requests > CALLERS;
-        w->torn += metrics.connections_opened !=
-                   metrics.connections_closed + metrics.active_connections + metrics.idle_connections;
+        w->torn += metrics.connections_opened != metrics.connections_closed +
+                                                     metrics.active_connections +
+                                                     metrics.idle_connections;
         w->torn += ended < ended_before;
         ended_before = ended;
         w->looks++;

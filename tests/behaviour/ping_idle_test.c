@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Idle HTTP/2 connections whose peer is gone without a word: with limits.ping_idle the loop finds out by itself, and the blocking
- * client in weir_client_maintain(); the connection is closed with WEIR_E_H2_PING, and the next call dials anew.
+ * Idle HTTP/2 connections whose peer is gone without a word: with limits.ping_idle the loop finds
+ * out by itself, and the blocking client in weir_client_maintain(); the connection is closed with
+ * WEIR_E_H2_PING, and the next call dials anew.
  *
- * The peer is a thread: it answers each request with an empty 200, acknowledges SETTINGS, and lets PING go unanswered.
+ * The peer is a thread: it answers each request with an empty 200, acknowledges SETTINGS, and lets
+ * PING go unanswered.
  */
 #include "support/world.h"
 
@@ -20,7 +22,14 @@
 
 #include <cmocka.h>
 
-enum { PREFACE_OCTETS = 24, HEAD_OCTETS = 9, FRAME_SETTINGS = 4, FRAME_HEADERS = 1, ACK = 1, CONNECTIONS = 2 };
+enum {
+    PREFACE_OCTETS = 24,
+    HEAD_OCTETS = 9,
+    FRAME_SETTINGS = 4,
+    FRAME_HEADERS = 1,
+    ACK = 1,
+    CONNECTIONS = 2
+};
 
 typedef struct mute_peer {
     int listener;
@@ -61,7 +70,8 @@ static void serve(int fd)
         const uint8_t type = octets[3];
         const uint8_t flags = octets[4];
         /* END_STREAM and END_HEADERS; the indexed field ":status: 200" */
-        const uint8_t answer[] = {0, 0, 1, FRAME_HEADERS, 5, octets[5], octets[6], octets[7], octets[8], 0x88};
+        const uint8_t answer[] = {0,         0,         1,         FRAME_HEADERS, 5,
+                                  octets[5], octets[6], octets[7], octets[8],     0x88};
         if (length > sizeof(octets) || !read_all(fd, octets, length)) {
             return;
         }
@@ -128,7 +138,8 @@ static void get(weir_world *world, const mute_peer *peer)
     assert_int_equal(fetched.code, 200);
 }
 
-/* Waits until no connection is idle any more: the loop is turned when it asks for it, and the client is maintained. */
+/* Waits until no connection is idle any more: the loop is turned when it asks for it, and the
+ * client is maintained. */
 static void await_no_idle(weir_world *world)
 {
     weir_user *user = weir_world_user(world);
@@ -152,7 +163,8 @@ static void silence_is_found_out(weir_world *world)
     get(world, &peer);
     await_no_idle(world);
     assert_int_equal(weir_world_told(world, WEIR_EVENT_CONNECTION_CLOSED), 1);
-    assert_string_equal(weir_world_event(world, WEIR_EVENT_CONNECTION_CLOSED, 0)->why, "WEIR_E_H2_PING");
+    assert_string_equal(weir_world_event(world, WEIR_EVENT_CONNECTION_CLOSED, 0)->why,
+                        "WEIR_E_H2_PING");
     get(world, &peer);
     assert_int_equal(counts_of(world).dials, 2);
     weir_world_close(world);
@@ -160,11 +172,12 @@ static void silence_is_found_out(weir_world *world)
 }
 
 static const weir_behaviour behaviours[] = {
-    {"an idle connection whose peer is silent is closed, and the next call dials anew", silence_is_found_out,
-     WEIR_ONLY_H2 | WEIR_ONLY_CLEAR, NULL},
+    {"an idle connection whose peer is silent is closed, and the next call dials anew",
+     silence_is_found_out, WEIR_ONLY_H2 | WEIR_ONLY_CLEAR, NULL},
 };
 
 int main(void)
 {
-    return weir_world_run("ping_idle", behaviours, sizeof(behaviours) / sizeof(behaviours[0]), NULL);
+    return weir_world_run("ping_idle", behaviours, sizeof(behaviours) / sizeof(behaviours[0]),
+                          NULL);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests that another thread sends while their own threads wait. One thread is held in its system call to send; three others
- * come with requests on the same HTTP/2 connection and fall asleep, the first in poll(2), to read for all, the rest parked.
- * Then the first goes on and sends what they queued. From there on their limits are those of a request that was sent, and
- * nobody wakes them for that.
+ * Requests that another thread sends while their own threads wait. One thread is held in its system
+ * call to send; three others come with requests on the same HTTP/2 connection and fall asleep, the
+ * first in poll(2), to read for all, the rest parked. Then the first goes on and sends what they
+ * queued. From there on their limits are those of a request that was sent, and nobody wakes them
+ * for that.
  */
 #include "support/asleep.h"
 #include "support/world.h"
@@ -116,7 +117,8 @@ static void limits_run_for_what_others_sent(weir_world *world)
     assert_int_equal(weir_world_fetch(world, &first).ended, WEIR_END);
     char url[128] = "";
     held.ask = ask_without_limits(world, "/hang");
-    assert_true(held.ask.request.url.length < sizeof(url)); /* it is one for each thread, until the next */
+    assert_true(held.ask.request.url.length <
+                sizeof(url)); /* it is one for each thread, until the next */
     memcpy(url, held.ask.request.url.at, held.ask.request.url.length);
     held.ask.request.url.at = (const uint8_t *)url;
     for (size_t i = 0; i < 3; i++) {
@@ -141,7 +143,8 @@ static void limits_run_for_what_others_sent(weir_world *world)
     }
     assert_int_equal(held.fetched.called, WEIR_E_CANCELLED);
     assert_int_equal(others[2].fetched.called, WEIR_E_CANCELLED);
-    assert_int_equal(others[2].fetched.failure.phase, WEIR_PHASE_HEAD); /* though it slept since it was to send */
+    assert_int_equal(others[2].fetched.failure.phase,
+                     WEIR_PHASE_HEAD); /* though it slept since it was to send */
     weir_token_free(token);
     (void)sem_destroy(&is_there);
     (void)sem_destroy(&may_go_on);
@@ -190,13 +193,14 @@ static void content_follows_a_head_that_others_sent(weir_world *world)
 }
 
 static const weir_behaviour behaviours[] = {
-    {"the limits of a request that another thread sent are in force", limits_run_for_what_others_sent,
-     WEIR_ONLY_BLOCKING | WEIR_ONLY_H2, NULL},
+    {"the limits of a request that another thread sent are in force",
+     limits_run_for_what_others_sent, WEIR_ONLY_BLOCKING | WEIR_ONLY_H2, NULL},
     {"content follows a head that another thread sent", content_follows_a_head_that_others_sent,
      WEIR_ONLY_BLOCKING | WEIR_ONLY_H2, NULL},
 };
 
 int main(void)
 {
-    return weir_world_run("sent_by_others", behaviours, sizeof(behaviours) / sizeof(behaviours[0]), NULL);
+    return weir_world_run("sent_by_others", behaviours, sizeof(behaviours) / sizeof(behaviours[0]),
+                          NULL);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads write their requests' content in many small pieces over one HTTP/2 connection, while another waits on it for an
- * answer that never comes and so reads for all. Each piece is to be sent before weir_write() returns; whoever writes
- * may send the pieces of others, and then must say so to the threads that wait for it. No call has a limit that would hide
- * a thread that was forgotten: then this test hangs, until its watchdog.
+ * Threads write their requests' content in many small pieces over one HTTP/2 connection, while
+ * another waits on it for an answer that never comes and so reads for all. Each piece is to be sent
+ * before weir_write() returns; whoever writes may send the pieces of others, and then must say so
+ * to the threads that wait for it. No call has a limit that would hide a thread that was forgotten:
+ * then this test hangs, until its watchdog.
  */
 #include "support/world.h"
 
@@ -126,10 +127,11 @@ static void a_writer_is_told_what_another_thread_sent(weir_world *world)
     assert_int_equal(counts.dials, 1);
     for (size_t i = 0; i < WRITERS; i++) {
         assert_int_equal(all.writers[i].ended, WEIR_END);
-        longest_ns = longest_ns > all.writers[i].longest_ns ? longest_ns : all.writers[i].longest_ns;
+        longest_ns =
+            longest_ns > all.writers[i].longest_ns ? longest_ns : all.writers[i].longest_ns;
     }
-    print_message("# %d times %zu pieces; the longest write took %" PRIu64 " us\n", WRITERS, all.pieces,
-                  longest_ns / 1000);
+    print_message("# %d times %zu pieces; the longest write took %" PRIu64 " us\n", WRITERS,
+                  all.pieces, longest_ns / 1000);
     assert_true(longest_ns < MOST_NS);
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a user does to a whole client or loop: drain it, give it other TLS settings, tell it that the network changed.
+ * What a user does to a whole client or loop: drain it, give it other TLS settings, tell it that
+ * the network changed.
  *
- * In all of them idle connections are closed at once, busy ones end with their exchange, and whoever asks meanwhile gets a
- * new one; and each close says why.
+ * In all of them idle connections are closed at once, busy ones end with their exchange, and
+ * whoever asks meanwhile gets a new one; and each close says why.
  */
 #include "support/world.h"
 
@@ -119,7 +120,8 @@ static void drain_lets_the_busy_end(weir_world *world)
 static void drain_meets_one_origin(weir_world *world)
 {
     const weir_span mine = weir_world_url(world, "/whatever");
-    const char *const others[] = {"http://127.0.0.1:1/", "https://127.0.0.1:1/", "http://other.test/"};
+    const char *const others[] = {"http://127.0.0.1:1/", "https://127.0.0.1:1/",
+                                  "http://other.test/"};
     uint64_t left = 7;
 
     get(world);
@@ -149,7 +151,8 @@ static void drain_or_read(weir_user *user, size_t index, void *shared)
     weir_counts counts = WEIR_COUNTS_INIT;
 
     if (index == 0) {
-        both->status = weir_client_drain(weir_user_client(user), (weir_span){NULL, 0}, WEIR_NEVER, &both->left);
+        both->status = weir_client_drain(weir_user_client(user), (weir_span){NULL, 0}, WEIR_NEVER,
+                                         &both->left);
         return;
     }
     while (counts.connections_draining == 0) {
@@ -164,7 +167,8 @@ static void drain_or_read(weir_user *user, size_t index, void *shared)
 /* The thread that drains sleeps until the thread that reads has come to the end. */
 static void drain_is_woken_by_the_last_exchange(weir_world *world)
 {
-    shared_drain both = {.world = world, .exchange = begin_long(world), .status = WEIR_E_STATE, .left = 7};
+    shared_drain both = {
+        .world = world, .exchange = begin_long(world), .status = WEIR_E_STATE, .left = 7};
 
     weir_user_together(weir_world_user(world), 2, drain_or_read, &both);
     assert_int_equal(both.status, WEIR_OK);
@@ -211,7 +215,8 @@ static void tls_swap_drains(weir_world *world)
     assert_int_equal(counts_of(world).dials, dials + 1);
 }
 
-/* Neither a connection nor a session of the old settings serves under the new ones: these do not trust the origin. */
+/* Neither a connection nor a session of the old settings serves under the new ones: these do not
+ * trust the origin. */
 static void tls_swap_trusts_anew(weir_world *world)
 {
     weir_tls_config *doubting = settings(false);
@@ -300,7 +305,8 @@ static void assert_each_has_dialled(weir_user *const *users, uint64_t dials)
     }
 }
 
-/* One call of it is enough, for two clients and a loop: none of them goes on with what the old settings made. */
+/* One call of it is enough, for two clients and a loop: none of them goes on with what the old
+ * settings made. */
 static void tls_swap_reaches_all(weir_world *world)
 {
     static const weir_user_kind kinds[] = {WEIR_USER_BLOCKING, WEIR_USER_BLOCKING, WEIR_USER_LOOP};
@@ -331,7 +337,8 @@ static void tls_swap_reaches_all(weir_world *world)
     weir_tls_config_release(doubting);
 }
 
-/* The old settings are in memory of their own, so that it can be seen when they are gone: not before the last that uses them. */
+/* The old settings are in memory of their own, so that it can be seen when they are gone: not
+ * before the last that uses them. */
 static void tls_swap_keeps_the_old_while_they_are_used(weir_world *world)
 {
     weir_tls_options options = WEIR_TLS_OPTIONS_INIT;
@@ -389,12 +396,14 @@ static void preconnect_says_what_failed(weir_world *world)
 
     ask.call.connect_to = WEIR_SPAN("127.0.0.1");
     ask.call.connect_port = 1;
-    assert_int_equal(weir_user_preconnect(user, &ask.request, &ask.call, 2), WEIR_E_CONNECT_REFUSED);
+    assert_int_equal(weir_user_preconnect(user, &ask.request, &ask.call, 2),
+                     WEIR_E_CONNECT_REFUSED);
     world->begun++;
     ask.call.connect_port = world->origin->mute_port;
     ask.call.deadline_ns = weir_now() + WEIR_NS_PER_SECOND / 20;
     if (world->way.tls) {
-        assert_int_equal(weir_user_preconnect(user, &ask.request, &ask.call, 2), WEIR_E_DEADLINE_TOTAL);
+        assert_int_equal(weir_user_preconnect(user, &ask.request, &ask.call, 2),
+                         WEIR_E_DEADLINE_TOTAL);
         world->begun++;
     }
     weir_token *token = weir_token_new(NULL);
@@ -413,7 +422,8 @@ static void preconnect_keeps_to_limits(weir_world *world)
     world->limits.streams_per_connection = 1;
     const weir_ask ask = weir_world_ask(world, "/octets/10");
 
-    assert_int_equal(weir_user_preconnect(weir_world_user(world), &ask.request, &ask.call, 5), WEIR_OK);
+    assert_int_equal(weir_user_preconnect(weir_world_user(world), &ask.request, &ask.call, 5),
+                     WEIR_OK);
     world->begun++;
     assert_int_equal(counts_of(world).connections_idle, 2);
 }
@@ -496,15 +506,20 @@ static const weir_behaviour behaviours[] = {
     {"a drain closes what is idle", drain_closes_what_is_idle, 0, NULL},
     {"a drain lets what is busy end", drain_lets_the_busy_end, 0, NULL},
     {"a drain of one origin meets no other", drain_meets_one_origin, 0, NULL},
-    {"a drain is woken by the last exchange", drain_is_woken_by_the_last_exchange, WEIR_ONLY_BLOCKING, NULL},
+    {"a drain is woken by the last exchange", drain_is_woken_by_the_last_exchange,
+     WEIR_ONLY_BLOCKING, NULL},
     {"other TLS settings drain what the old ones made", tls_swap_drains, WEIR_ONLY_TLS, NULL},
     {"other TLS settings are verified anew", tls_swap_trusts_anew, WEIR_ONLY_TLS, NULL},
-    {"other TLS settings are seen without a call", tls_swap_is_seen_without_a_call, WEIR_ONLY_TLS, NULL},
-    {"other TLS settings meet an exchange at its end", tls_swap_meets_the_end_of_an_exchange, WEIR_ONLY_TLS, NULL},
-    {"other TLS settings leave calls with their own alone", tls_swap_leaves_own_settings_alone, WEIR_ONLY_TLS, NULL},
-    {"other TLS settings reach all that share them", tls_swap_reaches_all, WEIR_ONLY_TLS | WEIR_ONLY_BLOCKING, NULL},
-    {"old TLS settings stay while they are used, and no longer", tls_swap_keeps_the_old_while_they_are_used, WEIR_ONLY_TLS,
+    {"other TLS settings are seen without a call", tls_swap_is_seen_without_a_call, WEIR_ONLY_TLS,
      NULL},
+    {"other TLS settings meet an exchange at its end", tls_swap_meets_the_end_of_an_exchange,
+     WEIR_ONLY_TLS, NULL},
+    {"other TLS settings leave calls with their own alone", tls_swap_leaves_own_settings_alone,
+     WEIR_ONLY_TLS, NULL},
+    {"other TLS settings reach all that share them", tls_swap_reaches_all,
+     WEIR_ONLY_TLS | WEIR_ONLY_BLOCKING, NULL},
+    {"old TLS settings stay while they are used, and no longer",
+     tls_swap_keeps_the_old_while_they_are_used, WEIR_ONLY_TLS, NULL},
     {"pre-connect warms as many as are wanted", preconnect_warms, 0, NULL},
     {"pre-connect says what failed", preconnect_says_what_failed, 0, NULL},
     {"pre-connect keeps to the limits", preconnect_keeps_to_limits, 0, NULL},

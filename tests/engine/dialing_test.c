@@ -199,7 +199,8 @@ static void dialing__goes_from_name_to_ready(void **state)
     weir_dialing_attempt_ended(bench->dialing, index, 0, bench->now_ns);
     assert_stands(bench, WEIR_DIALING_READY, WEIR_PHASE_TLS);
     assert_true(weir_link_is_open(bench->link));
-    assert_int_equal(bench->exchange->phase, WEIR_PHASE_CONNECT); /* in the clear there is no handshake */
+    assert_int_equal(bench->exchange->phase,
+                     WEIR_PHASE_CONNECT); /* in the clear there is no handshake */
     assert_int_equal(bench->exchange->phase_ns[WEIR_PHASE_DNS], 5 * MS);
     assert_int_equal(bench->exchange->phase_ns[WEIR_PHASE_CONNECT], 5 * MS);
 }
@@ -594,11 +595,13 @@ static void dialing__names_the_zone_of_an_address(void **state)
 
     dial(bench, "http://[fe80::7%25lo]/");
     weir_dialing_attempt_ended(bench->dialing, starts(bench), ENETUNREACH, bench->now_ns);
-    (void)snprintf(wanted, sizeof(wanted), "fe80::7%%%u", (unsigned)weir_os_zone_index(WEIR_SPAN("lo")));
+    (void)snprintf(wanted, sizeof(wanted), "fe80::7%%%u",
+                   (unsigned)weir_os_zone_index(WEIR_SPAN("lo")));
     assert_string_equal(attempt_at(bench, 0).address, wanted);
 }
 
-/* The first address of a dial to name.test, of 6.1, 6.2 and 4.1, which is then lost as `sys_errno` says or won (0). */
+/* The first address of a dial to name.test, of 6.1, 6.2 and 4.1, which is then lost as `sys_errno`
+ * says or won (0). */
 static void assert_first(dialing_bench *bench, const char *wanted, int sys_errno)
 {
     dial(bench, "http://name.test/");
@@ -626,8 +629,9 @@ static void dialing__tries_last_what_others_lost_lately(void **state)
     assert_first(bench, "a00:1::", ECONNREFUSED); /* all have failed: as if none had */
     assert_first(bench, "a00:1::", 0);
     bench->now_ns = lost_ns + WEIR_SHUNNED_NS;
-    assert_first(bench, "a00:1::", ECONNREFUSED); /* of it nothing is held against it since it answered */
-    assert_first(bench, "a00:2::", 0);            /* of this since it is long ago */
+    assert_first(bench,
+                 "a00:1::", ECONNREFUSED); /* of it nothing is held against it since it answered */
+    assert_first(bench, "a00:2::", 0);     /* of this since it is long ago */
 }
 
 static void dialing__forgets_losses_when_the_network_changed(void **state)

@@ -270,7 +270,8 @@ static void kernel__agrees_after_a_reset_that_nobody_saw(void **state)
     peer_resets(bench);
     await_state(bench->fd, TCP_CLOSE);
     assert_kernel_agrees(bench);
-    /* To look for a FIN was to take what lay before it: all of it was received, and nothing lies there now. */
+    /* To look for a FIN was to take what lay before it: all of it was received, and nothing lies
+     * there now. */
     assert_int_equal(bench->ledger.received, 200);
     assert_true(bench->watch.failed);
     await_unread(bench, 0);

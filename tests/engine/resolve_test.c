@@ -240,7 +240,8 @@ static void resolve__tells_what_a_failure_was(void **state)
     assert_both_say(bench, "broken.test", WEIR_E_DNS_FAILED);
     assert_both_say(bench, "garbage.test", WEIR_E_DNS_FAILED);
     const size_t asked = bench->server.questions;
-    char longest[256] = ""; /* with labels of 50: 255 octets, which is one more than goes into a question */
+    char longest[256] =
+        ""; /* with labels of 50: 255 octets, which is one more than goes into a question */
     for (size_t i = 0; i < sizeof(longest) - 1; i++) {
         longest[i] = i % 51 == 50 ? '.' : 'a';
     }
@@ -703,7 +704,8 @@ static size_t assert_held_as_polled(resolve_bench *bench)
     const size_t count = weir_channel_polls(bench->channel, polls, POLL_LIMIT);
     size_t noted = 0;
 
-    for (int fd = weir_held_next(&bench->held, 0); fd >= 0; fd = weir_held_next(&bench->held, fd + 1)) {
+    for (int fd = weir_held_next(&bench->held, 0); fd >= 0;
+         fd = weir_held_next(&bench->held, fd + 1)) {
         bool known = false;
         for (size_t i = 0; i < count; i++) {
             known = known || polls[i].fd == fd;
@@ -722,7 +724,8 @@ static void resolve__notes_its_descriptors_while_they_are_open(void **state)
 
     weir_channel_free(bench->channel);
     weir_held_init(&bench->held, &bench->memory.allocator);
-    open_channel(bench, &(weir_channel_options){.servers = bench->server.servers, .held = &bench->held});
+    open_channel(bench,
+                 &(weir_channel_options){.servers = bench->server.servers, .held = &bench->held});
     assert_int_equal(assert_held_as_polled(bench), 0);
     weir_lookup *many = start(bench, "many.test", NULL); /* over UDP, then over TCP */
     assert_true(assert_held_as_polled(bench) > 0);

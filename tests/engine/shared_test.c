@@ -143,10 +143,13 @@ static void shared__forgets_every_answer_when_told(void **state)
     remember(bench, "a.test", 4, 7, 60);
     remember(bench, "b.test", 6, 7, 60);
     weir_shared_forget_answers(bench->shared);
-    assert_int_equal(weir_shared_recall(bench->shared, span_of("a.test"), 4, bench->now_ns, &address, 1), -1);
-    assert_int_equal(weir_shared_recall(bench->shared, span_of("b.test"), 6, bench->now_ns, &address, 1), -1);
+    assert_int_equal(
+        weir_shared_recall(bench->shared, span_of("a.test"), 4, bench->now_ns, &address, 1), -1);
+    assert_int_equal(
+        weir_shared_recall(bench->shared, span_of("b.test"), 6, bench->now_ns, &address, 1), -1);
     remember(bench, "a.test", 4, 7, 60);
-    assert_int_equal(weir_shared_recall(bench->shared, span_of("a.test"), 4, bench->now_ns, &address, 1), 1);
+    assert_int_equal(
+        weir_shared_recall(bench->shared, span_of("a.test"), 4, bench->now_ns, &address, 1), 1);
 }
 
 static void shared__remembers_for_two_seconds_that_there_is_none(void **state)

@@ -297,7 +297,8 @@ static void stalls__an_upload_that_was_answered_is_not_held_up(void **state)
     expect(f, (weir_stalls){.stream_window_ns = 40, .caller_supplying_ns = 10});
 }
 
-/* The limit of writing begins when there is something to write, and not with what was sent before a pause of the caller's. */
+/* The limit of writing begins when there is something to write, and not with what was sent before a
+ * pause of the caller's. */
 static void stalls__the_limit_of_writing_does_not_run_while_the_caller_pauses(void **state)
 {
     fixture *f = *state;

@@ -135,8 +135,8 @@ static weir_lookup *first_of(names *self)
     return first;
 }
 
-/* The thread that ran a dial leaves; who goes on with it had set narrower limits. It is its dial from then on: they end
- * it, and the call with it. */
+/* The thread that ran a dial leaves; who goes on with it had set narrower limits. It is its dial
+ * from then on: they end it, and the call with it. */
 static void sync__a_dial_keeps_the_limits_of_who_goes_on_with_it(void **state)
 {
     names asked = {.lock = PTHREAD_MUTEX_INITIALIZER};

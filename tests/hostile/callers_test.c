@@ -68,7 +68,8 @@ static void records(weir_user_kind kind)
         assert_null(exchange);
     }
     plea.call.observer = NULL;
-    /* All of an older header ends behind `body`. In memory that ends there too, so that a read behind it is seen. */
+    /* All of an older header ends behind `body`. In memory that ends there too, so that a read
+     * behind it is seen. */
     const size_t older_octets = offsetof(weir_request, trailers);
     void *older = malloc(older_octets);
     assert_non_null(older);

@@ -185,7 +185,8 @@ static model_link *pick_link(world *w, link_state state)
     return NULL;
 }
 
-/* Neither more exchanges than one connection may have, nor one after a rest that this server was seen to end. */
+/* Neither more exchanges than one connection may have, nor one after a rest that this server was
+ * seen to end. */
 static void check_age(const world *w, const model_link *place)
 {
     const uint32_t users = model_users_of(w, place->slot);
@@ -193,7 +194,8 @@ static void check_age(const world *w, const model_link *place)
     MODEL_ASSERT(most == 0 || place->served + users <= most);
     if (users == 1 && place->rests_since_ns > 0 && place->facts.keep_alive_ns == 0) {
         const weir_horizon *horizon = &place->slot->origin->horizon;
-        MODEL_ASSERT(weir_time_since(w->now_ns, place->rests_since_ns) < weir_horizon_span(horizon, w->now_ns));
+        MODEL_ASSERT(weir_time_since(w->now_ns, place->rests_since_ns) <
+                     weir_horizon_span(horizon, w->now_ns));
     }
 }
 
@@ -238,8 +240,7 @@ static void step_request(world *w)
     weir_candidate first = {.reason = WEIR_REASON_NONE};
     (void)weir_pool_explain(w->pool, &key, w->now_ns, &first, 1);
     const weir_status status = weir_pool_request(w->pool, &key, &c->ticket, w->now_ns);
-    const bool foretold =
-        first.reason == WEIR_REASON_REUSED || first.reason == WEIR_REASON_DIALED;
+    const bool foretold = first.reason == WEIR_REASON_REUSED || first.reason == WEIR_REASON_DIALED;
     MODEL_ASSERT((foretold && !c->was_paused) == (status == WEIR_OK));
     MODEL_ASSERT(!c->was_paused || status != WEIR_AGAIN || c->ticket.pause.entered);
     w->result->paused += c->was_paused && status == WEIR_AGAIN;
@@ -471,9 +472,11 @@ static void step_warm(world *w)
         MODEL_ASSERT(wish->state == WEIR_WARMTH_IDLE);
         return;
     }
-    const weir_status status = weir_pool_warm(w->pool, &key, (uint32_t)choose(w, 5) + 1, wish, w->now_ns);
+    const weir_status status =
+        weir_pool_warm(w->pool, &key, (uint32_t)choose(w, 5) + 1, wish, w->now_ns);
     MODEL_ASSERT((status == WEIR_AGAIN) == (wish->state == WEIR_WARMTH_WAITING));
-    MODEL_ASSERT(status == WEIR_OK || status == WEIR_AGAIN || status == WEIR_E_QUEUE_FULL || status == WEIR_E_NOMEM);
+    MODEL_ASSERT(status == WEIR_OK || status == WEIR_AGAIN || status == WEIR_E_QUEUE_FULL ||
+                 status == WEIR_E_NOMEM);
     if (wish->state == WEIR_WARMTH_ENDED) {
         weir_pool_cool(w->pool, wish, w->now_ns);
     }
@@ -590,7 +593,8 @@ static void pull(world *w, bool in_order)
             break;
         case WEIR_ACTION_WARMED:
             MODEL_ASSERT(action.wish->state == WEIR_WARMTH_ENDED);
-            MODEL_ASSERT(action.wish->failure.status == WEIR_OK || action.wish->reason != WEIR_REASON_NONE);
+            MODEL_ASSERT(action.wish->failure.status == WEIR_OK ||
+                         action.wish->reason != WEIR_REASON_NONE);
             weir_pool_cool(w->pool, action.wish, w->now_ns);
             w->result->warmed++;
             break;

@@ -32,11 +32,12 @@ static void model__finds_nothing_wrong_in_any_world(void **state)
     for (uint64_t seed = first; seed < first + many; seed++) {
         run_seed(seed, &result);
     }
-    print_message("steps %lu, grants %lu, refusals %lu, bounces %lu, evictions %lu, pauses %lu, "
-                  "waits for a place %lu, given a pause %lu, misdirected %lu, horizons %lu, warmed %lu\n",
-                  result.steps, result.grants, result.refusals, result.bounces, result.evictions,
-                  result.back_offs, result.hungry, result.paused, result.misdirected, result.horizons,
-                  result.warmed);
+    print_message(
+        "steps %lu, grants %lu, refusals %lu, bounces %lu, evictions %lu, pauses %lu, "
+        "waits for a place %lu, given a pause %lu, misdirected %lu, horizons %lu, warmed %lu\n",
+        result.steps, result.grants, result.refusals, result.bounces, result.evictions,
+        result.back_offs, result.hungry, result.paused, result.misdirected, result.horizons,
+        result.warmed);
     /* The worlds are worth something only if everything happens in them. */
     if (many >= 400) {
         assert_true(result.steps >= 100000);

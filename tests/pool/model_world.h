@@ -25,22 +25,22 @@ typedef enum link_state {
 /* What the engine would have: one for each slot that it was told of. */
 typedef struct model_link {
     link_state state;
-    bool was_open; /* CLOSING: it had been open */
+    bool was_open;   /* CLOSING: it had been open */
     bool is_drained; /* takes no more: a drain, or a 421 */
     bool is_counted; /* a drain was told of it */
     bool is_refusing;
     size_t origin;
     weir_slot *slot;
-    weir_facts facts; /* as told last */
-    uint32_t served;  /* exchanges that ended on it */
+    weir_facts facts;         /* as told last */
+    uint32_t served;          /* exchanges that ended on it */
     weir_time rests_since_ns; /* the last of them ended, and no other was there; 0: none did */
 } model_link;
 
 typedef struct caller {
     weir_ticket ticket;
     size_t origin;
-    uint64_t asked; /* order of its request */
-    bool is_pulled; /* its grant was pulled, or came with the request */
+    uint64_t asked;  /* order of its request */
+    bool is_pulled;  /* its grant was pulled, or came with the request */
     bool was_paused; /* it was refused twice: it asked outside the queue */
 } caller;
 

@@ -223,7 +223,8 @@ static void say_action(rig *r, const weir_action *action)
         break;
     case WEIR_ACTION_WARMED:
         assert_int_equal(action->wish->state, WEIR_WARMTH_ENDED);
-        say(r, "warmed %s %s", weir_reason_name(action->reason), weir_status_name(action->wish->failure.status));
+        say(r, "warmed %s %s", weir_reason_name(action->reason),
+            weir_status_name(action->wish->failure.status));
         break;
     case WEIR_ACTION_TELL:
         say(r, "%c waits: %s", letter_of(r, action->ticket), weir_reason_name(action->reason));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Wishes for warm connections: how many are dialled for them, what is in their way, and how they end. */
+/* Wishes for warm connections: how many are dialled for them, what is in their way, and how they
+ * end. */
 #include "rig.h"
 
 #include <setjmp.h>
@@ -115,12 +116,15 @@ static void warm__ends_with_the_failure_of_a_dial(void **state)
     assert_int_equal(wish_for(&r, &wishes[1], "one", 3), WEIR_AGAIN);
     assert_string_equal(rig_actions(&r), "dial 1 to warm, dial 2 to warm");
     rig_fail(&r, 1);
-    assert_string_equal(rig_actions(&r), "warmed failed WEIR_E_CONNECT_REFUSED, warmed failed WEIR_E_CONNECT_REFUSED");
+    assert_string_equal(
+        rig_actions(&r),
+        "warmed failed WEIR_E_CONNECT_REFUSED, warmed failed WEIR_E_CONNECT_REFUSED");
     /* A later one tries anew, without a pause. */
     assert_int_equal(wish_for(&r, &wishes[0], "one", 2), WEIR_AGAIN);
     assert_string_equal(rig_actions(&r), "dial 3 to warm");
     weir_pool_shutdown(r.pool, r.now_ns);
-    assert_string_equal(rig_actions(&r), "close 2 shutdown, close 3 shutdown, warmed failed WEIR_E_CLOSED");
+    assert_string_equal(rig_actions(&r),
+                        "close 2 shutdown, close 3 shutdown, warmed failed WEIR_E_CLOSED");
     rig_close(&r);
 }
 

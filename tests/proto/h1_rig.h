@@ -52,7 +52,7 @@ typedef struct weir_h1_rig {
     size_t split_at;         /* octets of input so far, as the split counts */
     size_t fed_octets;       /* that the connection took */
     weir_tally tally;        /* of all closed exchanges */
-    weir_hint hint; /* of requests */
+    weir_hint hint;          /* of requests */
     bool is_held;
     bool shows_out;
     bool reads_not;

@@ -130,9 +130,13 @@ static void ledger__one_octet_astray_breaks_a_law(void **state)
     weir_ledger_open(&ledger, &owner, 1);
     charge(&ledger, &owner, WEIR_ROW_HEAD, WEIR_SENT, 100);
     charge(&ledger, &owner, WEIR_ROW_HEAD, WEIR_RECEIVED, 100);
-    weir_octets *const above[] = {&owner.tally.head, &ledger.plain, &ledger.closed.body,
+    weir_octets *const above[] = {&owner.tally.head,
+                                  &ledger.plain,
+                                  &ledger.closed.body,
                                   &ledger.annex->rows[WEIR_ROW_PING],
-                                  &ledger.annex->undecided, &ledger.late, &ledger.unread};
+                                  &ledger.annex->undecided,
+                                  &ledger.late,
+                                  &ledger.unread};
     for (size_t i = 0; i < WEIR_COUNT_OF(above); i++) {
         above[i]->sent++;
         assert_false(weir_ledger_plain_holds(&ledger));

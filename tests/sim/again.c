@@ -4,12 +4,13 @@
 
 #define NUMBER(call) ((unsigned long long)(call)->number)
 /* The pause after the second refusal in a row, at its shortest; doubled with each further one. */
-#define PAUSE_NS (45 * WEIR_NS_PER_MS)
+#define PAUSE_NS     (45 * WEIR_NS_PER_MS)
 
 static size_t most_attempts(const sim_call *call);
 static bool may_go_again(const sim_call *call);
 static void check_elsewhere(const sim_call *call, const weir_attempt *attempts, size_t count);
-static void check_served_nobody(const sim_call *call, const sim_request *misdirected, const sim_request *next);
+static void check_served_nobody(const sim_call *call, const sim_request *misdirected,
+                                const sim_request *next);
 static void check_pauses(const sim_call *call, const weir_attempt *attempts, size_t count);
 static void check_refused(const sim_call *call, size_t attempts);
 static size_t attempts_of(const sim_call *call, weir_attempt *to);
@@ -25,7 +26,8 @@ void sim_again_shown(const sim_call *call)
     }
     SIM_MUST(call->world,
              call->answered->order == 1 || !attempts[count - 1].reused || twice ||
-                 call->informational_told > 0 || weir_exchange_informational_count(call->exchange) > 0 ||
+                 call->informational_told > 0 ||
+                 weir_exchange_informational_count(call->exchange) > 0 ||
                  count >= most_attempts(call) || call->options.replay == WEIR_REPLAY_NEVER ||
                  !may_go_again(call),
              "call %llu is shown a 421 that should have been asked for elsewhere", NUMBER(call));
@@ -71,8 +73,8 @@ static void check_elsewhere(const sim_call *call, const weir_attempt *attempts, 
             continue;
         }
         misdirected++;
-        SIM_MUST(call->world, attempts[i].reused, "call %llu: a 421 on a fresh connection was not shown",
-                 NUMBER(call));
+        SIM_MUST(call->world, attempts[i].reused,
+                 "call %llu: a 421 on a fresh connection was not shown", NUMBER(call));
         SIM_MUST(call->world, call->options.replay != WEIR_REPLAY_NEVER,
                  "call %llu: a 421 was not shown, and no replay is allowed", NUMBER(call));
         const sim_request *request = call->requests;
@@ -80,8 +82,9 @@ static void check_elsewhere(const sim_call *call, const weir_attempt *attempts, 
                (request->socket->link != attempts[i].conn || request->misdirected_ns == 0)) {
             request = request->next;
         }
-        SIM_MUST(call->world, request != NULL || call->world->faults[SIM_FAULT_H1_SURPLUS] > 0 ||
-                                  call->world->faults[SIM_FAULT_H1_UNASKED] > 0,
+        SIM_MUST(call->world,
+                 request != NULL || call->world->faults[SIM_FAULT_H1_SURPLUS] > 0 ||
+                     call->world->faults[SIM_FAULT_H1_UNASKED] > 0,
                  "call %llu: a 421 that no peer sent", NUMBER(call));
         for (size_t k = i + 1; k < count; k++) {
             SIM_MUST(call->world, attempts[k].conn != attempts[i].conn,
@@ -91,15 +94,18 @@ static void check_elsewhere(const sim_call *call, const weir_attempt *attempts, 
             check_served_nobody(call, request, request->next);
         }
     }
-    SIM_MUST(call->world, misdirected <= 1, "call %llu: %zu 421 were not shown", NUMBER(call), misdirected);
+    SIM_MUST(call->world, misdirected <= 1, "call %llu: %zu 421 were not shown", NUMBER(call),
+             misdirected);
     SIM_MUST(call->world, call->status != WEIR_E_MISDIRECTED || call->body_kind == WEIR_BODY_SOURCE,
              "call %llu has neither its 421 nor another answer", NUMBER(call));
 }
 
-static void check_served_nobody(const sim_call *call, const sim_request *misdirected, const sim_request *next)
+static void check_served_nobody(const sim_call *call, const sim_request *misdirected,
+                                const sim_request *next)
 {
     SIM_MUST(call->world, next->socket->peer->asked_ns >= misdirected->misdirected_ns,
-             "call %llu: after a 421 it was asked on a connection that others had used", NUMBER(call));
+             "call %llu: after a 421 it was asked on a connection that others had used",
+             NUMBER(call));
 }
 
 /* REFUSED_STREAM: the second attempt may be at once, each further one comes after a pause. */
@@ -109,15 +115,18 @@ static void check_pauses(const sim_call *call, const weir_attempt *attempts, siz
     const sim_request *before = NULL;
     unsigned in_a_row = 0;
 
-    for (size_t i = 0; i < count && request != NULL; i++, before = request, request = request->next) {
+    for (size_t i = 0; i < count && request != NULL;
+         i++, before = request, request = request->next) {
         if (request->socket->link != attempts[i].conn) {
             return; /* an attempt did not reach its peer: what belongs to what is not known */
         }
         SIM_MUST(call->world,
-                 in_a_row < 2 || request->arrived_ns >= before->refused_ns + (PAUSE_NS << (in_a_row - 2)),
-                 "call %llu was refused %u times and asked again after %llu ns", NUMBER(call), in_a_row,
-                 (unsigned long long)(request->arrived_ns - before->refused_ns));
-        const bool refused = attempts[i].failure.status == WEIR_E_REFUSED && request->refused_ns != 0;
+                 in_a_row < 2 ||
+                     request->arrived_ns >= before->refused_ns + (PAUSE_NS << (in_a_row - 2)),
+                 "call %llu was refused %u times and asked again after %llu ns", NUMBER(call),
+                 in_a_row, (unsigned long long)(request->arrived_ns - before->refused_ns));
+        const bool refused =
+            attempts[i].failure.status == WEIR_E_REFUSED && request->refused_ns != 0;
         in_a_row = refused ? in_a_row + 1 : 0;
     }
 }

@@ -543,8 +543,8 @@ static void check_warm(const sim_call *call)
 
     SIM_MUST(call->world, weir_exchange_attempt_count(call->exchange) == 0 && !call->head_told,
              "call %llu is a wish and was answered", NUMBER(call));
-    SIM_MUST(call->world, plain.sent == 0 && plain.received == 0, "call %llu is a wish and has octets",
-             NUMBER(call));
+    SIM_MUST(call->world, plain.sent == 0 && plain.received == 0,
+             "call %llu is a wish and has octets", NUMBER(call));
     SIM_MUST(call->world, call->exchange->ticket.state == WEIR_TICKET_IDLE,
              "call %llu is a wish and has a ticket", NUMBER(call));
 }

@@ -179,10 +179,12 @@ static void plan_call(sim_world *world, sim_call *call)
         world->plan.kinds[call->origin] == SIM_ORIGIN_H2 ? WEIR_H2 : WEIR_PROTOCOL_ANY;
     if (call->calm) {
         call->options.attempts = WEIR_ATTEMPTS_LIMIT;
-        call->options.queue_ns = WEIR_NEVER; /* behind a body that trickles through a small window */
+        call->options.queue_ns =
+            WEIR_NEVER; /* behind a body that trickles through a small window */
         return;
     }
-    call->warms = world->plan.warms && sim_below(dice, 4) == 0 ? (uint32_t)sim_between(dice, 1, 4) : 0;
+    call->warms =
+        world->plan.warms && sim_below(dice, 4) == 0 ? (uint32_t)sim_between(dice, 1, 4) : 0;
     call->options.hint = (weir_hint)sim_below(dice, WEIR_HINT_DUPLEX + 1);
     plan_pin(world, call);
     call->is_watched = sim_below(dice, 3) == 0;

@@ -30,7 +30,7 @@ typedef struct sim_call {
     bool calm; /* submitted after the storm: must succeed */
     size_t origin;
     uint32_t warms; /* it is no request but a wish for connections for so many; 0: a request */
-    bool numeric; /* its host is an address */
+    bool numeric;   /* its host is an address */
     const char *method;
     bool idempotent;
     bool reads_slowly;
@@ -53,7 +53,7 @@ typedef struct sim_call {
     weir_source source;
     uint64_t written;
     bool finished;
-    bool writing; /* an event will write */
+    bool writing;    /* an event will write */
     bool is_blocked; /* weir_write() or weir_finish() answered AGAIN, and WRITABLE was not told */
     weir_time blocked_since_ns;
     weir_time blocked_ns;

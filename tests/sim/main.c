@@ -238,10 +238,10 @@ static void report(const sim_totals *totals)
            " had a socket, and its octets agreed\n",
            totals->sockets, totals->links, totals->links_agreed);
     printf("%" PRIu64 " leases on used connections, %" PRIu64 " replays, %" PRIu64
-           " leases bounced, %" PRIu64 " idle connections evicted, %" PRIu64 " closed of age, %" PRIu64
-           " because their address left DNS\n",
-           totals->reuses, totals->replays, totals->bounces, totals->evictions,
-           totals->closed_idle, totals->left_dns);
+           " leases bounced, %" PRIu64 " idle connections evicted, %" PRIu64
+           " closed of age, %" PRIu64 " because their address left DNS\n",
+           totals->reuses, totals->replays, totals->bounces, totals->evictions, totals->closed_idle,
+           totals->left_dns);
     printf("%" PRIu64 " octets, %" PRIu64 " turns, %" PRIu64 " events, %" PRIu64
            " allocations, %" PRIu64 " s of virtual time\n",
            totals->octets, totals->turns, totals->events, totals->allocations,

@@ -24,7 +24,8 @@ void sim_measure_stalls(const sim_call *call)
     const weir_time request_ns = windows_ns + stalls.max_streams_ns + stalls.socket_ns +
                                  stalls.tls_ns + stalls.caller_supplying_ns;
     SIM_MUST(world, request_ns <= took_ns,
-             "call %llu: its request was held up for %llu ns (windows %llu, streams %llu, socket %llu, tls %llu, "
+             "call %llu: its request was held up for %llu ns (windows %llu, streams %llu, socket "
+             "%llu, tls %llu, "
              "caller %llu), it took %llu",
              NUMBER(call), (unsigned long long)request_ns, (unsigned long long)windows_ns,
              (unsigned long long)stalls.max_streams_ns, (unsigned long long)stalls.socket_ns,
@@ -122,12 +123,10 @@ void sim_measure_end(sim_world *world)
              (unsigned long long)resent, (unsigned long long)metrics->requests_resent);
     const uint64_t succeeded = metrics->requests_ended[WEIR_OUTCOME_SUCCEEDED];
     const uint64_t cancelled = metrics->requests_ended[WEIR_OUTCOME_CANCELLED];
-    SIM_MUST(world,
-             succeeded >= told_succeeded && succeeded <= told_succeeded + freed_early,
+    SIM_MUST(world, succeeded >= told_succeeded && succeeded <= told_succeeded + freed_early,
              "%llu calls succeeded, not %llu", (unsigned long long)told_succeeded,
              (unsigned long long)succeeded);
-    SIM_MUST(world,
-             cancelled >= told_cancelled && cancelled <= told_cancelled + freed_early,
+    SIM_MUST(world, cancelled >= told_cancelled && cancelled <= told_cancelled + freed_early,
              "%llu calls were cancelled, not %llu", (unsigned long long)told_cancelled,
              (unsigned long long)cancelled);
     for (size_t i = 0; i < WEIR_METRIC_PROTOCOLS; i++) {

@@ -85,8 +85,8 @@ typedef struct sim_peer {
     bool over;                /* it saw the end, or ended both directions itself */
     uint64_t got_octets;      /* by its own count */
     uint64_t sent_octets;
-    uint64_t requests;    /* ever */
-    weir_time asked_ns;   /* of the first */
+    uint64_t requests;  /* ever */
+    weir_time asked_ns; /* of the first */
 } sim_peer;
 
 extern const sim_peer_kind sim_peer_h1;

@@ -41,9 +41,9 @@ typedef struct h2_stream {
     bool answered;   /* handed to the session */
     bool final_sent; /* header blocks to the client from now on are trailers */
     bool closed;
-    uint64_t sent;     /* of the response's content */
-    uint64_t promised; /* so much of it is sent before what the dice had in mind */
-    size_t withheld;   /* octets whose window was not given back */
+    uint64_t sent;          /* of the response's content */
+    uint64_t promised;      /* so much of it is sent before what the dice had in mind */
+    size_t withheld;        /* octets whose window was not given back */
     size_t withheld_of_all; /* ... that of the connection; the stream's was */
     bool paused;
 } h2_stream;

@@ -112,13 +112,13 @@ typedef enum sim_origin_kind {
 typedef struct sim_plan {
     size_t origins;
     sim_origin_kind kinds[SIM_ORIGINS_LIMIT];
-    bool numeric;         /* some hosts are addresses */
-    bool warms;           /* some calls are wishes for connections, and no requests */
+    bool numeric;          /* some hosts are addresses */
+    bool warms;            /* some calls are wishes for connections, and no requests */
     bool withholds_of_all; /* HTTP/2 peers are late with the window of the connection */
-    size_t storm_calls;   /* while faults happen */
-    size_t calm_calls;    /* after them: each must succeed */
-    weir_time storm_ns;   /* how long calls are submitted and faults happen */
-    weir_time calm_at_ns; /* set when it begins */
+    size_t storm_calls;    /* while faults happen */
+    size_t calm_calls;     /* after them: each must succeed */
+    weir_time storm_ns;    /* how long calls are submitted and faults happen */
+    weir_time calm_at_ns;  /* set when it begins */
     weir_pool_limits limits;
     uint32_t rates[SIM_FAULT_COUNT]; /* per mille */
     weir_time latency_ns;            /* one way, when nothing delays */

@@ -20,7 +20,8 @@ void sim_upkeep_open(sim_world *world)
     }
     const uint64_t count = 1 + sim_below(&world->for_upkeep, MOST);
     for (uint64_t i = 0; i < count; i++) {
-        sim_at(world, world->now_ns + sim_below(&world->for_upkeep, world->plan.storm_ns + 1), act, NULL, i);
+        sim_at(world, world->now_ns + sim_below(&world->for_upkeep, world->plan.storm_ns + 1), act,
+               NULL, i);
     }
 }
 
@@ -53,7 +54,8 @@ static void drain(sim_world *world, bool one)
     const bool tls = world->plan.kinds[origin] >= SIM_ORIGIN_TLS_H1;
 
     if (one) {
-        (void)snprintf(url, sizeof(url), "http%s://o%llu.sim/", tls ? "s" : "", (unsigned long long)origin);
+        (void)snprintf(url, sizeof(url), "http%s://o%llu.sim/", tls ? "s" : "",
+                       (unsigned long long)origin);
     }
     /* Without memory nothing is done, which is for the user to see. */
     if (weir_whereabouts_init(&where, weir_span_of(url), &world->memory.allocator) == WEIR_OK) {
@@ -66,7 +68,8 @@ static void swap_tls(sim_world *world)
 {
     weir_status status = WEIR_OK;
     weir_failure failure;
-    weir_tls_config *config = weir_tls_config_new(NULL, &world->memory.allocator, &status, &failure);
+    weir_tls_config *config =
+        weir_tls_config_new(NULL, &world->memory.allocator, &status, &failure);
 
     if (config != NULL) {
         (void)weir_shared_set_tls(world->driver->shared, config);

@@ -105,6 +105,6 @@ static void connection_told(const weir_event *event, void *user)
     SIM_MUST(world, event->kind != WEIR_EVENT_CONNECTION_CLOSED || event->account != NULL,
              "a connection is closed without its account");
     world->driver->closes_told += event->kind == WEIR_EVENT_CONNECTION_CLOSED;
-    world->driver->left_dns += event->kind == WEIR_EVENT_CONNECTION_CLOSED &&
-                               strcmp(event->why, "address_left_dns") == 0;
+    world->driver->left_dns +=
+        event->kind == WEIR_EVENT_CONNECTION_CLOSED && strcmp(event->why, "address_left_dns") == 0;
 }

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define HELLOS 64
+#define HELLOS        64
 /* A record's header, a handshake message's, and the version come before the random. */
 #define RANDOM_AT     11
 #define RANDOM_OCTETS 32

@@ -16,7 +16,8 @@ typedef struct weir_hellos weir_hellos;
 /* Listens on a free port of 127.0.0.1. Aborts if it cannot. */
 weir_hellos *weir_hellos_start(void);
 uint16_t weir_hellos_port(const weir_hellos *hellos);
-/* Waits until there are so many; the random field of the i-th, 32 octets, valid until it is stopped. */
+/* Waits until there are so many; the random field of the i-th, 32 octets, valid until it is
+ * stopped. */
 const uint8_t *weir_hellos_random(weir_hellos *hellos, size_t i);
 size_t weir_hellos_count(weir_hellos *hellos);
 void weir_hellos_stop(weir_hellos *hellos);

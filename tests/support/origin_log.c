@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LINES      4096
+#define LINES       4096
 #define PATIENCE_MS 10000
 
 struct weir_origin_log {
@@ -42,7 +42,8 @@ weir_origin_log *weir_origin_log_open(void)
     if (mkfifo(log->path, 0600) != 0) {
         abort();
     }
-    log->fd = open(log->path, O_RDWR | O_NONBLOCK | O_CLOEXEC); /* for writing too: so that nobody waits to open it */
+    log->fd = open(log->path, O_RDWR | O_NONBLOCK |
+                                  O_CLOEXEC); /* for writing too: so that nobody waits to open it */
     if (log->fd < 0) {
         abort();
     }
@@ -108,7 +109,8 @@ static bool read_more(weir_origin_log *log, int patience_ms)
     if (poll(&fd, 1, patience_ms) != 1) {
         return false;
     }
-    const ssize_t got = read(log->fd, log->text + log->text_octets, sizeof(log->text) - 1 - log->text_octets);
+    const ssize_t got =
+        read(log->fd, log->text + log->text_octets, sizeof(log->text) - 1 - log->text_octets);
     if (got <= 0) {
         return false;
     }
@@ -130,8 +132,9 @@ static void take(weir_origin_log *log, const char *text)
     weir_origin_line line = {0};
     int resumed = 0;
 
-    if (sscanf(text, "%u\t%*d\t%*s\t%" SCNu64 "\t%" SCNu64 "\t%*u\t%" SCNu64 "\t%d\t%15s", &line.peer_port,
-               &line.received_octets, &line.sent_octets, &line.order, &resumed, line.ending) != 6) {
+    if (sscanf(text, "%u\t%*d\t%*s\t%" SCNu64 "\t%" SCNu64 "\t%*u\t%" SCNu64 "\t%d\t%15s",
+               &line.peer_port, &line.received_octets, &line.sent_octets, &line.order, &resumed,
+               line.ending) != 6) {
         return; /* the head of the table */
     }
     line.resumed = resumed != 0;

@@ -28,7 +28,8 @@ weir_origin_log *weir_origin_log_open(void);
 const char *weir_origin_log_path(const weir_origin_log *log);
 /* Forgets every line that there is: a port may be had again. */
 void weir_origin_log_forget(weir_origin_log *log);
-/* The connection that came from that port, the last one that did; waits for it. The other: by its order. False: it did not come. */
+/* The connection that came from that port, the last one that did; waits for it. The other: by its
+ * order. False: it did not come. */
 bool weir_origin_log_of_port(weir_origin_log *log, unsigned peer_port, weir_origin_line *line);
 bool weir_origin_log_of_order(weir_origin_log *log, uint64_t order, weir_origin_line *line);
 void weir_origin_log_close(weir_origin_log *log);

@@ -116,8 +116,8 @@ weir_status weir_user_call(weir_user *user, const weir_request *request, const w
                                       : call_loop(user, request, call, exchange));
 }
 
-weir_status weir_user_preconnect(weir_user *user, const weir_request *request, const weir_call *call,
-                                 uint32_t exchanges)
+weir_status weir_user_preconnect(weir_user *user, const weir_request *request,
+                                 const weir_call *call, uint32_t exchanges)
 {
     if (user->client != NULL) {
         return noted(weir_client_preconnect(user->client, request, call, exchanges));

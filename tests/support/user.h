@@ -41,8 +41,8 @@ const char *weir_user_kind_name(weir_user_kind kind);
 weir_status weir_user_call(weir_user *user, const weir_request *request, const weir_call *call,
                            weir_exchange **exchange);
 /* As weir_client_preconnect(). */
-weir_status weir_user_preconnect(weir_user *user, const weir_request *request, const weir_call *call,
-                                 uint32_t exchanges);
+weir_status weir_user_preconnect(weir_user *user, const weir_request *request,
+                                 const weir_call *call, uint32_t exchanges);
 weir_status weir_user_response(weir_user *user, weir_exchange *exchange);
 weir_status weir_user_read(weir_user *user, weir_exchange *exchange, void *to, size_t room,
                            size_t *octets);
