@@ -115,8 +115,11 @@ static void check_pauses(const sim_call *call, const weir_attempt *attempts, siz
     const sim_request *before = NULL;
     unsigned in_a_row = 0;
 
-    for (size_t i = 0; i < count && request != NULL;
-         i++, before = request, request = request->next) {
+    for (size_t i = 0; i < count && request != NULL; i++) {
+        if (attempts[i].tally.head.sent == 0) {
+            in_a_row = 0; /* no peer has it */
+            continue;
+        }
         if (request->socket->link != attempts[i].conn) {
             return; /* an attempt did not reach its peer: what belongs to what is not known */
         }
@@ -128,6 +131,8 @@ static void check_pauses(const sim_call *call, const weir_attempt *attempts, siz
         const bool refused =
             attempts[i].failure.status == WEIR_E_REFUSED && request->refused_ns != 0;
         in_a_row = refused ? in_a_row + 1 : 0;
+        before = request;
+        request = request->next;
     }
 }
 
