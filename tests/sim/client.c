@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The user of the library: see client.h. What it finds in a response is judged in check.c. */
+/* The user of the library: see client.h. What it finds in a response is judged in check_call.c. */
 #include "client.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "check.h"
+#include "check_call.h"
 #include "driver.h"
 #include "measure.h"
 
@@ -99,10 +99,10 @@ void sim_client_told(sim_world *world, const weir_loop_event *event)
              (unsigned long long)call->number);
     switch (event->told) {
     case WEIR_TOLD_INFORMATIONAL:
-        sim_check_informational(call);
+        sim_check_call_informational(call);
         break;
     case WEIR_TOLD_HEAD:
-        sim_check_head(call);
+        sim_check_call_head(call);
         break;
     case WEIR_TOLD_READABLE:
         read_later(call, sim_fault(world, SIM_FAULT_READER_SLOW, &world->for_calls)
@@ -451,7 +451,7 @@ static bool read_once(sim_call *call)
     const size_t room = sim_below(&world->for_calls, 3) == 0
                             ? 1 + sim_spread(&world->for_calls, READ_OCTETS - 1)
                             : READ_OCTETS;
-    const bool was_full = sim_check_is_full(call);
+    const bool was_full = sim_check_call_is_full(call);
     const weir_status status = weir_read(call->exchange, to, room, &octets);
 
     if (was_full && octets > 0) {
@@ -459,7 +459,7 @@ static bool read_once(sim_call *call)
     }
 
     sim_trace(world, SIM_TRACE_READ, call->number, octets, (uint64_t)(int64_t)status);
-    sim_check_read(call, status, (weir_span){to, octets});
+    sim_check_call_read(call, status, (weir_span){to, octets});
     if (status == WEIR_END) {
         call->ended = true;
     }
@@ -619,13 +619,13 @@ static void done(sim_call *call, weir_status status)
     world->client->done++;
     world->client->statuses[-status]++;
     note_blocked(call, false);
-    sim_check_done(call);
+    sim_check_call_done(call);
     sim_measure_stalls(call);
     /* The unread rest stays readable: it is read now, later, or never. */
     if (sim_below(&world->for_calls, 8) != 0) {
         while (read_once(call)) {
         }
-        sim_check_all_read(call);
+        sim_check_call_all_read(call);
     }
     if (sim_below(&world->for_calls, 4) == 0) {
         sim_at(world, world->now_ns + sim_spread(&world->for_calls, WEIR_NS_PER_SECOND), free_call,
