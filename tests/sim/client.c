@@ -8,6 +8,7 @@
 #include "check_call.h"
 #include "driver.h"
 #include "measure.h"
+#include "rest.h"
 
 #define CALM_PAUSE_NS  (5 * WEIR_NS_PER_SECOND)
 #define READ_OCTETS    ((size_t)4096)
@@ -75,14 +76,27 @@ static void submit_calm(sim_world *world, void *what, uint64_t unused)
         plan_call(world, call);
         sim_at(world, world->now_ns, submit, call, 0);
     }
+    sim_rest_open(world);
+}
+
+sim_call *sim_client_rest(sim_world *world)
+{
+    sim_client *client = world->client;
+    sim_call *call = &client->calls[client->count++];
+
+    call->number = client->count;
+    call->calm = true;
+    call->rests = true;
+    plan_call(world, call);
+    submit(world, call, 0);
+    return call;
 }
 
 bool sim_client_is_finished(const sim_world *world)
 {
     const sim_client *client = world->client;
 
-    return world->calm && client->count == world->plan.storm_calls + world->plan.calm_calls &&
-           client->freed == client->count;
+    return world->rest != NULL && world->rest->is_over && client->freed == client->count;
 }
 
 void sim_client_told(sim_world *world, const weir_loop_event *event)
@@ -166,13 +180,15 @@ static void plan_call(sim_world *world, sim_call *call)
         {"PATCH", false, true},
     };
     sim_dice *dice = &world->for_calls;
-    const size_t pick = call->calm ? sim_below(dice, 4) : sim_below(dice, WEIR_COUNT_OF(methods));
+    const bool any = !call->calm || call->rests;
+    const size_t pick = any ? sim_below(dice, WEIR_COUNT_OF(methods)) : sim_below(dice, 4);
 
     call->world = world;
     call->method = methods[pick].name;
     call->idempotent = methods[pick].idempotent;
-    call->origin = sim_below(dice, world->plan.origins);
-    call->numeric = world->plan.numeric && sim_below(dice, 2) == 0;
+    call->origin = call->rests ? world->plan.rests.origin : sim_below(dice, world->plan.origins);
+    call->numeric =
+        call->rests ? world->plan.rests.numeric : world->plan.numeric && sim_below(dice, 2) == 0;
     call->options = (weir_call)WEIR_CALL_INIT;
     call->options.explain = sim_below(dice, 4) == 0;
     call->options.pin =
@@ -181,6 +197,9 @@ static void plan_call(sim_world *world, sim_call *call)
         call->options.attempts = WEIR_ATTEMPTS_LIMIT;
         call->options.queue_ns =
             WEIR_NEVER; /* behind a body that trickles through a small window */
+        if (call->rests && methods[pick].content) {
+            plan_body(world, call);
+        }
         return;
     }
     call->warms =
@@ -218,7 +237,9 @@ static void plan_body(sim_world *world, sim_call *call)
 {
     sim_dice *dice = &world->for_calls;
 
-    call->body_kind = (weir_body_kind)sim_below(dice, WEIR_BODY_STREAM + 1);
+    /* After a rest what is refused, which has other causes than the rest, must go again. */
+    call->body_kind =
+        call->rests ? WEIR_BODY_SPAN : (weir_body_kind)sim_below(dice, WEIR_BODY_STREAM + 1);
     if (call->body_kind == WEIR_BODY_NONE) {
         return;
     }
@@ -619,8 +640,14 @@ static void done(sim_call *call, weir_status status)
     world->client->done++;
     world->client->statuses[-status]++;
     note_blocked(call, false);
+    if (call->rests) {
+        sim_rest_check(call);
+    }
     sim_check_call_done(call);
     sim_measure_stalls(call);
+    if (call->rests) {
+        sim_rest_done(call);
+    }
     /* The unread rest stays readable: it is read now, later, or never. */
     if (sim_below(&world->for_calls, 8) != 0) {
         while (read_once(call)) {

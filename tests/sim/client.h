@@ -27,7 +27,9 @@ typedef struct sim_call {
     sim_world *world;
     uint64_t number; /* from 1 */
     sim_call_state state;
-    bool calm; /* submitted after the storm: must succeed */
+    bool calm;     /* submitted after the storm: must succeed */
+    bool rests;    /* ... and after a rest: see rest.h */
+    uint64_t link; /* of its last attempt, when it is done and rests */
     size_t origin;
     uint32_t warms; /* it is no request but a wish for connections for so many; 0: a request */
     bool numeric;   /* its host is an address */
@@ -91,6 +93,8 @@ typedef struct sim_client {
 /* Plans the calls of the storm; those of the calm are added when it begins. */
 void sim_client_open(sim_world *world);
 void sim_client_calm(sim_world *world);
+/* A call of the rests is made now. */
+sim_call *sim_client_rest(sim_world *world);
 bool sim_client_is_finished(const sim_world *world);
 
 void sim_client_told(sim_world *world, const weir_loop_event *event);

@@ -91,7 +91,7 @@ static void put_head(sim_peer *peer, sim_script *script, sim_request *request)
     if (closes) {
         put(peer, script, row, "connection: close\r\n");
     }
-    if (sim_below(dice, 6) == 0) {
+    if (sim_below(dice, 6) == 0 && sim_peer_rest_most(peer) == 0) {
         script->keeps_ns = sim_between(dice, 1, 5) * WEIR_NS_PER_SECOND;
         put(peer, script, row, "keep-alive: timeout=%u\r\n",
             (unsigned)(script->keeps_ns / WEIR_NS_PER_SECOND));
@@ -100,6 +100,7 @@ static void put_head(sim_peer *peer, sim_script *script, sim_request *request)
     script->head_end = script->length;
     script->closes_content = how == FRAMING_CLOSE;
     script->closes = closes || how == FRAMING_CLOSE || old;
+    request->is_last = script->closes;
     script->half_closes = script->closes && sim_fault(peer->world, SIM_FAULT_H1_HALF_CLOSE, dice);
     if (how == FRAMING_CHUNKED) {
         put_chunks(peer, script, request);

@@ -50,19 +50,25 @@ void sim_h2_change_settings(sim_h2_peer *h2)
                                   sim_between(dice, 1, WEIR_COUNT_OF(entries) - first));
 }
 
-void sim_h2_idle_time_out(sim_world *world, void *what, uint64_t last_stream)
+void sim_h2_end(sim_h2_peer *h2)
 {
-    sim_h2_peer *h2 = what;
-
-    if (h2->peer->over || h2->mute || h2->streams->id != last_stream) {
-        return;
-    }
-    if (sim_below(&world->for_peers, 2) == 0) {
+    h2->peer->says_end = sim_below(&h2->peer->world->for_peers, 2) == 0;
+    if (h2->peer->says_end) {
         (void)nghttp2_session_terminate_session(h2->session, NGHTTP2_NO_ERROR);
         sim_h2_pump(h2);
     }
     h2->mute = true;
     (void)sim_peer_end(h2->peer, true);
+}
+
+void sim_h2_idle_time_out(sim_world *world, void *what, uint64_t last_stream)
+{
+    sim_h2_peer *h2 = what;
+
+    (void)world;
+    if (!h2->peer->over && !h2->mute && h2->streams->id == last_stream) {
+        sim_h2_end(h2);
+    }
 }
 
 static void finish_shutdown(sim_world *world, void *what, uint64_t unused)

@@ -133,7 +133,9 @@ static void usage(FILE *to)
           "  --verbose     print everything that happens\n"
           "  --hash        print the hash of all that happened: the same for the same seeds\n"
           "  --keep-going  do not stop at a violation\n"
-          "  --plant WHAT  lost-release, double-charge or wrong-row: it must be found\n"
+          "  --plant WHAT  lost-release, double-charge, wrong-row, no-horizon or near-horizon: it "
+          "must\n"
+          "                be found\n"
           "  --tap         test the simulator itself\n",
           to);
 }
@@ -188,7 +190,7 @@ static int run_tests(const options *given)
     int failed = 0;
     int number = 0;
 
-    printf("1..%d\n", SIM_PLANT_COUNT + 2);
+    printf("1..%d\n", SIM_PLANT_COUNT + 3);
     run_all(given, &once);
     failed += once.violations > 0;
     printf("%sok %d - %" PRIu64 " seeds without a violation\n", once.violations > 0 ? "not " : "",
@@ -196,6 +198,10 @@ static int run_tests(const options *given)
     const bool all = has_all_stalls(&once);
     failed += !all;
     printf("%sok %d - calls were held up by everything there is\n", all ? "" : "not ", ++number);
+    const bool learned = once.horizons > 0 && once.rest_reuses > 0 && once.rests_passed > 0;
+    failed += !learned;
+    printf("%sok %d - horizons were learned, and rests lay within and beyond\n",
+           learned ? "" : "not ", ++number);
     memset(&once, 0, sizeof(once));
     replay.runs = given->runs < REPLAY_RUNS_MOST ? given->runs : REPLAY_RUNS_MOST;
     run_all(&replay, &once);
@@ -242,6 +248,9 @@ static void report(const sim_totals *totals)
            " closed of age, %" PRIu64 " because their address left DNS\n",
            totals->reuses, totals->replays, totals->bounces, totals->evictions, totals->closed_idle,
            totals->left_dns);
+    printf("%" PRIu64 " horizons could be learned; then %" PRIu64
+           " leases after a rest within, %" PRIu64 " calls after one beyond\n",
+           totals->horizons, totals->rest_reuses, totals->rests_passed);
     printf("%" PRIu64 " octets, %" PRIu64 " turns, %" PRIu64 " events, %" PRIu64
            " allocations, %" PRIu64 " s of virtual time\n",
            totals->octets, totals->turns, totals->events, totals->allocations,

@@ -10,6 +10,7 @@
 
 static void plan_fields(sim_peer *peer, sim_field *fields, size_t count, const char *prefix);
 static bool is_tls(sim_origin_kind kind);
+static void rest_ends(sim_world *world, void *what, uint64_t requests);
 static uint8_t body_octet(uint64_t number, uint64_t offset);
 
 void sim_peer_connected(sim_socket *socket)
@@ -180,6 +181,35 @@ void sim_peer_plan_response(sim_peer *peer, sim_request *request)
     }
     sim_trace(world, SIM_TRACE_RESPONSE, (uint64_t)peer->socket->fd, response->serial,
               (uint64_t)response->code);
+}
+
+weir_time sim_peer_rest_most(const sim_peer *peer)
+{
+    const sim_rests *rests = &peer->world->plan.rests;
+
+    return peer->socket->origin == rests->origin ? rests->most_ns : 0;
+}
+
+void sim_peer_rests(sim_peer *peer)
+{
+    sim_world *world = peer->world;
+    const weir_time most_ns = sim_peer_rest_most(peer);
+
+    if (most_ns != 0 && !peer->over) {
+        peer->rests_since_ns = world->now_ns;
+        sim_at(world, world->now_ns + most_ns, rest_ends, peer, peer->requests);
+    }
+}
+
+static void rest_ends(sim_world *world, void *what, uint64_t requests)
+{
+    sim_peer *peer = what;
+
+    if (!peer->over && peer->requests == requests &&
+        world->now_ns - peer->rests_since_ns == sim_peer_rest_most(peer) &&
+        peer->kind->rest_ends(peer)) {
+        peer->rest_ended_ns = world->now_ns;
+    }
 }
 
 weir_time sim_peer_pause(sim_peer *peer)

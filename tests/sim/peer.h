@@ -59,6 +59,7 @@ typedef struct sim_request {
     bool complete; /* with its whole body */
     bool expects_continue;
     bool answered_early; /* before it was complete */
+    bool is_last;        /* HTTP/1.1: the connection ends with its response */
     uint64_t order;      /* among the requests of its connection, from 1 */
     weir_time arrived_ns;
     weir_time refused_ns;     /* its stream was reset with REFUSED_STREAM; 0: it was not */
@@ -74,6 +75,8 @@ typedef struct sim_peer_kind {
     void (*saw_end)(struct sim_peer *peer, bool reset);
     void (*meddle)(struct sim_peer *peer); /* now is a bad time to change its mind: it does */
     void (*calm)(struct sim_peer *peer);   /* the faults are off: what it kept back it does now */
+    bool (*rest_ends)(
+        struct sim_peer *peer); /* it rested for too long: closes, unless it is busy */
 } sim_peer_kind;
 
 typedef struct sim_peer {
@@ -87,6 +90,9 @@ typedef struct sim_peer {
     uint64_t sent_octets;
     uint64_t requests;  /* ever */
     weir_time asked_ns; /* of the first */
+    weir_time rests_since_ns;
+    weir_time rest_ended_ns; /* it closed because it had rested for so long; 0: it did not */
+    bool says_end;           /* HTTP/2: with a GOAWAY before it */
 } sim_peer;
 
 extern const sim_peer_kind sim_peer_h1;
@@ -109,6 +115,10 @@ void sim_peer_reset(sim_peer *peer);
 sim_request *sim_peer_request(sim_peer *peer, uint64_t call, uint32_t stream);
 /* Throws the dice for code, fields, body and trailers. */
 void sim_peer_plan_response(sim_peer *peer, sim_request *request);
+/* Nothing is under way on the connection any more. */
+void sim_peer_rests(sim_peer *peer);
+/* For how long it lets connections rest; 0: for ever. */
+weir_time sim_peer_rest_most(const sim_peer *peer);
 /* How long it takes the peer to do the next thing. */
 weir_time sim_peer_pause(sim_peer *peer);
 

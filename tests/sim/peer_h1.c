@@ -41,6 +41,8 @@ static void got(sim_peer *peer, weir_span octets);
 static void saw_end(sim_peer *peer, bool reset);
 static void meddle(sim_peer *peer);
 static void calm(sim_peer *peer);
+static bool rest_ends(sim_peer *peer);
+static bool is_at_rest(const h1_peer *h1);
 static size_t take_text(h1_peer *h1, weir_span octets, const char *end);
 static size_t take_body(h1_peer *h1, weir_span octets);
 static void head_complete(h1_peer *h1);
@@ -56,7 +58,7 @@ static void script_sent(h1_peer *h1);
 static void idle_time_out(sim_world *world, void *what, uint64_t turn);
 static void unasked(sim_world *world, void *what, uint64_t turn);
 
-const sim_peer_kind sim_peer_h1 = {connected, got, saw_end, meddle, calm};
+const sim_peer_kind sim_peer_h1 = {connected, got, saw_end, meddle, calm, rest_ends};
 
 static void connected(sim_peer *peer)
 {
@@ -126,6 +128,22 @@ static void calm(sim_peer *peer)
         h1->silent = false;
         begin_answer(h1);
     }
+}
+
+static bool rest_ends(sim_peer *peer)
+{
+    h1_peer *h1 = peer->own;
+    const bool rests = is_at_rest(h1) && h1->length == 0;
+
+    if (rests) {
+        idle_time_out(peer->world, h1, h1->idle_turn);
+    }
+    return rests;
+}
+
+static bool is_at_rest(const h1_peer *h1)
+{
+    return h1->request == NULL && h1->answering == NULL;
 }
 
 /* -- reading -- */
@@ -329,6 +347,8 @@ static void request_complete(h1_peer *h1)
     h1->reading = READING_HEAD;
     if (!h1->early && h1->answering == request) {
         begin_answer(h1);
+    } else if (is_at_rest(h1)) {
+        sim_peer_rests(h1->peer);
     }
 }
 
@@ -411,6 +431,9 @@ static void script_sent(h1_peer *h1)
         request->response.complete = whole && (orderly || !script->closes_content);
         h1->silent = true;
         return;
+    }
+    if (is_at_rest(h1)) {
+        sim_peer_rests(h1->peer);
     }
     if (script->keeps_ns > 0) {
         sim_at(world, world->now_ns + script->keeps_ns, idle_time_out, h1, h1->idle_turn);

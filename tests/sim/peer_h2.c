@@ -15,6 +15,8 @@ static void got(sim_peer *peer, weir_span octets);
 static void saw_end(sim_peer *peer, bool reset);
 static void meddle(sim_peer *peer);
 static void calm(sim_peer *peer);
+static bool rest_ends(sim_peer *peer);
+static bool is_at_rest(const sim_h2_peer *h2);
 static void begin_settings(sim_h2_peer *h2);
 static void take_frame(sim_h2_peer *h2, const sim_h2_frame *frame, weir_span octets);
 static void feed(sim_h2_peer *h2, weir_span octets);
@@ -37,7 +39,7 @@ static int on_invalid(nghttp2_session *session, const nghttp2_frame *frame, int 
 static ssize_t select_padding(nghttp2_session *session, const nghttp2_frame *frame, size_t most,
                               void *user);
 
-const sim_peer_kind sim_peer_h2 = {connected, got, saw_end, meddle, calm};
+const sim_peer_kind sim_peer_h2 = {connected, got, saw_end, meddle, calm, rest_ends};
 
 sim_h2_stream *sim_h2_stream_of(sim_h2_peer *h2, uint32_t id)
 {
@@ -169,6 +171,27 @@ static void calm(sim_peer *peer)
         }
     }
     sim_h2_pump(h2);
+}
+
+static bool rest_ends(sim_peer *peer)
+{
+    sim_h2_peer *h2 = peer->own;
+    const bool rests = !h2->mute && is_at_rest(h2);
+
+    if (rests) {
+        sim_h2_end(h2);
+    }
+    return rests;
+}
+
+static bool is_at_rest(const sim_h2_peer *h2)
+{
+    const sim_h2_stream *stream = h2->streams;
+
+    while (stream != NULL && stream->closed) {
+        stream = stream->next;
+    }
+    return stream == NULL;
 }
 
 /* -- from the client -- */
@@ -330,6 +353,9 @@ static int on_close(nghttp2_session *session, int32_t stream_id, uint32_t code, 
     (void)code;
     if (stream != NULL) {
         stream->closed = true;
+        if (is_at_rest(stream->h2)) {
+            sim_peer_rests(stream->h2->peer);
+        }
     }
     return 0;
 }
@@ -341,7 +367,9 @@ static int on_invalid(nghttp2_session *session, const nghttp2_frame *frame, int 
 
     (void)session;
     if (error == NGHTTP2_ERR_REFUSED_STREAM) {
-        return 0; /* a limit that the client had not acknowledged yet */
+        /* A limit that the client had not acknowledged yet. */
+        sim_h2_stream_of(h2, (uint32_t)frame->hd.stream_id)->closed = true;
+        return 0;
     }
     sim_violation(h2->peer->world, "socket %d: frame of type %d on stream %d: %s",
                   h2->peer->socket->fd, frame->hd.type, frame->hd.stream_id,

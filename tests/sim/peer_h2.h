@@ -89,6 +89,8 @@ void sim_h2_go_away(sim_h2_peer *h2);
 /* GOAWAY is announced, and meant a while later. */
 void sim_h2_shut_down(sim_h2_peer *h2);
 void sim_h2_change_settings(sim_h2_peer *h2);
+/* The peer ends the connection, with a GOAWAY before it or without. */
+void sim_h2_end(sim_h2_peer *h2);
 /* The peer ends the connection if no stream was opened since the last one. An event. */
 void sim_h2_idle_time_out(sim_world *world, void *what, uint64_t last_stream);
 

@@ -4,13 +4,16 @@
 
 #include <string.h>
 
-#define MS         WEIR_NS_PER_MS
-#define SECOND     WEIR_NS_PER_SECOND
-#define SWARM_RATE 280 /* per mille of the faults that a run knows at all */
+#define MS             WEIR_NS_PER_MS
+#define SECOND         WEIR_NS_PER_SECOND
+#define REST_LEAST_NS  (20 * MS)
+#define REST_SPREAD_NS (20 * SECOND)
+#define SWARM_RATE     280 /* per mille of the faults that a run knows at all */
 
 static void draw_limits(weir_pool_limits *limits, sim_dice *dice);
 static void draw_faults(sim_plan *plan, sim_dice *dice);
 static void draw_memory(sim_plan *plan, sim_dice *dice);
+static void draw_rests(sim_plan *plan, sim_dice *dice);
 
 static const char *const names[] = {
 #define SIM_FAULT_X(name, words, most) [SIM_FAULT_##name] = words,
@@ -64,6 +67,8 @@ void sim_plan_draw(sim_plan *plan, uint64_t seed)
     draw_faults(plan, &dice);
     draw_memory(plan, &dice);
     plan->warms = sim_below(&dice, 3) == 0;
+    dice = sim_dice_of(seed, 15);
+    draw_rests(plan, &dice);
 }
 
 static void draw_limits(weir_pool_limits *limits, sim_dice *dice)
@@ -106,4 +111,25 @@ static void draw_memory(sim_plan *plan, sim_dice *dice)
 
     plan->fail_at = fails ? at : 0;
     plan->fail_every = fails ? every : 0;
+}
+
+/* In one run of four there is a server that closes what rested. Half of these keep out what would
+ * close a connection before it does. */
+static void draw_rests(sim_plan *plan, sim_dice *dice)
+{
+    sim_rests *rests = &plan->rests;
+
+    if (sim_below(dice, 4) != 0) {
+        return;
+    }
+    rests->origin = sim_below(dice, plan->origins);
+    /* So long that what is left of it after the margin is more than the way there and back. */
+    rests->most_ns = REST_LEAST_NS + 8 * plan->latency_ns + sim_spread(dice, REST_SPREAD_NS);
+    rests->steps = sim_between(dice, 8, SIM_STEPS_LIMIT);
+    rests->numeric = sim_below(dice, 4) != 0;
+    if (sim_below(dice, 2) == 0) {
+        plan->limits.idle_ns = 0;
+        plan->limits.lifetime_ns = 0;
+        plan->limits.requests_per_connection = 0;
+    }
 }

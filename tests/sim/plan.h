@@ -107,7 +107,18 @@ typedef enum sim_origin_kind {
 } sim_origin_kind;
 
 #define SIM_ORIGINS_LIMIT 3
-#define SIM_CALLS_LIMIT   16
+#define SIM_STEPS_LIMIT   12 /* of the rests: of one call or two */
+#define SIM_CALLS_LIMIT   40
+
+/* A server that closes what rested for too long, and calls to it after the calm, with rests between
+ * them (rest.h). */
+typedef struct sim_rests {
+    size_t origin;
+    weir_time
+        most_ns; /* a connection that rests for so long is closed; 0: there is no such server */
+    size_t steps;
+    bool numeric; /* its host is an address, so that DNS has no part in it */
+} sim_rests;
 
 typedef struct sim_plan {
     size_t origins;
@@ -119,6 +130,7 @@ typedef struct sim_plan {
     size_t calm_calls;     /* after them: each must succeed */
     weir_time storm_ns;    /* how long calls are submitted and faults happen */
     weir_time calm_at_ns;  /* set when it begins */
+    sim_rests rests;
     weir_pool_limits limits;
     uint32_t rates[SIM_FAULT_COUNT]; /* per mille */
     weir_time latency_ns;            /* one way, when nothing delays */

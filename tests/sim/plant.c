@@ -23,10 +23,13 @@ void __real_weir_ledger_charge(weir_ledger *ledger, weir_owner *owner, weir_row 
                                weir_direction direction, uint64_t octets);
 weir_status __wrap_weir_exchange_attach(weir_exchange *exchange, weir_link *link, weir_time now_ns);
 weir_status __real_weir_exchange_attach(weir_exchange *exchange, weir_link *link, weir_time now_ns);
+weir_time __wrap_weir_horizon_span(const weir_horizon *horizon, weir_time now_ns);
+weir_time __real_weir_horizon_span(const weir_horizon *horizon, weir_time now_ns);
 
 static bool happens(sim_plant plant);
 
-static const char *const names[] = {"none", "lost-release", "double-charge", "wrong-row"};
+static const char *const names[] = {"none",      "lost-release", "double-charge",
+                                    "wrong-row", "no-horizon",   "near-horizon"};
 _Static_assert(WEIR_COUNT_OF(names) == SIM_PLANT_COUNT, "every plant has a name");
 
 const char *sim_plant_name(sim_plant plant)
@@ -81,4 +84,18 @@ weir_status __wrap_weir_exchange_attach(weir_exchange *exchange, weir_link *link
 {
     sim_driver_race(sim_current, link->driver);
     return __real_weir_exchange_attach(exchange, link, now_ns);
+}
+
+/* These are as the pool would be without the code that they take the place of: in the whole run. */
+weir_time __wrap_weir_horizon_span(const weir_horizon *horizon, weir_time now_ns)
+{
+    const weir_time span_ns = __real_weir_horizon_span(horizon, now_ns);
+
+    if (sim_current->plant == SIM_PLANT_NO_HORIZON) {
+        return WEIR_NEVER;
+    }
+    if (sim_current->plant == SIM_PLANT_NEAR_HORIZON && span_ns != WEIR_NEVER) {
+        return 1;
+    }
+    return span_ns;
 }

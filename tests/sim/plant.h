@@ -13,6 +13,8 @@ typedef enum sim_plant {
     SIM_PLANT_LOST_RELEASE,  /* a call gives its connection back, and the pool is not told */
     SIM_PLANT_DOUBLE_CHARGE, /* octets are charged twice */
     SIM_PLANT_WRONG_ROW,     /* octets are charged to the next row: every law holds */
+    SIM_PLANT_NO_HORIZON,    /* the pool uses connections again, however long they rested */
+    SIM_PLANT_NEAR_HORIZON, /* ... and none that rested for more than a moment, once it knows one */
     SIM_PLANT_COUNT
 } sim_plant;
 

@@ -9,6 +9,7 @@
 #include "client.h"
 #include "driver.h"
 #include "net.h"
+#include "rest.h"
 #include "upkeep.h"
 
 #define CALM_LIMIT_NS (1000 * WEIR_NS_PER_SECOND)
@@ -156,6 +157,11 @@ static void add_up(const sim_world *world, sim_totals *totals)
         for (size_t i = 0; i < world->net->count; i++) {
             totals->octets += world->net->sockets[i]->up.taken + world->net->sockets[i]->down.given;
         }
+    }
+    if (world->rest != NULL) {
+        totals->horizons += sim_rest_is_known(world->rest);
+        totals->rest_reuses += world->rest->reuses;
+        totals->rests_passed += world->rest->passed;
     }
     if (world->client == NULL) {
         return;

@@ -59,6 +59,7 @@ void sim_world_open(sim_world *world, uint64_t seed)
     world->for_peers = sim_dice_of(seed, 3);
     world->for_calls = sim_dice_of(seed, 4);
     world->for_upkeep = sim_dice_of(seed, 14);
+    world->for_rests = sim_dice_of(seed, 16);
     world->for_driver = sim_dice_of(seed, 5);
     sim_plan_draw(&world->plan, seed);
     weir_list_init(&world->memory.blocks);

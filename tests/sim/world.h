@@ -38,6 +38,7 @@
     X(FAULT, "fault %llu")                                                                         \
     X(TURN, "turn %llu")                                                                           \
     X(SUBMIT, "call %llu submitted to origin %llu, body kind %llu")                                \
+    X(REST, "step %llu of the rests, after %llu ns, %llu closes were seen")                        \
     X(UPKEEP, "upkeep %llu of kind %llu")                                                          \
     X(REFUSED, "call %llu refused with %lld")                                                      \
     X(CANCEL, "call %llu cancelled")                                                               \
@@ -116,6 +117,7 @@ typedef struct sim_world {
     sim_dice for_calls;
     sim_dice for_driver;
     sim_dice for_upkeep;
+    sim_dice for_rests;
 
     sim_event *events;
     size_t event_count;
@@ -138,6 +140,7 @@ typedef struct sim_world {
     struct sim_net *net;
     struct sim_driver *driver;
     struct sim_client *client;
+    struct sim_rest *rest;
 } sim_world;
 
 extern sim_world *sim_current;
