@@ -37,6 +37,7 @@
  *                             ?code=C; HTTP/2
  *   GET  /last                Connection: close, or GOAWAY
  *   GET  /close-after?ms=M    answers, ends the idle connection M ms later; ?rst=1
+ *   GET  /end-others          ends every other connection that is idle, and then answers
  *   GET  /key-update?n=K      K KeyUpdates first; ?ask=0 without asking for one; TLS 1.3
  *   GET  /tickets?n=K         K session tickets first; TLS 1.3
  *   GET  /ping?n=K            K PINGs first; HTTP/2
@@ -82,6 +83,7 @@ static const struct {
     {"goaway", case_goaway},
     {"last", case_last},
     {"close-after", case_close_after},
+    {"end-others", case_end_others},
     {"key-update", case_key_update},
     {"tickets", case_tickets},
     {"ping", case_ping},

@@ -46,6 +46,19 @@ void case_close_after(exchange *x, const ask *a)
     plan_word(x, "closing later\n");
 }
 
+/* In this order whatever the machine does: both are timers of one loop, and the ends are due first. */
+void case_end_others(exchange *x, const ask *a)
+{
+    (void)a;
+    for (conn *c = x->conn->server->conns; c != NULL; c = c->next) {
+        if (c != x->conn && (c->protocol == NULL || !c->protocol->busy(c))) {
+            conn_end_later(c, 0, ENDING_FIN);
+        }
+    }
+    x->plan.delay_ms = 1;
+    plan_word(x, "ended the others\n");
+}
+
 void case_key_update(exchange *x, const ask *a)
 {
     bool ask_peer = ask_number(a, "ask", 1) != 0;

@@ -153,14 +153,13 @@ static void what_was_closed(weir_world *world)
  */
 static void what_refused_at_the_last_moment(weir_world *world)
 {
-    weir_ask ask = weir_world_ask(world, "/close-after?ms=1");
+    weir_ask ask = weir_world_ask(world, "/octets/10");
     weir_exchange *exchange = NULL;
 
     world->options.probe_after_ns = WEIR_PROBE_ALWAYS;
     assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
-    ask = weir_world_ask(world, "/delay/50");
-    ask.call.connect_to =
-        weir_span_of("127.0.0.1"); /* over another connection: meanwhile it is closed */
+    ask = weir_world_ask(world, "/end-others");
+    ask.call.connect_to = weir_span_of("127.0.0.1"); /* over another connection */
     assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
     ask = weir_world_ask(world, "/octets/10");
     ask.call.explain = true;
