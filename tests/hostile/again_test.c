@@ -4,8 +4,7 @@
  * by many callers at once. Each call ends, is heard no more often than its attempts allow, and
  * makes no more connections than that; a POST that a server may have processed is heard once.
  */
-#include "stage.h"
-#include "support/tls_bench.h"
+#include "secure.h"
 #include "wire.h"
 
 #include <pthread.h>
@@ -43,10 +42,6 @@ typedef struct farce {
     atomic_size_t wrong;
 } farce;
 
-static weir_tls_server *tls_first; /* holds the context that all share */
-static weir_tls_server_options tls_options;
-static weir_tls_config *tls_config;
-
 /* -- the server -- */
 
 /* Its content is an answer by itself, and one more lies behind it. */
@@ -58,7 +53,7 @@ static weir_hostile_end play_h1(farce *f, int fd, size_t number)
 {
     weir_heard heard;
     weir_wire wire;
-    bool goes_on = weir_wire_open(&wire, fd, f->is_tls ? &tls_options : NULL);
+    bool goes_on = weir_wire_open(&wire, fd, weir_secure_server(f->is_tls));
 
     for (unsigned i = 0; goes_on && weir_wire_hear(&wire, &heard); i++) {
         const size_t which = strtoul(heard.path + 1, NULL, 10) % HEARD;
@@ -157,16 +152,14 @@ static void call_all(weir_user *user, size_t index, void *shared)
         size_t length = 0;
         size_t got = 0;
         (void)snprintf(path, sizeof(path), "/%zu", index * CALLS + i);
-        weir_stage_ask(stage, &plea, f->protocol, path);
+        if (f->protocol == WEIR_H1) {
+            weir_secure_ask(stage, &plea, f->is_tls, path);
+        } else {
+            weir_stage_ask(stage, &plea, WEIR_H2, path);
+        }
         plea.call.attempts = 3;
         plea.request.method = WEIR_SPAN("POST");
         plea.request.body = (weir_body){.kind = WEIR_BODY_SPAN, .span = WEIR_SPAN("an order")};
-        if (f->is_tls) {
-            (void)snprintf(plea.url, sizeof(plea.url), "https://127.0.0.1:%u%s",
-                           weir_hostile_port(stage->server), path);
-            plea.request.url = weir_span_of(plea.url);
-            plea.call.tls = tls_config;
-        }
         weir_status status = weir_stage_call(stage, &plea, &exchange);
         while (status == WEIR_OK) {
             status = weir_user_read(user, exchange, text + length, sizeof(text) - 1 - length, &got);
@@ -280,24 +273,6 @@ static void gone_before_it_began(void **state)
     act_everywhere(GONE_BEFORE);
 }
 
-static int set_up(void **state)
-{
-    (void)weir_bench_make_certificates(state);
-    tls_options = weir_bench_server();
-    tls_options.protocols = "http/1.1";
-    tls_first = weir_tls_server_new(&tls_options);
-    tls_options.context = tls_first->options.context;
-    tls_config = weir_bench_new_config(NULL, NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    weir_tls_config_release(tls_config);
-    weir_tls_server_free(tls_first);
-    return weir_bench_drop_certificates(state);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -306,6 +281,5 @@ int main(void)
         cmocka_unit_test(gone_before_it_began),
     };
 
-    cmocka_set_test_filter(getenv("WEIR_TESTS_ONLY"));
-    return cmocka_run_group_tests_name("again", tests, set_up, tear_down);
+    return weir_secure_run("again", tests, sizeof(tests) / sizeof(tests[0]));
 }

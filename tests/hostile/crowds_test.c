@@ -3,6 +3,7 @@
  * Many calls at once, with tokens they share, cancelled from anywhere at any time, and memory that
  * fails by dice. Every call ends once, and when the storm is over the same client works.
  */
+#include "cue.h"
 #include "stage.h"
 
 #include <pthread.h>
@@ -13,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -23,47 +23,73 @@
 
 static const weir_protocol protocols[] = {WEIR_H1, WEIR_H2};
 
+typedef struct crowd {
+    weir_stage *stage;
+    weir_cue cue;
+    weir_token *tokens[TOKENS]; /* replaced when cancelled */
+    atomic_size_t ends[3];      /* whole, cancelled, out of memory */
+    atomic_size_t wrong;
+    bool over;
+    size_t moments; /* a call was begun, a request was heard, it was answered */
+    size_t calls;
+} crowd;
+
+static void note_moment(crowd *c)
+{
+    weir_cue_lock(&c->cue);
+    c->moments++;
+    (void)pthread_cond_broadcast(&c->cue.changed);
+    weir_cue_unlock(&c->cue);
+}
+
+/* Until so many more; false: the calls are over. */
+static bool await_moments(crowd *c, size_t more)
+{
+    weir_cue_lock(&c->cue);
+    const size_t until = c->moments + more;
+    while (c->moments < until && !c->over) {
+        (void)pthread_cond_wait(&c->cue.changed, &c->cue.lock);
+    }
+    const bool goes_on = !c->over;
+    weir_cue_unlock(&c->cue);
+    return goes_on;
+}
+
 /* Answers everybody; what the first octet is tells which protocol it is. */
 static weir_hostile_end play_honest(int fd, size_t number, void *user)
 {
+    crowd *c = user;
     char first = 0;
     char answer[512];
     char path[128];
     uint32_t stream = 0;
 
     (void)number;
-    (void)user;
     if (recv(fd, &first, 1, MSG_PEEK) == 1 && first == 'P') {
         if (weir_hostile_preface(fd, NULL, 0)) {
             while ((stream = weir_hostile_request(fd)) != 0) {
+                note_moment(c);
                 (void)weir_hostile_answer(fd, stream, "from a stream");
+                note_moment(c);
             }
         }
         return WEIR_HOSTILE_FIN;
     }
     while (weir_hostile_head(fd, path, sizeof(path))) {
+        note_moment(c);
         (void)snprintf(answer, sizeof(answer), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
                        strlen(path), path);
         (void)weir_hostile_say(fd, answer);
+        note_moment(c);
     }
     return WEIR_HOSTILE_FIN;
 }
 
-typedef struct crowd {
-    weir_stage *stage;
-    pthread_mutex_t lock;
-    weir_token *tokens[TOKENS]; /* replaced when cancelled */
-    atomic_size_t ends[3];      /* whole, cancelled, out of memory */
-    atomic_size_t wrong;
-    atomic_bool over;
-    size_t calls;
-} crowd;
-
 static weir_token *borrow_token(crowd *c, uint32_t which)
 {
-    (void)pthread_mutex_lock(&c->lock);
+    weir_cue_lock(&c->cue);
     weir_token *token = c->tokens[which % TOKENS];
-    (void)pthread_mutex_unlock(&c->lock);
+    weir_cue_unlock(&c->cue);
     return token;
 }
 
@@ -102,34 +128,35 @@ static void many_calls(weir_user *user, size_t index, void *shared)
         weir_stage_ask(c->stage, &plea, protocol, path);
         plea.call.attempts = 3;
         plea.call.token = borrow_token(c, weir_hostile_dice(&seed));
+        note_moment(c);
         const weir_outcome outcome = weir_stage_fetch(c->stage, &plea);
         judge(c, &plea, protocol, &outcome);
     }
 }
 
-/* Cancels one token after another; each has a successor before. */
+/* Cancels one token after another, each some moments after the last; each has a successor before.
+ */
 static void *cancel_all(void *user)
 {
     crowd *c = user;
     weir_token *old[4096];
     size_t count = 0;
     uint64_t seed = 31;
+    bool goes_on = true;
 
-    while (!atomic_load(&c->over) && count < 4096) {
+    while (goes_on && count < 4096) {
         weir_token *fresh = weir_token_new(NULL);
-        (void)pthread_mutex_lock(&c->lock);
+        weir_cue_lock(&c->cue);
         const uint32_t which = weir_hostile_dice(&seed) % TOKENS;
         old[count++] = c->tokens[which];
         c->tokens[which] = fresh;
-        (void)pthread_mutex_unlock(&c->lock);
+        weir_cue_unlock(&c->cue);
         weir_token_cancel(old[count - 1]);
-        (void)usleep(200 + weir_hostile_dice(&seed) % 2000);
+        goes_on = await_moments(c, 1 + weir_hostile_dice(&seed) % 8);
         weir_token_cancel(old[count - 1]);
     }
     /* Only now: a call may have borrowed one that was just replaced. */
-    while (!atomic_load(&c->over)) {
-        (void)usleep(1000);
-    }
+    (void)weir_cue_await(&c->cue, &c->over, NULL);
     for (size_t i = 0; i < count; i++) {
         weir_token_free(old[i]);
     }
@@ -143,18 +170,18 @@ static void gather(weir_user_kind kind, unsigned fail_per_1000, bool cancels)
     pthread_t thread;
 
     c.stage = &stage;
-    assert_int_equal(pthread_mutex_init(&c.lock, NULL), 0);
+    weir_cue_open(&c.cue);
     for (size_t i = 0; i < TOKENS; i++) {
         c.tokens[i] = weir_token_new(NULL);
     }
     weir_stage_open(&stage, kind);
-    weir_stage_begin(&stage, play_honest, NULL);
+    weir_stage_begin(&stage, play_honest, &c);
     atomic_store(&stage.fail_per_1000, fail_per_1000);
     if (cancels) {
         assert_int_equal(pthread_create(&thread, NULL, cancel_all, &c), 0);
     }
     weir_user_together(stage.user, THREADS, many_calls, &c);
-    atomic_store(&c.over, true);
+    weir_cue_give(&c.cue, &c.over);
     if (cancels) {
         assert_int_equal(pthread_join(thread, NULL), 0);
     }
@@ -174,7 +201,7 @@ static void gather(weir_user_kind kind, unsigned fail_per_1000, bool cancels)
     for (size_t i = 0; i < TOKENS; i++) {
         weir_token_free(c.tokens[i]);
     }
-    (void)pthread_mutex_destroy(&c.lock);
+    weir_cue_close(&c.cue);
 }
 
 static void cancelled_at_random(void **state)

@@ -7,14 +7,13 @@
  * "As fast as it is read" is meant to the letter: where the client would find the socket empty it
  * finds it filled again, until the server has sent far more than anybody has to read.
  */
-#include "stage.h"
-#include "support/tls_bench.h"
+#include "cue.h"
+#include "secure.h"
 #include "wire.h"
 
 #include "engine/os.h"
 
 #include <poll.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,8 +36,7 @@ typedef enum flood_kind {
 typedef struct flood {
     flood_kind kind;
     bool is_tls;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
+    weir_cue cue;
     int client; /* the descriptor at the other end of the first connection */
     bool may_flood;
     bool over;
@@ -46,9 +44,6 @@ typedef struct flood {
     uint64_t most_octets; /* received on one connection */
 } flood;
 
-static weir_tls_server *tls_first; /* holds the context that all share */
-static weir_tls_server_options tls_options;
-static weir_tls_config *tls_config;
 static atomic_int refilled = -1; /* the descriptor that is never found empty */
 
 /* Names that the linker's --wrap prescribes. */
@@ -63,17 +58,6 @@ weir_io __wrap_weir_os_recv(int fd, uint8_t *to, size_t room, bool dont_wait)
         atomic_store(&refilled, -1); /* the server has sent all that it will */
     }
     return __real_weir_os_recv(fd, to, room, dont_wait);
-}
-
-static bool await_flood(flood *f)
-{
-    (void)pthread_mutex_lock(&f->lock);
-    while (!f->may_flood && !f->over) {
-        (void)pthread_cond_wait(&f->changed, &f->lock);
-    }
-    const bool may_flood = f->may_flood;
-    (void)pthread_mutex_unlock(&f->lock);
-    return may_flood;
 }
 
 static void pack_drop(const flood *f, weir_wire *wire)
@@ -109,11 +93,11 @@ static weir_hostile_end play(int fd, size_t number, void *user)
     if (number == 0) {
         f->client = weir_wire_client(fd);
     }
-    bool goes_on = weir_wire_open(&wire, fd, f->is_tls ? &tls_options : NULL);
+    bool goes_on = weir_wire_open(&wire, fd, weir_secure_server(f->is_tls));
     while (goes_on && weir_wire_hear(&wire, &heard)) {
         weir_wire_pack_answer(&wire, heard.path);
         (void)weir_wire_send_all(&wire);
-        if (number == 0 && await_flood(f)) {
+        if (number == 0 && weir_cue_await(&f->cue, &f->may_flood, &f->over)) {
             send_flood(f, &wire);
             break;
         }
@@ -127,24 +111,18 @@ static void tell(const weir_event *event, void *user)
     flood *f = user;
 
     if (event->kind == WEIR_EVENT_CONNECTION_CLOSED) {
-        (void)pthread_mutex_lock(&f->lock);
+        weir_cue_lock(&f->cue);
         if (event->account->wire.received > f->most_octets) {
             f->most_octets = event->account->wire.received;
         }
-        (void)pthread_mutex_unlock(&f->lock);
+        weir_cue_unlock(&f->cue);
     }
 }
 
 static void ask(weir_stage *stage, const flood *f, weir_plea *plea, const char *path)
 {
-    weir_stage_ask(stage, plea, WEIR_H1, path);
+    weir_secure_ask(stage, plea, f->is_tls, path);
     plea->call.attempts = 3;
-    if (f->is_tls) {
-        (void)snprintf(plea->url, sizeof(plea->url), "https://127.0.0.1:%u%s",
-                       weir_hostile_port(stage->server), path);
-        plea->request.url = weir_span_of(plea->url);
-        plea->call.tls = tls_config;
-    }
 }
 
 static void run(weir_user_kind kind, flood_kind how, bool is_tls)
@@ -153,18 +131,14 @@ static void run(weir_user_kind kind, flood_kind how, bool is_tls)
     weir_stage stage;
     weir_plea plea;
 
-    assert_int_equal(pthread_mutex_init(&f.lock, NULL), 0);
-    assert_int_equal(pthread_cond_init(&f.changed, NULL), 0);
+    weir_cue_open(&f.cue);
     f.told = (weir_observer){.size = sizeof(f.told), .user = &f, .tell = tell};
     weir_stage_open(&stage, kind);
     stage.options.observer = &f.told;
     weir_stage_begin(&stage, play, &f);
     ask(&stage, &f, &plea, "/first");
     assert_int_equal(weir_stage_fetch(&stage, &plea).status, WEIR_END);
-    (void)pthread_mutex_lock(&f.lock);
-    f.may_flood = true;
-    (void)pthread_cond_broadcast(&f.changed);
-    (void)pthread_mutex_unlock(&f.lock);
+    weir_cue_give(&f.cue, &f.may_flood);
     weir_wire_await_octets(f.client, 1);
     atomic_store(&refilled, f.client);
     ask(&stage, &f, &plea, "/second");
@@ -176,18 +150,14 @@ static void run(weir_user_kind kind, flood_kind how, bool is_tls)
     }
     assert_int_equal(outcome.status, WEIR_END);
     assert_string_equal(outcome.text, "/second");
-    (void)pthread_mutex_lock(&f.lock);
-    f.over = true;
-    (void)pthread_cond_broadcast(&f.changed);
-    (void)pthread_mutex_unlock(&f.lock);
+    weir_cue_give(&f.cue, &f.over);
     weir_stage_close(&stage);
     if (f.most_octets >= READ_LIMIT) {
         print_error("%s, %s: %zu octets\n", weir_user_kind_name(kind), is_tls ? "TLS" : "clear",
                     (size_t)f.most_octets);
     }
     assert_true(f.most_octets < READ_LIMIT);
-    (void)pthread_cond_destroy(&f.changed);
-    (void)pthread_mutex_destroy(&f.lock);
+    weir_cue_close(&f.cue);
 }
 
 static void run_all(flood_kind how)
@@ -215,24 +185,6 @@ static void rubbish_behind_a_408(void **state)
     run_all(FLOOD_AFTER_408);
 }
 
-static int set_up(void **state)
-{
-    (void)weir_bench_make_certificates(state);
-    tls_options = weir_bench_server();
-    tls_options.protocols = "http/1.1";
-    tls_first = weir_tls_server_new(&tls_options);
-    tls_options.context = tls_first->options.context;
-    tls_config = weir_bench_new_config(NULL, NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    weir_tls_config_release(tls_config);
-    weir_tls_server_free(tls_first);
-    return weir_bench_drop_certificates(state);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +193,5 @@ int main(void)
         cmocka_unit_test(rubbish_behind_a_408),
     };
 
-    cmocka_set_test_filter(getenv("WEIR_TESTS_ONLY"));
-    return cmocka_run_group_tests_name("endless", tests, set_up, tear_down);
+    return weir_secure_run("endless", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -4,11 +4,10 @@
  * nobody asked for, glued to the last octet of the rest, in its TLS record or in half of one. The
  * calls that follow get their own answers.
  */
-#include "stage.h"
-#include "support/tls_bench.h"
+#include "cue.h"
+#include "secure.h"
 #include "wire.h"
 
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,33 +38,11 @@ typedef struct scene {
     behind what;
     moment when;
     bool is_tls;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
+    weir_cue cue;
     int client;
     bool may_go_on;
     bool has_gone_on;
 } scene;
-
-static weir_tls_server *tls_first; /* holds the context that all share */
-static weir_tls_server_options tls_options;
-static weir_tls_config *tls_config;
-
-static void await(scene *s, const bool *what)
-{
-    (void)pthread_mutex_lock(&s->lock);
-    while (!*what) {
-        (void)pthread_cond_wait(&s->changed, &s->lock);
-    }
-    (void)pthread_mutex_unlock(&s->lock);
-}
-
-static void say(scene *s, bool *what)
-{
-    (void)pthread_mutex_lock(&s->lock);
-    *what = true;
-    (void)pthread_cond_broadcast(&s->changed);
-    (void)pthread_mutex_unlock(&s->lock);
-}
 
 static void pack_rest(const scene *s, weir_wire *wire)
 {
@@ -98,7 +75,7 @@ static bool play_first(scene *s, weir_wire *wire)
     if (!weir_wire_send_all(wire)) {
         return false;
     }
-    await(s, &s->may_go_on);
+    (void)weir_cue_await(&s->cue, &s->may_go_on, NULL);
     pack_rest(s, wire);
     const size_t octets =
         s->what == EVIL_TORN ? wire->packed_octets - strlen(EVIL) / 2 : wire->packed_octets;
@@ -106,7 +83,7 @@ static bool play_first(scene *s, weir_wire *wire)
     if (sent && s->when == RESTED_FIRST) {
         weir_wire_await_octets(s->client, octets);
     }
-    say(s, &s->has_gone_on);
+    weir_cue_give(&s->cue, &s->has_gone_on);
     return sent;
 }
 
@@ -119,7 +96,7 @@ static weir_hostile_end play(int fd, size_t number, void *user)
     if (number == 0) {
         s->client = weir_wire_client(fd);
     }
-    bool goes_on = weir_wire_open(&wire, fd, s->is_tls ? &tls_options : NULL);
+    bool goes_on = weir_wire_open(&wire, fd, weir_secure_server(s->is_tls));
     if (goes_on && number == 0 && weir_wire_hear(&wire, &heard)) {
         goes_on = play_first(s, &wire);
     }
@@ -133,14 +110,8 @@ static weir_hostile_end play(int fd, size_t number, void *user)
 
 static void ask(weir_stage *stage, const scene *s, weir_plea *plea, const char *path)
 {
-    weir_stage_ask(stage, plea, WEIR_H1, path);
+    weir_secure_ask(stage, plea, s->is_tls, path);
     plea->call.attempts = 3;
-    if (s->is_tls) {
-        (void)snprintf(plea->url, sizeof(plea->url), "https://127.0.0.1:%u%s",
-                       weir_hostile_port(stage->server), path);
-        plea->request.url = weir_span_of(plea->url);
-        plea->call.tls = tls_config;
-    }
 }
 
 static void give_up(weir_stage *stage, scene *s)
@@ -154,14 +125,14 @@ static void give_up(weir_stage *stage, scene *s)
     assert_int_equal(weir_stage_call(stage, &plea, &exchange), WEIR_OK);
     assert_int_equal(weir_user_read(stage->user, exchange, octets, sizeof(octets), &got), WEIR_OK);
     if (s->when == RESTED_FIRST) {
-        say(s, &s->may_go_on);
-        await(s, &s->has_gone_on);
+        weir_cue_give(&s->cue, &s->may_go_on);
+        (void)weir_cue_await(&s->cue, &s->has_gone_on, NULL);
         weir_stage_drop(stage, exchange);
         return;
     }
     weir_stage_drop(stage, exchange);
-    say(s, &s->may_go_on);
-    await(s, &s->has_gone_on);
+    weir_cue_give(&s->cue, &s->may_go_on);
+    (void)weir_cue_await(&s->cue, &s->has_gone_on, NULL);
 }
 
 static void run(scene *s, weir_user_kind kind)
@@ -169,8 +140,7 @@ static void run(scene *s, weir_user_kind kind)
     weir_stage stage;
     weir_plea plea;
 
-    assert_int_equal(pthread_mutex_init(&s->lock, NULL), 0);
-    assert_int_equal(pthread_cond_init(&s->changed, NULL), 0);
+    weir_cue_open(&s->cue);
     weir_stage_open(&stage, kind);
     weir_stage_begin(&stage, play, s);
     give_up(&stage, s);
@@ -184,8 +154,7 @@ static void run(scene *s, weir_user_kind kind)
     }
     assert_int_equal(weir_hostile_accepted(stage.server), 2);
     weir_stage_close(&stage);
-    (void)pthread_cond_destroy(&s->changed);
-    (void)pthread_mutex_destroy(&s->lock);
+    weir_cue_close(&s->cue);
 }
 
 static void run_all(behind what)
@@ -224,24 +193,6 @@ static void a_408_and_an_answer(void **state)
     run_all(EVIL_408);
 }
 
-static int set_up(void **state)
-{
-    (void)weir_bench_make_certificates(state);
-    tls_options = weir_bench_server();
-    tls_options.protocols = "http/1.1";
-    tls_first = weir_tls_server_new(&tls_options);
-    tls_options.context = tls_first->options.context;
-    tls_config = weir_bench_new_config(NULL, NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    weir_tls_config_release(tls_config);
-    weir_tls_server_free(tls_first);
-    return weir_bench_drop_certificates(state);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +202,5 @@ int main(void)
         cmocka_unit_test(a_408_and_an_answer),
     };
 
-    cmocka_set_test_filter(getenv("WEIR_TESTS_ONLY"));
-    return cmocka_run_group_tests_name("rest", tests, set_up, tear_down);
+    return weir_secure_run("rest", tests, sizeof(tests) / sizeof(tests[0]));
 }

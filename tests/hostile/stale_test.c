@@ -5,13 +5,12 @@
  * it is provable that nothing of it was sent; else it ends with a failure that says so, and no
  * server hears it twice.
  */
-#include "stage.h"
-#include "support/tls_bench.h"
+#include "cue.h"
+#include "secure.h"
 #include "wire.h"
 
 #include "engine/os.h"
 
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,8 +39,7 @@ typedef struct scene {
     moment moment;
     ending ending;
     bool is_post;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
+    weir_cue cue;
     int client; /* the descriptor at the other end of the first connection */
     bool may_end;
     bool over;
@@ -49,9 +47,6 @@ typedef struct scene {
     unsigned gets;
 } scene;
 
-static weir_tls_server *tls_first; /* holds the context that all share */
-static weir_tls_server_options tls_options;
-static weir_tls_config *tls_config;
 static scene *armed; /* whose next send is preceded by the end of the connection */
 
 /* Names that the linker's --wrap prescribes. */
@@ -60,39 +55,19 @@ weir_io __wrap_weir_os_send(int fd, const weir_span *spans, size_t count, bool d
 
 static void note(scene *s, const weir_heard *heard)
 {
-    (void)pthread_mutex_lock(&s->lock);
+    weir_cue_lock(&s->cue);
     s->posts += strcmp(heard->method, "POST") == 0 ? 1 : 0;
     s->gets += strcmp(heard->method, "GET") == 0 ? 1 : 0;
-    (void)pthread_mutex_unlock(&s->lock);
-}
-
-static bool goes_on_with(scene *s)
-{
-    (void)pthread_mutex_lock(&s->lock);
-    const bool goes_on = !s->over;
-    (void)pthread_mutex_unlock(&s->lock);
-    return goes_on;
-}
-
-static bool await_leave(scene *s)
-{
-    (void)pthread_mutex_lock(&s->lock);
-    while (!s->may_end && !s->over) {
-        (void)pthread_cond_wait(&s->changed, &s->lock);
-    }
-    const bool may_end = s->may_end;
-    (void)pthread_mutex_unlock(&s->lock);
-    return may_end;
+    weir_cue_unlock(&s->cue);
 }
 
 /* The server ends the first connection, and our kernel knows. */
 static void end_first(scene *s)
 {
-    (void)pthread_mutex_lock(&s->lock);
+    weir_cue_lock(&s->cue);
     const int client = s->client;
-    s->may_end = true;
-    (void)pthread_cond_broadcast(&s->changed);
-    (void)pthread_mutex_unlock(&s->lock);
+    weir_cue_unlock(&s->cue);
+    weir_cue_give(&s->cue, &s->may_end);
     weir_wire_await_end(client);
 }
 
@@ -141,11 +116,11 @@ static weir_hostile_end play(int fd, size_t number, void *user)
     weir_hostile_end end = WEIR_HOSTILE_FIN;
 
     if (number == 0) {
-        (void)pthread_mutex_lock(&s->lock);
+        weir_cue_lock(&s->cue);
         s->client = weir_wire_client(fd);
-        (void)pthread_mutex_unlock(&s->lock);
+        weir_cue_unlock(&s->cue);
     }
-    bool goes_on = weir_wire_open(&wire, fd, s->is_tls ? &tls_options : NULL);
+    bool goes_on = weir_wire_open(&wire, fd, weir_secure_server(s->is_tls));
     for (unsigned served = 0; goes_on && weir_wire_hear(&wire, &heard); served++) {
         note(s, &heard);
         if (number == 0 && served == 1) {
@@ -154,11 +129,12 @@ static weir_hostile_end play(int fd, size_t number, void *user)
         }
         weir_wire_pack_answer(&wire, heard.path);
         (void)weir_wire_send_all(&wire);
-        if (number == 0 && s->moment != AFTER_THE_SEND && await_leave(s)) {
+        if (number == 0 && s->moment != AFTER_THE_SEND &&
+            weir_cue_await(&s->cue, &s->may_end, &s->over)) {
             end = leave(s, &wire);
             break;
         }
-        goes_on = goes_on_with(s);
+        goes_on = !weir_cue_has(&s->cue, &s->over);
     }
     weir_wire_close(&wire);
     return end;
@@ -167,17 +143,11 @@ static weir_hostile_end play(int fd, size_t number, void *user)
 static void ask(weir_stage *stage, const scene *s, weir_plea *plea, const char *method,
                 const char *path)
 {
-    weir_stage_ask(stage, plea, WEIR_H1, path);
+    weir_secure_ask(stage, plea, s->is_tls, path);
     plea->call.attempts = 3;
     plea->request.method = weir_span_of(method);
     if (strcmp(method, "POST") == 0) {
         plea->request.body = (weir_body){.kind = WEIR_BODY_SPAN, .span = weir_span_of("an order")};
-    }
-    if (s->is_tls) {
-        (void)snprintf(plea->url, sizeof(plea->url), "https://127.0.0.1:%u%s",
-                       weir_hostile_port(stage->server), path);
-        plea->request.url = weir_span_of(plea->url);
-        plea->call.tls = tls_config;
     }
 }
 
@@ -217,8 +187,7 @@ static void run(scene *s)
     char text[64] = "";
     size_t got = 0;
 
-    assert_int_equal(pthread_mutex_init(&s->lock, NULL), 0);
-    assert_int_equal(pthread_cond_init(&s->changed, NULL), 0);
+    weir_cue_open(&s->cue);
     weir_stage_open(&stage, s->kind);
     weir_stage_begin(&stage, play, s);
     ask(&stage, s, &plea, "GET", "/first");
@@ -238,14 +207,10 @@ static void run(scene *s)
     assert_string_equal(text, status == WEIR_END ? "/second" : "");
     weir_stage_drop(&stage, exchange);
     assert_int_equal(weir_hostile_accepted(stage.server), status == WEIR_END ? 2 : 1);
-    (void)pthread_mutex_lock(&s->lock);
-    s->over = true;
-    (void)pthread_cond_broadcast(&s->changed);
-    (void)pthread_mutex_unlock(&s->lock);
+    weir_cue_give(&s->cue, &s->over);
     weir_stage_close(&stage);
     assert_in_range(s->posts, 0, 1); /* never twice */
-    (void)pthread_cond_destroy(&s->changed);
-    (void)pthread_mutex_destroy(&s->lock);
+    weir_cue_close(&s->cue);
 }
 
 /* Both front ends, clear and TLS, GET and POST. */
@@ -391,24 +356,6 @@ static void what_was_not_processed_has_more_attempts(void **state)
     weir_stage_both(go_away);
 }
 
-static int set_up(void **state)
-{
-    (void)weir_bench_make_certificates(state);
-    tls_options = weir_bench_server();
-    tls_options.protocols = "http/1.1";
-    tls_first = weir_tls_server_new(&tls_options);
-    tls_options.context = tls_first->options.context;
-    tls_config = weir_bench_new_config(NULL, NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    weir_tls_config_release(tls_config);
-    weir_tls_server_free(tls_first);
-    return weir_bench_drop_certificates(state);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -425,6 +372,5 @@ int main(void)
         cmocka_unit_test(what_was_not_processed_has_more_attempts),
     };
 
-    cmocka_set_test_filter(getenv("WEIR_TESTS_ONLY"));
-    return cmocka_run_group_tests_name("stale", tests, set_up, tear_down);
+    return weir_secure_run("stale", tests, sizeof(tests) / sizeof(tests[0]));
 }

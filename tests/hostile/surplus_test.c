@@ -14,8 +14,7 @@
  * WEIR_TESTS_LONG=1 in the environment asks for 10,000 calls each, and for the run by the clock:
  * surplus after 5 ms, reuse after 10 ms.
  */
-#include "stage.h"
-#include "support/tls_bench.h"
+#include "secure.h"
 #include "wire.h"
 
 #include "engine/os.h"
@@ -71,10 +70,6 @@ typedef struct surplus {
 
 /* AFTER_5_MS: when the surplus behind the answer to that call was sent. */
 static _Atomic(weir_time) sent_ns[LONG_CALLS];
-
-static weir_tls_server *tls_bench_server; /* holds the context that all share */
-static weir_tls_server_options tls_options;
-static weir_tls_config *tls_config;
 
 static bool is_long(void)
 {
@@ -251,13 +246,7 @@ static void ask(weir_stage *stage, weir_plea *plea, const surplus *s, size_t num
     char path[64];
 
     (void)snprintf(path, sizeof(path), "/call-%zu", number);
-    weir_stage_ask(stage, plea, WEIR_H1, path);
-    if (s->tls != NULL) {
-        (void)snprintf(plea->url, sizeof(plea->url), "https://127.0.0.1:%u%s",
-                       weir_hostile_port(stage->server), path);
-        plea->request.url = weir_span_of(plea->url);
-        plea->call.tls = tls_config;
-    }
+    weir_secure_ask(stage, plea, s->tls != NULL, path);
 }
 
 /* Calls one after the other; each finds the surplus of the one before. */
@@ -295,7 +284,7 @@ static void all_ways(place where, const char *text, bool is_tls)
     static const weir_user_kind kinds[] = {WEIR_USER_BLOCKING, WEIR_USER_LOOP};
 
     for (size_t k = 0; k < WEIR_COUNT_OF(kinds); k++) {
-        const surplus begin = {.place = where, .text = text, .tls = is_tls ? &tls_options : NULL};
+        const surplus begin = {.place = where, .text = text, .tls = weir_secure_server(is_tls)};
         const size_t calls = calls_of(&begin);
         for (size_t first = 0; first < calls; first += BLOCK_CALLS) {
             surplus s = begin;
@@ -416,7 +405,7 @@ static void check_answers(crowd *c, size_t first)
 static void crowd_of(uint32_t turn_octets, bool is_tls)
 {
     surplus s = {
-        .place = BEFORE_REUSE, .text = EVIL, .tls = is_tls ? &tls_options : NULL, .crowd = CROWD};
+        .place = BEFORE_REUSE, .text = EVIL, .tls = weir_secure_server(is_tls), .crowd = CROWD};
     crowd *c = calloc(1, sizeof(*c));
     weir_loop_options options = WEIR_LOOP_OPTIONS_INIT;
     weir_observer observer;
@@ -612,24 +601,6 @@ static void five_ms_after_the_answer(void **state)
     weir_stage_both(clocks);
 }
 
-static int set_up(void **state)
-{
-    (void)weir_bench_make_certificates(state);
-    tls_options = weir_bench_server();
-    tls_options.protocols = "http/1.1";
-    tls_bench_server = weir_tls_server_new(&tls_options);
-    tls_options.context = tls_bench_server->options.context;
-    tls_config = weir_bench_new_config(NULL, NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    weir_tls_config_release(tls_config);
-    weir_tls_server_free(tls_bench_server);
-    return weir_bench_drop_certificates(state);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -649,6 +620,5 @@ int main(void)
     };
     const size_t count = sizeof(tests) / sizeof(tests[0]) - (is_long() ? 0 : 1);
 
-    cmocka_set_test_filter(getenv("WEIR_TESTS_ONLY"));
-    return _cmocka_run_group_tests("surplus", tests, count, set_up, tear_down);
+    return weir_secure_run("surplus", tests, count);
 }
