@@ -3,6 +3,7 @@
  * Servers that play with windows, limits and goodbyes, that stop listening, or that are gone before
  * anything began, with many calls under way.
  */
+#include "cue.h"
 #include "stage.h"
 
 #include <errno.h>
@@ -13,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -325,27 +325,53 @@ static void resets_and_goodbyes_of_many(void **state)
     weir_stage_both(storm);
 }
 
-/* No streams at all; after a while a few; then none; then enough. */
+/* The streams that the client opens until it has answered a PING, and so has read all that was sent
+ * before it. They are not answered: the blocking client reads as long as it has an exchange. */
+static size_t await_pong(int fd, uint32_t *streams)
+{
+    weir_hostile_frame frame;
+    size_t count = 0;
+
+    (void)weir_hostile_frame_send(fd, 6, 0, 0, "sluice!!", 8);
+    while (weir_hostile_frame_read(fd, &frame) && !(frame.type == 6 && (frame.flags & 1) != 0)) {
+        if (frame.type == 1 && count < CALLS) {
+            streams[count++] = frame.stream;
+        }
+    }
+    return count;
+}
+
+/* So many streams from now on; then those are answered that were held up. */
+static void open_sluice(int fd, const char *settings, const uint32_t *streams, size_t count)
+{
+    (void)weir_hostile_frame_send(fd, 4, 0, 0, settings, 6);
+    for (size_t i = 0; i < count; i++) {
+        (void)weir_hostile_answer(fd, streams[i], "late");
+    }
+}
+
+/* No streams at all, and the client knows; then a few; then none; then enough. */
 static weir_hostile_end play_sluice(int fd, size_t number, void *user)
 {
     static const uint32_t settings[1][2] = {{3, 0}};
-    atomic_size_t *early = user;
+    uint32_t held[CALLS + 1];
     uint32_t stream = 0;
 
     (void)number;
+    (void)user;
     if (!weir_hostile_preface(fd, settings, 1)) {
         return WEIR_HOSTILE_RESET;
     }
-    (void)usleep(20000);
-    (void)weir_hostile_frame_send(fd, 4, 0, 0, "\0\3\0\0\0\3", 6);
+    held[0] = weir_hostile_request(fd);
+    open_sluice(fd, "\0\3\0\0\0\3", held, 1 + await_pong(fd, held + 1));
     for (unsigned count = 1; (stream = weir_hostile_request(fd)) != 0; count++) {
-        if (count == 50) {
-            (void)weir_hostile_frame_send(fd, 4, 0, 0, "\0\3\0\0\0\0", 6);
-            (void)usleep(20000);
-            (void)weir_hostile_frame_send(fd, 4, 0, 0, "\0\3\0\0\0\x64", 6);
+        if (count != 50) {
+            (void)weir_hostile_answer(fd, stream, "late");
+            continue;
         }
-        atomic_fetch_add(early, 1);
-        (void)weir_hostile_answer(fd, stream, "late");
+        held[0] = stream;
+        (void)weir_hostile_frame_send(fd, 4, 0, 0, "\0\3\0\0\0\0", 6);
+        open_sluice(fd, "\0\3\0\0\0\x64", held, 1 + await_pong(fd, held + 1));
     }
     return WEIR_HOSTILE_RESET;
 }
@@ -353,14 +379,13 @@ static weir_hostile_end play_sluice(int fd, size_t number, void *user)
 static void sluice(weir_user_kind kind)
 {
     crowd *c = calloc(1, sizeof(*c));
-    atomic_size_t answered = 0;
     weir_stage stage;
 
     assert_non_null(c);
     *c = (crowd){.stage = &stage, .protocol = WEIR_H2, .attempts = 10};
     weir_stage_open(&stage, kind);
     stage.limits.h2_connections = 1;
-    weir_stage_begin(&stage, play_sluice, &answered);
+    weir_stage_begin(&stage, play_sluice, NULL);
     weir_user_together(stage.user, CALLS, one_of_many, c);
     for (size_t i = 0; i < CALLS; i++) {
         if (c->outcomes[i].status != WEIR_END) {
@@ -471,15 +496,18 @@ static void handshakes_that_lead_nowhere(void **state)
     weir_stage_both(shake);
 }
 
+typedef struct deafness {
+    weir_cue cue;
+    bool over;
+} deafness;
+
 static weir_hostile_end play_deaf(int fd, size_t number, void *user)
 {
-    atomic_bool *over = user;
+    deafness *d = user;
 
     (void)fd;
     (void)number;
-    while (!atomic_load(over)) {
-        (void)usleep(1000);
-    }
+    (void)weir_cue_await(&d->cue, &d->over, NULL);
     return WEIR_HOSTILE_RESET;
 }
 
@@ -487,20 +515,22 @@ static void deaf(weir_user_kind kind)
 {
     const size_t octets = (size_t)16 << 20;
     uint8_t *much = calloc(1, octets);
-    atomic_bool over = false;
+    deafness d = {.over = false};
     weir_stage stage;
     weir_plea plea;
 
     assert_non_null(much);
+    weir_cue_open(&d.cue);
     weir_stage_open(&stage, kind);
-    weir_stage_begin(&stage, play_deaf, &over);
+    weir_stage_begin(&stage, play_deaf, &d);
     ask_upload(&stage, &plea, WEIR_H1);
     plea.request.body.span = (weir_span){much, octets};
     plea.call.write_ns = 100 * WEIR_NS_PER_MS;
     assert_int_equal(weir_stage_fetch(&stage, &plea).status, WEIR_E_DEADLINE_WRITE);
     assert_in_range(weir_stage_peak(&stage), 1, (size_t)2 << 20);
-    atomic_store(&over, true);
+    weir_cue_give(&d.cue, &d.over);
     weir_stage_close(&stage);
+    weir_cue_close(&d.cue);
     free(much);
 }
 
