@@ -15,10 +15,9 @@
  * mutex.
  */
 #include "support/coroutine.h"
+#include "support/peer.h"
 #include "support/world.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -26,15 +25,12 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #define COROUTINES 8
 #define CALLS      12
 #define POLLS      64
-#define FILLERS    8
 
 typedef enum state { RUNNING = 0, WAITING, PARKED, OVER } state;
 
@@ -248,26 +244,6 @@ static void answer_lookup(scheduler *s)
     }
 }
 
-/* A listening socket on ::1 with the origin's port, whose queue is full. False: this machine has no
- * ::1. */
-static bool block_v6(uint16_t port, int fds[FILLERS + 1])
-{
-    struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-
-    at.sin6_addr = in6addr_loopback;
-    fds[0] = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fds[0] < 0 || bind(fds[0], (struct sockaddr *)&at, sizeof(at)) != 0 ||
-        listen(fds[0], 0) != 0) {
-        (void)close(fds[0]);
-        return false;
-    }
-    for (size_t i = 1; i <= FILLERS; i++) {
-        fds[i] = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        (void)connect(fds[i], (struct sockaddr *)&at, sizeof(at));
-    }
-    return true;
-}
-
 /* -- the calls -- */
 
 static void run_calls(void *user)
@@ -298,13 +274,13 @@ static void eight_on_one_thread(weir_world *world)
     static scheduler s;
     weir_resolver resolver = {sizeof(resolver), &s, begin_lookup, end_lookup};
     weir_wait_hooks hooks = {sizeof(hooks), &s, wait_for, park, wake};
-    int blocked[FILLERS + 1];
+    weir_full_port blocked;
     weir_counts counts = WEIR_COUNTS_INIT;
 
     memset(&s, 0, sizeof(s));
     s.world = world;
     s.port = world->way.tls ? world->origin->tls_port : world->origin->clear_port;
-    const bool has_v6 = block_v6(s.port, blocked);
+    const bool has_v6 = weir_full_port_open_v6(&blocked, s.port);
     world->options.hooks = &hooks;
     world->options.resolver = &resolver;
     world->limits.h2_connections = 1;
@@ -339,8 +315,8 @@ static void eight_on_one_thread(weir_world *world)
                     weir_world_told(world, WEIR_EVENT_CONNECT_DONE));
     }
     weir_world_close(world);
-    for (size_t i = 0; has_v6 && i <= FILLERS; i++) {
-        (void)close(blocked[i]);
+    if (has_v6) {
+        weir_full_port_close(&blocked);
     }
 }
 

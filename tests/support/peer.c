@@ -46,6 +46,7 @@ static bool hear(weir_peer *peer, talk *t);
 static bool act(weir_peer *peer, talk *t);
 static void reset(const talk *t);
 static void note_end(weir_peer *peer);
+static void fill(weir_full_port *full, const struct sockaddr *at, socklen_t octets);
 static int listen_on(uint16_t *port, int backlog);
 static void must(bool ok, const char *what);
 
@@ -111,20 +112,31 @@ void weir_peer_stop(weir_peer *peer)
  */
 void weir_full_port_open(weir_full_port *full)
 {
-    const size_t fillers = sizeof(full->fillers) / sizeof(full->fillers[0]);
-    struct sockaddr_in to = {.sin_family = AF_INET};
+    struct sockaddr_in at = {.sin_family = AF_INET};
 
     full->listener = listen_on(&full->port, 0);
-    to.sin_port = htons(full->port);
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    for (size_t i = 0; i < fillers; i++) {
-        full->fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        must(full->fillers[i] >= 0, "socket");
-        (void)connect(full->fillers[i], (struct sockaddr *)&to, sizeof(to));
-        struct pollfd wait = {.fd = full->fillers[i], .events = POLLOUT};
-        (void)poll(&wait, 1, i == fillers - 1 ? 20 : 0);
-        must(i < fillers - 1 || wait.revents == 0, "the queue does not fill");
+    at.sin_port = htons(full->port);
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    fill(full, (struct sockaddr *)&at, sizeof(at));
+}
+
+bool weir_full_port_open_v6(weir_full_port *full, uint16_t port)
+{
+    struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+
+    at.sin6_addr = in6addr_loopback;
+    full->port = port;
+    full->listener = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (full->listener < 0) {
+        return false;
     }
+    if (bind(full->listener, (struct sockaddr *)&at, sizeof(at)) != 0 ||
+        listen(full->listener, 0) != 0) {
+        (void)close(full->listener);
+        return false;
+    }
+    fill(full, (struct sockaddr *)&at, sizeof(at));
+    return true;
 }
 
 void weir_full_port_close(weir_full_port *full)
@@ -133,6 +145,20 @@ void weir_full_port_close(weir_full_port *full)
         (void)close(full->fillers[i]);
     }
     (void)close(full->listener);
+}
+
+static void fill(weir_full_port *full, const struct sockaddr *at, socklen_t octets)
+{
+    const size_t fillers = sizeof(full->fillers) / sizeof(full->fillers[0]);
+
+    for (size_t i = 0; i < fillers; i++) {
+        full->fillers[i] = socket(at->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        must(full->fillers[i] >= 0, "socket");
+        (void)connect(full->fillers[i], at, octets);
+        struct pollfd wait = {.fd = full->fillers[i], .events = POLLOUT};
+        (void)poll(&wait, 1, i == fillers - 1 ? 20 : 0);
+        must(i < fillers - 1 || wait.revents == 0, "the queue does not fill");
+    }
 }
 
 uint16_t weir_free_port(void)

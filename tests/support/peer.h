@@ -10,6 +10,7 @@
 #ifndef WEIR_TESTS_PEER_H
 #define WEIR_TESTS_PEER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,6 +50,8 @@ typedef struct weir_full_port {
     uint16_t port;
 } weir_full_port;
 void weir_full_port_open(weir_full_port *full);
+/* The same at ::1, with that port. False: there is no ::1 here, or the port is taken. */
+bool weir_full_port_open_v6(weir_full_port *full, uint16_t port);
 void weir_full_port_close(weir_full_port *full);
 
 /* A port on which nobody listens. */

@@ -24,6 +24,9 @@ struct weir_relay {
     uint16_t port;
     uint16_t to_port;
     atomic_int mode;
+    atomic_size_t gathers;
+    atomic_size_t ends;
+    atomic_size_t came;
     atomic_bool stop;
     pthread_t thread;
 };
@@ -35,6 +38,7 @@ typedef struct pair {
 
 static void *play(void *user);
 static void add(weir_relay *relay, pair *pairs, size_t *count);
+static void end_first(weir_relay *relay, pair *pairs, size_t *count);
 static bool carry(int from, int to, bool spoil);
 static void must(bool ok, const char *what);
 
@@ -73,6 +77,17 @@ void weir_relay_set(weir_relay *relay, weir_relay_mode mode)
     (void)!write(relay->wake, &one, sizeof(one));
 }
 
+void weir_relay_gather(weir_relay *relay, size_t connections, size_t ended)
+{
+    atomic_store(&relay->gathers, connections);
+    atomic_store(&relay->ends, ended);
+}
+
+size_t weir_relay_came(weir_relay *relay)
+{
+    return atomic_load(&relay->came);
+}
+
 void weir_relay_stop(weir_relay *relay)
 {
     const uint64_t one = 1;
@@ -94,10 +109,12 @@ static void *play(void *user)
     while (!atomic_load(&relay->stop)) {
         struct pollfd fds[2 + 2 * PAIRS];
         const bool stalls = atomic_load(&relay->mode) == WEIR_RELAY_STALL;
+        const bool waits = atomic_load(&relay->came) < atomic_load(&relay->gathers);
         fds[0] = (struct pollfd){.fd = relay->wake, .events = POLLIN};
         fds[1] = (struct pollfd){.fd = count < PAIRS ? relay->listener : -1, .events = POLLIN};
         for (size_t i = 0; i < count; i++) {
-            fds[2 + 2 * i] = (struct pollfd){.fd = stalls ? -1 : pairs[i].client, .events = POLLIN};
+            fds[2 + 2 * i] =
+                (struct pollfd){.fd = stalls || waits ? -1 : pairs[i].client, .events = POLLIN};
             fds[3 + 2 * i] = (struct pollfd){.fd = pairs[i].server, .events = POLLIN};
         }
         must(poll(fds, 2 + 2 * count, -1) > 0, "poll");
@@ -115,6 +132,7 @@ static void *play(void *user)
         }
         if (fds[1].revents != 0) {
             add(relay, pairs, &count);
+            end_first(relay, pairs, &count);
         }
         uint64_t times;
         (void)!read(relay->wake, &times, sizeof(times));
@@ -138,6 +156,19 @@ static void add(weir_relay *relay, pair *pairs, size_t *count)
     must(p->client >= 0 && p->server >= 0, "accept");
     must(connect(p->server, (struct sockaddr *)&to, sizeof(to)) == 0, "connect");
     (*count)++;
+    atomic_fetch_add(&relay->came, 1);
+}
+
+/* When all have come that are gathered. */
+static void end_first(weir_relay *relay, pair *pairs, size_t *count)
+{
+    while (atomic_load(&relay->came) == atomic_load(&relay->gathers) &&
+           atomic_load(&relay->ends) > 0) {
+        (void)close(pairs[0].client);
+        (void)close(pairs[0].server);
+        pairs[0] = pairs[--*count];
+        atomic_fetch_sub(&relay->ends, 1);
+    }
 }
 
 /* One read and as many writes as it takes; false: one side has ended. */

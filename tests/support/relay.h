@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A wire between a client and a server that can go bad: it stops taking octets from the client, or
- * spoils one on its way back.
+ * A wire between a client and a server that can go bad: it stops taking octets from the client,
+ * spoils one on its way back, or carries nothing before several connections have come.
  *
  * Thread rule: played by a thread of its own; the modes are changed from any.
  */
 #ifndef WEIR_TESTS_RELAY_H
 #define WEIR_TESTS_RELAY_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 typedef enum weir_relay_mode {
@@ -23,6 +24,11 @@ typedef struct weir_relay weir_relay;
 weir_relay *weir_relay_start(uint16_t to_port);
 uint16_t weir_relay_port(const weir_relay *relay);
 void weir_relay_set(weir_relay *relay, weir_relay_mode mode);
+/* Before the first connection: nothing is carried until `connections` have come, and then the first
+ * `ended` of them are closed. */
+void weir_relay_gather(weir_relay *relay, size_t connections, size_t ended);
+/* How many connections came. */
+size_t weir_relay_came(weir_relay *relay);
 void weir_relay_stop(weir_relay *relay);
 
 #endif
