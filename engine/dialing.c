@@ -41,7 +41,8 @@ weir_dialing *weir_dialing_new(weir_core *core, weir_link *link, weir_exchange *
     dialing->allocator = core->allocator;
     dialing->link = link;
     dialing->shared = core->shared;
-    dialing->exchange = cause;
+    /* A wish has several: it is told of none, and of the end of all. */
+    dialing->exchange = cause != NULL && cause->warms > 0 ? NULL : cause;
     if (is_name(host)) {
         memcpy(dialing->host, host.at, host.length);
         dialing->host_length = host.length;

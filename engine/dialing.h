@@ -7,7 +7,8 @@
  *    \--------------- limit, failure, given up ---------------> FAILED
  *
  * The limits are those of the call that it goes on for, measured from the begin of the phase: at
- * first the call that caused it, then whoever adopts it, and the defaults while it is nobody's. Its
+ * first the call or wish that caused it, then whoever adopts it, and the defaults while it is
+ * nobody's. Its
  * octets before it failed are in the link's ledger.
  */
 #ifndef WEIR_ENGINE_DIALING_H
@@ -29,7 +30,7 @@ typedef struct weir_dialing {
     weir_dial dial;
     weir_link *link;
     weir_shared *shared;
-    weir_exchange *exchange; /* whose call caused it and is told of it; NULL: gone */
+    weir_exchange *exchange; /* whose call caused it and is told of it; NULL: gone, or a wish */
     uint8_t host[WEIR_HOST_LIMIT_OCTETS];
     size_t host_length;
     uint16_t port;

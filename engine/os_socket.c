@@ -40,6 +40,11 @@ enum {
 
 _Static_assert(WEIR_POLL_IN == POLLIN && WEIR_POLL_OUT == POLLOUT && WEIR_OS_NOMEM == ENOMEM,
                "the numbers of os.h are the system's");
+_Static_assert(sizeof(weir_poll) == sizeof(struct pollfd) &&
+                   offsetof(weir_poll, fd) == offsetof(struct pollfd, fd) &&
+                   offsetof(weir_poll, events) == offsetof(struct pollfd, events) &&
+                   offsetof(weir_poll, revents) == offsetof(struct pollfd, revents),
+               "a weir_poll is a pollfd");
 
 typedef struct kernel_sample {
     struct tcp_info info;
@@ -333,13 +338,10 @@ weir_status weir_os_descriptor_status(int sys_errno)
 
 int weir_os_poll(weir_poll *fds, size_t count, weir_time deadline_ns)
 {
-    struct pollfd polls[64];
+    /* The same record, asserted below: however many there are, nothing is copied. */
+    struct pollfd *polls = (struct pollfd *)(void *)fds;
     int ready = 0;
 
-    WEIR_ASSERT(count <= WEIR_COUNT_OF(polls));
-    for (size_t i = 0; i < count; i++) {
-        polls[i] = (struct pollfd){.fd = fds[i].fd, .events = fds[i].events};
-    }
     do {
         struct timespec left;
         struct timespec *wait = NULL;
@@ -352,8 +354,8 @@ int weir_os_poll(weir_poll *fds, size_t count, weir_time deadline_ns)
         }
         ready = ppoll(polls, (nfds_t)count, wait, NULL);
     } while (ready < 0 && errno == EINTR);
-    for (size_t i = 0; i < count; i++) {
-        fds[i].revents = ready > 0 ? polls[i].revents : 0;
+    for (size_t i = 0; i < count && ready <= 0; i++) {
+        fds[i].revents = 0;
     }
     return ready;
 }

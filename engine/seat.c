@@ -33,6 +33,7 @@ weir_seat *weir_seat_new(const weir_allocator *allocator, const weir_wait_hooks 
     weir_list_init(&seat->to_wake);
     weir_list_init(&seat->to_rouse);
     weir_list_init(&seat->dials);
+    weir_list_init(&seat->dialing);
     weir_bin_init(&seat->bin, allocator, WEIR_SEAT_CHUNKS);
     seat->signal = -1;
     seat->fd = -1;
@@ -54,6 +55,7 @@ void weir_seat_free(weir_seat *seat, const weir_allocator *allocator)
     weir_condition_clear(&seat->condition);
     weir_mutex_clear(&seat->lock);
     weir_bin_clear(&seat->bin);
+    weir_release(allocator, seat->polls);
     weir_release(allocator, seat->receive);
     weir_release(allocator, seat);
 }
@@ -95,6 +97,19 @@ void weir_seat_park(weir_seat *seat, weir_time deadline_ns)
     seat->woken = false;
     seat->state = WEIR_SEAT_RUNNING;
     weir_mutex_unlock(&seat->lock);
+}
+
+weir_poll *weir_seat_polls(weir_seat *seat, const weir_allocator *allocator, size_t count)
+{
+    if (count + 1 > seat->polls_room) {
+        weir_poll *polls = weir_resize(allocator, seat->polls, (count + 1) * sizeof(*polls));
+        if (polls == NULL) {
+            return NULL;
+        }
+        seat->polls = polls;
+        seat->polls_room = count + 1;
+    }
+    return seat->polls;
 }
 
 weir_status weir_seat_poll(weir_seat *seat, weir_poll *fds, size_t count, weir_time deadline_ns)

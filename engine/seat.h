@@ -53,8 +53,11 @@ typedef struct weir_seat {
     int signal;          /* eventfd for POLLING; -1: made at the first poll */
     void *parked;        /* the wait hooks' */
     atomic_uint rousing; /* threads that are about to call the wake hook */
-    weir_list dials; /* lines that were given to this thread to dial; guarded by the core's lock */
-    bool is_dialing; /* it runs one now; guarded by the core's lock */
+    weir_list dials;     /* given to this thread and not begun; guarded by the core's lock */
+    weir_list
+        dialing; /* that it runs; others only look whether there is one, with the core's lock */
+    weir_poll *polls; /* what it waits for while it dials */
+    size_t polls_room;
     uint8_t *receive;
     weir_bin bin; /* lent to the line that its exchange is on; only of who sits here */
     const weir_wait_hooks *hooks;
@@ -70,6 +73,8 @@ void weir_seat_leave(weir_seat *seat);
 
 /* Waits until woken or the deadline. */
 void weir_seat_park(weir_seat *seat, weir_time deadline_ns);
+/* Room for so many descriptors and the seat's own, until the next call; NULL: no memory. */
+weir_poll *weir_seat_polls(weir_seat *seat, const weir_allocator *allocator, size_t count);
 /* poll(2) that can be woken; `fds` must have room for one more. WEIR_E_DESCRIPTORS, _NOMEM,
  * _SYSTEM: it could not wait. */
 weir_status weir_seat_poll(weir_seat *seat, weir_poll *fds, size_t count, weir_time deadline_ns);

@@ -3,7 +3,7 @@
  * The blocking front end: its calls, its birth and death. No event loop and no thread of its own:
  * who waits does the work.
  *
- * A call goes: place (place.c), drive (baton.c), leave; and round again if the attempt may be
+ * A call goes: place (sync_place.c), drive (baton.c), leave; and round again if the attempt may be
  * replayed.
  */
 #include "engine/sync.h"
@@ -592,6 +592,7 @@ void weir_client_give_seat(weir_client *client, weir_seat *seat)
     weir_seat_leave(seat);
     weir_mutex_lock(&client->core_lock);
     WEIR_ASSERT(weir_list_is_empty(&seat->dials));
+    WEIR_ASSERT(weir_list_is_empty(&seat->dialing));
     weir_list_push_front(&client->free_seats, &seat->place);
     weir_mutex_unlock(&client->core_lock);
 }

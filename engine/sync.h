@@ -51,17 +51,22 @@ struct weir_client {
     atomic_uint_fast64_t next_exchange;
 };
 
-/* What a line has until it is open. Guarded by the core's lock, but for the last three. */
+/* What a line has until it is open. The first four are guarded by the core's lock, the others are
+ * of the thread that runs the dial. */
 typedef struct weir_line_dial {
     struct weir_line *line;
-    weir_list given;       /* in the dials of the seat that is to dial it */
-    weir_seat *dialer;     /* to whom the dial was given */
-    bool given_up;         /* the pool wants its place while it is dialled */
-    weir_dialing *dialing; /* from its begin until the line is open; touched only by the thread that
-                              runs the dial */
+    weir_list place;   /* in the dials of the seat that is to run it, then in its dialing ones */
+    weir_seat *dialer; /* to whom the dial was given */
+    bool given_up;     /* the pool wants its place while it is dialled */
+    bool begun;        /* by who has it now */
+    weir_dialing *dialing; /* from its begin until the line is open */
     weir_channel *channel;
     weir_lookup *lookup;
+    size_t polls; /* descriptors that it waits for; the first are the look-up's */
+    size_t resolver_polls;
 } weir_line_dial;
+
+#define WEIR_LINE_DIAL_POLLS 32
 
 typedef struct weir_line {
     weir_list place;      /* in client->lines; guarded by the core's lock */
@@ -134,8 +139,36 @@ void weir_client_cut_off(weir_client *client, weir_exchange *exchange);
 /* -- sync_place.c: from submitted to attached -- */
 /* Brings the exchange to ATTACHED or ENDED. No lock held. */
 void weir_client_place(weir_client *client, weir_exchange *exchange, weir_seat *seat);
-/* With the core's lock: a line for a slot to be dialled, given to a thread that waits for it. */
+
+/* -- sync_dialer.c: the dials that a waiting thread runs -- */
+/* With the core's lock: a line for a slot to be dialled, given to the thread that it is for. */
 void weir_client_dial(weir_client *client, weir_action *action);
+/* No lock held, nor in the rest of them. What was given to this thread is in seat->dialing. */
+void weir_dialer_take(weir_client *client, weir_seat *seat);
+/* Moves all of them as far as they go. True: one came to its end, and the pool knows. */
+bool weir_dialer_move(weir_client *client, weir_exchange *exchange, weir_seat *seat);
+/* One wait for all of them; not WEIR_OK: it could not wait. */
+weir_status weir_dialer_wait(weir_client *client, weir_seat *seat, weir_time deadline_ns);
+/* Hands each to another thread that waits for it, or ends it. */
+void weir_dialer_leave(weir_client *client, const weir_exchange *exchange, weir_seat *seat);
+
+/* -- sync_dial.c: one dial, without waiting, on the thread that runs it -- */
+/* Begins it, or goes on for this exchange with what another thread began. False: no memory. */
+bool weir_line_begin_dial(weir_line *line, weir_exchange *exchange, weir_time now_ns);
+/* `room`: WEIR_SEAT_RECEIVE_OCTETS. */
+weir_dialing_outcome weir_line_move_dial(weir_line *line, uint8_t *room, weir_time now_ns);
+/* The descriptors that it waits for, at most WEIR_LINE_DIAL_POLLS, and until when. */
+size_t weir_line_poll_dial(weir_line *line, weir_poll *polls, weir_time now_ns,
+                           weir_time *deadline_ns);
+/* ... when they were polled. */
+void weir_line_dial_polled(weir_line *line, const weir_poll *polls, weir_time now_ns);
+/* Closes the attempts that did not win, and ends the look-up. */
+void weir_line_stop_dial(weir_line *line);
+
+/* -- sync_line.c -- */
+/* With the core's lock: a line for a slot that is to be dialled. NULL: *status says why not. */
+weir_line *weir_line_new(weir_client *client, weir_slot *slot, const weir_exchange *cause,
+                         weir_status *status);
 /* Says goodbye, samples the kernel, closes, frees. No lock held; nobody else may know the line. */
 void weir_line_close(weir_line *line, weir_time now_ns);
 

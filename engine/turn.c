@@ -601,12 +601,6 @@ static void dial(weir_turn *turn, weir_action *action)
     if (port->link != NULL) {
         port->link->driver = port;
         port->dialing = weir_dialing_new(&turn->core, port->link, limits, turn->now_ns);
-        if (port->dialing != NULL && action->wish != NULL) {
-            weir_exchange_set_phase(limits, WEIR_PHASE_QUEUE, turn->now_ns);
-            weir_dialing_orphan(
-                port->dialing,
-                turn->now_ns); /* a wish has several: it is told of none, and of the end of all */
-        }
         failure.status = WEIR_E_NOMEM;
     }
     if (port->dialing == NULL) {

@@ -94,13 +94,13 @@ WEIR_API weir_time weir_client_maintain(weir_client *client);
  * pin, connect_to), its limits for each dial (dns_ns, connect_ns, tls_ns) and for the whole
  * (queue_ns, deadline_ns), token and observer.
  *
- * Waits until they are there. This thread dials them one after the other, so that n connections
- * take n times as long as one, with all round trips of their handshakes; a loop dials them all at
- * once (weir_loop_preconnect()). Nothing is closed for them, no limit is exceeded: where one is in
- * the way it is content with what there is (weir_client_counts()). What nobody uses is closed as
- * any idle connection. WEIR_OK; WEIR_E_INVALID: exchanges is 0; WEIR_E_CLOSED_EARLY: what was made
- * did not stay; or why a dial, or the waiting, failed: any status of a call that sent nothing. Any
- * thread.
+ * Waits until they are there. This thread dials them all at once, with one wait for all of them, as
+ * a loop does (weir_loop_preconnect()). When one dial fails, that is what the call answers; the
+ * others go on until they are done or the limits for the whole end them. Nothing is closed for
+ * them, no limit is exceeded: where one is in the way it is content with what there is
+ * (weir_client_counts()). What nobody uses is closed as any idle connection. WEIR_OK;
+ * WEIR_E_INVALID: exchanges is 0; WEIR_E_CLOSED_EARLY: what was made did not stay; or why a dial,
+ * or the waiting, failed: any status of a call that sent nothing. Any thread.
  */
 WEIR_API weir_status weir_client_preconnect(weir_client *client, const weir_request *request,
                                             const weir_call *call, uint32_t exchanges);

@@ -94,10 +94,52 @@ static void an_absence_from_a_thread_fails(weir_world *world)
     weir_world_close(world);
 }
 
+/* -- a resolver of which one family is never answered -- */
+
+typedef struct half_resolver {
+    weir_resolver resolver;
+    size_t starts;
+} half_resolver;
+
+static void answer_v4(weir_lookup *lookup, weir_span host, void *user)
+{
+    half_resolver *half = user;
+    const weir_address home = {.family = 4, .octets = {127, 0, 0, 1}, .ttl_seconds = 60};
+
+    (void)host;
+    half->starts++;
+    weir_resolver_answer(lookup, 4, WEIR_OK, &home, 1);
+}
+
+static void leave(weir_lookup *lookup, void *user)
+{
+    (void)lookup;
+    (void)user;
+}
+
+/* What is connected asks for nothing more, though an answer be outstanding. */
+static void one_family_is_enough(weir_world *world)
+{
+    half_resolver half = {.starts = 0};
+
+    half.resolver = (weir_resolver){
+        .size = sizeof(weir_resolver), .user = &half, .start = answer_v4, .cancel = leave};
+    world->options.resolver = &half.resolver;
+    weir_ask ask = weir_world_ask(world, "/octets/1000");
+    ask.call.connect_to = WEIR_SPAN("name.test");
+    ask.call.connect_port = world->way.tls ? world->origin->tls_port : world->origin->clear_port;
+    const weir_fetched fetched = weir_world_fetch(world, &ask);
+    assert_int_equal(fetched.called, WEIR_OK);
+    assert_int_equal(fetched.octets, 1000);
+    assert_int_equal(half.starts, 1);
+    weir_world_close(world);
+}
+
 static const weir_behaviour behaviours[] = {
     {"an answer from a thread connects", an_answer_from_a_thread_connects, WEIR_ONLY_CLEAR, NULL},
     {"an absence from a thread fails the call", an_absence_from_a_thread_fails, WEIR_ONLY_CLEAR,
      NULL},
+    {"one family's answer is enough", one_family_is_enough, 0, NULL},
 };
 
 int main(void)

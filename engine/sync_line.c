@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* A line's birth, for a slot that is to be dialled, and its end. */
+#include "engine/sync.h"
+
+#include "proto/alloc.h"
+
+#define CLOSING_NS (WEIR_NS_PER_SECOND)
+
+weir_line *weir_line_new(weir_client *client, weir_slot *slot, const weir_exchange *cause,
+                         weir_status *status)
+{
+    weir_line *line = weir_alloc_zeroed(client->allocator, sizeof(*line));
+    weir_line_dial *dial = weir_alloc_zeroed(client->allocator, sizeof(*dial));
+
+    *status = WEIR_E_NOMEM;
+    if (line == NULL || dial == NULL || !weir_mutex_init(&line->lock)) {
+        weir_release(client->allocator, dial);
+        weir_release(client->allocator, line);
+        return NULL;
+    }
+    line->dial = dial;
+    dial->line = line;
+    line->client = client;
+    line->slot = slot;
+    line->fd = -1;
+    weir_list_init(&line->place);
+    weir_list_init(&dial->place);
+    weir_list_init(&line->waiting);
+    weir_list_init(&line->wakes);
+    weir_bin_init(&line->bin, client->allocator, WEIR_SEAT_CHUNKS);
+    line->link = weir_core_link(&client->core, slot, &line->bin, cause, status);
+    if (line->link == NULL) {
+        weir_mutex_clear(&line->lock);
+        weir_release(client->allocator, dial);
+        weir_release(client->allocator, line);
+        return NULL;
+    }
+    line->link->driver = line;
+    weir_list_push_back(&client->lines, &line->place);
+    weir_slot_set_user(slot, line);
+    return line;
+}
+
+void weir_line_close(weir_line *line, weir_time now_ns)
+{
+    weir_client *client = line->client;
+    weir_account account;
+    weir_want want;
+
+    weir_line_stop_dial(line);
+    weir_link_close(line->link, CLOSING_NS, now_ns);
+    if (line->fd >= 0) {
+        /* One try at goodbye; a peer that does not read is not waited for. */
+        weir_link_want(line->link, &want);
+        if (want.out[0].length > 0) {
+            const weir_io io =
+                weir_os_send(line->fd, want.out, want.out[1].length > 0 ? 2 : 1, true);
+            if (io.kind == WEIR_IO_OK) {
+                weir_link_sent(line->link, io.octets, now_ns);
+            } else if (io.kind == WEIR_IO_FAILED) {
+                weir_link_error_taken(line->link,
+                                      io.sys_errno); /* recv says 0 behind it, and that is no FIN */
+            }
+        }
+    }
+    weir_link_account(line->link, line->fd, &account);
+    if (line->fd >= 0) {
+        account.local_port = weir_os_local_port(line->fd);
+        weir_held_strike(&client->held, line->fd);
+        weir_os_close(line->fd);
+    }
+    weir_mutex_lock(&client->core_lock);
+    weir_core_closed(&client->core, line->link, &account, line->close_reason, now_ns);
+    weir_list_remove(&line->place);
+    weir_mutex_unlock(&client->core_lock);
+    if (line->dial != NULL) {
+        weir_dialing_free(line->dial->dialing);
+        weir_release(client->allocator, line->dial);
+    }
+    weir_link_free(line->link);
+    weir_bin_clear(&line->bin);
+    weir_mutex_clear(&line->lock);
+    weir_release(client->allocator, line);
+}
