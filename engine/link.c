@@ -476,11 +476,11 @@ static void seal(weir_link *link)
         return;
     }
     while (weir_tls_can_seal(link->tls->filter)) {
-        weir_span plain = weir_conn_pending(link->conn, link->tls->sealed_octets);
+        weir_span plain =
+            weir_conn_record(link->conn, link->tls->sealed_octets, RECORD_PLAIN_OCTETS);
         if (plain.length == 0) {
             return;
         }
-        plain = weir_span_head(plain, RECORD_PLAIN_OCTETS);
         if (weir_tls_seal(link->tls->filter, plain) != WEIR_OK) {
             weir_link_follow_tls(link);
             return;

@@ -171,6 +171,12 @@ weir_span weir_conn_pending(const weir_conn *conn, size_t skip)
     return conn->withholds || !conn->out ? (weir_span){NULL, 0} : weir_out_pending(conn->out, skip);
 }
 
+weir_span weir_conn_record(const weir_conn *conn, size_t skip, size_t most)
+{
+    return conn->withholds || !conn->out ? (weir_span){NULL, 0}
+                                         : weir_out_record(conn->out, skip, most);
+}
+
 void weir_conn_sent(weir_conn *conn, size_t octets, weir_time now_ns)
 {
     enter(conn, now_ns);

@@ -53,6 +53,10 @@ typedef struct weir_conn_limits {
     bool ping_idle;        /* ping_ns holds while no stream is open, too */
     uint32_t bulk_octets;  /* inbox_octets of a stream in bulk (WEIR_HINT_BULK): HTTP/1.1 262144,
                               HTTP/2 4 MiB; if inbox_octets is given: as that */
+    uint32_t interactive_octets; /* of an interactive exchange (WEIR_HINT_INTERACTIVE): queued for
+                                    sending before weir_conn_write() answers AGAIN, and the first
+                                    that go in small TLS records: 16384; if out_octets is given: as
+                                    that */
 } weir_conn_limits;
 
 typedef struct weir_conn_options {
@@ -163,6 +167,9 @@ void weir_conn_end(weir_conn *conn, const weir_failure *failure, weir_time now_n
 /* Octets to send that begin `skip` octets into the queue; they stay where they are until
  * weir_conn_sent(). */
 weir_span weir_conn_pending(const weir_conn *conn, size_t skip);
+/* As weir_conn_pending(), cut to what one TLS record should hold (out.h, "Small records"), at most
+ * `most`. */
+weir_span weir_conn_record(const weir_conn *conn, size_t skip, size_t most);
 /* The kernel took `octets` more of the queue (for TLS: the whole record that carries them). */
 void weir_conn_sent(weir_conn *conn, size_t octets, weir_time now_ns);
 

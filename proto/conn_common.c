@@ -17,6 +17,7 @@
 #define DEFAULT_H2_INBOX_OCTETS     262144
 #define DEFAULT_H1_BULK_OCTETS      262144
 #define DEFAULT_H2_BULK_OCTETS      (4 * 1024 * 1024)
+#define DEFAULT_INTERACTIVE_OCTETS  16384
 #define DEFAULT_CONN_INBOX_OCTETS   (16 * 1024 * 1024)
 #define DEFAULT_STREAMS             1000
 #define DEFAULT_UNPRODUCTIVE_FRAMES 1000
@@ -30,8 +31,9 @@
         .head_octets = DEFAULT_HEAD_OCTETS, .fields = DEFAULT_FIELDS,                              \
         .informational = DEFAULT_INFORMATIONAL, .chunk_octets = DEFAULT_CHUNK_OCTETS,              \
         .out_octets = DEFAULT_OUT_OCTETS, .inbox_octets = (an_inbox_octets),                       \
-        .bulk_octets = (a_bulk_octets), .conn_inbox_octets = DEFAULT_CONN_INBOX_OCTETS,            \
-        .streams = DEFAULT_STREAMS, .unproductive_frames = DEFAULT_UNPRODUCTIVE_FRAMES,            \
+        .bulk_octets = (a_bulk_octets), .interactive_octets = DEFAULT_INTERACTIVE_OCTETS,          \
+        .conn_inbox_octets = DEFAULT_CONN_INBOX_OCTETS, .streams = DEFAULT_STREAMS,                \
+        .unproductive_frames = DEFAULT_UNPRODUCTIVE_FRAMES,                                        \
         .header_table_octets = DEFAULT_HEADER_TABLE_OCTETS, .settings_ns = DEFAULT_SETTINGS_NS,    \
         .ping_timeout_ns = DEFAULT_PING_TIMEOUT_NS, .first_stream = DEFAULT_FIRST_STREAM,          \
     }
@@ -63,6 +65,9 @@ weir_conn_limits weir_conn_limits_fill(const weir_conn_limits *limits, weir_prot
         .inbox_octets = or_default(limits->inbox_octets, otherwise->inbox_octets),
         .bulk_octets =
             or_default(limits->bulk_octets, or_default(given_inbox, otherwise->bulk_octets)),
+        .interactive_octets =
+            or_default(limits->interactive_octets,
+                       or_default(limits->out_octets, otherwise->interactive_octets)),
         .conn_inbox_octets = or_default(limits->conn_inbox_octets, otherwise->conn_inbox_octets),
         .streams = or_default(limits->streams, otherwise->streams),
         .unproductive_frames =
@@ -117,6 +122,19 @@ uint32_t weir_conn_inbox_octets(const weir_conn *conn, const weir_head *head)
     const weir_conn_limits *limits = conn->limits;
     const bool more = head->hint == WEIR_HINT_BULK && limits->bulk_octets > limits->inbox_octets;
     return more ? limits->bulk_octets : limits->inbox_octets;
+}
+
+uint32_t weir_conn_out_octets(const weir_conn *conn, const weir_head *head)
+{
+    const weir_conn_limits *limits = conn->limits;
+    const bool less =
+        head->hint == WEIR_HINT_INTERACTIVE && limits->interactive_octets < limits->out_octets;
+    return less ? limits->interactive_octets : limits->out_octets;
+}
+
+uint32_t weir_conn_small_octets(const weir_conn *conn, const weir_head *head)
+{
+    return head->hint == WEIR_HINT_INTERACTIVE ? conn->limits->interactive_octets : 0;
 }
 
 void weir_conn_set_facts(weir_conn *conn, weir_facts facts)

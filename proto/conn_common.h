@@ -38,6 +38,9 @@ void weir_conn_init(weir_conn *conn, const weir_conn_options *options, weir_ledg
 void weir_conn_clear(weir_conn *conn);
 /* The limit of the inbox of a stream that opens. */
 uint32_t weir_conn_inbox_octets(const weir_conn *conn, const weir_head *head);
+/* How much a stream that opens may queue, and what its owner asks of the queue. */
+uint32_t weir_conn_out_octets(const weir_conn *conn, const weir_head *head);
+uint32_t weir_conn_small_octets(const weir_conn *conn, const weir_head *head);
 /* Changes the facts and their version, if anything in them differs. */
 void weir_conn_set_facts(weir_conn *conn, weir_facts facts);
 

@@ -264,7 +264,7 @@ void weir_h1_sent(weir_conn *conn, size_t octets)
     weir_out_sent(conn->out, &conn->ledger, octets);
     /* Half the queue, or a writer would be woken for every octet that leaves. */
     if (h1->sending == WEIR_H1_SENDING_BODY && h1->open->awaits_room &&
-        weir_out_octets(conn->out) <= conn->limits->out_octets / 2) {
+        weir_out_octets(conn->out) <= conn->out->octets.limit_octets / 2) {
         h1->open->awaits_room = false;
         weir_stream_tell(&h1->open->stream, &conn->ready, WEIR_CONN_WRITABLE);
     }
@@ -355,10 +355,11 @@ static weir_h1_stream *stream_new(weir_h1 *h1, const weir_head *head, void *user
     }
     WEIR_ASSERT(!conn->out);
     conn->out = &open->out;
-    weir_out_init(conn->out, conn->bin, conn->limits->out_octets);
+    weir_out_init(conn->out, conn->bin, weir_conn_out_octets(conn, head));
     weir_stream_init(&open->stream, user, conn->bin, weir_conn_inbox_octets(conn, head));
     h1->last_id++;
     weir_ledger_open(&conn->ledger, &open->stream.owner, h1->last_id);
+    open->stream.owner.small_octets = weir_conn_small_octets(conn, head);
     weir_h1_asked asked = {.is_head = head->is_head, .is_connect = head->is_connect};
     weir_h1_decode_init(&open->decode, conn->limits, &open->stream.inbox, asked);
     weir_h1_encode_init(&open->encode, conn->out, &open->stream.owner);

@@ -14,7 +14,8 @@
  * have nothing to send.
  * They are told only when half of the queue is free, because a frame per few octets of room is
  * waste. A sender that its own stream's window blocks is in no list: nothing is shared that it
- * could take.
+ * could take. One that may queue less than there is room for (it is interactive) and has done so
+ * waits in `queued` until half of that is sent; there are as many of those as fit the queue.
  *
  * What blocks is timed where it changes: a wait for the stream's own window by a stopwatch of the
  * stream; a wait for what is shared by what the connection's stopwatch (no window is left) advances
@@ -40,7 +41,7 @@ static size_t lead_of(const weir_head *head, uint8_t *digits, weir_field *lead);
 static weir_field field_of(const char *name, weir_span value);
 static weir_span decimal(uint64_t value, uint8_t *digits);
 static weir_h2_stream *make_stream(weir_h2_session *session, const weir_head *head, void *user);
-static void enrol(weir_h2_session *session, weir_h2_stream *stream);
+static void enrol(weir_h2_session *session, weir_h2_stream *stream, const weir_head *head);
 static weir_status encode(weir_h2_session *session, const weir_h2_section_fields *section,
                           weir_h2_block *block, uint8_t **heap, uint8_t *few);
 static weir_status check_write(const weir_h2_stream *stream, weir_span octets, bool end);
@@ -51,8 +52,12 @@ static weir_status send_data(weir_h2_session *session, weir_h2_stream *stream, w
 static size_t allowance_of(const weir_h2_session *session, const weir_h2_stream *stream);
 static void wait_for(weir_h2_session *session, weir_h2_stream *stream, weir_h2_waiting waits);
 static void block_sender(weir_h2_session *session, weir_h2_stream *stream);
+static uint32_t queue_octets_of(const weir_h2_session *session, const weir_head *head);
+static size_t own_room(const weir_h2_stream *stream);
+static bool has_queued_enough(const weir_h2_stream *stream);
 static bool others_wait(const weir_h2_session *session);
 static void tell_writable(weir_h2_session *session, weir_list *list);
+static void tell(weir_h2_session *session, weir_h2_stream *stream);
 static void open_window(weir_h2_session *session, weir_h2_stream *stream);
 static bool is_bulk(const weir_h2_session *session, const weir_h2_stream *stream);
 static uint32_t target_window(const weir_h2_session *session, const weir_h2_stream *stream);
@@ -81,7 +86,7 @@ weir_status weir_h2_open(weir_conn *conn, const weir_head *head, void *user, wei
                            .end_stream = !weir_h2_stream_is_sending(stream)};
     weir_status status = encode(session, &section, &block, &heap, few);
     if (status == WEIR_OK) {
-        enrol(session, stream);
+        enrol(session, stream, head);
         weir_h2_queue_block(conn->out, &block);
         open_window(session, stream);
         *base = &stream->base;
@@ -212,11 +217,18 @@ void weir_h2_send_wake(weir_h2_session *session)
         tell_writable(session, &session->hungry);
         tell_writable(session, &session->fed);
     }
+    for (weir_list *at = session->queued.next, *next; at != &session->queued; at = next) {
+        weir_h2_stream *stream = WEIR_CONTAINER_OF(at, weir_h2_stream, waiting);
+        next = at->next;
+        if (!has_queued_enough(stream)) {
+            tell(session, stream);
+        }
+    }
 }
 
 void weir_h2_send_answered(weir_h2_session *session, weir_h2_stream *stream)
 {
-    if (stream->waits == WEIR_H2_WAITS_OWN_WINDOW || stream->waits == WEIR_H2_WAITS_SHARED) {
+    if (stream->waits != WEIR_H2_WAITS_NOT && stream->waits != WEIR_H2_WAITS_TOLD) {
         weir_h2_send_forget(session, stream);
         weir_stream_tell(&stream->base, &session->conn.ready, WEIR_CONN_WRITABLE);
     }
@@ -289,14 +301,16 @@ static weir_h2_stream *make_stream(weir_h2_session *session, const weir_head *he
                                     .inbox_octets = weir_conn_inbox_octets(conn, head),
                                     .window_octets = session->initial_window,
                                     .send_window = (int32_t)session->peer.initial_window_octets,
+                                    .queue_octets = queue_octets_of(session, head),
                                 });
     return stream;
 }
 
 /* From here on the stream exists for the peer and for the ledger. */
-static void enrol(weir_h2_session *session, weir_h2_stream *stream)
+static void enrol(weir_h2_session *session, weir_h2_stream *stream, const weir_head *head)
 {
     weir_ledger_open(&session->conn.ledger, &stream->base.owner, session->next_id);
+    stream->base.owner.small_octets = weir_conn_small_octets(&session->conn, head);
     weir_h2_table_put(&session->table, stream);
     weir_list_push_back(&session->streams, &stream->all);
     if (session->active == 0) {
@@ -363,8 +377,9 @@ static weir_status check_write(const weir_h2_stream *stream, weir_span octets, b
 static size_t portion(const weir_h2_session *session, const weir_h2_stream *stream, size_t rest,
                       size_t allowance)
 {
-    size_t room = weir_out_room(session->conn.out);
-    size_t least = weir_min(LEAST_FRAME_OCTETS, session->conn.out->octets.limit_octets / 4);
+    size_t room = weir_min(weir_out_room(session->conn.out), own_room(stream));
+    size_t limit = weir_min(session->conn.out->octets.limit_octets, stream->queue_octets);
+    size_t least = weir_min(LEAST_FRAME_OCTETS, limit / 4);
     if (session->send_window <= 0 || stream->send_window <= 0 ||
         room < WEIR_H2_FRAME_HEAD_OCTETS + weir_min(rest, least)) {
         return 0;
@@ -423,8 +438,34 @@ static void block_sender(weir_h2_session *session, weir_h2_stream *stream)
         wait_for(session, stream, WEIR_H2_WAITS_OWN_WINDOW);
         return;
     }
+    if (has_queued_enough(stream) && own_room(stream) < weir_out_room(session->conn.out)) {
+        wait_for(session, stream, WEIR_H2_WAITS_OWN_QUEUE);
+        weir_list_push_back(&session->queued, &stream->waiting);
+        return;
+    }
     wait_for(session, stream, WEIR_H2_WAITS_SHARED);
     weir_list_push_back(got_some ? &session->fed : &session->hungry, &stream->waiting);
+}
+
+static uint32_t queue_octets_of(const weir_h2_session *session, const weir_head *head)
+{
+    const uint32_t octets = weir_conn_out_octets(&session->conn, head);
+    if (octets >= session->conn.limits->out_octets) {
+        return UINT32_MAX;
+    }
+    return octets < WEIR_H2_LEAST_OUT_OCTETS ? WEIR_H2_LEAST_OUT_OCTETS : octets;
+}
+
+static size_t own_room(const weir_h2_stream *stream)
+{
+    const uint64_t queued = stream->base.owner.queued_octets;
+    return queued < stream->queue_octets ? (size_t)(stream->queue_octets - queued) : 0;
+}
+
+/* Else it has room for a frame, as far as its own share of the queue goes. */
+static bool has_queued_enough(const weir_h2_stream *stream)
+{
+    return stream->base.owner.queued_octets > stream->queue_octets / 2;
 }
 
 static bool others_wait(const weir_h2_session *session)
@@ -436,13 +477,17 @@ static bool others_wait(const weir_h2_session *session)
 static void tell_writable(weir_h2_session *session, weir_list *list)
 {
     while (!weir_list_is_empty(list)) {
-        weir_h2_stream *stream = WEIR_CONTAINER_OF(list->next, weir_h2_stream, waiting);
-        weir_list_remove(&stream->waiting);
-        wait_for(session, stream, WEIR_H2_WAITS_TOLD);
-        stream->turn_octets = 0;
-        session->told++;
-        weir_stream_tell(&stream->base, &session->conn.ready, WEIR_CONN_WRITABLE);
+        tell(session, WEIR_CONTAINER_OF(list->next, weir_h2_stream, waiting));
     }
+}
+
+static void tell(weir_h2_session *session, weir_h2_stream *stream)
+{
+    weir_list_remove(&stream->waiting);
+    wait_for(session, stream, WEIR_H2_WAITS_TOLD);
+    stream->turn_octets = 0;
+    session->told++;
+    weir_stream_tell(&stream->base, &session->conn.ready, WEIR_CONN_WRITABLE);
 }
 
 /*

@@ -16,13 +16,11 @@
 #include "proto/h2_session.h"
 
 /* With so many lengths of the queue in it no further request is taken. */
-#define CHOKED_AT        2
+#define CHOKED_AT     2
 /* With so many lengths of the queue in answers that the peer does not read, it is flooding. */
-#define FLOODED_AT       4
+#define FLOODED_AT    4
 /* The longest of them, a PING. */
-#define ANSWER_OCTETS    17
-/* A queue that could not hold half of itself and a frame would never have room. */
-#define LEAST_OUT_OCTETS 64
+#define ANSWER_OCTETS 17
 
 static bool begin(weir_h2_session *session);
 static weir_unfit unfit(const weir_h2_session *session);
@@ -41,13 +39,14 @@ weir_conn *weir_h2_new(const weir_conn_options *options, weir_time now_ns)
     weir_conn_init(conn, options, &session->annex, now_ns);
     conn->out = &session->out;
     weir_out_init(conn->out, conn->bin,
-                  conn->limits->out_octets < LEAST_OUT_OCTETS ? LEAST_OUT_OCTETS
-                                                              : conn->limits->out_octets);
+                  conn->limits->out_octets < WEIR_H2_LEAST_OUT_OCTETS ? WEIR_H2_LEAST_OUT_OCTETS
+                                                                      : conn->limits->out_octets);
     weir_h2_reader_init(&session->reader, &conn->ledger);
     weir_h2_table_init(&session->table, conn->bin->allocator);
     weir_list_init(&session->streams);
     weir_list_init(&session->hungry);
     weir_list_init(&session->fed);
+    weir_list_init(&session->queued);
     weir_window_init(&session->window, WEIR_WINDOW_DEFAULT_OCTETS);
     weir_h2_budget_init(&session->budget, conn->limits->unproductive_frames, now_ns);
     session->peer = (weir_h2_peer){

@@ -30,7 +30,9 @@
 #include "proto/h2_table.h"
 
 /* The longest fixed-length payload (or piece of one) that is put together before it is read. */
-#define WEIR_H2_SCRATCH_OCTETS 8
+#define WEIR_H2_SCRATCH_OCTETS   8
+/* A queue that could not hold half of itself and a frame would never have room. */
+#define WEIR_H2_LEAST_OUT_OCTETS 64
 
 /* The peer's SETTINGS (RFC 9113 s6.5.2). */
 typedef struct weir_h2_peer {
@@ -62,6 +64,7 @@ typedef struct weir_h2_session {
     weir_list streams; /* all of them, in the order of ids */
     weir_list hungry; /* blocked senders that got nothing when last told, first come first served */
     weir_list fed;    /* blocked senders that got something */
+    weir_list queued; /* senders that have queued as much as they may, though there is room */
     size_t told;      /* streams that wait in WEIR_H2_WAITS_TOLD */
 
     weir_h2_peer peer;

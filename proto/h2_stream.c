@@ -45,6 +45,7 @@ void weir_h2_stream_init(weir_h2_stream *stream, const weir_h2_stream_options *o
     stream->is_head = head->is_head;
     stream->is_connect = head->is_connect;
     stream->send_window = options->send_window;
+    stream->queue_octets = options->queue_octets;
     weir_window_init(&stream->window, options->window_octets);
     stream->send_left = framing == WEIR_FRAMING_LENGTH ? head->body.length_octets : WEIR_UNKNOWN;
     stream->content_left = WEIR_UNKNOWN;
@@ -150,8 +151,9 @@ void weir_h2_stream_check(const weir_h2_stream *stream)
     WEIR_CHECK_ASSERT(stream->base.inbox.octets <= window->held_octets ||
                       stream->receiving == WEIR_H2_RECEIVE_RESET);
     WEIR_CHECK_ASSERT(window->limit_octets <= stream->base.inbox.limit_octets);
-    WEIR_CHECK_ASSERT((stream->waits == WEIR_H2_WAITS_SHARED) ==
-                      !weir_list_is_empty(&stream->waiting));
+    WEIR_CHECK_ASSERT(
+        (stream->waits == WEIR_H2_WAITS_SHARED || stream->waits == WEIR_H2_WAITS_OWN_QUEUE) ==
+        !weir_list_is_empty(&stream->waiting));
     WEIR_CHECK_ASSERT(stream->waits == WEIR_H2_WAITS_NOT || weir_h2_stream_is_sending(stream));
     WEIR_CHECK_ASSERT(stream->own_window.runs == (stream->waits == WEIR_H2_WAITS_OWN_WINDOW));
     (void)window;

@@ -39,6 +39,7 @@ typedef enum weir_h2_receiving {
 typedef enum weir_h2_waiting {
     WEIR_H2_WAITS_NOT = 0,
     WEIR_H2_WAITS_OWN_WINDOW, /* for a WINDOW_UPDATE of this stream */
+    WEIR_H2_WAITS_OWN_QUEUE,  /* for what it has queued to be sent; linked in a list */
     WEIR_H2_WAITS_SHARED,     /* for the connection's window or for room; linked in a list */
     WEIR_H2_WAITS_TOLD        /* WRITABLE was told and it has not written since */
 } weir_h2_waiting;
@@ -46,7 +47,7 @@ typedef enum weir_h2_waiting {
 typedef struct weir_h2_stream {
     weir_stream base;  /* first: the conn's face knows only this */
     weir_list all;     /* in session.streams, in the order of ids */
-    weir_list waiting; /* in session.hungry or session.fed */
+    weir_list waiting; /* in session.hungry, session.fed or session.queued */
     weir_h2_sending sending;
     weir_h2_receiving receiving;
     weir_h2_waiting waits;
@@ -57,6 +58,7 @@ typedef struct weir_h2_stream {
     uint32_t informational_octets;
     uint64_t turn_octets;      /* that it has sent since it was told WRITABLE, or ever */
     int32_t send_window;       /* may be negative (RFC 9113 s6.9.2) */
+    uint32_t queue_octets;     /* that it may have queued for sending; UINT32_MAX: all the room */
     weir_stopwatch own_window; /* content waits for a WINDOW_UPDATE of this stream */
     weir_time
         connection_window_ns; /* it waited for one of the connection, without the wait under way */
@@ -73,6 +75,7 @@ typedef struct weir_h2_stream_options {
     uint32_t inbox_octets; /* the most that the inbox may hold */
     uint32_t window_octets;
     int32_t send_window;
+    uint32_t queue_octets;
 } weir_h2_stream_options;
 
 void weir_h2_stream_init(weir_h2_stream *stream, const weir_h2_stream_options *options);

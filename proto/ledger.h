@@ -60,10 +60,11 @@ static inline weir_row weir_row_of_conn(weir_conn_row row)
 typedef struct weir_owner {
     weir_list link; /* in ledger.open */
     weir_tally tally;
-    uint32_t id;                           /* the stream's number: breaks ties */
-    uint32_t in_record[WEIR_DIRECTIONS];   /* octets charged since the last share */
-    weir_list touched[WEIR_DIRECTIONS];    /* in ledger.touched */
-    uint64_t queued_octets;                /* octets in an out queue that name this owner */
+    uint32_t id;                         /* the stream's number: breaks ties */
+    uint32_t in_record[WEIR_DIRECTIONS]; /* octets charged since the last share */
+    weir_list touched[WEIR_DIRECTIONS];  /* in ledger.touched */
+    uint64_t queued_octets;              /* octets in an out queue that name this owner */
+    uint32_t small_octets; /* so many of those queued next go in small records: out.h */
     weir_time charged_ns[WEIR_DIRECTIONS]; /* when a row was last moved; 0: never */
     weir_list moved;                       /* in ledger.moved */
 } weir_owner;

@@ -4,7 +4,7 @@
  *
  * Invariants, checked by weir_out_check(): no run is empty; the runs' octets add up to the buf's;
  * each owner's queued_octets is the sum of the runs that name it (checked for the owner at the
- * front, which over time is every one).
+ * front, which over time is every one); small_octets is the sum of the marked runs.
  */
 #include "proto/out.h"
 
@@ -13,7 +13,8 @@
 _Static_assert((WEIR_OUT_FEW_RUNS & (WEIR_OUT_FEW_RUNS - 1)) == 0, "a ring is a power of two");
 
 static weir_run *run_at(const weir_out *out, size_t i);
-static weir_run *run_for(weir_out *out, const weir_owner *owner, weir_row row, size_t octets);
+static weir_run *run_for(weir_out *out, const weir_run *like, size_t octets);
+static size_t record_octets(const weir_out *out, size_t skip);
 static bool grow(weir_out *out);
 static void forget_first(weir_out *out);
 static void use_few(weir_out *out);
@@ -35,6 +36,7 @@ void weir_out_clear(weir_out *out)
         }
     }
     out->runs_count = 0;
+    out->small_octets = 0;
     use_few(out);
     weir_buf_clear(&out->octets);
 }
@@ -56,16 +58,22 @@ bool weir_out_append(weir_out *out, weir_owner *owner, weir_row row, weir_span o
     if (octets.length == 0) {
         return true;
     }
+    const weir_run like = {
+        .owner = owner, .row = (uint16_t)row, .is_small = owner && owner->small_octets > 0};
     /* The run first: a place that stays unused is harmless, octets without a run are not. */
-    weir_run *run = run_for(out, owner, row, octets.length);
+    weir_run *run = run_for(out, &like, octets.length);
     if (!run || !weir_buf_append(&out->octets, octets)) {
         return false;
     }
     if (run == run_at(out, out->runs_count)) {
-        *run = (weir_run){.owner = owner, .row = (uint32_t)row};
+        *run = like;
         out->runs_count++;
     }
     run->octets += (uint32_t)octets.length;
+    if (like.is_small) {
+        out->small_octets += octets.length;
+        owner->small_octets -= (uint32_t)weir_min(owner->small_octets, octets.length);
+    }
     if (owner) {
         owner->queued_octets += octets.length;
     }
@@ -92,6 +100,15 @@ weir_span weir_out_pending(const weir_out *out, size_t skip)
     return weir_buf_peek(&out->octets, skip);
 }
 
+weir_span weir_out_record(const weir_out *out, size_t skip, size_t most)
+{
+    weir_span pending = weir_span_head(weir_out_pending(out, skip), most);
+    if (out->small_octets > 0 && pending.length > 0) {
+        pending = weir_span_head(pending, record_octets(out, skip));
+    }
+    return pending;
+}
+
 void weir_out_sent(weir_out *out, weir_ledger *ledger, size_t octets)
 {
     WEIR_ASSERT(octets <= out->octets.octets);
@@ -106,6 +123,7 @@ void weir_out_sent(weir_out *out, weir_ledger *ledger, size_t octets)
         }
         run->octets -= step;
         octets -= step;
+        out->small_octets -= run->is_small ? step : 0;
         if (run->octets == 0) {
             forget_first(out);
         }
@@ -120,7 +138,7 @@ void weir_out_disown(weir_out *out, weir_owner *owner)
         if (run->owner == owner) {
             owner->queued_octets -= run->octets;
             run->owner = NULL;
-            run->row = (uint32_t)weir_row_of_conn(WEIR_ROW_LATE);
+            run->row = (uint16_t)weir_row_of_conn(WEIR_ROW_LATE);
         }
     }
     WEIR_ASSERT(owner->queued_octets == 0);
@@ -130,16 +148,19 @@ void weir_out_check(const weir_out *out)
 {
     uint64_t octets = 0;
     uint64_t of_first = 0;
+    uint64_t small = 0;
     const weir_owner *first = out->runs_count > 0 ? run_at(out, 0)->owner : NULL;
     for (size_t i = 0; i < out->runs_count; i++) {
         const weir_run *run = run_at(out, i);
         WEIR_CHECK_ASSERT(run->octets > 0);
         octets += run->octets;
+        small += run->is_small ? run->octets : 0;
         if (run->owner == first) {
             of_first += run->octets;
         }
     }
     WEIR_CHECK_ASSERT(octets == out->octets.octets);
+    WEIR_CHECK_ASSERT(small == out->small_octets);
     WEIR_CHECK_ASSERT(!first || first->queued_octets == of_first);
     WEIR_CHECK_ASSERT(out->runs_count <= out->runs_room);
     WEIR_CHECK_ASSERT(out->runs_count > 0 || out->runs == out->few);
@@ -152,12 +173,12 @@ static weir_run *run_at(const weir_out *out, size_t i)
 }
 
 /* The last run if it can take the octets too, else the free place behind it; NULL: no memory. */
-static weir_run *run_for(weir_out *out, const weir_owner *owner, weir_row row, size_t octets)
+static weir_run *run_for(weir_out *out, const weir_run *like, size_t octets)
 {
     if (out->runs_count > 0) {
         weir_run *last = run_at(out, out->runs_count - 1);
-        if (last->owner == owner && last->row == (uint32_t)row &&
-            octets <= UINT32_MAX - last->octets) {
+        if (last->owner == like->owner && last->row == like->row &&
+            last->is_small == like->is_small && octets <= UINT32_MAX - last->octets) {
             return last;
         }
     }
@@ -165,6 +186,29 @@ static weir_run *run_for(weir_out *out, const weir_owner *owner, weir_row row, s
         return NULL;
     }
     return run_at(out, out->runs_count);
+}
+
+/*
+ * From there to where the marked runs of one owner begin or end. A marked stretch may be longer
+ * than a small record, an unmarked one than any.
+ */
+static size_t record_octets(const weir_out *out, size_t skip)
+{
+    size_t i = 0;
+    while (skip >= run_at(out, i)->octets) {
+        skip -= run_at(out, i)->octets;
+        i++;
+    }
+    const weir_run *first = run_at(out, i);
+    size_t octets = first->octets - skip;
+    for (i++; i < out->runs_count; i++) {
+        const weir_run *run = run_at(out, i);
+        if (run->is_small != first->is_small || (run->is_small && run->owner != first->owner)) {
+            break;
+        }
+        octets += run->octets;
+    }
+    return first->is_small ? weir_min(octets, WEIR_OUT_SMALL_RECORD_OCTETS) : octets;
 }
 
 /* Twice the room, the runs unrolled to its front. */

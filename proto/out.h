@@ -9,6 +9,10 @@
  *
  * An owner that closes while octets of it are queued is disowned: those runs become LATE.
  *
+ * Small records. An owner may ask, in `small_octets`, that its next octets travel in TLS records of
+ * a segment's length, shared with nobody: a peer can take the first octets of a record only when it
+ * has the last. Their runs are marked, and weir_out_record() cuts where they begin and end.
+ *
  * The first few runs live in the out itself, so that an ordinary exchange allocates none; a larger
  * ring is allocated when they do not suffice and given back when the queue is empty. An out points
  * into itself: it may not be moved or copied.
@@ -19,12 +23,16 @@
 #include "proto/buf.h"
 #include "proto/ledger.h"
 
-#define WEIR_OUT_FEW_RUNS 4
+#define WEIR_OUT_FEW_RUNS            4
+/* With the overhead of a record and the longest common headers it fits one packet of 1,500 octets,
+ * and one of 1,428 in a tunnel. */
+#define WEIR_OUT_SMALL_RECORD_OCTETS ((size_t)1350)
 
 typedef struct weir_run {
     weir_owner *owner; /* NULL: a row of the connection */
     uint32_t octets;
-    uint32_t row; /* weir_row */
+    uint16_t row;  /* weir_row */
+    bool is_small; /* for small records */
 } weir_run;
 
 typedef struct weir_out {
@@ -33,6 +41,7 @@ typedef struct weir_out {
     size_t runs_room;
     size_t runs_first;
     size_t runs_count;
+    size_t small_octets; /* in runs for small records */
     weir_run few[WEIR_OUT_FEW_RUNS];
 } weir_out;
 
@@ -56,6 +65,12 @@ bool weir_out_prepare(weir_out *out, size_t octets, size_t runs);
 
 /* The longest contiguous run that begins `skip` octets into the queue, pinned until it is sent. */
 weir_span weir_out_pending(const weir_out *out, size_t skip);
+
+/*
+ * What a record that begins `skip` octets into the queue should hold: at most `most`, and less
+ * where small records are asked for. As weir_out_pending(), of which it is the head.
+ */
+weir_span weir_out_record(const weir_out *out, size_t skip, size_t most);
 
 /* The kernel took the first `octets`: charges each run, forgets it. */
 void weir_out_sent(weir_out *out, weir_ledger *ledger, size_t octets);

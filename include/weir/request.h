@@ -68,14 +68,17 @@ typedef struct weir_request {
 /*
  * What kind of exchange this is. It changes defaults and nothing that was given, and never what the
  * request says. What is queued is sent at once with every hint, in TLS records as large as what is
- * queued, up to 16 KiB.
+ * queued, up to 16,360 octets, but for INTERACTIVE.
  */
 typedef enum weir_hint {
     WEIR_HINT_NONE = 0,
     WEIR_HINT_BULK, /* a large response: what lies unread may be more, 262144 octets on HTTP/1.1, 4
                        MiB on HTTP/2, whose stream opens with a window of that size, unless
                        inbox_octets was given */
-    WEIR_HINT_INTERACTIVE, /* small and urgent; as NONE so far */
+    WEIR_HINT_INTERACTIVE, /* small and urgent: the first 16384 octets of the request go in TLS
+                              records of at most 1350, shared with no other exchange, which the peer
+                              can take as each packet comes; and no more than 16384 octets are
+                              queued, so that what is written next does not lie behind 64 KiB */
     WEIR_HINT_EVENTS,      /* a response that trickles for ever: no idle limit unless given */
     WEIR_HINT_DUPLEX /* both directions at once: no first-octet limit unless given; the upload goes
                         on behind a final head of 300 or more */

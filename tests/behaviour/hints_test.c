@@ -17,6 +17,7 @@
 
 #define FRAME_HEAD_OCTETS 9
 #define PREFACE_OCTETS    24
+#define UPLOAD_OCTETS     60000
 
 /* What the server saw. Guarded by weir_scold_await(). */
 typedef struct seen {
@@ -24,11 +25,30 @@ typedef struct seen {
     size_t count;
     size_t pieces[256]; /* what each read brought: over TLS a record */
     size_t piece_count;
-    size_t wanted; /* the answer comes behind so many octets */
+    size_t wanted; /* the answer comes behind so many octets; 0: behind an upload */
     bool h2;
 } seen;
 
 static seen got;
+
+/* Has all of UPLOAD_OCTETS come? */
+static bool has_upload(const seen *s)
+{
+    const uint8_t *end = memmem(s->octets, s->count, "\r\n\r\n", 4);
+    size_t at = PREFACE_OCTETS;
+
+    if (!s->h2) {
+        return end != NULL && s->count - (size_t)(end - s->octets) >= 4 + UPLOAD_OCTETS;
+    }
+    while (at + FRAME_HEAD_OCTETS <= s->count) {
+        const uint8_t *head = s->octets + at;
+        at += FRAME_HEAD_OCTETS + ((size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2]);
+        if (head[3] == 0 && head[4] & 1) {
+            return at <= s->count;
+        }
+    }
+    return false;
+}
 
 static void read_then_answer(weir_scold_line *line, void *user)
 {
@@ -39,7 +59,7 @@ static void read_then_answer(weir_scold_line *line, void *user)
     seen *s = user;
     size_t step = 1;
 
-    while (s->count < s->wanted && step > 0) {
+    while (step > 0 && (s->wanted > 0 ? s->count < s->wanted : !has_upload(s))) {
         step = weir_scold_read(line, s->octets + s->count, sizeof(s->octets) - s->count);
         s->count += step;
         if (s->piece_count < sizeof(s->pieces) / sizeof(s->pieces[0])) {
@@ -132,9 +152,63 @@ static void bulk_keeps_what_was_given(weir_world *world)
     assert_int_equal(credit, 0);
 }
 
+/* An upload of UPLOAD_OCTETS; what the ledger says of it. */
+static weir_tally upload(weir_world *world, weir_hint hint)
+{
+    static uint8_t content[UPLOAD_OCTETS];
+    weir_ask ask;
+    weir_scold *server = start(world, 0, &ask);
+    weir_exchange *exchange = NULL;
+    weir_tally tally;
+
+    ask.request.method = WEIR_SPAN("POST");
+    ask.request.body.kind = WEIR_BODY_SPAN;
+    ask.request.body.span = (weir_span){content, UPLOAD_OCTETS};
+    ask.call.hint = hint;
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    tally = weir_exchange_tally(exchange);
+    weir_world_drop(world, exchange);
+    weir_world_close(world);
+    (void)weir_scold_await(server, 1);
+    weir_scold_stop(server);
+    return tally;
+}
+
+/* RFC 8446 s5.1 lets a record be as long as 16,384 octets, and none can be read before its last. */
+static void interactive_octets_go_in_small_records(weir_world *world)
+{
+    const weir_tally with = upload(world, WEIR_HINT_INTERACTIVE);
+    size_t octets = 0;
+    size_t i = 0;
+    size_t longest = 0;
+
+    for (; i < got.piece_count && octets < 16384; octets += got.pieces[i++]) {
+        assert_true(got.pieces[i] <= 1350);
+    }
+    for (; i < got.piece_count; i++) {
+        longest = longest > got.pieces[i] ? longest : got.pieces[i];
+    }
+    assert_true(octets >= 16384);
+    assert_true(longest > 4096); /* what follows is a bulk transfer like any other */
+
+    const weir_tally without = upload(world, WEIR_HINT_NONE);
+    for (i = 0, longest = 0; i < got.piece_count; i++) {
+        longest = longest > got.pieces[i] ? longest : got.pieces[i];
+    }
+    assert_true(longest > 8192);
+    assert_true(got.piece_count < 12);
+    assert_int_equal(with.body.sent, UPLOAD_OCTETS);
+    assert_int_equal(without.body.sent, UPLOAD_OCTETS);
+    assert_int_equal(with.head.sent, without.head.sent);
+    /* Each record costs 22 octets, and what they cost is not hidden. */
+    assert_true(with.tls.sent >= without.tls.sent + 5 * 22);
+}
+
 static const weir_behaviour behaviours[] = {
     {"in bulk a stream opens with a wide window", bulk_opens_the_window, WEIR_ONLY_H2, NULL},
     {"bulk changes no limit that was given", bulk_keeps_what_was_given, WEIR_ONLY_H2, NULL},
+    {"interactive octets go in small records", interactive_octets_go_in_small_records,
+     WEIR_ONLY_TLS, NULL},
 };
 
 int main(void)

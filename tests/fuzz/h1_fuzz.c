@@ -207,6 +207,7 @@ static void open_exchange(run *r)
         .says_length = requests[i].framing == WEIR_FRAMING_LENGTH,
         .is_head = requests[i].is_head,
         .is_connect = requests[i].is_connect,
+        .hint = (weir_hint)(r->chosen->split % (WEIR_HINT_DUPLEX + 1)),
     };
     weir_fields_init(&head.fields, &r->allocator);
     weir_status status = weir_conn_open(r->conn, &head, r, 0, &r->stream);

@@ -213,7 +213,8 @@ static void open_request(fuzz *f)
 {
     static const char *const methods[] = {"GET", "HEAD", "POST", "CONNECT"};
     uint8_t choice = take(f);
-    weir_h2_request request = {.method = methods[choice % 4]};
+    weir_h2_request request = {.method = methods[choice % 4],
+                               .hint = (weir_hint)(choice / 32 % (WEIR_HINT_DUPLEX + 1))};
     if (choice % 4 == 2) {
         request.body.framing = choice & 16 ? WEIR_FRAMING_LENGTH : WEIR_FRAMING_CHUNKED;
         request.body.length_octets = choice & 16 ? choice : 0;

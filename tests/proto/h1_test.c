@@ -256,6 +256,33 @@ static void h1__has_the_room_that_was_given_in_bulk_too(void **state)
     assert_int_equal(weir_conn_room(rig->conn), 100);
 }
 
+static void h1__queues_less_when_it_is_interactive(void **state)
+{
+    weir_h1_rig *rig = &((bench *)*state)->rig;
+    rig->hint = WEIR_HINT_INTERACTIVE;
+    weir_h1_rig_step(rig, "hold", "");
+    weir_h1_rig_step(rig, "request", "POST http://a/ length 20000");
+    const size_t head_octets = weir_conn_pending(rig->conn, 0).length;
+    weir_text_reset(&rig->log);
+    weir_h1_rig_step(rig, "write", "\\{x*20000}");
+    weir_text expected = {.at = NULL};
+    weir_text_printf(&expected, "answer AGAIN %zu\n", 16384 - head_octets);
+    assert_string_equal(weir_text_string(&rig->log), weir_text_string(&expected));
+    weir_text_clear(&expected);
+    /* Two records of a segment's length each, and then whatever fits. */
+    assert_int_equal(weir_conn_record(rig->conn, 0, 16384).length, 1350);
+    assert_int_equal(weir_conn_record(rig->conn, 1350, 16384).length, 1350);
+    /* Half of it has to leave, and not one octet less. */
+    weir_conn_event event;
+    weir_conn_sent(rig->conn, 8191, 0);
+    weir_ledger_wire(weir_conn_ledger(rig->conn), WEIR_SENT, 8191);
+    assert_false(weir_conn_next_event(rig->conn, &event));
+    weir_conn_sent(rig->conn, 1, 0);
+    weir_ledger_wire(weir_conn_ledger(rig->conn), WEIR_SENT, 1);
+    assert_true(weir_conn_next_event(rig->conn, &event));
+    assert_int_equal(event.kind, WEIR_CONN_WRITABLE);
+}
+
 /* Nothing more goes to the inbox, but the end of input must be seen. */
 static void h1__has_room_again_when_the_response_is_over(void **state)
 {
@@ -407,6 +434,7 @@ int main(int argc, char **argv)
         ON_A_BENCH(h1__has_room_for_what_its_inbox_has),
         ON_A_BENCH(h1__has_more_room_in_bulk),
         ON_A_BENCH(h1__has_the_room_that_was_given_in_bulk_too),
+        ON_A_BENCH(h1__queues_less_when_it_is_interactive),
         ON_A_BENCH(h1__has_room_again_when_the_response_is_over),
         ON_A_BENCH(h1__tells_nothing_more_of_what_was_cancelled),
         ON_A_BENCH(h1__is_used_again_behind_the_rest_of_what_was_given_up),

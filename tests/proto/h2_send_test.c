@@ -372,6 +372,95 @@ static void send__a_stream_without_window_does_not_hold_the_others_up(void **sta
     write_zeros(f, 3, 10, WEIR_OK, 10);
 }
 
+static weir_status offer(fixture *f, size_t i, size_t octets, size_t *taken)
+{
+    static const uint8_t zeros[100000];
+    assert_true(octets <= sizeof(zeros));
+    return weir_conn_write(f->player.conn, f->player.played[i].stream, (weir_span){zeros, octets},
+                           false, 0, taken);
+}
+
+static void open_interactive(fixture *f)
+{
+    weir_h2_request request = {
+        .method = "POST", .body = {WEIR_FRAMING_CHUNKED, 0}, .hint = WEIR_HINT_INTERACTIVE};
+    assert_int_equal(weir_h2_player_open(&f->player, &request), WEIR_OK);
+}
+
+/* It waits for what it has queued itself, while there is room for others. */
+static void send__queues_less_of_an_interactive_stream(void **state)
+{
+    fixture *f = *state;
+    weir_conn_event event;
+    size_t taken;
+    begin(f);
+    says(f, "hello", "INITIAL_WINDOW_SIZE=1000000");
+    says(f, "window", "0 1000000");
+    f->player.stalled = true;
+    open_interactive(f);
+    const uint64_t head = f->player.played[0].stream->owner.queued_octets;
+    assert_int_equal(offer(f, 0, 100000, &taken), WEIR_AGAIN);
+    assert_int_equal(taken, 16384 - head - WEIR_H2_FRAME_HEAD_OCTETS);
+    assert_int_equal(f->player.played[0].stream->owner.queued_octets, 16384);
+    assert_false(weir_conn_next_event(f->player.conn, &event));
+    /* It is in nobody's way: another gets all the room, and not just a turn. */
+    open_request(f, "POST", WEIR_FRAMING_CHUNKED);
+    assert_int_equal(offer(f, 1, 40000, &taken), WEIR_OK);
+    send_some(f, 8191);
+    assert_false(weir_conn_next_event(f->player.conn, &event));
+    send_some(f, 1);
+    assert_true(weir_conn_next_event(f->player.conn, &event));
+    assert_int_equal(event.kind, WEIR_CONN_WRITABLE);
+    assert_ptr_equal(event.stream, f->player.played[0].stream);
+    assert_int_equal(offer(f, 0, 8192 - WEIR_H2_FRAME_HEAD_OCTETS, &taken), WEIR_OK);
+    assert_false(weir_conn_next_event(f->player.conn, &event));
+}
+
+static void send__an_interactive_stream_may_wait_for_what_all_share(void **state)
+{
+    fixture *f = *state;
+    weir_conn_event event;
+    size_t taken;
+    begin(f);
+    says(f, "hello", "INITIAL_WINDOW_SIZE=1000000");
+    f->player.stalled = true;
+    open_interactive(f);
+    /* The connection's window is 65,535. */
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(offer(f, 0, 16000, &taken), WEIR_OK);
+        send_some(f, SIZE_MAX);
+    }
+    assert_int_equal(offer(f, 0, 16300, &taken), WEIR_OK);
+    send_some(f, SIZE_MAX);
+    assert_int_equal(offer(f, 0, 16000, &taken), WEIR_AGAIN);
+    assert_int_equal(taken, 65535 - 3 * 16000 - 16300);
+    send_some(f, SIZE_MAX);
+    assert_false(weir_conn_next_event(f->player.conn, &event));
+    says(f, "window", "0 1000");
+    assert_non_null(strstr(weir_text_string(&f->player.played[0].log), "1 writable\n"));
+}
+
+static void send__an_interactive_stream_that_was_answered_waits_no_more(void **state)
+{
+    fixture *f = *state;
+    size_t taken;
+    begin(f);
+    says(f, "hello", "INITIAL_WINDOW_SIZE=1000000");
+    says(f, "window", "0 1000000");
+    f->player.stalled = true;
+    open_interactive(f);
+    open_interactive(f);
+    assert_int_equal(offer(f, 0, 100000, &taken), WEIR_AGAIN);
+    assert_int_equal(offer(f, 1, 100000, &taken), WEIR_AGAIN);
+    says(f, "headers", "1 END_HEADERS|END_STREAM :status=413");
+    says(f, "rst", "3 CANCEL");
+    assert_non_null(strstr(weir_text_string(&f->player.played[0].log), "1 writable\n"));
+    assert_non_null(strstr(weir_text_string(&f->player.played[1].log), "3 failed"));
+    assert_int_equal(offer(f, 0, 10, &taken), WEIR_ANSWERED);
+    send_some(f, SIZE_MAX);
+    weir_conn_check(f->player.conn);
+}
+
 static void open_in_bulk(fixture *f, const char *method)
 {
     weir_h2_request request = {.method = method, .hint = WEIR_HINT_BULK};
@@ -758,6 +847,9 @@ int main(void)
         TEST(send__a_window_of_the_connection_in_small_portions_goes_round),
         TEST(send__who_has_had_its_turn_is_told_again_if_there_is_room),
         TEST(send__a_stream_without_window_does_not_hold_the_others_up),
+        TEST(send__queues_less_of_an_interactive_stream),
+        TEST(send__an_interactive_stream_may_wait_for_what_all_share),
+        TEST(send__an_interactive_stream_that_was_answered_waits_no_more),
         TEST(send__opens_the_window_at_once_in_bulk),
         TEST(send__leaves_half_of_the_memory_to_those_that_are_not_in_bulk),
         TEST(send__opens_no_window_in_bulk_over_a_limit_that_was_given),

@@ -294,6 +294,65 @@ static void out__what_was_prepared_and_not_used_is_given_back(void **state)
 
 /* --- random use against a model that knows of each single octet whose it is --- */
 
+/* The records of the whole queue, one after the other. */
+static void assert_records(fixture *f, size_t most, const size_t *expected)
+{
+    size_t skip = 0;
+    for (size_t i = 0; expected[i] > 0; i++) {
+        weir_span record = weir_out_record(&f->out, skip, most);
+        assert_int_equal(record.length, expected[i]);
+        assert_ptr_equal(record.at, weir_out_pending(&f->out, skip).at);
+        skip += record.length;
+    }
+    assert_int_equal(weir_out_record(&f->out, skip, most).length, 0);
+}
+
+static void out__a_record_holds_what_is_queued_unless_less_is_asked_for(void **state)
+{
+    fixture *f = *state;
+    assert_true(add(f, &f->a, WEIR_ROW_HEAD, 100));
+    assert_true(add(f, NULL, PING, 17));
+    assert_true(add(f, &f->b, WEIR_ROW_BODY, 3000));
+    assert_records(f, 16384, (const size_t[]){3117, 0});
+    assert_records(f, 1000, (const size_t[]){1000, 1000, 1000, 117, 0});
+    sent(f, 3117);
+}
+
+static void out__small_records_are_cut_and_shared_with_nobody(void **state)
+{
+    fixture *f = *state;
+    f->a.small_octets = 2000;
+    f->b.small_octets = 1;
+    assert_true(add(f, NULL, PING, 17));
+    assert_true(add(f, &f->a, WEIR_ROW_HEAD, 100));
+    assert_true(add(f, &f->a, WEIR_ROW_BODY, 3000)); /* all of it, though it asked for 1,900 */
+    assert_true(add(f, &f->b, WEIR_ROW_HEAD, 40));
+    assert_true(add(f, &f->b, WEIR_ROW_BODY, 500)); /* no more of what was asked for */
+    assert_true(add(f, &f->a, WEIR_ROW_BODY, 200));
+    assert_int_equal(f->a.small_octets, 0);
+    assert_records(f, 16384, (const size_t[]){17, 1350, 1350, 400, 40, 700, 0});
+    assert_records(f, 1000, (const size_t[]){17, 1000, 1000, 1000, 100, 40, 700, 0});
+    /* The queue is cut the same when a part of it has left. */
+    sent(f, 17 + 60);
+    assert_records(f, 16384, (const size_t[]){1350, 1350, 340, 40, 700, 0});
+    sent(f, 3040 + 40 + 700);
+    /* An octet that nobody marked is in nobody's way. */
+    assert_true(add(f, &f->a, WEIR_ROW_BODY, 3000));
+    assert_records(f, 16384, (const size_t[]){3000, 0});
+    sent(f, 3000);
+}
+
+static void out__small_records_end_with_the_queue_that_is_cleared(void **state)
+{
+    fixture *f = *state;
+    f->a.small_octets = 5000;
+    assert_true(add(f, &f->a, WEIR_ROW_BODY, 3000));
+    weir_out_clear(&f->out);
+    assert_true(add(f, &f->b, WEIR_ROW_BODY, 3000));
+    assert_records(f, 16384, (const size_t[]){3000, 0});
+    sent(f, 3000);
+}
+
 #define OWNERS       6
 #define STEPS        30000
 #define MODEL_OCTETS 200000
@@ -329,6 +388,9 @@ static void random_append(world *w, weir_failalloc *failalloc)
     uint32_t length = below(rand() % 4 ? 20 : 4000);
     if (w->tail + length > MODEL_OCTETS) {
         return;
+    }
+    if (who < OWNERS && rand() % 16 == 0) {
+        w->owners[who].small_octets = below(6000);
     }
     /* Now and then there is no memory: then nothing may have changed. */
     failalloc->fail_at = rand() % 3 ? 0 : atomic_load(&failalloc->calls) + 1 + below(2);
@@ -465,6 +527,9 @@ int main(void)
         TEST(out__neighbours_of_one_owner_and_row_are_one_run),
         TEST(out__a_run_that_is_full_is_followed_by_another),
         TEST(out__an_empty_queue_holds_no_memory),
+        TEST(out__a_record_holds_what_is_queued_unless_less_is_asked_for),
+        TEST(out__small_records_are_cut_and_shared_with_nobody),
+        TEST(out__small_records_end_with_the_queue_that_is_cleared),
         TEST(out__a_few_runs_need_no_ring),
         TEST(out__a_ring_that_wrapped_keeps_its_order_when_it_grows),
         TEST(out__octets_of_an_owner_that_left_are_late),
