@@ -51,14 +51,10 @@ int main(int argc, char **argv)
             print_format(stdout, chosen.write_out, &stories[i]);
         }
     }
-    if (book.snapshot != NULL && !chosen.json) {
-        (void)fprintf(stderr, "\nwhen the first response had begun\n%s", book.snapshot);
-    }
-    for (size_t i = 0; i < book.connection_count && !chosen.json; i++) {
-        print_connection(stderr, &book.connections[i], stories, chosen.url_count);
-    }
     if (chosen.json) {
         print_json(stderr, stories, chosen.url_count, &book);
+    } else {
+        print_book(stderr, &book, stories, chosen.url_count);
     }
     for (size_t i = 0; i < chosen.url_count; i++) {
         story_clear(&stories[i]);

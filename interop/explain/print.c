@@ -9,6 +9,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+static void print_connection(FILE *to, const explain_connection *connection,
+                             const explain_story *stories, size_t count);
+static bool says_more(weir_event_kind kind);
 static void print_moment(FILE *to, const explain_story *story, const explain_moment *moment);
 static void print_waits(FILE *to, const explain_story *story);
 static void print_connects(FILE *to, const explain_story *story);
@@ -51,8 +54,34 @@ void print_story(FILE *to, size_t number, const explain_story *story)
     }
 }
 
-void print_connection(FILE *to, const explain_connection *connection, const explain_story *stories,
-                      size_t count)
+void print_book(FILE *to, const explain_book *book, const explain_story *stories, size_t count)
+{
+    if (book->snapshot != NULL) {
+        (void)fprintf(to, "\nwhen the first response had begun\n%s", book->snapshot);
+    }
+    for (size_t i = 0; i < book->connection_count; i++) {
+        print_connection(to, &book->connections[i], stories, count);
+    }
+}
+
+void print_format(FILE *to, const char *format, const explain_story *story)
+{
+    for (const char *at = format; *at != '\0'; at++) {
+        const char *end = at[0] == '%' && at[1] == '{' ? strchr(at, '}') : NULL;
+        if (end != NULL) {
+            print_word(to, at + 2, (size_t)(end - at - 2), story);
+            at = end;
+        } else if (at[0] == '\\' && (at[1] == 'n' || at[1] == 't')) {
+            (void)fputc(at[1] == 'n' ? '\n' : '\t', to);
+            at++;
+        } else {
+            (void)fputc(*at, to);
+        }
+    }
+}
+
+static void print_connection(FILE *to, const explain_connection *connection,
+                             const explain_story *stories, size_t count)
 {
     const weir_account *account = &connection->account;
     weir_tally others = account->exchanges;
@@ -95,28 +124,29 @@ void print_connection(FILE *to, const explain_connection *connection, const expl
                       : "DIFFER");
 }
 
-void print_format(FILE *to, const char *format, const explain_story *story)
+/* Its name is not all that there is to say, a failure aside. */
+static bool says_more(weir_event_kind kind)
 {
-    for (const char *at = format; *at != '\0'; at++) {
-        const char *end = at[0] == '%' && at[1] == '{' ? strchr(at, '}') : NULL;
-        if (end != NULL) {
-            print_word(to, at + 2, (size_t)(end - at - 2), story);
-            at = end;
-        } else if (at[0] == '\\' && (at[1] == 'n' || at[1] == 't')) {
-            (void)fputc(at[1] == 'n' ? '\n' : '\t', to);
-            at++;
-        } else {
-            (void)fputc(*at, to);
+    static const weir_event_kind names_only[] = {
+        WEIR_EVENT_SUBMITTED, WEIR_EVENT_DNS_STARTED, WEIR_EVENT_TLS_STARTED,
+        WEIR_EVENT_HEAD_SENT, WEIR_EVENT_FIRST_OCTET, WEIR_EVENT_REPLAYED,
+        WEIR_EVENT_DONE,
+    };
+
+    for (size_t i = 0; i < sizeof(names_only) / sizeof(names_only[0]); i++) {
+        if (names_only[i] == kind) {
+            return false;
         }
     }
+    return true;
 }
 
 static void print_moment(FILE *to, const explain_story *story, const explain_moment *moment)
 {
     const weir_event *event = &moment->event;
 
-    (void)fprintf(to, "  %10.3f ms  %-20s", (double)(event->at_ns - story->began_ns) / 1e6,
-                  weir_event_name(event->kind));
+    (void)fprintf(to, says_more(event->kind) ? "  %10.3f ms  %-20s" : "  %10.3f ms  %s",
+                  (double)(event->at_ns - story->began_ns) / 1e6, weir_event_name(event->kind));
     switch (event->kind) {
     case WEIR_EVENT_WAITING:
         (void)fprintf(to, " %s", event->why);

@@ -10,8 +10,8 @@
 #include "story.h"
 
 void print_story(FILE *to, size_t number, const explain_story *story);
-void print_connection(FILE *to, const explain_connection *connection, const explain_story *stories,
-                      size_t count);
+/* The snapshot, and each connection with its ledger. */
+void print_book(FILE *to, const explain_book *book, const explain_story *stories, size_t count);
 void print_json(FILE *to, const explain_story *stories, size_t count, const explain_book *book);
 /* curl's --write-out. */
 void print_format(FILE *to, const char *format, const explain_story *story);

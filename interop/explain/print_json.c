@@ -181,6 +181,9 @@ void print_json(FILE *to, const explain_story *stories, size_t count, const expl
         (void)json_array_append_new(connections, of_connection(&book->connections[i]));
     }
     json_t *all = json_pack("{s:o, s:o}", "exchanges", exchanges, "connections", connections);
+    if (book->snapshot != NULL) {
+        (void)json_object_set_new(all, "snapshot", json_string(book->snapshot));
+    }
     (void)json_dumpf(all, to, JSON_INDENT(2));
     (void)fputc('\n', to);
     json_decref(all);
