@@ -51,6 +51,8 @@ static const interop_case table[] = {
     {"refuse-post", "a POST that is refused is sent again only if nobody acted on it", NULL, NULL, NEEDS_ORIGIN, NULL, case_refuse_post},
     {"settings", "SETTINGS that leave one stream and a small window", NULL, NULL, NEEDS_ORIGIN | NEEDS_H2, NO_H2, case_settings},
     {"ping", "PINGs before an answer", NULL, NULL, NEEDS_ORIGIN | NEEDS_H2, NO_H2, case_ping},
+    {"race", "GETs and POSTs at the moments at which nginx closes (weir-race)", NULL, NULL, NEEDS_NGINX, NULL, NULL},
+    {"race-unlearned", "the same by a client that does not know these moments yet", NULL, NULL, NEEDS_NGINX, NULL, NULL},
     {"surplus", "octets behind an answer: the connection is not used again", NULL, NULL, NEEDS_ORIGIN, NULL, case_surplus},
 
     {"cancel-body", "cancelled in the body; the next call works", "octets", NULL, 0, NULL, case_cancel_body},
@@ -93,8 +95,7 @@ const interop_case *case_at(size_t i)
 
 const char *case_refusal(const interop_case *c, const capabilities *can, const char *who, way w)
 {
-    /* Every who serves octets in some way: this cell says whether it speaks the protocol at all.
-     */
+    /* Every server serves octets in some way: this cell says whether it speaks the protocol. */
     const char *why = cannot(capability_of(can, who, "octets", w.protocol));
     if (why == NULL && w.tls && is_said(can, who, "tls", w)) {
         why = cannot(capability_of(can, who, "tls", w.protocol));
@@ -111,10 +112,13 @@ const char *case_refusal(const interop_case *c, const capabilities *can, const c
         return c->why_not;
     }
     if ((c->needs & ONCE) != 0 && strcmp(who, "origin") != 0) {
-        return "it does not depend on the who, and runs once";
+        return "it does not depend on the server, and runs once";
     }
     if ((c->needs & NEEDS_ORIGIN) != 0 && strcmp(who, "origin") != 0) {
-        return "no who but the embedded origin does that when asked to";
+        return "no server but the embedded origin does that when asked to";
+    }
+    if ((c->needs & NEEDS_NGINX) != 0 && strcmp(who, "nginx") != 0) {
+        return "no server but nginx is set up to close at the worst moments";
     }
     if (c->kind != NULL && ((c->needs & MAY_BE_UNSAID) == 0 || is_said(can, who, c->kind, w))) {
         why = cannot(capability_of(can, who, c->kind, w.protocol));

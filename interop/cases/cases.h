@@ -17,6 +17,7 @@ enum {
     NEEDS_H1 = 8,
     NEEDS_H2 = 16,
     ONCE = 32,         /* has nothing to do with the server: one server is enough */
+    NEEDS_NGINX = 128, /* set up for a race */
     MAY_BE_UNSAID = 64 /* its kind is in capabilities.tsv only where a server cannot */
 };
 
@@ -26,8 +27,8 @@ typedef struct interop_case {
     const char *kind;  /* of capabilities.tsv; NULL: none */
     const char *other; /* a kind that does as well */
     unsigned needs;
-    const char *why_not; /* where NEEDS_H1, NEEDS_H2 or NEEDS_CLEAR is not met */
-    void (*run)(trial *t);
+    const char *why_not;   /* where NEEDS_H1, NEEDS_H2 or NEEDS_CLEAR is not met */
+    void (*run)(trial *t); /* NULL: weir-race plays it (interop/run) */
 } interop_case;
 
 /* NULL past the end. */

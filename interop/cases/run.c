@@ -90,7 +90,7 @@ static void run_way(runner *r, const run_options *options, way w)
         char key[256];
         (void)snprintf(key, sizeof key, "%s\t%s\t%s\t%s\t%s", r->server.name, c->name,
                        way_protocol(w), way_tls(w), way_front(w));
-        if (!is_wanted(options, c->name) || is_done(r, key) ||
+        if (c->run == NULL || !is_wanted(options, c->name) || is_done(r, key) ||
             case_refusal(c, &r->can, r->server.name, w) != NULL) {
             continue;
         }

@@ -16,6 +16,11 @@ const char *race_way_name(unsigned way)
     return names[way];
 }
 
+uint16_t race_port(const race_options *options, unsigned way)
+{
+    return way >= 2 ? options->tls : way % 2 == 1 ? options->clear_h2 : options->clear_h1;
+}
+
 bool race_prepare(race_front *front, race_run *run, unsigned way, unsigned dice)
 {
     size_t at = atomic_fetch_add(&front->next, 1);
@@ -27,11 +32,9 @@ bool race_prepare(race_front *front, race_run *run, unsigned way, unsigned dice)
     *run = (race_run){.front = front, .call = &front->calls[at]};
     *run->call =
         (race_call){.id = front->calls[at].id, .way = (uint8_t)way, .is_post = dice % 2 == 0};
-    uint16_t port = is_tls  ? front->options->tls
-                    : is_h2 ? front->options->clear_h2
-                            : front->options->clear_h1;
     (void)snprintf(run->url, sizeof run->url, "%s://127.0.0.1:%u/%s?id=%" PRIu32,
-                   is_tls ? "https" : "http", port, is_h2 ? "h2" : "h1", run->call->id);
+                   is_tls ? "https" : "http", race_port(front->options, way), is_h2 ? "h2" : "h1",
+                   run->call->id);
     run->request = (weir_request)WEIR_REQUEST_INIT;
     run->request.url = weir_span_of(run->url);
     if (run->call->is_post) {
@@ -43,6 +46,8 @@ bool race_prepare(race_front *front, race_run *run, unsigned way, unsigned dice)
     run->expected_octets = (size_t)snprintf(run->expected, sizeof run->expected, "%s %" PRIu32 " ",
                                             run->call->is_post ? "POST" : "GET", run->call->id);
     run->options = (weir_call)WEIR_CALL_INIT;
+    run->observer = (weir_observer){sizeof(weir_observer), run, race_observe};
+    run->options.observer = &run->observer;
     run->options.pin = is_h2 ? WEIR_H2 : WEIR_H1;
     run->options.tls = is_tls ? front->tls : NULL;
     run->options.deadline_ns = weir_now() + 30 * WEIR_NS_PER_SECOND;

@@ -3,6 +3,7 @@
  * uses it. */
 #include "race.h"
 
+#include "../cases/notes.h"
 #include "../cases/text.h"
 
 #include <inttypes.h>
@@ -17,12 +18,15 @@
 
 static const char usage[] =
     "usage: weir-race run --server FILE --calls N --rounds N --records FILE\n"
-    "       weir-race count --records FILE --log FILE --witness FILE [--json FILE]\n";
+    "       weir-race count --records FILE --log FILE --witness FILE [--json FILE]\n"
+    "       weir-race rows --records FILE --log FILE --witness FILE --rows FILE\n";
 
 static void take_server(race_options *o, const char *path);
 static uint32_t run_front(const race_options *o, const char *name, void (*run)(race_front *),
                           bool forgets, uint32_t first_id);
 static void tell(const weir_event *event, void *user);
+static void tell_closed(race_front *front, const weir_event *event);
+static void write_octets(FILE *to, weir_octets octets);
 static void write_calls(race_front *front);
 static weir_tls_config *trust(const char *ca);
 
@@ -49,6 +53,8 @@ int main(int count, char **words)
             r.witness = value;
         } else if (strcmp(words[i], "--json") == 0) {
             r.json = value;
+        } else if (strcmp(words[i], "--rows") == 0) {
+            r.rows = value;
         } else {
             die("%s is not understood", words[i]);
         }
@@ -62,8 +68,12 @@ int main(int count, char **words)
         (void)run_front(&o, "loop*", race_run_loop, true, id);
         return fclose(o.records) == 0 ? 0 : 1;
     }
-    if (strcmp(command, "count") == 0 && r.records != NULL && r.log != NULL && r.witness != NULL) {
+    const bool has_all = r.records != NULL && r.log != NULL && r.witness != NULL;
+    if (strcmp(command, "count") == 0 && has_all) {
         return race_count(&r);
+    }
+    if (strcmp(command, "rows") == 0 && has_all && r.rows != NULL) {
+        return race_rows(&r);
     }
     fputs(usage, stderr);
     return 64;
@@ -173,17 +183,46 @@ void race_add_counts(race_front *front, const weir_counts *counts)
 static void tell(const weir_event *event, void *user)
 {
     race_front *front = user;
-    if (event->kind != WEIR_EVENT_CONNECTION_CLOSED) {
-        return;
+    if (event->kind == WEIR_EVENT_CONNECTION_CLOSED) {
+        tell_closed(front, event);
     }
+}
+
+/* The observer of one call, which knows its way. */
+void race_observe(const weir_event *event, void *user)
+{
+    const race_run *run = user;
+    race_front *front = run->front;
+    if (event->kind == WEIR_EVENT_CONNECTION_ACQUIRED) {
+        pthread_mutex_lock(&front->lock);
+        front->acquired[run->call->way][event->reused ? 1 : 0]++;
+        pthread_mutex_unlock(&front->lock);
+    }
+}
+
+static void tell_closed(race_front *front, const weir_event *event)
+{
     const weir_account *a = event->account;
+    const weir_octets sum = account_sum(a);
+    const weir_octets other = a->rows[WEIR_ROW_OTHER];
     bool is_tls = a->rows[WEIR_ROW_TLS_HANDSHAKE].sent > 0;
     unsigned way = (is_tls ? 2u : 0u) + (event->protocol == WEIR_H2 ? 1u : 0u);
     pthread_mutex_lock(&front->lock);
-    fprintf(front->options->records, "conn\t%s\t%u\t%u\t%" PRIu64 "\t%" PRIu64 "\t%d\t%s\n",
-            front->name, way, a->local_port, a->verdict.ledger.sent, a->verdict.ledger.received,
-            (int)a->verdict.agreement, event->why);
+    fprintf(front->options->records,
+            "conn\t%s\t%u\t%u\t%" PRIu64 "\t%" PRIu64 "\t%d\t%s\t%" PRIu64 "\t%d", front->name, way,
+            a->local_port, a->verdict.ledger.sent, a->verdict.ledger.received,
+            (int)a->verdict.agreement, event->why, event->conn, event->protocol == WEIR_H2);
+    write_octets(front->options->records, sum);
+    write_octets(front->options->records, a->wire);
+    write_octets(front->options->records, a->verdict.kernel);
+    write_octets(front->options->records, other);
+    fputc('\n', front->options->records);
     pthread_mutex_unlock(&front->lock);
+}
+
+static void write_octets(FILE *to, weir_octets octets)
+{
+    fprintf(to, "\t%" PRIu64 "\t%" PRIu64, octets.sent, octets.received);
 }
 
 static void write_calls(race_front *front)
@@ -196,6 +235,10 @@ static void write_calls(race_front *front)
                 c->way, c->id, c->is_post, c->wrong, c->reused, weir_status_name(c->status),
                 c->processed, c->replays[WEIR_NOT_SENT], c->replays[WEIR_REFUSED_BY_PEER],
                 c->replays[WEIR_MAYBE_PROCESSED]);
+    }
+    for (unsigned way = 0; way < RACE_WAYS; way++) {
+        fprintf(to, "acquired\t%s\t%u\t%u\t%" PRIu64 "\t%" PRIu64 "\n", front->name, way,
+                race_port(front->options, way), front->acquired[way][0], front->acquired[way][1]);
     }
     fprintf(to, "front\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\n",
             front->name, front->counts.dials, front->counts.reuses, front->counts.bounces,

@@ -61,6 +61,7 @@ typedef struct race_run {
     weir_exchange *exchange;
     weir_request request;
     weir_call options;
+    weir_observer observer;
     char url[128];
     char body[32];
     char expected[64];
@@ -84,11 +85,14 @@ struct race_front {
     atomic_size_t next;   /* call */
     pthread_mutex_t lock; /* of the records */
     weir_counts counts;
+    uint64_t acquired[RACE_WAYS][2]; /* connection_acquired: new, used before */
     weir_time took_ns;
     weir_time pause_ns;
 };
 
 const char *race_way_name(unsigned way);
+uint16_t race_port(const race_options *options, unsigned way); /* of the server */
+void race_observe(const weir_event *event, void *run);         /* of a call */
 
 /* Takes the next call and prepares it; false: all were made. */
 bool race_prepare(race_front *front, race_run *run, unsigned way, unsigned dice);
@@ -115,7 +119,10 @@ typedef struct race_report {
     const char *log;
     const char *witness;
     const char *json; /* NULL: none */
+    const char *rows; /* race_rows() appends to it */
 } race_report;
 int race_count(const race_report *report);
+/* The same as rows of the suite, as cases/record.h has them. */
+int race_rows(const race_report *report);
 
 #endif
