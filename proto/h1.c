@@ -3,13 +3,12 @@
  * The HTTP/1.1 connection.
  *
  * The encoder knows how to write, the decoder how to read; here is when, and what follows for the
- * connection. Each function that changes something ends in publish(), which asks the reuse rule:
- * the first reason that makes a connection unfit stays its reason.
+ * connection. Each function that changes something ends in weir_h1_publish() (h1_state.h).
  *
- * Invariants: an exchange is open exactly while neither half is IDLE, until it is closed; ABANDONED
- * and CLOSED come together and last; octets are charged in receive() and unread() and nowhere else.
+ * Invariants: an exchange is open exactly while neither half is IDLE, until it is closed; octets
+ * are charged in receive() and unread() and nowhere else.
  */
-#include "proto/h1.h"
+#include "proto/h1_state.h"
 
 #include "proto/failure.h"
 
@@ -26,69 +25,12 @@ static weir_status no_memory(weir_h1 *h1);
 static size_t receive(weir_h1 *h1, weir_span octets);
 static size_t drop_rest(weir_h1 *h1, weir_span octets);
 static size_t unread(weir_h1 *h1, weir_span octets);
-static bool nothing_was_sent(const weir_h1_stream *open);
 static void tell(weir_h1 *h1, weir_conn_event_kind kind);
 static void tell_head(weir_h1 *h1);
 static void tell_end(weir_h1 *h1);
 static void answered(weir_h1 *h1);
 static void end_response(weir_h1 *h1, const weir_failure *end);
 static bool is_orderly(weir_status status);
-static bool is_receiving(const weir_h1 *h1);
-static bool is_whole_request(const weir_h1 *h1);
-static bool is_complete(const weir_h1 *h1);
-static bool is_worth_its_rest(const weir_h1 *h1);
-static void abandon(weir_h1 *h1);
-static void fail(weir_h1 *h1, weir_failure failure);
-static void enter_sending(weir_h1 *h1, weir_h1_sending to);
-static void enter_receiving(weir_h1 *h1, weir_h1_receiving to);
-static weir_unfit reuse(const weir_h1 *h1);
-static void note_timeout(weir_h1 *h1, weir_span octets);
-static bool is_timeout(const weir_h1 *h1);
-static void note_unread(weir_h1 *h1);
-static void publish(weir_h1 *h1);
-
-static const char timeout_line[] = "HTTP/1.x 408 "; /* x: 0 or 1 */
-
-static const char *const sending_names[] = {
-    [WEIR_H1_SENDING_IDLE] = "idle",           [WEIR_H1_SENDING_BODY] = "body",
-    [WEIR_H1_SENDING_ENDED] = "ended",         [WEIR_H1_SENDING_ANSWERED] = "answered",
-    [WEIR_H1_SENDING_ABANDONED] = "abandoned",
-};
-_Static_assert(WEIR_COUNT_OF(sending_names) == WEIR_H1_SENDING_COUNT, "every state has a name");
-
-static const char *const receiving_names[] = {
-    [WEIR_H1_RECEIVING_IDLE] = "idle",     [WEIR_H1_RECEIVING_HEAD] = "head",
-    [WEIR_H1_RECEIVING_BODY] = "body",     [WEIR_H1_RECEIVING_ENDED] = "ended",
-    [WEIR_H1_RECEIVING_CLOSED] = "closed",
-};
-_Static_assert(WEIR_COUNT_OF(receiving_names) == WEIR_H1_RECEIVING_COUNT, "every state has a name");
-
-/* The edges that there are, as bits 1 << to. */
-static const unsigned sending_edges[WEIR_H1_SENDING_COUNT] = {
-    [WEIR_H1_SENDING_IDLE] = 1u << WEIR_H1_SENDING_BODY | 1u << WEIR_H1_SENDING_ENDED,
-    [WEIR_H1_SENDING_BODY] = 1u << WEIR_H1_SENDING_ENDED | 1u << WEIR_H1_SENDING_ANSWERED |
-                             1u << WEIR_H1_SENDING_ABANDONED,
-    [WEIR_H1_SENDING_ENDED] = 1u << WEIR_H1_SENDING_IDLE | 1u << WEIR_H1_SENDING_ABANDONED,
-    [WEIR_H1_SENDING_ANSWERED] = 1u << WEIR_H1_SENDING_IDLE | 1u << WEIR_H1_SENDING_ABANDONED,
-};
-
-static const unsigned receiving_edges[WEIR_H1_RECEIVING_COUNT] = {
-    [WEIR_H1_RECEIVING_IDLE] = 1u << WEIR_H1_RECEIVING_HEAD,
-    [WEIR_H1_RECEIVING_HEAD] = 1u << WEIR_H1_RECEIVING_BODY | 1u << WEIR_H1_RECEIVING_CLOSED,
-    [WEIR_H1_RECEIVING_BODY] = 1u << WEIR_H1_RECEIVING_ENDED | 1u << WEIR_H1_RECEIVING_CLOSED,
-    [WEIR_H1_RECEIVING_ENDED] = 1u << WEIR_H1_RECEIVING_IDLE | 1u << WEIR_H1_RECEIVING_CLOSED,
-};
-
-const char *weir_h1_sending_name(weir_h1_sending sending)
-{
-    return (size_t)sending < WEIR_COUNT_OF(sending_names) ? sending_names[sending] : "unknown";
-}
-
-const char *weir_h1_receiving_name(weir_h1_receiving receiving)
-{
-    return (size_t)receiving < WEIR_COUNT_OF(receiving_names) ? receiving_names[receiving]
-                                                              : "unknown";
-}
 
 weir_conn *weir_h1_new(const weir_conn_options *options, weir_time now_ns)
 {
@@ -124,9 +66,9 @@ weir_status weir_h1_open(weir_conn *conn, const weir_head *head, void *user, wei
         return WEIR_E_NOMEM;
     }
     h1->open = open;
-    enter_sending(h1, head->body.framing == WEIR_FRAMING_NONE ? WEIR_H1_SENDING_ENDED
-                                                              : WEIR_H1_SENDING_BODY);
-    enter_receiving(h1, WEIR_H1_RECEIVING_HEAD);
+    weir_h1_enter_sending(h1, head->body.framing == WEIR_FRAMING_NONE ? WEIR_H1_SENDING_ENDED
+                                                                      : WEIR_H1_SENDING_BODY);
+    weir_h1_enter_receiving(h1, WEIR_H1_RECEIVING_HEAD);
     *stream = &open->stream;
     return WEIR_OK;
 }
@@ -175,7 +117,7 @@ size_t weir_h1_read(weir_conn *conn, weir_stream *stream, uint8_t *to, size_t ro
     weir_h1 *h1 = h1_of(conn);
     WEIR_ASSERT(stream == &h1->open->stream);
     const size_t octets = weir_buf_take(&stream->inbox, to, room);
-    note_unread(h1);
+    weir_h1_note_unread(h1);
     return octets;
 }
 
@@ -184,33 +126,33 @@ void weir_h1_cancel(weir_conn *conn, weir_stream *stream)
     weir_h1 *h1 = h1_of(conn);
     WEIR_ASSERT(stream == &h1->open->stream);
     weir_stream_hush(stream);
-    if (is_worth_its_rest(h1)) {
+    if (weir_h1_is_worth_its_rest(h1)) {
         h1->rest_octets = h1->open->decode.left_octets;
         h1->rest_until_ns = weir_time_add(conn->ledger.now_ns, WEIR_H1_REST_NS);
         h1->open->is_given_up = true;
-        enter_receiving(h1, WEIR_H1_RECEIVING_ENDED);
-    } else if (!is_complete(h1)) {
-        abandon(h1);
+        weir_h1_enter_receiving(h1, WEIR_H1_RECEIVING_ENDED);
+    } else if (!weir_h1_is_complete(h1)) {
+        weir_h1_abandon(h1);
     }
-    publish(h1);
+    weir_h1_publish(h1);
 }
 
 void weir_h1_close(weir_conn *conn, weir_stream *stream, weir_tally *tally)
 {
     weir_h1 *h1 = h1_of(conn);
     WEIR_ASSERT(stream == &h1->open->stream);
-    if (is_complete(h1)) {
-        enter_sending(h1, WEIR_H1_SENDING_IDLE);
-        enter_receiving(h1, WEIR_H1_RECEIVING_IDLE);
+    if (weir_h1_is_complete(h1)) {
+        weir_h1_enter_sending(h1, WEIR_H1_SENDING_IDLE);
+        weir_h1_enter_receiving(h1, WEIR_H1_RECEIVING_IDLE);
     } else {
-        abandon(h1);
+        weir_h1_abandon(h1);
     }
     weir_out_disown(conn->out, &stream->owner);
     *tally = stream->owner.tally;
     weir_h1_stream *open = h1->open;
     h1->open = NULL;
     stream_free(h1, open);
-    publish(h1);
+    weir_h1_publish(h1);
 }
 
 size_t weir_h1_feed(weir_conn *conn, weir_span octets)
@@ -223,7 +165,7 @@ size_t weir_h1_feed(weir_conn *conn, weir_span octets)
             break;
         }
         taken += step;
-        publish(h1); /* here, so that the first reason is the same in every split */
+        weir_h1_publish(h1); /* here, so that the first reason is the same in every split */
     }
     return taken;
 }
@@ -250,12 +192,12 @@ void weir_h1_end(weir_conn *conn, const weir_failure *failure)
 {
     weir_h1 *h1 = h1_of(conn);
     h1->has_ended = true;
-    if (is_receiving(h1)) {
+    if (weir_h1_is_receiving(h1)) {
         end_response(h1, failure);
     } else if (!is_orderly(failure->status)) {
-        fail(h1, *failure);
+        weir_h1_fail(h1, *failure);
     }
-    publish(h1);
+    weir_h1_publish(h1);
 }
 
 void weir_h1_sent(weir_conn *conn, size_t octets)
@@ -280,7 +222,7 @@ void weir_h1_abandon_rest(weir_conn *conn)
     weir_h1 *h1 = h1_of(conn);
     h1->has_abandoned_rest = h1->has_abandoned_rest || h1->rest_octets > 0;
     h1->rest_octets = 0;
-    publish(h1);
+    weir_h1_publish(h1);
 }
 
 weir_time weir_h1_deadline(const weir_conn *conn, weir_why *why)
@@ -302,7 +244,7 @@ void weir_h1_shutdown(weir_conn *conn)
 {
     weir_h1 *h1 = h1_of(conn);
     h1->is_shut_down = true;
-    publish(h1);
+    weir_h1_publish(h1);
 }
 
 void weir_h1_check(const weir_conn *conn)
@@ -330,7 +272,7 @@ void weir_h1_check(const weir_conn *conn)
     bool is_response_over = weir_h1_decode_is_over(&h1->open->decode);
     bool is_given_up = is_response_over != (h1->receiving == WEIR_H1_RECEIVING_ENDED);
     WEIR_CHECK_ASSERT(is_over || !is_given_up || h1->open->is_given_up);
-    WEIR_CHECK_ASSERT(!is_receiving(h1) || h1->open->decode.status == WEIR_OK);
+    WEIR_CHECK_ASSERT(!weir_h1_is_receiving(h1) || h1->open->decode.status == WEIR_OK);
 }
 
 static weir_h1 *h1_of(weir_conn *conn)
@@ -409,14 +351,14 @@ static weir_status end_request(weir_h1 *h1, const weir_fields *trailers)
     if (!weir_h1_encode_end(&h1->open->encode, trailers)) {
         return no_memory(h1);
     }
-    enter_sending(h1, WEIR_H1_SENDING_ENDED);
+    weir_h1_enter_sending(h1, WEIR_H1_SENDING_ENDED);
     return WEIR_OK;
 }
 
 static weir_status no_memory(weir_h1 *h1)
 {
-    fail(h1, weir_failure_of(WEIR_E_NOMEM, NULL));
-    publish(h1);
+    weir_h1_fail(h1, weir_failure_of(WEIR_E_NOMEM, NULL));
+    weir_h1_publish(h1);
     return WEIR_E_NOMEM;
 }
 
@@ -426,14 +368,14 @@ static size_t receive(weir_h1 *h1, weir_span octets)
     if (h1->rest_octets > 0) {
         return drop_rest(h1, octets);
     }
-    if (!is_receiving(h1)) {
+    if (!weir_h1_is_receiving(h1)) {
         return unread(h1, octets);
     }
     weir_h1_stream *open = h1->open;
     weir_h1_decode *decode = &open->decode;
-    if (!decode->touched && nothing_was_sent(open)) {
+    if (!decode->touched && weir_h1_nothing_was_sent(open)) {
         /* RFC 9112 s9.2: whatever it is, it is no answer to what nobody has read. */
-        fail(h1, weir_failure_of(WEIR_E_H1_UNSOLICITED, NULL));
+        weir_h1_fail(h1, weir_failure_of(WEIR_E_H1_UNSOLICITED, NULL));
         return unread(h1, octets);
     }
     weir_h1_step step = weir_h1_decode_next(decode, octets);
@@ -443,7 +385,7 @@ static size_t receive(weir_h1 *h1, weir_span octets)
     } else {
         weir_failure failure = weir_failure_of(decode->status, decode->what);
         failure.offset = weir_h1_decode_offset(decode);
-        fail(h1, failure);
+        weir_h1_fail(h1, failure);
     }
     return step.octets;
 }
@@ -464,38 +406,9 @@ static size_t unread(weir_h1 *h1, weir_span octets)
 {
     weir_ledger_charge(&h1->conn.ledger, NULL, weir_row_of_conn(WEIR_ROW_UNREAD), WEIR_RECEIVED,
                        octets.length);
-    note_timeout(h1, octets);
+    weir_h1_note_timeout(h1, octets);
     h1->has_left_over = true;
     return octets.length;
-}
-
-/* RFC 9110 s15.5.9: with 408 and no request outstanding the server says that it closes an idle
- * connection. It must come first, and of it only the beginning is looked at. */
-static void note_timeout(weir_h1 *h1, weir_span octets)
-{
-    const size_t all = sizeof(timeout_line) - 1;
-    if (h1->has_left_over && h1->timeout_octets == 0) {
-        return;
-    }
-    for (size_t i = 0; i < octets.length && h1->timeout_octets < all; i++) {
-        const char wanted = timeout_line[h1->timeout_octets];
-        const bool is_minor = wanted == 'x' && (octets.at[i] == '0' || octets.at[i] == '1');
-        if (octets.at[i] != (uint8_t)wanted && !is_minor) {
-            h1->timeout_octets = 0;
-            return;
-        }
-        h1->timeout_octets++;
-    }
-}
-
-static bool is_timeout(const weir_h1 *h1)
-{
-    return h1->timeout_octets == sizeof(timeout_line) - 1;
-}
-
-static bool nothing_was_sent(const weir_h1_stream *open)
-{
-    return weir_tally_plain(&open->stream.owner.tally).sent == 0;
 }
 
 static void tell(weir_h1 *h1, weir_conn_event_kind kind)
@@ -523,7 +436,7 @@ static void tell_head(weir_h1 *h1)
     weir_message *head = weir_h1_decode_take(&h1->open->decode);
     const bool is_welcome = head->code < 300;
     weir_stream_tell_message(stream, &h1->conn.ready, WEIR_CONN_HEAD, head);
-    enter_receiving(h1, WEIR_H1_RECEIVING_BODY);
+    weir_h1_enter_receiving(h1, WEIR_H1_RECEIVING_BODY);
     if (!is_welcome) {
         answered(h1);
     }
@@ -537,7 +450,7 @@ static void tell_end(weir_h1 *h1)
         weir_stream_tell_message(stream, &h1->conn.ready, WEIR_CONN_TRAILERS, trailers);
     }
     weir_stream_tell(stream, &h1->conn.ready, WEIR_CONN_END);
-    enter_receiving(h1, WEIR_H1_RECEIVING_ENDED);
+    weir_h1_enter_receiving(h1, WEIR_H1_RECEIVING_ENDED);
     answered(h1);
 }
 
@@ -548,7 +461,7 @@ static void answered(weir_h1 *h1)
     if (h1->sending != WEIR_H1_SENDING_BODY) {
         return;
     }
-    enter_sending(h1, WEIR_H1_SENDING_ANSWERED);
+    weir_h1_enter_sending(h1, WEIR_H1_SENDING_ANSWERED);
     if (h1->open->awaits_room) {
         weir_stream_tell(&h1->open->stream, &h1->conn.ready, WEIR_CONN_WRITABLE);
     }
@@ -559,15 +472,15 @@ static void end_response(weir_h1 *h1, const weir_failure *end)
 {
     weir_h1_decode *decode = &h1->open->decode;
     if (!is_orderly(end->status)) {
-        fail(h1, *end);
+        weir_h1_fail(h1, *end);
     } else if (!decode->touched) {
-        fail(h1, weir_failure_of(WEIR_E_CLOSED_EARLY, NULL));
+        weir_h1_fail(h1, weir_failure_of(WEIR_E_CLOSED_EARLY, NULL));
     } else if (decode->part == WEIR_H1_PART_UNTIL_CLOSE && end->status != WEIR_OK) {
-        fail(h1, weir_failure_of(WEIR_E_UNFRAMED, NULL));
+        weir_h1_fail(h1, weir_failure_of(WEIR_E_UNFRAMED, NULL));
     } else if (weir_h1_decode_end(decode)) {
         tell_end(h1);
     } else {
-        fail(h1, weir_failure_of(WEIR_E_TRUNCATED, NULL));
+        weir_h1_fail(h1, weir_failure_of(WEIR_E_TRUNCATED, NULL));
     }
 }
 
@@ -575,132 +488,4 @@ static void end_response(weir_h1 *h1, const weir_failure *end)
 static bool is_orderly(weir_status status)
 {
     return status == WEIR_OK || status == WEIR_E_UNFRAMED;
-}
-
-static bool is_receiving(const weir_h1 *h1)
-{
-    return h1->receiving == WEIR_H1_RECEIVING_HEAD || h1->receiving == WEIR_H1_RECEIVING_BODY;
-}
-
-/* A counted body whose last octet was queued is whole, though nobody said yet that it ends. */
-static bool is_whole_request(const weir_h1 *h1)
-{
-    return h1->sending == WEIR_H1_SENDING_ENDED ||
-           (h1->sending == WEIR_H1_SENDING_ANSWERED && weir_h1_encode_is_whole(&h1->open->encode));
-}
-
-/* Both messages are over, and no octet of the request waits: nothing of it can reach the next. */
-static bool is_complete(const weir_h1 *h1)
-{
-    return h1->receiving == WEIR_H1_RECEIVING_ENDED && is_whole_request(h1) &&
-           h1->open->stream.owner.queued_octets == 0;
-}
-
-/*
- * May a response that is given up be read to its end, so that the connection can be used again? If
- * what is left is counted and little: less than what a new connection costs, and nobody waits for
- * it. The request must have left whole.
- */
-static bool is_worth_its_rest(const weir_h1 *h1)
-{
-    return h1->receiving == WEIR_H1_RECEIVING_BODY && reuse(h1) == WEIR_FIT &&
-           is_whole_request(h1) && h1->open->stream.owner.queued_octets == 0 &&
-           h1->open->decode.part == WEIR_H1_PART_COUNTED &&
-           h1->open->decode.left_octets <= WEIR_H1_REST_OCTETS;
-}
-
-/* The connection carries nothing any more. The rest of a request that nobody waits for is not sent
- * either: without its first octet it is provably not sent, and with it the peer sees it cut short.
- */
-static void abandon(weir_h1 *h1)
-{
-    if (h1->sending != WEIR_H1_SENDING_ABANDONED) {
-        enter_sending(h1, WEIR_H1_SENDING_ABANDONED);
-        enter_receiving(h1, WEIR_H1_RECEIVING_CLOSED);
-        h1->conn.withholds = true;
-    }
-}
-
-/*
- * The connection fails, once, and with it an exchange whose response is not complete. A complete
- * one stands, whatever becomes of the connection.
- */
-static void fail(weir_h1 *h1, weir_failure failure)
-{
-    if (h1->conn.failure.status != WEIR_OK) {
-        return;
-    }
-    if (is_receiving(h1)) {
-        failure.phase = h1->receiving == WEIR_H1_RECEIVING_BODY ? WEIR_PHASE_BODY
-                        : h1->sending == WEIR_H1_SENDING_BODY   ? WEIR_PHASE_SEND
-                                                                : WEIR_PHASE_HEAD;
-        failure.processed = nothing_was_sent(h1->open) ? WEIR_NOT_SENT : WEIR_MAYBE_PROCESSED;
-        weir_stream_tell_failed(&h1->open->stream, &h1->conn.ready, &failure);
-        abandon(h1);
-    }
-    h1->conn.failure = failure;
-}
-
-static void enter_sending(weir_h1 *h1, weir_h1_sending to)
-{
-    WEIR_ASSERT(sending_edges[h1->sending] & 1u << to);
-    h1->sending = to;
-}
-
-static void enter_receiving(weir_h1 *h1, weir_h1_receiving to)
-{
-    WEIR_ASSERT(receiving_edges[h1->receiving] & 1u << to);
-    h1->receiving = to;
-}
-
-/* May the connection carry a further exchange when this one is over, and if not, why not? */
-static weir_unfit reuse(const weir_h1 *h1)
-{
-    if (h1->has_left_over) { /* before the failure that an octet nobody asked for may be */
-        return is_timeout(h1) ? WEIR_UNFIT_ENDED : WEIR_UNFIT_LEFT_OVER;
-    }
-    if (h1->conn.failure.status != WEIR_OK) {
-        return WEIR_UNFIT_FAILED;
-    }
-    if (h1->is_until_close) {
-        return WEIR_UNFIT_UNTIL_CLOSE;
-    }
-    if (h1->has_ended) {
-        return WEIR_UNFIT_ENDED;
-    }
-    if (h1->closes) {
-        return WEIR_UNFIT_CLOSE;
-    }
-    if (h1->has_abandoned_rest || h1->sending == WEIR_H1_SENDING_ABANDONED ||
-        (h1->receiving == WEIR_H1_RECEIVING_ENDED && !is_whole_request(h1))) {
-        return WEIR_UNFIT_UNFINISHED;
-    }
-    return h1->is_shut_down ? WEIR_UNFIT_SHUTDOWN : WEIR_FIT;
-}
-
-/* Reading is paused for as long as there is no room for content. */
-static void note_unread(weir_h1 *h1)
-{
-    if (h1->open) {
-        const bool is_unread =
-            h1->receiving == WEIR_H1_RECEIVING_BODY && weir_buf_room(&h1->open->stream.inbox) == 0;
-        weir_stopwatch_set(&h1->open->stream.unread, is_unread, h1->conn.ledger.now_ns);
-    }
-}
-
-static void publish(weir_h1 *h1)
-{
-    note_unread(h1);
-    weir_facts facts = h1->conn.facts;
-    if (facts.unfit == WEIR_FIT || (facts.unfit == WEIR_UNFIT_LEFT_OVER && is_timeout(h1))) {
-        facts.unfit = reuse(h1);
-    }
-    facts.accepting = facts.unfit == WEIR_FIT;
-    facts.reusable = facts.accepting;
-    facts.capacity_streams = h1->rest_octets > 0 ? 0 : 1;
-    if (h1->open &&
-        (h1->receiving == WEIR_H1_RECEIVING_BODY || h1->receiving == WEIR_H1_RECEIVING_ENDED)) {
-        facts.keep_alive_ns = h1->open->decode.framing.keep_alive_ns; /* of its final head */
-    }
-    weir_conn_set_facts(&h1->conn, facts);
 }
