@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The blocking front end: its calls, its birth and death. No event loop and no thread of its own:
- * who waits does the work.
- *
- * A call goes: place (sync_place.c), drive (baton.c), leave; and round again if the attempt may be
- * replayed.
+ * The blocking front end: its birth and death, what all its calls share, and what the pool wants
+ * done. No event loop and no thread of its own: who waits does the work (sync_call.c).
  */
 #include "engine/sync.h"
 
@@ -17,44 +14,11 @@
 #define PROBE_AFTER_NS (WEIR_NS_PER_MS)
 #define WAKES          32
 
-static weir_status perform(weir_client *client, const weir_request *request, const weir_call *call,
-                           uint32_t warms, weir_exchange **exchange);
-static weir_status sync_response(weir_exchange *ex);
-static weir_status sync_read(weir_exchange *ex, uint8_t *to, size_t room, size_t *octets);
-static weir_status sync_write(weir_exchange *ex, weir_span octets, size_t *taken);
-static weir_status sync_finish(weir_exchange *ex, const weir_fields *trailers);
-static void sync_resume(weir_exchange *ex);
-static void sync_kick(weir_exchange *ex);
-static void *sync_kick_quietly(weir_exchange *ex);
-static void sync_rouse(void *seat);
-static void sync_leave(weir_exchange *ex);
 static weir_status begin(weir_client *client, const weir_client_options *options,
                          weir_shared *shared);
 static void close_everything(weir_client *client);
-static weir_seat *sit(weir_client *client, weir_exchange *ex);
-static void stand(weir_client *client, weir_exchange *ex, weir_seat *seat);
-static weir_status end_call(weir_client *client, weir_exchange *ex, weir_seat *seat,
-                            weir_status status);
-static bool run(weir_client *client, weir_exchange *ex, weir_seat *seat, weir_need need);
-static bool end_attempt(weir_client *client, weir_exchange *ex);
 static void close_line(weir_client *client, const weir_action *action);
 static void close_unpinned(weir_client *client, weir_line *line);
-static weir_client *client_of(weir_exchange *ex);
-static bool is_of_parent(const weir_exchange *ex);
-static weir_line *line_of(const weir_exchange *ex);
-static bool tell(weir_exchange *ex);
-
-static const weir_front front = {
-    .response = sync_response,
-    .read = sync_read,
-    .write = sync_write,
-    .finish = sync_finish,
-    .resume = sync_resume,
-    .kick = sync_kick,
-    .kick_quietly = sync_kick_quietly,
-    .rouse = sync_rouse,
-    .leave = sync_leave,
-};
 
 weir_client *weir_client_new(const weir_client_options *given, weir_status *status)
 {
@@ -124,81 +88,6 @@ void weir_client_free(weir_client *client)
     weir_fork_mark_free(client->mark);
     weir_mutex_clear(&client->core_lock);
     weir_release(client->allocator, client);
-}
-
-weir_status weir_client_call(weir_client *client, const weir_request *request,
-                             const weir_call *call, weir_exchange **exchange)
-{
-    return perform(client, request, call, 0, exchange);
-}
-
-weir_status weir_client_preconnect(weir_client *client, const weir_request *request,
-                                   const weir_call *call, uint32_t exchanges)
-{
-    weir_exchange *ex = NULL;
-
-    if (exchanges == 0) {
-        return WEIR_E_INVALID;
-    }
-    const weir_status status = perform(client, request, call, exchanges, &ex);
-    weir_exchange_free(ex);
-    return status;
-}
-
-/* A call; or, if it `warms`, the wish for connections without one. */
-static weir_status perform(weir_client *client, const weir_request *request, const weir_call *call,
-                           uint32_t warms, weir_exchange **exchange)
-{
-    weir_exchange_options options = {
-        .allocator = client->allocator,
-        .front = &front,
-        .owner = client,
-        .warms = warms,
-        .now_ns = weir_now(),
-    };
-    weir_status status = WEIR_OK;
-
-    *exchange = NULL;
-    status = weir_client_enter(client);
-    if (status != WEIR_OK) {
-        return status;
-    }
-    if (weir_request_is_https(request) && !weir_call_brings_tls(call)) {
-        options.tls = weir_shared_tls(client->core.shared, &status);
-        if (options.tls == NULL) {
-            return status;
-        }
-    }
-    options.id = atomic_fetch_add(&client->next_exchange, 1);
-    weir_exchange *ex = weir_exchange_new(&options, request, call, &status);
-    weir_tls_config_release(options.tls);
-    if (ex == NULL || ex->state == WEIR_EXCHANGE_DONE) {
-        *exchange = ex == NULL || tell(ex) ? NULL : ex;
-        return status;
-    }
-    ex->generation = client->generation;
-    weir_seat *seat = sit(client, ex);
-    if (seat == NULL) {
-        weir_exchange_destroy(ex);
-        return WEIR_E_NOMEM;
-    }
-    if (ex->call.token != NULL) {
-        weir_token_add(ex->call.token, ex);
-    }
-    *exchange = ex;
-    const bool writes = ex->body.kind == WEIR_BODY_STREAM;
-    (void)run(client, ex, seat, writes ? WEIR_NEED_WRITABLE : WEIR_NEED_HEAD);
-    if (writes && ex->state == WEIR_EXCHANGE_ATTACHED) {
-        (void)run(client, ex, seat, WEIR_NEED_SENT);
-    }
-    /* What the call answers does not hang on how much came with the head: a failure behind it is
-     * weir_read()'s. */
-    status = ex->head != NULL ? WEIR_OK : ex->failure.status;
-    stand(client, ex, seat);
-    if (tell(ex)) {
-        *exchange = NULL;
-    }
-    return status;
 }
 
 void weir_client_counts(weir_client *client, weir_counts *counts)
@@ -337,171 +226,6 @@ void weir_client_unlock(weir_client *client)
     }
 }
 
-/* -- an exchange's user -- */
-
-static weir_status sync_response(weir_exchange *ex)
-{
-    weir_client *client = client_of(ex);
-
-    if (ex->head != NULL) {
-        return WEIR_OK;
-    }
-    if (ex->state == WEIR_EXCHANGE_DONE) {
-        return ex->failure.status;
-    }
-    weir_seat *seat = sit(client, ex);
-    if (seat == NULL) {
-        return WEIR_E_NOMEM;
-    }
-    (void)run(client, ex, seat, WEIR_NEED_HEAD);
-    return end_call(client, ex, seat, ex->head != NULL ? WEIR_OK : ex->failure.status);
-}
-
-static weir_status sync_read(weir_exchange *ex, uint8_t *to, size_t room, size_t *octets)
-{
-    weir_client *client = client_of(ex);
-    weir_seat *seat = NULL;
-    weir_status status = WEIR_AGAIN;
-
-    if (ex->state == WEIR_EXCHANGE_DONE) {
-        return weir_exchange_read(ex, to, room, weir_now(), octets);
-    }
-    seat = sit(client, ex);
-    if (seat == NULL) {
-        return WEIR_E_NOMEM;
-    }
-    while (status == WEIR_AGAIN) {
-        (void)run(client, ex, seat, WEIR_NEED_READABLE);
-        if (ex->state == WEIR_EXCHANGE_ATTACHED) {
-            weir_line *line = line_of(ex);
-            weir_mutex_lock(&line->lock);
-            status = weir_exchange_read(ex, to, room, weir_now(), octets);
-            weir_line_deliver(line, ex); /* what was held back may have come on */
-            weir_line_unlock(line);
-        } else {
-            status = weir_exchange_read(ex, to, room, weir_now(), octets);
-        }
-    }
-    return end_call(client, ex, seat, status);
-}
-
-static weir_status sync_write(weir_exchange *ex, weir_span octets, size_t *taken)
-{
-    weir_client *client = client_of(ex);
-    weir_status status = WEIR_OK;
-
-    if (ex->state == WEIR_EXCHANGE_DONE) {
-        return ex->failure.status != WEIR_OK ? ex->failure.status : WEIR_ANSWERED;
-    }
-    weir_seat *seat = sit(client, ex);
-    if (seat == NULL) {
-        return WEIR_E_NOMEM;
-    }
-    while (*taken < octets.length && (status == WEIR_OK || status == WEIR_AGAIN)) {
-        size_t now = 0;
-        if (!run(client, ex, seat, WEIR_NEED_WRITABLE)) {
-            return end_call(client, ex, seat, WEIR_AGAIN);
-        }
-        if (ex->state != WEIR_EXCHANGE_ATTACHED) {
-            status = ex->failure.status != WEIR_OK ? ex->failure.status : WEIR_ANSWERED;
-            break;
-        }
-        weir_line *line = line_of(ex);
-        weir_mutex_lock(&line->lock);
-        status = weir_exchange_write(ex, weir_span_from(octets, *taken), weir_now(), &now);
-        weir_line_unlock(line);
-        *taken += now;
-    }
-    if (status == WEIR_OK || status == WEIR_AGAIN) {
-        (void)run(client, ex, seat, WEIR_NEED_SENT);
-        status = ex->failure.status;
-    }
-    return end_call(client, ex, seat, status);
-}
-
-static weir_status sync_finish(weir_exchange *ex, const weir_fields *trailers)
-{
-    weir_client *client = client_of(ex);
-    weir_status status = WEIR_AGAIN;
-
-    if (ex->state == WEIR_EXCHANGE_DONE) {
-        return ex->failure.status != WEIR_OK ? ex->failure.status : WEIR_ANSWERED;
-    }
-    weir_seat *seat = sit(client, ex);
-    if (seat == NULL) {
-        return WEIR_E_NOMEM;
-    }
-    while (status == WEIR_AGAIN) {
-        if (!run(client, ex, seat, WEIR_NEED_WRITABLE)) {
-            return end_call(client, ex, seat, WEIR_AGAIN);
-        }
-        if (ex->state != WEIR_EXCHANGE_ATTACHED) {
-            status = ex->failure.status != WEIR_OK ? ex->failure.status : WEIR_ANSWERED;
-            break;
-        }
-        weir_line *line = line_of(ex);
-        weir_mutex_lock(&line->lock);
-        status = weir_exchange_finish(ex, trailers, weir_now());
-        weir_line_unlock(line);
-    }
-    if (status == WEIR_OK) {
-        (void)run(client, ex, seat, WEIR_NEED_SENT);
-        status = ex->failure.status;
-    }
-    return end_call(client, ex, seat, status);
-}
-
-static void sync_resume(weir_exchange *ex)
-{
-    (void)ex; /* a source of a blocking call waits inside its own read */
-}
-
-static void sync_kick(weir_exchange *ex)
-{
-    weir_seat *seat = is_of_parent(ex) ? NULL : atomic_load(&ex->sits);
-
-    if (seat != NULL) {
-        weir_seat_kick(seat, ex);
-    }
-}
-
-static void *sync_kick_quietly(weir_exchange *ex)
-{
-    weir_seat *seat = is_of_parent(ex) ? NULL : atomic_load(&ex->sits);
-
-    return seat != NULL && weir_seat_kick_quietly(seat, ex) ? seat : NULL;
-}
-
-static void sync_rouse(void *seat)
-{
-    weir_seat_rouse(seat);
-}
-
-static void sync_leave(weir_exchange *ex)
-{
-    weir_client *client = client_of(ex);
-
-    if (ex->call.token != NULL) {
-        weir_token_remove(ex->call.token, ex);
-        ex->call.token = NULL;
-    }
-    if (ex->telling) {
-        ex->free_wanted = true;
-        weir_events_clear(&ex->events); /* of a freed exchange nothing more is told */
-        return;
-    }
-    if (ex->state == WEIR_EXCHANGE_ATTACHED) {
-        weir_line *line = line_of(ex);
-        weir_mutex_lock(&line->lock);
-        weir_exchange_fail_with(ex, WEIR_E_CANCELLED, NULL, weir_now());
-        weir_line_unlock(line);
-        ex->call.replay = WEIR_REPLAY_NEVER;
-        (void)end_attempt(client, ex);
-    }
-    weir_exchange_destroy(ex);
-    weir_client_tell(client);
-}
-
 /* -- birth and death -- */
 
 static weir_status begin(weir_client *client, const weir_client_options *options,
@@ -544,25 +268,7 @@ static void close_everything(weir_client *client)
     weir_client_unlock(client);
 }
 
-/* -- calls -- */
-
-/* A seat for the length of a call. */
-static weir_seat *sit(weir_client *client, weir_exchange *ex)
-{
-    weir_seat *seat = weir_client_take_seat(client, ex);
-
-    if (seat != NULL) {
-        ex->away_until_ns = weir_now();
-        atomic_store(&ex->sits, seat);
-    }
-    return seat;
-}
-
-static void stand(weir_client *client, weir_exchange *ex, weir_seat *seat)
-{
-    atomic_store(&ex->sits, NULL);
-    weir_client_give_seat(client, seat);
-}
+/* -- seats, lines, events -- */
 
 weir_seat *weir_client_take_seat(weir_client *client, weir_exchange *ex)
 {
@@ -595,58 +301,6 @@ void weir_client_give_seat(weir_client *client, weir_seat *seat)
     WEIR_ASSERT(weir_list_is_empty(&seat->dialing));
     weir_list_push_front(&client->free_seats, &seat->place);
     weir_mutex_unlock(&client->core_lock);
-}
-
-static weir_status end_call(weir_client *client, weir_exchange *ex, weir_seat *seat,
-                            weir_status status)
-{
-    stand(client, ex, seat);
-    (void)tell(ex);
-    return status;
-}
-
-/* Places, drives, and when the attempt is over takes it off and perhaps goes round again. False:
- * the caller must read first. */
-static bool run(weir_client *client, weir_exchange *ex, weir_seat *seat, weir_need need)
-{
-    while (ex->state != WEIR_EXCHANGE_DONE) {
-        if (ex->state == WEIR_EXCHANGE_NEW) {
-            weir_client_place(client, ex, seat);
-        }
-        if (ex->state == WEIR_EXCHANGE_ATTACHED) {
-            const bool has = weir_baton_drive(line_of(ex), ex, seat, need);
-            if (!weir_exchange_is_over(ex)) {
-                return has;
-            }
-        }
-        if (!end_attempt(client, ex)) {
-            return true;
-        }
-    }
-    return true;
-}
-
-/* True: another attempt begins. */
-static bool end_attempt(weir_client *client, weir_exchange *ex)
-{
-    if (ex->state == WEIR_EXCHANGE_ATTACHED) {
-        weir_baton_leave(line_of(ex), ex);
-    }
-    weir_mutex_lock(&client->core_lock);
-    weir_core_catch_up(&client->core, weir_now());
-    weir_core_leave(&client->core, ex, weir_now());
-    weir_client_settle(client);
-    weir_client_unlock(client);
-    if (!weir_exchange_conclude(ex, weir_now())) {
-        if (weir_core_must_conclude(ex)) {
-            weir_mutex_lock(&client->core_lock);
-            weir_core_concluded(&client->core, ex, weir_now());
-            weir_client_unlock(client);
-        }
-        return false;
-    }
-    ex->state = WEIR_EXCHANGE_NEW;
-    return true;
 }
 
 /* Closing is I/O: done with the core unlocked. The slot keeps its place in the limits until it is
@@ -691,52 +345,6 @@ static void close_unpinned(weir_client *client, weir_line *line)
     if (unfit) {
         weir_client_wake_queued(client);
     }
-}
-
-/* At each entry of an exchange: one of the parent's ends here. */
-static weir_client *client_of(weir_exchange *ex)
-{
-    weir_client *client = ex->owner;
-
-    (void)weir_client_enter(client);
-    if (ex->generation != client->generation) {
-        weir_client_cut_off(client, ex);
-    }
-    return client;
-}
-
-/* A kick may come from any thread, and finds nobody in the child of a fork: whoever sat there is in
- * the parent. */
-static bool is_of_parent(const weir_exchange *ex)
-{
-    const weir_client *client = ex->owner;
-
-    return !weir_fork_mark_is_ours(client->mark) || ex->generation != client->generation;
-}
-
-static weir_line *line_of(const weir_exchange *ex)
-{
-    return ex->link->driver;
-}
-
-/* Everything that happened to it, on its own thread, with no lock held. True: its observer freed
- * it. */
-static bool tell(weir_exchange *ex)
-{
-    weir_client *client = client_of(ex);
-    bool freed = false;
-
-    if (weir_events_are_wanted(&ex->events)) {
-        ex->telling = true;
-        weir_events_tell(&ex->events);
-        ex->telling = false;
-        freed = ex->free_wanted;
-        if (freed) {
-            sync_leave(ex);
-        }
-    }
-    weir_client_tell(client);
-    return freed;
 }
 
 void weir_client_tell(weir_client *client)
