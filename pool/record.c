@@ -133,11 +133,14 @@ void weir_record_failed(weir_pool *pool, weir_origin *origin, uint64_t order)
 
 static weir_origin *record_find(const weir_pool *pool, const weir_origin_key *key, uint64_t hash)
 {
-    weir_table_entry *entry = weir_table_find(&pool->table, hash);
-    while (entry && !weir_origin_key_equal(&of_entry(entry)->key, key)) {
-        entry = weir_table_find_next(entry);
+    weir_table_entry *entry = weir_table_find(&pool->table, hash, NULL);
+    while (entry) {
+        if (entry->hash == hash && weir_origin_key_equal(&of_entry(entry)->key, key)) {
+            return of_entry(entry);
+        }
+        entry = weir_table_find(&pool->table, hash, entry);
     }
-    return entry ? of_entry(entry) : NULL;
+    return NULL;
 }
 
 static weir_origin *record_new(weir_pool *pool, const weir_origin_key *key, uint64_t hash)

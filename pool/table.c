@@ -3,32 +3,47 @@
  * Linear hashing. With `buckets` between a power of two L and 2 L, a hash lives in bucket hash mod
  * 2 L if there is such a bucket, else in hash mod L. Making bucket n = `buckets` moves to it those
  * entries of bucket n - L that belong there; giving it up puts them back. Either touches two
- * chains.
+ * buckets.
  *
- * Growth at more than one entry to two buckets, for every entry that is passed over on the way to
- * the right one is a cache line from anywhere; shrinking below one to eight, so that a table that
- * goes up and down around one size does neither.
+ * Growth at more than four entries to a bucket, which has room for six: of random hashes, every
+ * twentieth entry finds no room when all buckets were split equally often, and every eighth or so
+ * halfway to that. Shrinking below one to a bucket, so that a table that goes up and down around
+ * one size does neither.
  */
 #include "pool/table.h"
 
+_Static_assert(sizeof(weir_table_bucket) == WEIR_LINE_OCTETS, "a bucket is a cache line");
+
 static size_t power_below(size_t buckets);
 static size_t segment_start(size_t segment);
+static size_t segment_buckets(size_t segment);
 static size_t segment_of(size_t bucket);
-static size_t bucket_of(const weir_table *table, uint64_t hash);
-static weir_table_entry **bucket_at(const weir_table *table, size_t bucket);
-static bool segment_open(weir_table *table, size_t bucket);
+static size_t number_of(const weir_table *table, uint64_t hash);
+static weir_table_bucket *bucket_at(const weir_table *table, size_t number);
+static bool segment_open(weir_table *table, size_t segment);
+static size_t place_of(const weir_table_bucket *bucket, const weir_table_entry *entry);
+static void put(weir_table_bucket *bucket, weir_table_entry *entry);
+static weir_table_entry *take_more(weir_table_bucket *bucket);
+static void put_all(weir_table *table, weir_table_bucket *from);
 static void grow(weir_table *table);
 static void shrink(weir_table *table);
 
+/* The bits that name no bucket as long as there are fewer than 2^56. */
+static inline uint8_t tag_of(uint64_t hash)
+{
+    return (uint8_t)(hash >> 56);
+}
+
 weir_status weir_table_init(weir_table *table, const weir_allocator *allocator)
 {
-    const size_t buckets = (size_t)1 << WEIR_TABLE_FIRST_BITS;
     *table = (weir_table){.allocator = allocator};
-    table->segments[0] = weir_alloc_zeroed(allocator, buckets * sizeof(weir_table_entry *));
-    if (!table->segments[0]) {
+    if (!segment_open(table, 0)) {
         return WEIR_E_NOMEM;
     }
-    table->buckets = buckets;
+    table->buckets = segment_buckets(0);
+    for (size_t i = 0; i < table->buckets; i++) {
+        *bucket_at(table, i) = (weir_table_bucket){.more = NULL};
+    }
     return WEIR_OK;
 }
 
@@ -44,55 +59,82 @@ void weir_table_clear(weir_table *table)
 
 void weir_table_enter(weir_table *table, weir_table_entry *entry, uint64_t hash)
 {
-    weir_table_entry **bucket = bucket_at(table, bucket_of(table, hash));
-    *entry = (weir_table_entry){.next = *bucket, .hash = hash};
-    *bucket = entry;
+    entry->hash = hash;
+    put(bucket_at(table, number_of(table, hash)), entry);
     table->entries++;
-    for (int i = 0; i < 2 && table->entries > table->buckets / 2; i++) {
+    /* One would do, if growing had never failed. */
+    for (int i = 0; i < 2 && table->entries > 4 * table->buckets; i++) {
         grow(table);
     }
 }
 
 void weir_table_leave(weir_table *table, weir_table_entry *entry)
 {
-    weir_table_entry **at = bucket_at(table, bucket_of(table, entry->hash));
-    while (*at != entry) {
-        WEIR_ASSERT(*at != NULL);
-        at = &(*at)->next;
+    weir_table_bucket *bucket = bucket_at(table, number_of(table, entry->hash));
+    const size_t place = place_of(bucket, entry);
+    if (place < WEIR_TABLE_BUCKET_ENTRIES) {
+        size_t last = WEIR_TABLE_BUCKET_ENTRIES - 1;
+        while (!bucket->entries[last]) {
+            last--;
+        }
+        bucket->entries[place] = bucket->entries[last];
+        bucket->tags[place] = bucket->tags[last];
+        bucket->entries[last] = NULL;
+        if (bucket->more) {
+            put(bucket, take_more(bucket));
+        }
+    } else {
+        weir_table_entry **at = &bucket->more;
+        while (*at != entry) {
+            WEIR_ASSERT(*at != NULL);
+            at = &(*at)->next;
+        }
+        *at = entry->next;
     }
-    *at = entry->next;
     entry->next = NULL;
     table->entries--;
-    /* At eight buckets to an entry, eight have to go when one entry goes. */
-    for (int i = 0; i < 8 && table->entries < table->buckets / 8; i++) {
+    for (int i = 0; i < 2 && table->entries < table->buckets; i++) {
         shrink(table);
     }
 }
 
-weir_table_entry *weir_table_find(const weir_table *table, uint64_t hash)
+weir_table_entry *weir_table_find(const weir_table *table, uint64_t hash,
+                                  const weir_table_entry *after)
 {
-    weir_table_entry *entry = *bucket_at(table, bucket_of(table, hash));
-    while (entry && entry->hash != hash) {
-        entry = entry->next;
+    const weir_table_bucket *bucket = bucket_at(table, number_of(table, hash));
+    const uint8_t tag = tag_of(hash);
+    const size_t first = after ? place_of(bucket, after) + 1 : 0;
+    for (size_t i = first; i < WEIR_TABLE_BUCKET_ENTRIES; i++) {
+        if (bucket->tags[i] == tag && bucket->entries[i]) {
+            return bucket->entries[i];
+        }
     }
-    return entry;
-}
-
-weir_table_entry *weir_table_find_next(const weir_table_entry *entry)
-{
-    weir_table_entry *next = entry->next;
-    while (next && next->hash != entry->hash) {
-        next = next->next;
+    weir_table_entry *more = first > WEIR_TABLE_BUCKET_ENTRIES ? after->next : bucket->more;
+    while (more && more->hash != hash) {
+        more = more->next;
     }
-    return next;
+    return more;
 }
 
 void weir_table_check(const weir_table *table)
 {
     size_t entries = 0;
-    for (size_t bucket = 0; bucket < table->buckets; bucket++) {
-        for (const weir_table_entry *at = *bucket_at(table, bucket); at; at = at->next) {
-            WEIR_ASSERT(bucket_of(table, at->hash) == bucket);
+    for (size_t number = 0; number < table->buckets; number++) {
+        const weir_table_bucket *bucket = bucket_at(table, number);
+        bool is_full = true;
+        for (size_t i = 0; i < WEIR_TABLE_BUCKET_ENTRIES; i++) {
+            const weir_table_entry *entry = bucket->entries[i];
+            WEIR_ASSERT(is_full || !entry);
+            is_full = entry != NULL;
+            if (entry) {
+                WEIR_ASSERT(number_of(table, entry->hash) == number);
+                WEIR_ASSERT(bucket->tags[i] == tag_of(entry->hash));
+                entries++;
+            }
+        }
+        WEIR_ASSERT(is_full || !bucket->more);
+        for (const weir_table_entry *at = bucket->more; at; at = at->next) {
+            WEIR_ASSERT(number_of(table, at->hash) == number);
             entries++;
         }
     }
@@ -106,10 +148,15 @@ static size_t power_below(size_t buckets)
     return (size_t)1 << (63 - __builtin_clzll((unsigned long long)buckets));
 }
 
-/* The first bucket of a segment: 0, 32, 64, 128, ... */
+/* The first bucket of a segment: 0, 4, 8, 16, ... */
 static size_t segment_start(size_t segment)
 {
     return segment == 0 ? 0 : (size_t)1 << (segment + WEIR_TABLE_FIRST_BITS - 1);
+}
+
+static size_t segment_buckets(size_t segment)
+{
+    return segment == 0 ? (size_t)1 << WEIR_TABLE_FIRST_BITS : segment_start(segment);
 }
 
 static size_t segment_of(size_t bucket)
@@ -120,69 +167,98 @@ static size_t segment_of(size_t bucket)
     return (size_t)(63 - __builtin_clzll((unsigned long long)bucket)) + 1 - WEIR_TABLE_FIRST_BITS;
 }
 
-static size_t bucket_of(const weir_table *table, uint64_t hash)
+static size_t number_of(const weir_table *table, uint64_t hash)
 {
     const size_t low = power_below(table->buckets);
-    const size_t bucket = (size_t)hash & (2 * low - 1);
-    return bucket < table->buckets ? bucket : bucket & (low - 1);
+    const size_t number = (size_t)hash & (2 * low - 1);
+    return number < table->buckets ? number : number & (low - 1);
 }
 
-static weir_table_entry **bucket_at(const weir_table *table, size_t bucket)
+static weir_table_bucket *bucket_at(const weir_table *table, size_t number)
 {
-    const size_t segment = segment_of(bucket);
-    return &table->segments[segment][bucket - segment_start(segment)];
+    const size_t segment = segment_of(number);
+    const uintptr_t at = (uintptr_t)table->segments[segment] + WEIR_LINE_OCTETS - 1;
+    weir_table_bucket *first = (weir_table_bucket *)(at - at % WEIR_LINE_OCTETS);
+    return first + (number - segment_start(segment));
 }
 
-/* Makes sure that the segment of a bucket is there. Its buckets are set one by one, as they come
- * into use. */
-static bool segment_open(weir_table *table, size_t bucket)
+/* Makes sure that a segment is there. Its buckets are set one by one, as they come into use. */
+static bool segment_open(weir_table *table, size_t segment)
 {
-    const size_t segment = segment_of(bucket);
     if (segment >= WEIR_TABLE_SEGMENTS) {
         return false;
     }
     if (!table->segments[segment]) {
-        const size_t buckets = segment_start(segment);
-        table->segments[segment] =
-            weir_alloc(table->allocator, buckets * sizeof(weir_table_entry *));
+        const size_t octets = (segment_buckets(segment) + 1) * sizeof(weir_table_bucket);
+        table->segments[segment] = weir_alloc(table->allocator, octets);
     }
     return table->segments[segment] != NULL;
+}
+
+/* WEIR_TABLE_BUCKET_ENTRIES: not in the line. */
+static size_t place_of(const weir_table_bucket *bucket, const weir_table_entry *entry)
+{
+    size_t i = 0;
+    while (i < WEIR_TABLE_BUCKET_ENTRIES && bucket->entries[i] != entry) {
+        i++;
+    }
+    return i;
+}
+
+static void put(weir_table_bucket *bucket, weir_table_entry *entry)
+{
+    for (size_t i = 0; i < WEIR_TABLE_BUCKET_ENTRIES; i++) {
+        if (!bucket->entries[i]) {
+            bucket->entries[i] = entry;
+            bucket->tags[i] = tag_of(entry->hash);
+            entry->next = NULL;
+            return;
+        }
+    }
+    entry->next = bucket->more;
+    bucket->more = entry;
+}
+
+static weir_table_entry *take_more(weir_table_bucket *bucket)
+{
+    weir_table_entry *entry = bucket->more;
+    bucket->more = entry->next;
+    return entry;
+}
+
+/* Puts everything that was in a bucket where it belongs now. */
+static void put_all(weir_table *table, weir_table_bucket *from)
+{
+    weir_table_bucket old = *from;
+    *from = (weir_table_bucket){.more = NULL};
+    for (size_t i = 0; i < WEIR_TABLE_BUCKET_ENTRIES && old.entries[i]; i++) {
+        put(bucket_at(table, number_of(table, old.entries[i]->hash)), old.entries[i]);
+    }
+    while (old.more) {
+        weir_table_entry *entry = take_more(&old);
+        put(bucket_at(table, number_of(table, entry->hash)), entry);
+    }
 }
 
 static void grow(weir_table *table)
 {
     const size_t made = table->buckets;
-    if (!segment_open(table, made)) {
+    if (!segment_open(table, segment_of(made))) {
         return;
     }
-    weir_table_entry **from = bucket_at(table, made - power_below(made));
-    weir_table_entry **to = bucket_at(table, made);
-    *to = NULL;
+    *bucket_at(table, made) = (weir_table_bucket){.more = NULL};
     table->buckets++;
-    while (*from) {
-        weir_table_entry *entry = *from;
-        if (bucket_of(table, entry->hash) == made) {
-            *from = entry->next;
-            entry->next = *to;
-            *to = entry;
-        } else {
-            from = &entry->next;
-        }
-    }
+    put_all(table, bucket_at(table, made - power_below(made)));
 }
 
 static void shrink(weir_table *table)
 {
     const size_t gone = table->buckets - 1;
-    if (gone < (size_t)1 << WEIR_TABLE_FIRST_BITS) {
+    if (gone < segment_buckets(0)) {
         return;
     }
-    weir_table_entry **end = bucket_at(table, gone - power_below(gone));
-    while (*end) {
-        end = &(*end)->next;
-    }
-    *end = *bucket_at(table, gone);
     table->buckets--;
+    put_all(table, bucket_at(table, gone));
     if (gone == power_below(gone)) {
         weir_release(table->allocator, table->segments[segment_of(gone)]);
         table->segments[segment_of(gone)] = NULL;

@@ -14,7 +14,7 @@
 
 #include "support/failalloc.h"
 
-enum { MANY = 5000 };
+enum { MANY = 5000, FEWEST = 1 << WEIR_TABLE_FIRST_BITS };
 
 static uint64_t hash_of(size_t i)
 {
@@ -23,11 +23,11 @@ static uint64_t hash_of(size_t i)
 
 static bool is_in(const weir_table *table, const weir_table_entry *entry, uint64_t hash)
 {
-    const weir_table_entry *at = weir_table_find(table, hash);
+    const weir_table_entry *at = weir_table_find(table, hash, NULL);
     while (at && at != entry) {
-        at = weir_table_find_next(at);
+        at = weir_table_find(table, hash, at);
     }
-    return at != NULL;
+    return at != NULL && at->hash == hash;
 }
 
 static size_t distance(size_t a, size_t b)
@@ -46,25 +46,26 @@ static void table__finds_everything_while_it_grows_and_shrinks(void **state)
     for (size_t i = 0; i < MANY; i++) {
         const size_t buckets = table.buckets;
         weir_table_enter(&table, &entries[i], hash_of(i));
-        assert_true(distance(table.buckets, buckets) <= 2);
+        assert_true(distance(table.buckets, buckets) <= 1);
         assert_true(is_in(&table, &entries[i / 2], hash_of(i / 2)));
         assert_false(is_in(&table, &entries[i], hash_of(i) + 1));
         if (i % 97 == 0) {
             weir_table_check(&table);
         }
     }
-    assert_true(table.buckets >= 2 * MANY - 2);
+    assert_true(table.buckets >= MANY / 4);
+    assert_true(table.buckets <= MANY / 4 + 1);
     for (size_t i = 0; i < MANY; i++) {
         const size_t buckets = table.buckets;
         weir_table_leave(&table, &entries[i]);
-        assert_true(distance(table.buckets, buckets) <= 8);
+        assert_true(distance(table.buckets, buckets) <= 2);
         assert_false(is_in(&table, &entries[i], hash_of(i)));
         assert_true(i + 1 == MANY || is_in(&table, &entries[MANY - 1], hash_of(MANY - 1)));
         if (i % 97 == 0) {
             weir_table_check(&table);
         }
     }
-    assert_int_equal(table.buckets, 32);
+    assert_int_equal(table.buckets, FEWEST);
     free(entries);
     weir_table_clear(&table);
     weir_failalloc_finish(&memory);
@@ -90,6 +91,41 @@ static void table__keeps_entries_with_one_hash_apart(void **state)
     weir_failalloc_finish(&memory);
 }
 
+/* Different hashes, all of one bucket and some with the same eight bits: those beyond the line are
+ * found too, and whichever leaves, the others stay. */
+static void table__has_room_for_more_than_a_line_holds(void **state)
+{
+    (void)state;
+    weir_failalloc memory;
+    weir_failalloc_init(&memory, 0);
+    weir_table table;
+    assert_int_equal(weir_table_init(&table, &memory.allocator), WEIR_OK);
+    enum { COUNT = 2 * WEIR_TABLE_BUCKET_ENTRIES + 1 };
+    weir_table_entry entries[COUNT];
+    uint64_t hashes[COUNT];
+    for (size_t leaves = 0; leaves < COUNT; leaves++) {
+        for (size_t i = 0; i < COUNT; i++) {
+            hashes[i] = (uint64_t)(i % 3) << 56 | (uint64_t)i << 40 | 7;
+            weir_table_enter(&table, &entries[i], hashes[i]);
+            weir_table_check(&table);
+        }
+        weir_table_leave(&table, &entries[leaves]);
+        weir_table_check(&table);
+        for (size_t i = 0; i < COUNT; i++) {
+            assert_int_equal(is_in(&table, &entries[i], hashes[i]), i != leaves);
+        }
+        for (size_t i = 0; i < COUNT; i++) {
+            if (i != leaves) {
+                weir_table_leave(&table, &entries[i]);
+            }
+        }
+        assert_int_equal(table.entries, 0);
+        assert_null(weir_table_find(&table, hashes[0], NULL));
+    }
+    weir_table_clear(&table);
+    weir_failalloc_finish(&memory);
+}
+
 static void table__stays_right_when_it_cannot_grow(void **state)
 {
     (void)state;
@@ -102,7 +138,7 @@ static void table__stays_right_when_it_cannot_grow(void **state)
     for (size_t i = 0; i < MANY; i++) {
         weir_table_enter(&table, &entries[i], hash_of(i));
     }
-    assert_int_equal(table.buckets, 32);
+    assert_int_equal(table.buckets, FEWEST);
     weir_table_check(&table);
     for (size_t i = 0; i < MANY; i++) {
         assert_true(is_in(&table, &entries[i], hash_of(i)));
@@ -128,6 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table__finds_everything_while_it_grows_and_shrinks),
         cmocka_unit_test(table__keeps_entries_with_one_hash_apart),
+        cmocka_unit_test(table__has_room_for_more_than_a_line_holds),
         cmocka_unit_test(table__stays_right_when_it_cannot_grow),
         cmocka_unit_test(table__says_when_there_is_no_memory_at_all),
     };
