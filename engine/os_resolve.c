@@ -31,7 +31,8 @@
 #include "proto/alloc.h"
 #include "proto/list.h"
 
-#define WATCHES 32
+#define WATCHES     32
+#define NAME_OCTETS 255 /* of a name in a question, each label's length and the root with it */
 
 typedef struct answer {
     bool came;
@@ -85,6 +86,7 @@ static void came(void *user, int ares_status, int timeouts, struct ares_addrinfo
 static void store(weir_lookup *lookup, uint8_t family, weir_status status,
                   const weir_address *addresses, size_t count);
 static void ask(weir_lookup *lookup, const char *host);
+static bool fits_a_question(const char *host);
 static bool is_in_hosts(weir_channel *channel, const char *host, int family);
 static void free_lookup(weir_lookup *lookup);
 static weir_status status_of(int ares_status);
@@ -391,17 +393,28 @@ static void ask(weir_lookup *lookup, const char *host)
     const bool in_hosts[] = {is_in_hosts(lookup->channel, host, AF_INET),
                              is_in_hosts(lookup->channel, host, AF_INET6)};
 
+    const bool fits = fits_a_question(host);
+
     lookup->outstanding = 2;
     for (size_t i = 0; i < 2; i++) {
         lookup->questions[i] = (question){lookup, i == 0 ? 6 : 4};
         hints.ai_family = i == 0 ? AF_INET6 : AF_INET;
-        if (in_hosts[i] && !in_hosts[1 - i]) {
-            came(&lookup->questions[i], ARES_ENODATA, 0, NULL);
+        if (!fits || (in_hosts[i] && !in_hosts[1 - i])) {
+            came(&lookup->questions[i], fits ? ARES_ENODATA : ARES_EBADNAME, 0, NULL);
         } else {
             ares_getaddrinfo(lookup->channel->ares, host, NULL, &hints, came,
                              &lookup->questions[i]);
         }
     }
+}
+
+/* RFC 1035 s2.3.4. The c-ares of Debian 13 asks for names that are longer than there are. */
+static bool fits_a_question(const char *host)
+{
+    const size_t length = strlen(host);
+    const bool has_root = length > 0 && host[length - 1] == '.';
+
+    return length + (has_root ? 1 : 2) <= NAME_OCTETS;
 }
 
 /* A name that the hosts file has is not asked for its other family: it never reaches the network.

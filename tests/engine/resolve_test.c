@@ -232,6 +232,14 @@ static void resolve__tells_each_family_when_it_comes(void **state)
     }
 }
 
+/* Labels of 50 and a final dot: 255 octets, which is one more than goes into a question. */
+static void name_one_too_long(char *name, size_t room)
+{
+    for (size_t i = 0; i < room - 1; i++) {
+        name[i] = i % 51 == 50 ? '.' : 'a';
+    }
+}
+
 static void resolve__tells_what_a_failure_was(void **state)
 {
     resolve_bench *bench = *state;
@@ -240,13 +248,23 @@ static void resolve__tells_what_a_failure_was(void **state)
     assert_both_say(bench, "broken.test", WEIR_E_DNS_FAILED);
     assert_both_say(bench, "garbage.test", WEIR_E_DNS_FAILED);
     const size_t asked = bench->server.questions;
-    char longest[256] =
-        ""; /* with labels of 50: 255 octets, which is one more than goes into a question */
-    for (size_t i = 0; i < sizeof(longest) - 1; i++) {
-        longest[i] = i % 51 == 50 ? '.' : 'a';
-    }
-    assert_both_say(bench, longest, WEIR_E_DNS_NOT_FOUND);
+    char name[256] = "";
+    name_one_too_long(name, sizeof(name));
+    assert_both_say(bench, name, WEIR_E_DNS_NOT_FOUND);
     assert_int_equal(bench->server.questions, asked);
+}
+
+static void resolve__asks_for_the_longest_name(void **state)
+{
+    resolve_bench *bench = *state;
+    char name[256] = "";
+
+    name_one_too_long(name, sizeof(name));
+    bench->server.hold_a = true;
+    bench->server.hold_aaaa = true;
+    weir_lookup *lookup = start(bench, name + 1, NULL);
+    run_until_held(bench, 2);
+    weir_channel_end(bench->channel, lookup);
 }
 
 static void resolve__tells_that_a_family_has_no_address(void **state)
@@ -760,6 +778,7 @@ int main(void)
         BENCHED(resolve__tells_both_families_with_their_ttl),
         BENCHED(resolve__tells_each_family_when_it_comes),
         BENCHED(resolve__tells_what_a_failure_was),
+        BENCHED(resolve__asks_for_the_longest_name),
         BENCHED(resolve__tells_that_a_family_has_no_address),
         BENCHED(resolve__lets_aliases_bound_the_ttl),
         BENCHED(resolve__bounds_an_answer_of_thousands),
