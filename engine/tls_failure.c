@@ -7,6 +7,7 @@
  */
 #include "engine/tls_failure.h"
 
+#include "engine/os.h"
 #include "proto/base.h"
 
 #include <wolfssl/options.h> /* before every other header of wolfSSL */
@@ -31,6 +32,9 @@ static const meaning alerts[] = {
 static const meaning errors[] = {
     {MEMORY_E, WEIR_E_NOMEM, NULL},
     {MEMORY_ERROR, WEIR_E_NOMEM, NULL},
+    {OPEN_RAN_E, WEIR_E_DESCRIPTORS, "wolfSSL could not have randomness"},
+    {READ_RAN_E, WEIR_E_DESCRIPTORS, "wolfSSL could not have randomness"},
+    {RNG_FAILURE_E, WEIR_E_DESCRIPTORS, "wolfSSL could not have randomness"},
     {VERSION_ERROR, WEIR_E_TLS_VERSION, "the server chose another TLS version"},
     {UNSUPPORTED_SUITE, WEIR_E_TLS_VERSION, "the server chose a cipher suite that was not offered"},
     {MATCH_SUITE_ERROR, WEIR_E_TLS_VERSION, "the server chose a cipher suite that was not offered"},
@@ -88,6 +92,10 @@ weir_failure weir_tls_failure_from(int error, int alert)
     } else if (is_about_certificates(error)) {
         failure.status = WEIR_E_TLS_CERTIFICATE;
         failure.what = "a certificate is malformed, or of a kind that wolfSSL does not know";
+    }
+    /* Builds of wolfSSL differ in whether they open a descriptor for randomness in a handshake. */
+    if (failure.status == WEIR_E_DESCRIPTORS && !weir_os_descriptors_ran_out()) {
+        failure.status = WEIR_E_NOMEM;
     }
     return failure;
 }
