@@ -186,7 +186,12 @@ static void plan_call(sim_world *world, sim_call *call)
     call->world = world;
     call->method = methods[pick].name;
     call->idempotent = methods[pick].idempotent;
-    call->origin = call->rests ? world->plan.rests.origin : sim_below(dice, world->plan.origins);
+    call->origin = sim_below(dice, world->plan.origins);
+    if (call->rests) {
+        call->origin = world->plan.rests.origin;
+    } else if (call->calm && world->plan.misdirects.happens) {
+        call->origin = world->plan.misdirects.origin;
+    }
     call->numeric =
         call->rests ? world->plan.rests.numeric : world->plan.numeric && sim_below(dice, 2) == 0;
     call->options = (weir_call)WEIR_CALL_INIT;

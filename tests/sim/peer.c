@@ -156,7 +156,9 @@ void sim_peer_plan_response(sim_peer *peer, sim_request *request)
     response->serial = sim_client_next_serial(world);
     response->code = codes[sim_below(dice, WEIR_COUNT_OF(codes))];
     response->valid = true;
-    if (sim_fault(world, SIM_FAULT_MISDIRECTS, dice)) {
+    const sim_misdirects *misdirects = &world->plan.misdirects;
+    const bool often = misdirects->happens && peer->socket->origin == misdirects->origin;
+    if (sim_fault(world, SIM_FAULT_MISDIRECTS, dice) || (often && sim_below(dice, 2) == 0)) {
         response->code = SIM_MISDIRECTED;
     }
     if (sim_below(dice, 6) == 0) {

@@ -14,6 +14,7 @@ static void draw_limits(weir_pool_limits *limits, sim_dice *dice);
 static void draw_faults(sim_plan *plan, sim_dice *dice);
 static void draw_memory(sim_plan *plan, sim_dice *dice);
 static void draw_rests(sim_plan *plan, sim_dice *dice);
+static void draw_misdirects(sim_plan *plan, sim_dice *dice);
 
 static const char *const names[] = {
 #define SIM_FAULT_X(name, words, most) [SIM_FAULT_##name] = words,
@@ -68,7 +69,17 @@ void sim_plan_draw(sim_plan *plan, uint64_t seed)
     draw_memory(plan, &dice);
     plan->warms = sim_below(&dice, 3) == 0;
     dice = sim_dice_of(seed, 15);
-    draw_rests(plan, &dice);
+    switch (sim_below(&dice, 8)) {
+    case 0:
+    case 1:
+        draw_rests(plan, &dice);
+        break;
+    case 2:
+        draw_misdirects(plan, &dice);
+        break;
+    default:
+        break;
+    }
 }
 
 static void draw_limits(weir_pool_limits *limits, sim_dice *dice)
@@ -113,15 +124,11 @@ static void draw_memory(sim_plan *plan, sim_dice *dice)
     plan->fail_every = fails ? every : 0;
 }
 
-/* In one run of four there is a server that closes what rested. Half of these keep out what would
- * close a connection before it does. */
+/* Half of the runs with rests keep out what would close a connection before the server does. */
 static void draw_rests(sim_plan *plan, sim_dice *dice)
 {
     sim_rests *rests = &plan->rests;
 
-    if (sim_below(dice, 4) != 0) {
-        return;
-    }
     rests->origin = sim_below(dice, plan->origins);
     /* So long that what is left of it after the margin is more than the way there and back. */
     rests->most_ns = REST_LEAST_NS + 8 * plan->latency_ns + sim_spread(dice, REST_SPREAD_NS);
@@ -132,4 +139,13 @@ static void draw_rests(sim_plan *plan, sim_dice *dice)
         plan->limits.lifetime_ns = 0;
         plan->limits.requests_per_connection = 0;
     }
+}
+
+static void draw_misdirects(sim_plan *plan, sim_dice *dice)
+{
+    plan->misdirects = (sim_misdirects){true, sim_below(dice, plan->origins)};
+    plan->kinds[plan->misdirects.origin] =
+        sim_below(dice, 2) == 0 ? SIM_ORIGIN_H2 : SIM_ORIGIN_TLS_H2;
+    plan->calm_calls = weir_min(SIM_AT_ONCE_LIMIT,
+                                weir_min(plan->limits.waiting_per_origin, plan->limits.waiting));
 }

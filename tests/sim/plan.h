@@ -108,6 +108,7 @@ typedef enum sim_origin_kind {
 
 #define SIM_ORIGINS_LIMIT 3
 #define SIM_STEPS_LIMIT   12 /* of the rests: of one call or two */
+#define SIM_AT_ONCE_LIMIT 5  /* calls of the calm where 421 is met */
 #define SIM_CALLS_LIMIT   40
 
 /* A server that closes what rested for too long, and calls to it after the calm, with rests between
@@ -120,6 +121,13 @@ typedef struct sim_rests {
     bool numeric; /* its host is an address, so that DNS has no part in it */
 } sim_rests;
 
+/* A server of HTTP/2 that answers every other request with 421, also in the calm, whose calls all
+ * go to it at once: some are asked elsewhere together, and meet a second 421 there. */
+typedef struct sim_misdirects {
+    bool happens;
+    size_t origin;
+} sim_misdirects;
+
 typedef struct sim_plan {
     size_t origins;
     sim_origin_kind kinds[SIM_ORIGINS_LIMIT];
@@ -131,6 +139,7 @@ typedef struct sim_plan {
     weir_time storm_ns;    /* how long calls are submitted and faults happen */
     weir_time calm_at_ns;  /* set when it begins */
     sim_rests rests;
+    sim_misdirects misdirects;
     weir_pool_limits limits;
     uint32_t rates[SIM_FAULT_COUNT]; /* per mille */
     weir_time latency_ns;            /* one way, when nothing delays */

@@ -25,11 +25,13 @@ weir_status __wrap_weir_exchange_attach(weir_exchange *exchange, weir_link *link
 weir_status __real_weir_exchange_attach(weir_exchange *exchange, weir_link *link, weir_time now_ns);
 weir_time __wrap_weir_horizon_span(const weir_horizon *horizon, weir_time now_ns);
 weir_time __real_weir_horizon_span(const weir_horizon *horizon, weir_time now_ns);
+bool __wrap_weir_exchange_is_misdirected(const weir_exchange *exchange, int code);
+bool __real_weir_exchange_is_misdirected(const weir_exchange *exchange, int code);
 
 static bool happens(sim_plant plant);
 
-static const char *const names[] = {"none",      "lost-release", "double-charge",
-                                    "wrong-row", "no-horizon",   "near-horizon"};
+static const char *const names[] = {"none",       "lost-release", "double-charge", "wrong-row",
+                                    "no-horizon", "near-horizon", "elsewhere"};
 _Static_assert(WEIR_COUNT_OF(names) == SIM_PLANT_COUNT, "every plant has a name");
 
 const char *sim_plant_name(sim_plant plant)
@@ -98,4 +100,14 @@ weir_time __wrap_weir_horizon_span(const weir_horizon *horizon, weir_time now_ns
         return 1;
     }
     return span_ns;
+}
+
+bool __wrap_weir_exchange_is_misdirected(const weir_exchange *exchange, int code)
+{
+    if (sim_current->plant != SIM_PLANT_ELSEWHERE) {
+        return __real_weir_exchange_is_misdirected(exchange, code);
+    }
+    weir_exchange forgetful = *exchange;
+    forgetful.misdirected = false;
+    return __real_weir_exchange_is_misdirected(&forgetful, code);
 }

@@ -15,6 +15,7 @@ typedef enum sim_plant {
     SIM_PLANT_WRONG_ROW,     /* octets are charged to the next row: every law holds */
     SIM_PLANT_NO_HORIZON,    /* the pool uses connections again, however long they rested */
     SIM_PLANT_NEAR_HORIZON, /* ... and none that rested for more than a moment, once it knows one */
+    SIM_PLANT_ELSEWHERE,    /* after two 421 a request is asked elsewhere once more */
     SIM_PLANT_COUNT
 } sim_plant;
 
