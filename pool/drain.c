@@ -94,6 +94,7 @@ void weir_drain_origin(weir_pool *pool, weir_origin *origin, weir_reason reason)
             weir_slot_close(pool, slot, reason);
         }
     }
+    weir_place_note_unawaited(pool, origin);
 }
 
 static void begin(weir_pool *pool, weir_time now_ns)

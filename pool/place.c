@@ -24,7 +24,6 @@ static void evict(weir_pool *pool);
 static void wait_for(weir_pool *pool, weir_origin *origin, uint32_t wanted, weir_reason reason);
 static void tell_reason(weir_pool *pool, weir_ticket *ticket, weir_reason reason);
 static void stand_in_line(weir_pool *pool, weir_origin *origin, uint32_t wanted);
-static void note_unawaited(weir_pool *pool, weir_origin *origin);
 static bool has_hope(const weir_origin *origin);
 static weir_origin *next_to_settle(const weir_pool *pool);
 static uint32_t evictable(const weir_pool *pool);
@@ -142,6 +141,22 @@ void weir_place_balance(weir_pool *pool, const weir_origin *current)
             weir_record_settle(pool, origin);
         }
         origin = next_to_settle(pool);
+    }
+}
+
+void weir_place_note_unawaited(weir_pool *pool, weir_origin *origin)
+{
+    const uint32_t dials = weir_record_is_asked(origin) ? 0 : origin->slots_in[WEIR_SLOT_DIALING];
+    if (dials == origin->unawaited_dials) {
+        return;
+    }
+    pool->unawaited_dials += dials;
+    pool->unawaited_dials -= origin->unawaited_dials;
+    origin->unawaited_dials = dials;
+    if (dials == 0) {
+        weir_list_remove(&origin->unawaited);
+    } else if (weir_list_is_empty(&origin->unawaited)) {
+        weir_list_push_back(&pool->unawaited, &origin->unawaited);
     }
 }
 
@@ -327,14 +342,14 @@ static void evict(weir_pool *pool)
     weir_origin *origin = WEIR_CONTAINER_OF(pool->unawaited.next, weir_origin, unawaited);
     weir_slot *slot = WEIR_CONTAINER_OF(origin->dials.next, weir_slot, available);
     weir_slot_close(pool, slot, WEIR_REASON_EVICTED);
-    note_unawaited(pool, origin);
+    weir_place_note_unawaited(pool, origin);
 }
 
 /* Nothing is left to do for an origin now. Notes what it waits for. */
 static void wait_for(weir_pool *pool, weir_origin *origin, uint32_t wanted, weir_reason reason)
 {
     stand_in_line(pool, origin, wanted);
-    note_unawaited(pool, origin);
+    weir_place_note_unawaited(pool, origin);
     if (origin->tickets == 0) {
         origin->retry_at_ns = 0; /* the next request is somebody's own decision: no pause */
     }
@@ -376,23 +391,6 @@ static void stand_in_line(weir_pool *pool, weir_origin *origin, uint32_t wanted)
         weir_list_remove(&origin->hungry);
     } else if (weir_list_is_empty(&origin->hungry)) {
         weir_list_push_back(&pool->hungry, &origin->hungry);
-    }
-}
-
-/* Dials that nobody waits for may finish, but not while others need their place. */
-static void note_unawaited(weir_pool *pool, weir_origin *origin)
-{
-    const uint32_t dials = weir_record_is_asked(origin) ? 0 : origin->slots_in[WEIR_SLOT_DIALING];
-    if (dials == origin->unawaited_dials) {
-        return;
-    }
-    pool->unawaited_dials += dials;
-    pool->unawaited_dials -= origin->unawaited_dials;
-    origin->unawaited_dials = dials;
-    if (dials == 0) {
-        weir_list_remove(&origin->unawaited);
-    } else if (weir_list_is_empty(&origin->unawaited)) {
-        weir_list_push_back(&pool->unawaited, &origin->unawaited);
     }
 }
 

@@ -21,6 +21,10 @@ weir_reason weir_place_settle(weir_pool *pool, weir_origin *origin);
  * others may be. */
 void weir_place_balance(weir_pool *pool, const weir_origin *current);
 
+/* Counts anew the dials of an origin that nobody waits for, which may be evicted: to be told when
+ * one of them is closed and other origins may be settled before this one. */
+void weir_place_note_unawaited(weir_pool *pool, weir_origin *origin);
+
 /* Closes what is too old at the front of the lists: nobody should count on it. */
 void weir_place_pass_over(weir_pool *pool, weir_origin *origin);
 

@@ -250,6 +250,29 @@ static void network__that_changed_drains_all_and_ends_pauses(void **state)
     rig_close(&r);
 }
 
+/* One that wants a place now is settled before the one whose dial was just given up, and must not
+ * be offered that. */
+static void network__that_changed_leaves_no_dial_to_evict(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections = 1});
+    rig_ask_all(&r, "a", "bad");
+    assert_string_equal(rig_actions(&r), "dial 1 for a");
+    rig_ask_all(&r, "bd", "bad");
+    rig_fail(&r, 1);
+    assert_string_equal(rig_actions(&r), "refuse a WEIR_E_CONNECT_REFUSED");
+    assert_int_equal(rig_ticket(&r, 'b')->reason, WEIR_REASON_BACK_OFF);
+    rig_ask_all(&r, "c", "one");
+    assert_string_equal(rig_actions(&r), "dial 2 for c");
+    rig_abandon(&r, 'c');
+    change_network(&r);
+    assert_string_equal(rig_actions(&r), "close 2 network_changed");
+    rig_gone(&r, 2);
+    assert_string_equal(rig_actions(&r), "dial 3 for b");
+    rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +284,7 @@ int main(void)
         cmocka_unit_test(tls__that_is_replaced_serves_those_who_wait_and_no_more),
         cmocka_unit_test(tls__that_comes_back_is_as_good_as_before),
         cmocka_unit_test(network__that_changed_drains_all_and_ends_pauses),
+        cmocka_unit_test(network__that_changed_leaves_no_dial_to_evict),
     };
     return cmocka_run_group_tests_name("drain", tests, NULL, NULL);
 }
