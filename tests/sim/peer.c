@@ -97,6 +97,9 @@ void sim_peer_send(sim_peer *peer, weir_span octets)
 
 bool sim_peer_end(sim_peer *peer, bool gone)
 {
+    if (!sim_net_peer_has_ended(peer->socket)) {
+        peer->said_octets = peer->socket->down.taken;
+    }
     const bool orderly = peer->tls == NULL || sim_tls_peer_end(peer->tls);
 
     sim_net_peer_end(peer->socket, gone);
@@ -207,9 +210,12 @@ static void rest_ends(sim_world *world, void *what, uint64_t requests)
 {
     sim_peer *peer = what;
 
-    if (!peer->over && peer->requests == requests &&
-        world->now_ns - peer->rests_since_ns == sim_peer_rest_most(peer) &&
-        peer->kind->rest_ends(peer)) {
+    const bool is_due = peer->requests == requests &&
+                        world->now_ns - peer->rests_since_ns == sim_peer_rest_most(peer);
+    /* The client may have closed it, and the peer not know. */
+    const bool is_open = peer->socket->state == SIM_SOCKET_CONNECTED;
+
+    if (!peer->over && is_due && peer->kind->rest_ends(peer) && is_open) {
         peer->rest_ended_ns = world->now_ns;
     }
 }

@@ -93,6 +93,7 @@ typedef struct sim_peer {
     weir_time rests_since_ns;
     weir_time rest_ended_ns; /* it closed because it had rested for so long; 0: it did not */
     bool says_end;           /* HTTP/2: with a GOAWAY before it */
+    uint64_t said_octets;    /* ever given to the network before the end */
 } sim_peer;
 
 extern const sim_peer_kind sim_peer_h1;

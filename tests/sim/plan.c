@@ -4,11 +4,11 @@
 
 #include <string.h>
 
-#define MS             WEIR_NS_PER_MS
-#define SECOND         WEIR_NS_PER_SECOND
-#define REST_LEAST_NS  (20 * MS)
-#define REST_SPREAD_NS (20 * SECOND)
-#define SWARM_RATE     280 /* per mille of the faults that a run knows at all */
+#define MS            WEIR_NS_PER_MS
+#define SECOND        WEIR_NS_PER_SECOND
+#define REST_LEAST_NS (20 * MS)
+#define REST_MOST_NS  (20 * SECOND)
+#define SWARM_RATE    280 /* per mille of the faults that a run knows at all */
 
 static void draw_limits(weir_pool_limits *limits, sim_dice *dice);
 static void draw_faults(sim_plan *plan, sim_dice *dice);
@@ -131,7 +131,9 @@ static void draw_rests(sim_plan *plan, sim_dice *dice)
 
     rests->origin = sim_below(dice, plan->origins);
     /* So long that what is left of it after the margin is more than the way there and back. */
-    rests->most_ns = REST_LEAST_NS + 8 * plan->latency_ns + sim_spread(dice, REST_SPREAD_NS);
+    rests->most_ns =
+        REST_LEAST_NS + 8 * plan->latency_ns +
+        (sim_below(dice, 2) == 0 ? sim_spread(dice, REST_MOST_NS) : sim_below(dice, REST_MOST_NS));
     rests->steps = sim_between(dice, 8, SIM_STEPS_LIMIT);
     rests->numeric = sim_below(dice, 4) != 0;
     if (sim_below(dice, 2) == 0) {

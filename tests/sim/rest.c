@@ -128,7 +128,7 @@ static void note_closes(sim_world *world)
         const sim_peer *peer = socket->peer;
         if (socket->origin != world->plan.rests.origin || peer == NULL ||
             peer->rest_ended_ns <= rest->closed_ns ||
-            peer->rest_ended_ns < world->plan.calm_at_ns || !was_seen(socket)) {
+            peer->rests_since_ns < world->plan.calm_at_ns || !was_seen(socket)) {
             continue;
         }
         if (rest->closes == 0 || peer->rests_since_ns > rest->closed_ns + way_ns) {
@@ -138,10 +138,15 @@ static void note_closes(sim_world *world)
     }
 }
 
+/* GOAWAY and close_notify are as good as the end: who reads them need not read on. */
 static bool was_seen(const sim_socket *socket)
 {
-    return socket->down.end_given ||
-           (socket->peer->says_end && socket->down.given == socket->down.taken);
+    const sim_wire *down = &socket->down;
+
+    if (socket->peer->says_end) {
+        return down->end_given || down->given >= socket->peer->said_octets;
+    }
+    return down->end_given || (socket->peer->tls != NULL && down->given == down->taken);
 }
 
 /* By the server's own clock; the client's is the way of an octet from it. */
