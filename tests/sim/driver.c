@@ -523,6 +523,7 @@ static void attempt_ready(sim_world *world, seat *at)
     }
     at->is_attempt = false;
     at->socket->link = port->link->id;
+    at->socket->tls = port->slot != NULL ? weir_slot_key(port->slot)->tls : 0;
     port->fd = at->socket->fd;
     port->driver = at;
     port->writable = true;

@@ -77,6 +77,7 @@ typedef struct sim_socket {
     unsigned edges_late; /* on their way */
     bool poisoned;       /* the peer sent octets that look like a response and answer nothing */
     uint64_t link;       /* number of the link that it carries */
+    uint64_t tls;        /* ... and of the TLS configuration that it was made with */
     void *driver;
 } sim_socket;
 
