@@ -4,6 +4,7 @@
  * done. The resolver is the test's.
  */
 #include "support/peer.h"
+#include "support/relay.h"
 #include "support/world.h"
 
 #include <errno.h>
@@ -247,6 +248,52 @@ static void a_snapshot_says_where_it_goes(weir_world *world)
     weir_world_close(world);
 }
 
+/* IPv6 comes first (RFC 8305 s4), but for an address that failed lately: then the dead IPv4 one is
+ * tried before it. */
+static void dead_ipv4_and_live_ipv6(weir_world *world)
+{
+    names known = {.v6_count = 0};
+    weir_exchange *exchange = NULL;
+    weir_full_port full;
+
+    begin(world, &known);
+    weir_full_port_open(&full); /* 127.0.0.1 accepts nobody there */
+    weir_ask ask = ask_at(world, full.port);
+    add_v6_loopback(&known);
+    assert_int_not_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    assert_int_equal(weir_exchange_connect_attempt_count(exchange), 1);
+    assert_int_not_equal(attempt_at(exchange, 0).sys_errno, 0);
+    weir_world_drop(world, exchange);
+
+    weir_relay *relay = weir_relay_start_v6(good_port(world), full.port);
+    if (relay == NULL) {
+        weir_world_close(world);
+        weir_full_port_close(&full);
+        skip();
+    }
+    known.v4[known.v4_count++] = v4(127, 0, 0, 1);
+    ask.call.connect_to = WEIR_SPAN("another.test");
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    assert_int_equal(weir_exchange_connect_attempt_count(exchange), 2);
+    assert_string_equal(attempt_at(exchange, 0).address, "127.0.0.1");
+    assert_true(attempt_at(exchange, 0).unfinished);
+    assert_false(attempt_at(exchange, 0).won);
+    assert_string_equal(attempt_at(exchange, 1).address, "::1");
+    assert_int_equal(attempt_at(exchange, 1).family, 6);
+    assert_true(attempt_at(exchange, 1).won);
+    weir_world_drop(world, exchange);
+
+    ask.call.connect_to = WEIR_SPAN("third.test");
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    assert_int_equal(weir_exchange_connect_attempt_count(exchange), 1);
+    assert_string_equal(attempt_at(exchange, 0).address, "::1");
+    assert_true(attempt_at(exchange, 0).won);
+    weir_world_drop(world, exchange);
+    weir_world_close(world);
+    weir_relay_stop(relay);
+    weir_full_port_close(&full);
+}
+
 static const goal by_name = {"name.test", NULL, true, 0};
 static const goal by_name_untied = {"name.test", NULL, false, WEIR_NEVER};
 static const goal by_number = {"127.0.0.1", NULL, false, 0};
@@ -270,6 +317,7 @@ static const weir_behaviour behaviours[] = {
      &elsewhere},
     {"a snapshot says where a numeric connect_to goes", a_snapshot_says_where_it_goes,
      WEIR_ONLY_CLEAR, &elsewhere_by_number},
+    {"dead IPv4 and live IPv6", dead_ipv4_and_live_ipv6, 0, NULL},
     {"what failed lately is tried last", what_failed_lately_is_tried_last, 0, NULL},
 };
 

@@ -2,6 +2,7 @@
 /*
  * How long a connection lives, and what ends it between two calls.
  */
+#include "support/relay.h"
 #include "support/world.h"
 
 #include <poll.h>
@@ -119,6 +120,67 @@ static void horizon_allows_reuse(weir_world *world)
     assert_int_equal(counts_of(world).dials, 3);
 }
 
+static weir_time horizon_of(weir_world *world)
+{
+    weir_snapshot *snapshot = weir_client_snapshot(weir_user_client(world->user), NULL);
+    weir_snapshot_origin origin = WEIR_SNAPSHOT_ORIGIN_INIT;
+
+    assert_non_null(snapshot);
+    assert_int_equal(weir_snapshot_origin_count(snapshot), 1);
+    assert_true(weir_snapshot_origin_at(snapshot, 0, &origin));
+    weir_snapshot_free(snapshot);
+    return origin.horizon_ns;
+}
+
+/*
+ * Nobody looks after the blocking client: what it learns is what the look finds that comes before a
+ * connection is used again. How long each rested by then lies between two spans that the test
+ * measures, and so does the horizon, half of the second shortest.
+ */
+static void the_look_teaches_the_horizon(weir_world *world)
+{
+    weir_relay *relay =
+        weir_relay_start(world->way.tls ? world->origin->tls_port : world->origin->clear_port);
+    weir_ask ask = weir_world_ask(world, "/close-after?ms=40");
+    weir_time least_ns = 0;
+    weir_time most_ns = 0;
+    weir_time began_ns = 0;
+    weir_time ended_ns = 0;
+
+    ask.call.connect_to = WEIR_SPAN("127.0.0.1");
+    ask.call.connect_port = weir_relay_port(relay);
+    for (size_t i = 0; i < 3; i++) {
+        const weir_time again_ns = weir_now();
+        const weir_fetched fetched = weir_world_fetch(world, &ask);
+        const weir_time now_ns = weir_now();
+        assert_int_equal(fetched.ended, WEIR_END);
+        if (i > 0 && again_ns - ended_ns > least_ns) {
+            least_ns = again_ns - ended_ns;
+        }
+        if (i > 0 && now_ns - began_ns > most_ns) {
+            most_ns = now_ns - began_ns;
+        }
+        began_ns = again_ns;
+        ended_ns = now_ns;
+        assert_int_equal(closed_for(world, "peer_closed") + closed_for(world, "draining_goaway"),
+                         i);
+        assert_true(i == 2 || horizon_of(world) == WEIR_NEVER);
+        weir_relay_await_ended(relay, i + 1);
+    }
+    assert_in_range(horizon_of(world), least_ns / 2, most_ns / 2);
+    /* What rested for longer is not looked at: it is closed. */
+    while (weir_now() - ended_ns <= horizon_of(world)) {
+        (void)poll(NULL, 0, 1);
+    }
+    assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
+    assert_int_equal(closed_for(world, "expired_horizon"), 1);
+    /* No call met the end of a connection. */
+    assert_int_equal(counts_of(world).dials, 4);
+    assert_int_equal(counts_of(world).requests, 4);
+    weir_world_close(world);
+    weir_relay_stop(relay);
+}
+
 static void one_of_a_herd(weir_user *user, size_t index, void *shared)
 {
     many *all = shared;
@@ -162,6 +224,8 @@ static const weir_behaviour behaviours[] = {
     {"a herd is one handshake, and is remembered by those who share", herd_is_one_handshake,
      WEIR_ONLY_TLS | WEIR_ONLY_H2, NULL},
     {"when a server closes what is idle is learned", horizon_is_learned, 0, NULL},
+    {"the look before a reuse teaches when a server closes", the_look_teaches_the_horizon,
+     WEIR_ONLY_BLOCKING, NULL},
     {"what is idle for less than was learned is used again", horizon_allows_reuse, 0, NULL},
     {"a connection serves no more requests than it may", requests_are_limited, 0, NULL},
     {"streams at once are limited by us too", streams_are_limited, WEIR_ONLY_H2, NULL},

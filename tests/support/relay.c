@@ -27,6 +27,9 @@ struct weir_relay {
     atomic_size_t gathers;
     atomic_size_t ends;
     atomic_size_t came;
+    pthread_mutex_t lock; /* of the two below */
+    pthread_cond_t told;
+    size_t ended;
     atomic_bool stop;
     pthread_t thread;
 };
@@ -36,9 +39,11 @@ typedef struct pair {
     int server;
 } pair;
 
+static weir_relay *start(const struct sockaddr *at, socklen_t octets, uint16_t to_port);
 static void *play(void *user);
 static void add(weir_relay *relay, pair *pairs, size_t *count);
 static void end_first(weir_relay *relay, pair *pairs, size_t *count);
+static void end(weir_relay *relay, const pair *p);
 static bool carry(int from, int to, bool spoil);
 static void must(bool ok, const char *what);
 
@@ -46,21 +51,24 @@ weir_relay *weir_relay_start(uint16_t to_port)
 {
     struct sockaddr_in at = {.sin_family = AF_INET};
     socklen_t octets = sizeof(at);
-    const int small = BUFFER;
-    weir_relay *relay = calloc(1, sizeof(*relay));
 
-    must(relay != NULL, "calloc");
-    relay->to_port = to_port;
-    relay->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    relay->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    must(relay->listener >= 0, "socket");
-    (void)setsockopt(relay->listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
-    must(bind(relay->listener, (struct sockaddr *)&at, sizeof(at)) == 0, "bind");
-    must(listen(relay->listener, 64) == 0, "listen");
+    weir_relay *relay = start((struct sockaddr *)&at, sizeof(at), to_port);
+    must(relay != NULL, "bind");
     must(getsockname(relay->listener, (struct sockaddr *)&at, &octets) == 0, "getsockname");
     relay->port = ntohs(at.sin_port);
-    must(pthread_create(&relay->thread, NULL, play, relay) == 0, "thread");
+    return relay;
+}
+
+weir_relay *weir_relay_start_v6(uint16_t to_port, uint16_t port)
+{
+    const struct sockaddr_in6 at = {
+        .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    weir_relay *relay = start((const struct sockaddr *)&at, sizeof(at), to_port);
+
+    if (relay != NULL) {
+        relay->port = port;
+    }
     return relay;
 }
 
@@ -88,6 +96,15 @@ size_t weir_relay_came(weir_relay *relay)
     return atomic_load(&relay->came);
 }
 
+void weir_relay_await_ended(weir_relay *relay, size_t connections)
+{
+    (void)pthread_mutex_lock(&relay->lock);
+    while (relay->ended < connections) {
+        (void)pthread_cond_wait(&relay->told, &relay->lock);
+    }
+    (void)pthread_mutex_unlock(&relay->lock);
+}
+
 void weir_relay_stop(weir_relay *relay)
 {
     const uint64_t one = 1;
@@ -97,7 +114,32 @@ void weir_relay_stop(weir_relay *relay)
     (void)pthread_join(relay->thread, NULL);
     (void)close(relay->listener);
     (void)close(relay->wake);
+    (void)pthread_cond_destroy(&relay->told);
+    (void)pthread_mutex_destroy(&relay->lock);
     free(relay);
+}
+
+/* NULL: it cannot be bound there. */
+static weir_relay *start(const struct sockaddr *at, socklen_t octets, uint16_t to_port)
+{
+    const int small = BUFFER;
+    weir_relay *relay = calloc(1, sizeof(*relay));
+
+    must(relay != NULL, "calloc");
+    relay->to_port = to_port;
+    relay->listener = socket(at->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (relay->listener < 0 || bind(relay->listener, at, octets) != 0) {
+        (void)close(relay->listener);
+        free(relay);
+        return NULL;
+    }
+    (void)setsockopt(relay->listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    must(listen(relay->listener, 64) == 0, "listen");
+    relay->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    must(pthread_mutex_init(&relay->lock, NULL) == 0, "mutex");
+    must(pthread_cond_init(&relay->told, NULL) == 0, "condition");
+    must(pthread_create(&relay->thread, NULL, play, relay) == 0, "thread");
+    return relay;
 }
 
 static void *play(void *user)
@@ -125,8 +167,7 @@ static void *play(void *user)
                 (fds[2 * i].revents == 0 || carry(p->client, p->server, false)) &&
                 (fds[1 + 2 * i].revents == 0 || carry(p->server, p->client, spoils));
             if (!goes_on) {
-                (void)close(p->client);
-                (void)close(p->server);
+                end(relay, p);
                 *p = pairs[--count];
             }
         }
@@ -164,11 +205,20 @@ static void end_first(weir_relay *relay, pair *pairs, size_t *count)
 {
     while (atomic_load(&relay->came) == atomic_load(&relay->gathers) &&
            atomic_load(&relay->ends) > 0) {
-        (void)close(pairs[0].client);
-        (void)close(pairs[0].server);
+        end(relay, &pairs[0]);
         pairs[0] = pairs[--*count];
         atomic_fetch_sub(&relay->ends, 1);
     }
+}
+
+static void end(weir_relay *relay, const pair *p)
+{
+    (void)close(p->client);
+    (void)close(p->server);
+    (void)pthread_mutex_lock(&relay->lock);
+    relay->ended++;
+    (void)pthread_cond_broadcast(&relay->told);
+    (void)pthread_mutex_unlock(&relay->lock);
 }
 
 /* One read and as many writes as it takes; false: one side has ended. */

@@ -23,12 +23,16 @@ typedef struct weir_relay weir_relay;
  * cannot. */
 weir_relay *weir_relay_start(uint16_t to_port);
 uint16_t weir_relay_port(const weir_relay *relay);
+/* The same at ::1, and on that port. NULL: there is no ::1 here, or the port is taken. */
+weir_relay *weir_relay_start_v6(uint16_t to_port, uint16_t port);
 void weir_relay_set(weir_relay *relay, weir_relay_mode mode);
 /* Before the first connection: nothing is carried until `connections` have come, and then the first
  * `ended` of them are closed. */
 void weir_relay_gather(weir_relay *relay, size_t connections, size_t ended);
 /* How many connections came. */
 size_t weir_relay_came(weir_relay *relay);
+/* Waits until so many connections have ended: that their peers' ends came is in the kernel then. */
+void weir_relay_await_ended(weir_relay *relay, size_t connections);
 void weir_relay_stop(weir_relay *relay);
 
 #endif
