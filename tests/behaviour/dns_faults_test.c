@@ -6,23 +6,18 @@
  * The resolver is the test's: it says what a server would, through the door that c-ares uses too.
  * What c-ares makes of packets is engine/resolve's.
  */
+#include "support/peer.h"
 #include "support/world.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #define MANY    4000
-#define FILLERS 8
 
 typedef struct names {
     weir_resolver resolver;
@@ -199,51 +194,15 @@ static void one_address_many_times(weir_world *world)
     weir_world_close(world);
 }
 
-/* A listener at ::1 whose queue is full. False: there is no IPv6 here. */
-typedef struct black_hole {
-    int listener;
-    int fillers[FILLERS];
-} black_hole;
-
-static bool open_black_hole(black_hole *hole, uint16_t port)
-{
-    struct sockaddr_in6 at = {
-        .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-
-    hole->listener = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (hole->listener < 0 || bind(hole->listener, (struct sockaddr *)&at, sizeof(at)) != 0) {
-        (void)close(hole->listener);
-        return false;
-    }
-    assert_int_equal(listen(hole->listener, 0), 0);
-    for (size_t i = 0; i < FILLERS; i++) {
-        hole->fillers[i] = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        assert_true(hole->fillers[i] >= 0);
-        (void)connect(hole->fillers[i], (struct sockaddr *)&at, sizeof(at));
-        struct pollfd wait = {.fd = hole->fillers[i], .events = POLLOUT};
-        (void)poll(&wait, 1, i == FILLERS - 1 ? 20 : 0);
-        assert_true(i < FILLERS - 1 || wait.revents == 0);
-    }
-    return true;
-}
-
-static void close_black_hole(black_hole *hole)
-{
-    for (size_t i = 0; i < FILLERS; i++) {
-        (void)close(hole->fillers[i]);
-    }
-    (void)close(hole->listener);
-}
-
 static void dead_ipv6_and_live_ipv4(weir_world *world)
 {
     names *known = begin(world);
     const weir_ask ask = ask_to(world, WEIR_SPAN("name.test"));
     weir_connect_attempt attempt = WEIR_CONNECT_ATTEMPT_INIT;
     weir_exchange *exchange = NULL;
-    black_hole hole;
+    weir_full_port hole;
 
-    if (!open_black_hole(&hole, good_port(world))) {
+    if (!weir_full_port_open_v6(&hole, good_port(world))) {
         skip();
     }
     known->v6[known->v6_count++] = v6_loopback();
@@ -263,7 +222,7 @@ static void dead_ipv6_and_live_ipv4(weir_world *world)
     assert_true(attempt.began_ns - began_ns < 2 * WEIR_NS_PER_SECOND);
     weir_world_drop(world, exchange);
     weir_world_close(world);
-    close_black_hole(&hole);
+    weir_full_port_close(&hole);
 }
 
 /* The resolver is asked for a name of 255 octets, the longest there is, and for none that is
