@@ -123,11 +123,14 @@ void weir_relay_stop(weir_relay *relay)
 static weir_relay *start(const struct sockaddr *at, socklen_t octets, uint16_t to_port)
 {
     const int small = BUFFER;
+    const int one = 1;
     weir_relay *relay = calloc(1, sizeof(*relay));
 
     must(relay != NULL, "calloc");
     relay->to_port = to_port;
     relay->listener = socket(at->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* Connections of a relay that was here before may linger. */
+    (void)setsockopt(relay->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     if (relay->listener < 0 || bind(relay->listener, at, octets) != 0) {
         (void)close(relay->listener);
         free(relay);
