@@ -87,10 +87,12 @@ static const sim_socket *last_socket(const sim_call *call)
     sim_violation(call->world, "call %llu has an attempt on no connection", NUMBER(call));
 }
 
+/* What has no serial, or 0, nobody planned: a request that waits for its response has none either.
+ */
 static const sim_request *find_response(sim_call *call, uint64_t serial)
 {
     for (const sim_request *request = call->requests; request != NULL; request = request->next) {
-        if (request->response.serial == serial) {
+        if (serial != 0 && request->response.serial == serial) {
             return request;
         }
     }
