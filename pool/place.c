@@ -41,8 +41,8 @@ void weir_place_enter(weir_pool *pool, weir_origin *origin, weir_ticket *ticket)
 {
     WEIR_ASSERT(ticket->state == WEIR_TICKET_IDLE);
     weir_list *after = origin->waiting.prev;
-    if (ticket->bounces > 0) {
-        /* Only tickets that were bounced too can be in front of it. */
+    if (after != &origin->waiting && ticket_at(after)->order > ticket->order) {
+        /* It was let in before. Only tickets of which that is true too can be in front of it. */
         after = &origin->waiting;
         while (after->next != &origin->waiting && ticket_at(after->next)->order < ticket->order) {
             after = after->next;

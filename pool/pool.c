@@ -533,11 +533,13 @@ static weir_status admit(weir_pool *pool, weir_origin *origin, weir_ticket *tick
 {
     weir_place_pass_over(pool, origin);
     const bool pauses = weir_pause_is_due(ticket);
-    if ((origin->available == 0 || pauses) && queue_is_full(pool, origin)) {
+    /* Refused once: that was a race with SETTINGS, and those that asked after it stay behind it. */
+    const uint64_t old_order = ticket->refused == 1 ? ticket->order : 0;
+    if ((origin->available == 0 || pauses) && old_order == 0 && queue_is_full(pool, origin)) {
         return WEIR_E_QUEUE_FULL;
     }
     memset(ticket, 0, offsetof(weir_ticket, waited));
-    ticket->order = ++pool->order;
+    ticket->order = old_order != 0 ? old_order : ++pool->order;
     ticket->since_ns = pool->now_ns;
     weir_list_init(&ticket->link);
     weir_list_init(&ticket->granted);
@@ -565,8 +567,8 @@ static weir_status admit(weir_pool *pool, weir_origin *origin, weir_ticket *tick
     return WEIR_AGAIN;
 }
 
-/* Tickets that were bounced were let in once and never turned away: the queue may be longer by as
- * many. */
+/* Tickets that were bounced, or refused by the peer once, were let in and are never turned away: the
+ * queue may be longer by as many. */
 static bool queue_is_full(const weir_pool *pool, const weir_origin *origin)
 {
     return origin->tickets >= pool->options.tickets_per_origin ||

@@ -82,7 +82,8 @@ typedef struct weir_ticket {
     uint32_t bounces;
     uint64_t bounced_version; /* a facts version bounces a ticket at most once */
     uint64_t bounced_slot;    /* ... of this connection: versions are each connection's own */
-    uint64_t order;           /* of the first request, among all tickets and dials of the pool */
+    uint64_t order;           /* of the first request, among all tickets and dials of the pool;
+                                 survives bounces and the peer's first refusal */
     weir_failure failure;     /* when REFUSED */
     weir_agenda_entry
         pause;          /* while WAITING outside the queue, because the peer refused it lately */

@@ -40,6 +40,49 @@ static void again__the_first_refusal_has_no_pause(void **state)
     rig_close(&r);
 }
 
+/* Three were leased when the peer allowed one, and two asked after them. Whoever the peer refused
+ * is served before those who asked later, in the order in which they asked. */
+static void again__who_is_refused_once_keeps_its_order(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 1});
+    lease_h2(&r, "abc", 3);
+    assert_int_equal(rig_ask(&r, 'd', "h2.one"), WEIR_AGAIN);
+    assert_int_equal(rig_ask(&r, 'e', "h2.one"), WEIR_AGAIN);
+    rig_tell(&r, 1, 1);
+    assert_int_equal(again(&r, 'c'), WEIR_AGAIN); /* refused in any order */
+    assert_int_equal(again(&r, 'b'), WEIR_AGAIN);
+    rig_actions(&r);
+    rig_release(&r, 'a');
+    assert_string_equal(rig_actions(&r), "grant b 1 reused");
+    rig_release(&r, 'b');
+    assert_string_equal(rig_actions(&r), "grant c 1 reused");
+    rig_release(&r, 'c');
+    assert_string_equal(rig_actions(&r), "grant d 1 reused");
+    rig_release(&r, 'd');
+    assert_string_equal(rig_actions(&r), "grant e 1 reused");
+    rig_close(&r);
+}
+
+/* It was let in: a queue that is full meanwhile does not turn it away. */
+static void again__who_is_refused_once_is_not_turned_away(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 1, .tickets = 1});
+    lease_h2(&r, "a", 2);
+    assert_int_equal(rig_ask(&r, 'b', "h2.one"), WEIR_OK);
+    assert_int_equal(rig_ask(&r, 'c', "h2.one"), WEIR_AGAIN);
+    rig_tell(&r, 1, 1);
+    assert_int_equal(again(&r, 'b'), WEIR_AGAIN);
+    assert_int_equal(rig_ask(&r, 'd', "h2.one"), WEIR_E_QUEUE_FULL);
+    rig_actions(&r);
+    rig_release(&r, 'a');
+    assert_string_equal(rig_actions(&r), "grant b 1 reused");
+    rig_close(&r);
+}
+
 static void again__later_ones_have_a_growing_pause(void **state)
 {
     (void)state;
@@ -203,6 +246,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(again__the_first_refusal_has_no_pause),
+        cmocka_unit_test(again__who_is_refused_once_keeps_its_order),
+        cmocka_unit_test(again__who_is_refused_once_is_not_turned_away),
         cmocka_unit_test(again__later_ones_have_a_growing_pause),
         cmocka_unit_test(again__a_pause_holds_nobody_up),
         cmocka_unit_test(again__a_pause_ends_early_for_who_leaves),

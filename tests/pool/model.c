@@ -232,9 +232,14 @@ static void step_request(world *w)
         return;
     }
     c->origin = (size_t)choose(w, ORIGINS);
-    c->asked = ++w->asked;
     c->is_pulled = false;
     c->ticket.refused = chance(w, 15) ? (uint32_t)choose(w, 4) : 0;
+    if (c->ticket.refused == 1 && (c->was_paused || c->asked == 0)) {
+        c->ticket.refused = 0; /* what came of a pause has another order than the model knows */
+    }
+    c->keeps_order = c->ticket.refused == 1;
+    c->asked = c->keeps_order ? c->asked : ++w->asked;
+    w->result->kept += c->keeps_order;
     c->was_paused = c->ticket.refused > 1;
     const weir_origin_key key = key_of(c->origin);
     weir_candidate first = {.reason = WEIR_REASON_NONE};
@@ -255,9 +260,11 @@ static void step_request(world *w)
         MODEL_ASSERT(status == WEIR_OK || c->ticket.reason != WEIR_REASON_NONE);
     } else if (status != WEIR_E_NOMEM) {
         MODEL_ASSERT(status == WEIR_E_QUEUE_FULL);
+        MODEL_ASSERT(!c->keeps_order);
     } else {
         MODEL_ASSERT(atomic_load(&w->memory.failures) > 0);
     }
+    c->asked = status == WEIR_OK || status == WEIR_AGAIN ? c->asked : 0;
 }
 
 static void step_abandon(world *w)

@@ -26,6 +26,7 @@ typedef struct model_result {
     unsigned long back_offs; /* steps at which somebody waited for the end of a pause */
     unsigned long hungry;    /* ... for a place in the whole pool */
     unsigned long paused; /* requests that were given a pause, because the peer had refused them */
+    unsigned long kept;   /* requests that kept the order of the one before */
     unsigned long misdirected;
     unsigned long horizons; /* closes after which the origin's horizon was known */
     unsigned long warmed;

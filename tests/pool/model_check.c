@@ -71,7 +71,8 @@ static void check_limits(const world *w)
         for (size_t i = 0; i < TICKETS; i++) {
             const weir_ticket *ticket = &w->callers[i].ticket;
             const bool counts = ticket->state == WEIR_TICKET_WAITING && w->callers[i].origin == o;
-            const bool let_in = ticket->bounces > 0 || w->callers[i].was_paused; /* before */
+            const bool let_in = ticket->bounces > 0 || w->callers[i].was_paused ||
+                                w->callers[i].keeps_order; /* before */
             here += counts && !let_in;
             bounced += counts && let_in;
         }

@@ -48,6 +48,7 @@ static void model__finds_nothing_wrong_in_any_world(void **state)
         assert_true(result.back_offs > 1000);
         assert_true(result.hungry > 1000);
         assert_true(result.paused > 100);
+        assert_true(result.kept > 100);
         assert_true(result.misdirected > 100);
         assert_true(result.horizons > 50);
         assert_true(result.warmed > 100);

@@ -39,9 +39,10 @@ typedef struct model_link {
 typedef struct caller {
     weir_ticket ticket;
     size_t origin;
-    uint64_t asked;  /* order of its request */
-    bool is_pulled;  /* its grant was pulled, or came with the request */
-    bool was_paused; /* it was refused twice: it asked outside the queue */
+    uint64_t asked;   /* order of its request; 0: there was none, or it was turned away */
+    bool keeps_order; /* it was refused once, and asks again in the order of the request before */
+    bool is_pulled;   /* its grant was pulled, or came with the request */
+    bool was_paused;  /* it was refused twice: it asked outside the queue */
 } caller;
 
 typedef struct world {
