@@ -53,6 +53,7 @@ static const interop_case table[] = {
     {"ping", "PINGs before an answer", NULL, NULL, NEEDS_ORIGIN | NEEDS_H2, NO_H2, case_ping},
     {"race", "GETs and POSTs at the moments at which nginx closes (weir-race)", NULL, NULL, NEEDS_NGINX, NULL, NULL},
     {"race-unlearned", "the same by a client that does not know these moments yet", NULL, NULL, NEEDS_NGINX, NULL, NULL},
+    {"order", "150 calls at once, nginx takes eight: served as they asked (weir-race)", NULL, NULL, NEEDS_NGINX | NEEDS_H2 | NEEDS_LOOP, NO_H2, NULL},
     {"surplus", "octets behind an answer: the connection is not used again", NULL, NULL, NEEDS_ORIGIN, NULL, case_surplus},
 
     {"cancel-body", "cancelled in the body; the next call works", "octets", NULL, 0, NULL, case_cancel_body},
@@ -110,6 +111,9 @@ const char *case_refusal(const interop_case *c, const capabilities *can, const c
         ((c->needs & NEEDS_H1) != 0 && w.protocol != WEIR_H1) ||
         ((c->needs & NEEDS_H2) != 0 && w.protocol != WEIR_H2)) {
         return c->why_not;
+    }
+    if ((c->needs & NEEDS_LOOP) != 0 && w.front != FRONT_ASYNC) {
+        return "threads that call at once have no order";
     }
     if ((c->needs & ONCE) != 0 && strcmp(who, "origin") != 0) {
         return "it does not depend on the server, and runs once";

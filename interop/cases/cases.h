@@ -16,7 +16,8 @@ enum {
     NEEDS_CLEAR = 4,
     NEEDS_H1 = 8,
     NEEDS_H2 = 16,
-    ONCE = 32,         /* has nothing to do with the server: one server is enough */
+    ONCE = 32, /* has nothing to do with the server: one server is enough */
+    NEEDS_LOOP = 256,
     NEEDS_NGINX = 128, /* set up for a race */
     MAY_BE_UNSAID = 64 /* its kind is in capabilities.tsv only where a server cannot */
 };

@@ -48,6 +48,9 @@ bool race_prepare(race_front *front, race_run *run, unsigned way, unsigned dice)
     run->options = (weir_call)WEIR_CALL_INIT;
     run->observer = (weir_observer){sizeof(weir_observer), run, race_observe};
     run->options.observer = &run->observer;
+    if (front->address != NULL) {
+        run->options.connect_to = weir_span_of(front->address);
+    }
     run->options.pin = is_h2 ? WEIR_H2 : WEIR_H1;
     run->options.tls = is_tls ? front->tls : NULL;
     run->options.deadline_ns = weir_now() + 30 * WEIR_NS_PER_SECOND;

@@ -65,7 +65,9 @@ int main(int count, char **words)
         uint32_t id = run_front(&o, "threads", race_run_threads, false, 1);
         id = run_front(&o, "loop", race_run_loop, false, id);
         id = run_front(&o, "threads*", race_run_threads, true, id);
-        (void)run_front(&o, "loop*", race_run_loop, true, id);
+        id = run_front(&o, "loop*", race_run_loop, true, id);
+        o.calls = 2 * RACE_ORDER;
+        (void)run_front(&o, "order", race_run_order, false, id);
         return fclose(o.records) == 0 ? 0 : 1;
     }
     const bool has_all = r.records != NULL && r.log != NULL && r.witness != NULL;

@@ -27,7 +27,8 @@ enum {
     RACE_FULL = RACE_WAYS * RACE_EACH,
     RACE_PAD = 3000, /* octets of an answer behind its id */
     RACE_INBOX = 1024,
-    RACE_ORIGIN = RACE_THREADS * RACE_EACH
+    RACE_ORIGIN = RACE_THREADS * RACE_EACH,
+    RACE_ORDER = 150 /* calls of a burst: the pool believes in 100 streams, nginx allows eight */
 };
 
 typedef struct race_options {
@@ -75,6 +76,7 @@ struct race_front {
     const char *name;
     bool forgets; /* a new client or loop for each round: nothing is learned of when the server
                      closes */
+    const char *address; /* NULL: that of the URL */
     size_t rounds;
     const race_options *options;
     weir_tls_config *tls;
@@ -112,6 +114,7 @@ void race_add_counts(race_front *front, const weir_counts *counts);
 
 void race_run_threads(race_front *front);
 void race_run_loop(race_front *front);
+void race_run_order(race_front *front);
 
 /* What the server, the witness and the records say together: 0 if all is well. */
 typedef struct race_report {

@@ -27,8 +27,10 @@ int race_rows(const race_report *report)
     FILE *to = must_open(report->rows, "a");
     size_t *owners = must_alloc((t.witnessed.count + 1) * sizeof *owners);
     claim(&t, owners);
-    for (size_t i = 0; i < t.front_count * RACE_WAYS; i++) {
-        write_row(to, &t, i, owners);
+    for (size_t i = 0; i < ROWS; i++) {
+        if (row_is_played(&t, i)) {
+            write_row(to, &t, i, owners);
+        }
     }
     free(owners);
     return fclose(to) == 0 ? 0 : 1;
@@ -68,10 +70,14 @@ static void write_row(FILE *to, const tally *t, size_t which, const size_t *owne
     const row *r = &t->rows[which];
     const front *f = &t->fronts[which / RACE_WAYS];
     const bool is_h2 = which % 2 == 1;
-    const bool is_loop = strncmp(f->name, "loop", 4) == 0;
+    const bool is_order = strcmp(f->name, "order") == 0;
+    const bool is_loop = is_order || strncmp(f->name, "loop", 4) == 0;
     fprintf(to, "row\tnginx\t%s\t%s\t%s\t%s\n",
-            strchr(f->name, '*') != NULL ? "race-unlearned" : "race", is_h2 ? "h2" : "http/1.1",
-            which % RACE_WAYS >= 2 ? "tls" : "clear", is_loop ? "async" : "blocking");
+            is_order                       ? "order"
+            : strchr(f->name, '*') != NULL ? "race-unlearned"
+                                           : "race",
+            is_h2 ? "h2" : "http/1.1", which % RACE_WAYS >= 2 ? "tls" : "clear",
+            is_loop ? "async" : "blocking");
     fprintf(to, "acquired\t127.0.0.1\t%u\t%s\t%" PRIu64 "\t%" PRIu64 "\n", r->port,
             weir_protocol_name(is_h2 ? WEIR_H2 : WEIR_H1), r->fresh, r->again);
     write_connections(to, t, which, owners);
@@ -119,6 +125,7 @@ static size_t write_problems(FILE *to, const tally *t, const row *r)
     problems += problem(to, r->failed, "calls failed that a client could save");
     problems += problem(to, r->twice, "POSTs were processed twice by nginx's log");
     problems += problem(to, r->missing, "answered calls are not in nginx's log");
+    problems += problem(to, r->overtaken, "calls were served after one that asked later");
     for (size_t i = 0; i < t->reason_count && r->failed > 0; i++) {
         const reason *why = &t->reasons[i];
         if (why->is_failure && strcmp(why->front, r->front) == 0 &&

@@ -25,17 +25,23 @@ void tally_read(tally *t, const race_report *report)
     read_witness(t, report->witness);
 }
 
+bool row_is_played(const tally *t, size_t which)
+{
+    return which / RACE_WAYS < t->front_count &&
+           (which % 2 == 1 || strcmp(t->fronts[which / RACE_WAYS].name, "order") != 0);
+}
+
 bool row_passes(const row *r)
 {
     return r->calls > 0 && r->wrong == 0 && r->failed == 0 && r->twice == 0 && r->missing == 0 &&
-           r->differ == 0;
+           r->overtaken == 0 && r->differ == 0;
 }
 
 static void read_log(tally *t, const char *path)
 {
     FILE *file = must_open(path, "r");
     char *line;
-    while ((line = next_line(file)) != NULL) {
+    for (size_t number = 1; (line = next_line(file)) != NULL; number++) {
         char *words[5];
         if (cut(line, words, 5) != 5) {
             die("%s: a line without its columns", path);
@@ -43,10 +49,12 @@ static void read_log(tally *t, const char *path)
         size_t id = strcmp(words[1], "-") == 0 ? 0 : number_of(words[1]);
         while (id >= t->ids) {
             size_t room = t->ids;
+            size_t same = t->ids;
             t->logged = must_grow(t->logged, t->ids, &room, sizeof t->logged[0]);
+            t->lines = must_grow(t->lines, t->ids, &same, sizeof t->lines[0]);
             t->ids = room;
         }
-        t->logged[id]++;
+        t->lines[id] = t->logged[id]++ == 0 ? number : t->lines[id];
     }
     fclose(file);
 }
@@ -101,6 +109,10 @@ static void take_call(tally *t, char **words)
     r->twice += is_post && logged > 1 ? 1 : 0;
     r->gets_twice += !is_post && logged > 1 ? 1 : 0;
     r->missing += is_answered && logged == 0 ? 1 : 0;
+    if (logged > 0 && strcmp(words[1], "order") == 0) {
+        r->overtaken += t->lines[id] < r->last_line ? 1 : 0;
+        r->last_line = t->lines[id] > r->last_line ? t->lines[id] : r->last_line;
+    }
     if (is_answered) {
         return;
     }

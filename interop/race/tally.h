@@ -10,7 +10,7 @@
 
 #include "race.h"
 
-enum { FRONTS = 4, ROWS = FRONTS * RACE_WAYS, REASONS = 64 };
+enum { FRONTS = 5, ROWS = FRONTS * RACE_WAYS, REASONS = 64 };
 
 typedef struct row {
     const char *front;
@@ -24,7 +24,9 @@ typedef struct row {
     uint64_t unavoidable_processed; /* ... and was, by the server's log */
     uint64_t twice;                 /* POSTs that the server processed more than once */
     uint64_t gets_twice;
-    uint64_t missing; /* answered, and not in the server's log */
+    uint64_t missing;   /* answered, and not in the server's log */
+    uint64_t overtaken; /* processed after one that asked later */
+    size_t last_line;   /* of the log, among those that asked before */
     uint64_t connections;
     uint64_t differ;
     uint16_t port;  /* of the server */
@@ -80,6 +82,7 @@ typedef struct tally {
     size_t front_count;
     row rows[ROWS];
     uint32_t *logged; /* by id: lines of the server's log */
+    size_t *lines;    /* by id: the first of them, from 1 */
     size_t ids;
     connections ours;
     connections witnessed;
@@ -89,6 +92,8 @@ typedef struct tally {
 
 /* The connections stay in the order in which they were closed. */
 void tally_read(tally *t, const race_report *report);
+/* Whether a front end plays on that way: in order, only HTTP/2 has something to refuse. */
+bool row_is_played(const tally *t, size_t which);
 bool row_passes(const row *r);
 
 #endif

@@ -41,6 +41,9 @@ http {
     server { listen 127.0.0.1:$clear_h1; include $dir/locations.conf; }
     server { listen 127.0.0.1:$clear_h2 http2; include $dir/locations.conf; }
     server { listen 127.0.0.1:$tls ssl http2; include $dir/locations.conf; }
+    # For the order in which calls are served: without GOAWAY, after which some would be refused once more, and pause.
+    server { listen 127.0.0.2:$clear_h2 http2; keepalive_requests 10000; include $dir/locations.conf; }
+    server { listen 127.0.0.2:$tls ssl http2; keepalive_requests 10000; include $dir/locations.conf; }
 }
 CONFIG
 }
