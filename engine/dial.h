@@ -56,8 +56,8 @@ typedef struct weir_dial {
     weir_dial_address addresses[WEIR_DIAL_ADDRESSES];
     size_t count;
     size_t running;
-    size_t
-        ignored; /* addresses over the limit, known already, or of another family than was asked */
+    /* addresses over the limit, known already, or of another family than was asked */
+    size_t ignored;
     weir_time next_attempt_ns; /* RFC 8305 s5 */
     weir_time delay_until_ns;  /* RFC 8305 s3: A came first, AAAA gets this long */
     weir_time attempt_delay_ns;

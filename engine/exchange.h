@@ -3,11 +3,11 @@
  * The life of one request: place, head, body, done; its deadlines; the replay rule. Shared by both
  * front ends and the simulator; it does no I/O and takes no lock.
  *
- *   NEW -weir_core_place-> QUEUED -granted-> PLACED -attach-> ATTACHED -detach-> ENDED -conclude->
- * DONE
- *    \- refused -> DONE       \- refused, expired -> ENDED    |  bounced -> QUEUED     \- replay ->
- * QUEUED
- *                                                             \- link died before: -> ENDED
+ *   NEW --weir_core_place--> QUEUED --granted--> PLACED --attach--> ATTACHED --detach--> ENDED
+ *    \- refused -> DONE        |                  |- bounced -> QUEUED                    |
+ *                              |                  \- the link died before -> ENDED        |
+ *                              \- refused, expired -> ENDED                              |
+ *   ENDED --conclude--> DONE, or QUEUED again for a replay  <----------------------------/
  *
  * Two half machines run while it is ATTACHED: `sending` (the request's content) and the response
  * half, which is the set of messages received so far plus `response_ended`.
@@ -172,8 +172,8 @@ struct weir_exchange {
     weir_facts last_facts; /* of its link, at detach: for the pool */
     weir_candidate *candidates; /* WEIR_CANDIDATES_LIMIT of them, or NULL: it does not ask */
     size_t candidate_count;     /* of all that there were */
-    struct weir_connects
-        *connects; /* which addresses were tried for it; NULL: none, or no memory */
+    /* which addresses were tried for it; NULL: none, or no memory */
+    struct weir_connects *connects;
 
     /* Times. */
     weir_time submitted_ns;

@@ -6,12 +6,11 @@
  * Deadlines (docs/deadlines.md). One is under way at a time beside the total one, chosen by what
  * the exchange waits for:
  *
- *   QUEUED without a dial of its own   queue_ns since it was queued (a dial has its own limits:
- * dialing.c) waiting for 100                    continue_ns since the head was sent; then the body
- * is sent, no failure request octets wait to be taken    write_ns since the kernel last took one
+ *   QUEUED without a dial of its own   queue_ns since it was queued (dialing.c limits a dial)
+ *   waiting for 100                    continue_ns since the head was sent, then the body is sent
+ *   request octets wait to be taken    write_ns since the kernel last took one
  *   request sent, nothing came         first_octet_ns since its last octet was taken
- *   response under way                 idle_ns since its last octet came, while there is room for
- * more
+ *   response under way                 idle_ns since its last octet, while there is room for more
  *
  * Nothing runs while the caller is the one to act: an unwritten stream, an inbox that is full, and
  * in the blocking front end the time between two calls, when nobody would read what the peer sent.

@@ -77,8 +77,8 @@ typedef struct weir_link_tls {
     size_t sealed_octets; /* of the conn's queue, in records that the kernel has not taken whole */
     weir_span held; /* plaintext of a record that the conn has not taken yet; lies in the filter */
     uint64_t held_overhead_octets;
-    weir_buf
-        stash; /* records that came behind it: octets that were received and not looked at yet */
+    /* records that came behind it: octets that were received and not looked at yet */
+    weir_buf stash;
 } weir_link_tls;
 
 typedef struct weir_link {
@@ -98,8 +98,8 @@ typedef struct weir_link {
     weir_time closing_until_ns;
     weir_time opened_ns; /* when its dial was over; 0: it was not */
     weir_slot *slot;
-    struct weir_tie
-        *tie;     /* to the answer that its address came from (names.h); NULL: it came from none */
+    /* to the answer that its address came from (names.h); NULL: it came from none */
+    struct weir_tie *tie;
     void *driver; /* the front end's record of it */
     weir_os_watch watch;
 } weir_link;

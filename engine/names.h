@@ -5,8 +5,7 @@
  * not hold any more retires, at a random moment of a span, so that a fleet does not reconnect at
  * once.
  *
- *   join -> FRESH -answer ran out-> LOOKING -both families answered-> FRESH -last link leaves->
- * gone
+ *   join -> FRESH -answer ran out-> LOOKING -both families answered-> FRESH -last leaves-> gone
  *             \-somebody else learned: applied, no look-up-^
  *
  * A look-up that fails retires nothing and is tried again after a pause. The driver does the

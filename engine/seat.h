@@ -54,8 +54,8 @@ typedef struct weir_seat {
     void *parked;        /* the wait hooks' */
     atomic_uint rousing; /* threads that are about to call the wake hook */
     weir_list dials;     /* given to this thread and not begun; guarded by the core's lock */
-    weir_list
-        dialing; /* that it runs; others only look whether there is one, with the core's lock */
+    /* that it runs; others only look whether there is one, with the core's lock */
+    weir_list dialing;
     weir_poll *polls; /* what it waits for while it dials */
     size_t polls_room;
     uint8_t *receive;

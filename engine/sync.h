@@ -9,8 +9,10 @@
  *   client->core_lock   the pool, tickets of waiting exchanges, the lists of seats and lines
  *   line->lock          the link, every exchange attached to it, the baton
  *   seat->lock          how one thread waits (a leaf: may be taken under any other)
- *   the locks of weir_shared, when a dial begins or has succeeded and when a connection is gone
- * (leaves: nothing blocks under them) Facts leave a line by value. weir_client_maintain() pins
+ *   those of weir_shared when a dial begins or has succeeded, and when a connection is gone
+ *                       (leaves: nothing blocks under them)
+ *
+ * Facts leave a line by value. weir_client_maintain() pins
  * lines without a lease, so that they are not closed while it looks after them with their own lock
  * alone; a thread that is given one meanwhile waits for that lock, and for nothing that blocks.
  *
@@ -43,8 +45,8 @@ struct weir_client {
     weir_wait_hooks hooks_copy;
     const weir_wait_hooks *hooks;
     const weir_resolver *resolver;
-    bool
-        looks_names_up; /* a thread is in weir_client_look_names_up(); guarded by the core's lock */
+    /* a thread is in weir_client_look_names_up(); guarded by the core's lock */
+    bool looks_names_up;
     weir_channel *names_channel; /* these two are that thread's */
     size_t name_lookups;
     weir_time probe_after_ns;

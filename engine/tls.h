@@ -70,8 +70,8 @@ typedef struct weir_tls_filter_options {
     weir_tls_config *config; /* acquired */
     weir_host_kind kind;
     weir_span host; /* HOST_NAME: for SNI and the certificate, as in weir_target */
-    const uint8_t
-        *address;      /* the IP kinds: 4 or 16 octets, compared with the certificate; no SNI */
+    /* the IP kinds: 4 or 16 octets, compared with the certificate; no SNI */
+    const uint8_t *address;
     uint16_t port;     /* part of the identity that sessions are resumed for */
     weir_protocol pin; /* ALPN offer: ANY: h2 and http/1.1; else only that one */
     const weir_allocator *allocator;

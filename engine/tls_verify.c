@@ -4,8 +4,8 @@
  *
  *   wolfSSL, natively: that each certificate is signed by an issuer in its store and is valid now;
  *   this file, on the DER that the server sent: that the chain leads from the server's certificate
- * to a root that the user trusts, that each certificate on the way may issue what it issued, that
- * nothing on it is weak, and that the first one names the host.
+ *   to a root that the user trusts, that each certificate on the way may issue what it issued, that
+ *   nothing on it is weak, and that the first one names the host.
  *
  * The path is looked for among the certificates of this handshake only. wolfSSL's store remembers
  * intermediates of earlier handshakes, so to it a chain with a gap may be good or not, by what was

@@ -4,12 +4,14 @@
  * system calls, shared by the asynchronous front end (loop.c: epoll) and the simulator (tests/sim:
  * a virtual network).
  *
- *   gather   the driver tells what happened:  weir_turn_received, _failed, _attempt_ended, _answer,
- * _cancelled, _due decide   weir_turn_decide(): exchanges into the pool, pool actions, attaches,
- * bodies, replays, until nothing is left act      weir_turn_next_port(): for each touched port the
- * driver does what the link wants, or dials, or closes settle   weir_turn_settle(): attempts that
- * are over leave their links; true: go round again tell     weir_turn_next_told(): what the user is
- * told, in order
+ *   gather   the driver tells what happened: weir_turn_received(), _failed(), _attempt_ended(),
+ *            _answer(), _cancelled(), _due()
+ *   decide   weir_turn_decide(): exchanges into the pool, the pool's actions, attaches, bodies and
+ *            replays, until nothing is left
+ *   act      weir_turn_next_port(): for each touched port the driver does what the link wants, or
+ *            dials, or closes
+ *   settle   weir_turn_settle(): attempts that are over leave their links; true: go round again
+ *   tell     weir_turn_next_told(): what the user is told, in order
  *
  * A *port* is a driver's record of one connection from the pool's DIAL to its close: first a
  * dialing, then an open link.
@@ -60,9 +62,9 @@ typedef struct weir_turn {
     weir_list ports;
     weir_list touched;
     weir_list news; /* exchanges to look at */
-    weir_list
-        leaving;   /* exchanges whose attempt is over: they leave their link after it was flushed */
-    weir_list all; /* exchanges that were not freed */
+    /* exchanges whose attempt is over: they leave their link after it was flushed */
+    weir_list leaving;
+    weir_list all;     /* exchanges that were not freed */
     weir_list live;    /* exchanges that are not DONE */
     weir_list telling; /* exchanges with something to tell */
     bool pool_moved;   /* outside a turn: it may have actions */

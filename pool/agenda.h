@@ -23,8 +23,8 @@
 typedef struct weir_agenda_entry {
     struct weir_agenda_entry *child; /* the first one below */
     struct weir_agenda_entry *next;  /* the next one on the same level */
-    struct weir_agenda_entry
-        *previous; /* the one before on the same level; of the first one: the one above */
+    /* the one before on the same level; of the first one: the one above */
+    struct weir_agenda_entry *previous;
     weir_time at_ns;
     weir_why why;
     bool entered;

@@ -27,8 +27,8 @@ typedef struct weir_horizon {
     weir_time second_ns;   /* the second shortest, of another moment; 0: none */
     weir_time survived_ns; /* the longest after which an exchange was answered */
     weir_time doubted_ns;  /* the shortest of the closes that contradict it, while there are some */
-    weir_time
-        seen_at_ns;  /* of the last close that counted: others that were idle then are no news */
+    /* of the last close that counted: others that were idle then are no news */
+    weir_time seen_at_ns;
     uint32_t doubts; /* closes in a row that contradict what was survived */
 } weir_horizon;
 

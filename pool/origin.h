@@ -16,8 +16,8 @@ typedef struct weir_origin_key {
     weir_span proxy;       /* proxy identity with its credentials; empty: none */
     weir_span socket_path; /* unix socket instead of TCP; empty: none */
     weir_span local;       /* local address or interface to bind; empty: any */
-    uint64_t
-        tls; /* number of the TLS configuration, which is never reused as an address is; 0: clear */
+    /* number of the TLS configuration, which is never reused as an address is; 0: clear */
+    uint64_t tls;
     uint16_t port;
     uint16_t address_port; /* of `address`; 0: port */
     uint8_t https;

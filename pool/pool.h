@@ -8,8 +8,7 @@
  *                               |  \-(refuse)-> REFUSED
  *                               \-abandon-> IDLE
  *   slot:    DIALING -ready-> READY (idle | leased k of n) -> DRAINING -> GONE
- *               \-dial_failed-> GONE          \-evict, idle time-out, unfit-> CLOSE action -gone->
- * GONE
+ *               \-dial_failed-> GONE    \-evict, idle time-out, unfit-> CLOSE action -gone-> GONE
  *
  * Ownership: tickets belong to the caller (they live in exchanges) and are linked here while
  * WAITING or LEASED; slots and origins belong to the pool. A slot is freed by weir_pool_gone() when
@@ -85,11 +84,11 @@ typedef struct weir_ticket {
     uint64_t order;           /* of the first request, among all tickets and dials of the pool;
                                  survives bounces and the peer's first refusal */
     weir_failure failure;     /* when REFUSED */
-    weir_agenda_entry
-        pause;          /* while WAITING outside the queue, because the peer refused it lately */
+    /* while WAITING outside the queue, because the peer refused it lately */
+    weir_agenda_entry pause;
     weir_waited waited; /* a request leaves this and what follows as it is */
-    uint32_t
-        refused; /* the caller's: how often in a row the peer refused the request unprocessed */
+    /* the caller's: how often in a row the peer refused the request unprocessed */
+    uint32_t refused;
 } weir_ticket;
 
 /* What is worth knowing of an origin before it is dialled: all that one pool may tell another. */

@@ -2,9 +2,9 @@
 /*
  * The pool's record of one origin: its queue, its connections, and what is remembered of it.
  *
- *   made by the first request -> has slots or tickets -> bare -> remembered (at most so many) ->
- * freed
- *                                          ^----- request -----/
+ *   made by the first request -> has slots or tickets -> bare -> remembered -> freed, the oldest
+ *                                          ^                         |         of too many
+ *                                          \------- request ---------/
  *
  * Ownership: the pool's, found by its key in the pool's table. The key's octets lie behind the
  * record, and one of its slots in it: a slot keeps its origin, so it never outlives the record.
@@ -68,8 +68,8 @@ struct weir_origin {
     uint32_t streams;         /* HTTP/2: the peer's limit; 0: not known */
     uint32_t failures;        /* dials failed in a row, those begun together counted as one */
     weir_protocol protocol;   /* spoken last; ANY: not known */
-    weir_reason
-        ends; /* its connections are kept no longer than tickets wait, and why; NONE: they are */
+    /* its connections are kept no longer than tickets wait, and why; NONE: they are */
+    weir_reason ends;
     uint8_t waits_for;  /* index of the reason, of those that wait without a dial */
     bool has_news;      /* of what is remembered, that was not taken yet */
     bool out_of_memory; /* a dial would be worth while, but there is no memory for its slot */

@@ -49,8 +49,8 @@ struct weir_slot {
     weir_action_kind order_kind; /* DIAL or CLOSE while that action waits to be pulled, else NONE */
     weir_reason ends_for;        /* why it takes no more from ends_at_ns on */
     weir_reason retired;         /* the pool takes no more of it, and why; NONE: it does */
-    weir_time
-        ends_at_ns;      /* from when on it takes no more: too old, or told to retire; WEIR_NEVER */
+    /* from when on it takes no more: too old, or told to retire; WEIR_NEVER */
+    weir_time ends_at_ns;
     weir_time rested_ns; /* how long it was idle before its first lease since; 0: that says nothing
                             any more */
     weir_time idle_since_ns;

@@ -9,8 +9,8 @@
  *
  * Thread rule: none inside; the link's lock guards it.
  *
- *   new -> [ open -> write* -> (end | trailers) ]* ... feed/pending/sent/next_event/tick in any
- * order ... -> free
+ *   new -> [ open -> write* -> (end | trailers) ]* -> free
+ *          feed, pending, sent, next_event, tick in any order
  *
  * A failed conn is sticky: it takes nothing, every open stream gets FAILED once, facts say not
  * accepting and not reusable. HTTP/2 may still have octets to send then (GOAWAY).
@@ -29,9 +29,9 @@
 
 /* Limits on what the peer can make grow, and the sizes of what we offer. 0 means the default. */
 typedef struct weir_conn_limits {
-    uint32_t
-        head_octets; /* of one response head, all 1xx and trailers of an exchange each: 65536 */
-    uint32_t fields; /* of one head: 256 */
+    /* of one response head, all 1xx and trailers of an exchange each: 65536 */
+    uint32_t head_octets;
+    uint32_t fields;        /* of one head: 256 */
     uint32_t informational; /* 1xx responses of one exchange: 32 */
     uint32_t chunk_octets;  /* HTTP/1.1: chunk lines' extensions and padding zeros of one response:
                                16384 */
@@ -40,8 +40,8 @@ typedef struct weir_conn_limits {
     uint32_t conn_inbox_octets; /* HTTP/2: all inboxes together: 16 MiB; new streams open with less
                                    when it is reached */
     uint32_t streams;           /* HTTP/2: of our own, below the peer's limit: 1000 */
-    uint32_t
-        unproductive_frames; /* HTTP/2: frames without progress between two that make some: 1000 */
+    /* HTTP/2: frames without progress between two that make some: 1000 */
+    uint32_t unproductive_frames;
     uint32_t header_table_octets; /* HPACK decoder table that we offer: 4096 */
     weir_time settings_ns;        /* HTTP/2: SETTINGS acknowledged within: 10 s */
     weir_time ping_ns; /* HTTP/2: PING when nothing was received for so long while streams are open,

@@ -9,10 +9,11 @@
  *
  * Who does what:
  *   conn.c       the ledger's now_ns (which never goes back), open_streams (counted when the
- * machine has opened, uncounted when it has closed), the plain counters (the pair of the rows that
- * the codecs charge), next_event, pending and the checks; the machine  everything else:
- * weir_out_sent() when it is told of octets sent, rows received, undecided, facts, failure, and for
- * each stream weir_ledger_open(), then weir_out_disown() and weir_ledger_fold(), and its memory.
+ *                machine has opened, uncounted when it has closed), the plain counters (the pair
+ *                of the rows that the codecs charge), next_event, pending and the checks
+ *   the machine  everything else: weir_out_sent() when it is told of octets sent, rows received,
+ *                undecided, facts, failure; for each stream weir_ledger_open(), then
+ *                weir_out_disown() and weir_ledger_fold(), and its memory
  */
 #ifndef WEIR_PROTO_CONN_COMMON_H
 #define WEIR_PROTO_CONN_COMMON_H

@@ -12,8 +12,7 @@
  *
  *               BODY --cancel, the rest is counted and little--> ENDED
  *
- *   any but IDLE --cancel otherwise, failure, close of an unfinished exchange--> ABANDONED and
- * CLOSED
+ *   any but IDLE --cancel otherwise, failure, close while unfinished--> ABANDONED and CLOSED
  *
  * ABANDONED and CLOSED are for good. Octets are read while receiving is HEAD or BODY; at any other
  * time they are charged to UNREAD and make the connection unfit. The rest of a response that was
@@ -78,9 +77,9 @@ typedef struct weir_h1 {
     bool closes; /* a head said that this is the last response, or HTTP/1.0 did not say more */
     bool is_until_close; /* the content, or a tunnel, goes on until the close */
     bool has_left_over;  /* octets came that answer nothing */
-    uint8_t
-        timeout_octets; /* of those, how many in a row begin a 408, up to all of its status line */
-    bool has_ended;     /* the peer's end of input */
+    /* of those, how many in a row begin a 408, up to all of its status line */
+    uint8_t timeout_octets;
+    bool has_ended; /* the peer's end of input */
     bool is_shut_down;
     bool has_abandoned_rest;
 } weir_h1;

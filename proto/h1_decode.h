@@ -51,10 +51,10 @@ typedef struct weir_h1_decode {
     weir_h1_section section; /* the head or trailers under way; holds the message */
     weir_h1_framing framing; /* what the last head said */
     weir_buf *inbox;
-    uint64_t
-        left_octets;    /* of the counted content or of the chunk; what a chunk line says so far */
-    weir_status status; /* the failure, or WEIR_OK */
-    const char *what;   /* about it */
+    /* of the counted content or of the chunk; what a chunk line says so far */
+    uint64_t left_octets;
+    weir_status status;     /* the failure, or WEIR_OK */
+    const char *what;       /* about it */
     uint32_t informational; /* 1xx heads so far */
     uint32_t informational_octets;
     uint32_t chunk_octets;     /* extensions and padding of all chunk lines so far */

@@ -60,8 +60,8 @@ typedef struct weir_h2_stream {
     int32_t send_window;       /* may be negative (RFC 9113 s6.9.2) */
     uint32_t queue_octets;     /* that it may have queued for sending; UINT32_MAX: all the room */
     weir_stopwatch own_window; /* content waits for a WINDOW_UPDATE of this stream */
-    weir_time
-        connection_window_ns; /* it waited for one of the connection, without the wait under way */
+    /* it waited for one of the connection, without the wait under way */
+    weir_time connection_window_ns;
     weir_time connection_mark_ns; /* what session.no_window showed when the wait began */
     weir_window window;           /* of receiving */
     uint64_t send_left;           /* of the declared content, WEIR_UNKNOWN: not declared */

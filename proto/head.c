@@ -9,13 +9,13 @@
  *
  * Three decisions that the RFCs leave open.
  *   - Content in TRACE or CONNECT is WEIR_E_INVALID: method and body do not go together, no field
- * is to blame.
+ *     is to blame.
  *   - A Host that names the default port of the scheme equals an authority without port (RFC 9110
- * s4.2.3) and passes; it is dropped, like every Host, since the authority comes from the target
- * alone.
+ *     s4.2.3) and passes; it is dropped, like every Host, since the authority comes from the
+ *     target alone.
  *   - A request to expect 100-continue is the caller's wish when it comes as a flag, and is
- * forgotten when there is no content; as a field it is a statement, and one that RFC 9110 s10.1.1
- * forbids without content.
+ *     forgotten when there is no content; as a field it is a statement, and one that RFC 9110
+ *     s10.1.1 forbids without content.
  */
 #include "proto/head.h"
 

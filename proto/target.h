@@ -13,13 +13,13 @@
  * Two readings of one URL are how requests end up at the wrong server, so where parsers in the
  * field disagree this one refuses, and where the field agrees beyond the letter it follows:
  *   - a host whose last label is a number (digits, or 0x and hex digits) is an IPv4 address and
- * must be four plain decimal octets: `127.1`, `0x7f.1`, `1.2.3.4.` and `256.1.1.1` are refused;
+ *     must be four plain decimal octets: `127.1`, `0x7f.1`, `1.2.3.4.` and `256.1.1.1` are refused;
  *   - an underscore, and a hyphen at the end of a label, are allowed in names: RFC 1123 s2.1 does
- * not know them, DNS does (RFC 2181 s11), and names of services and containers hold them every day;
+ *     not know them, DNS does (RFC 2181 s11), and names of services and containers hold them;
  *   - percent triplets and sub-delims in names (RFC 3986 s3.2.2) are refused: no resolver agrees on
- * them;
+ *     them;
  *   - an empty port (`http://a:/`) is the default one (RFC 9110 s4.2.1); a port that begins with 0
- * is refused, `:080` too.
+ *     is refused, `:080` too.
  *
  * Ownership: all spans of the result point into `storage`, which the caller gives and which holds
  * the parsed copy.

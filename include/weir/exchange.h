@@ -128,8 +128,8 @@ typedef struct weir_stalls {
     weir_time connection_window_ns; /* ... the stream's was not, the connection's was */
     weir_time max_streams_ns; /* it waited for a place because every stream that the peer allows was
                                  open (s5.1.2) */
-    weir_time
-        socket_ns; /* the kernel took less than it was offered, octets of this request among it */
+    /* the kernel took less than it was offered, octets of this request among it */
+    weir_time socket_ns;
     weir_time tls_ns;            /* the handshake of the connection that was dialled for it */
     weir_time caller_reading_ns; /* the peer could send nothing until weir_read(): the inbox, or the
                                     stream's window, was full */

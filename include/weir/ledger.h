@@ -25,8 +25,8 @@ typedef struct weir_tally {
     weir_octets head; /* request line or HEADERS payload; status line and fields, 1xx heads too */
     weir_octets body; /* content, transfer coding removed, content coding untouched */
     weir_octets trailers;
-    weir_octets
-        framing; /* chunk lines; HTTP/2 frame headers, padding, RST_STREAM, stream WINDOW_UPDATE */
+    /* chunk lines; HTTP/2 frame headers, padding, RST_STREAM, stream WINDOW_UPDATE */
+    weir_octets framing;
     weir_octets tls; /* its share of the overhead of the records that carried it */
 } weir_tally;
 

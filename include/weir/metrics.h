@@ -47,8 +47,8 @@ typedef struct weir_metrics {
     size_t size;
     /* Gauges. */
     uint64_t active_requests; /* requests_started less requests_ended */
-    uint64_t
-        active_connections; /* connections_opened less connections_closed, less the idle ones */
+    /* connections_opened less connections_closed, less the idle ones */
+    uint64_t active_connections;
     uint64_t idle_connections;
     /* Counters. */
     uint64_t requests_started;

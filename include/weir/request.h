@@ -59,8 +59,8 @@ typedef struct weir_request {
     const weir_field *fields;
     size_t field_count;
     weir_body body;
-    const weir_field
-        *trailers; /* after a SPAN or SOURCE body; a STREAM gives them to weir_finish() */
+    /* after a SPAN or SOURCE body; a STREAM gives them to weir_finish() */
+    const weir_field *trailers;
     size_t trailer_count;
 } weir_request;
 #define WEIR_REQUEST_INIT WEIR_INIT(weir_request)
@@ -128,11 +128,11 @@ typedef struct weir_call {
     bool expect_continue; /* send Expect: 100-continue and wait for it before the body */
     const weir_observer *observer; /* kept until the exchange is freed */
     weir_tls_config *tls;          /* instead of the client's; held while the call lasts */
-    weir_span
-        connect_to; /* dial this host instead; Host, SNI and certificate stay those of the URL */
+    /* dial this host instead; Host, SNI and certificate stay those of the URL */
+    weir_span connect_to;
     uint16_t connect_port; /* with connect_to; 0: the URL's */
-    bool
-        explain; /* keep which connections were passed over and why: weir_exchange_candidate_at() */
+    /* keep which connections were passed over and why: weir_exchange_candidate_at() */
+    bool explain;
 } weir_call;
 #define WEIR_CALL_INIT WEIR_INIT(weir_call)
 

@@ -62,15 +62,15 @@ typedef struct weir_pool_limits {
     uint32_t inbox_octets; /* unread content of one exchange: 65536, HTTP/2 stream window 262144 */
     bool bare_lf;          /* accept bare LF in HTTP/1.1 heads (RFC 9112 s2.2) */
     bool ping_idle;        /* ping_ns holds for connections without a call too */
-    uint32_t
-        streams_per_connection; /* HTTP/2: open at once, our own limit below the peer's: 1000 */
+    /* HTTP/2: open at once, our own limit below the peer's: 1000 */
+    uint32_t streams_per_connection;
     uint32_t requests_per_connection; /* that one connection serves before it is closed: no limit */
     weir_time ping_ns; /* HTTP/2: PING when nothing came for so long while a call is open: never */
     weir_time ping_timeout_ns; /* ... and nothing came after it: the connection fails,
                                   WEIR_E_H2_PING: 10 s */
-    weir_time
-        address_left_ns; /* when DNS has a connection's address no longer it ends within so long: 10
-                            s; WEIR_NEVER: it stays, and names are not asked for again */
+    /* when DNS has a connection's address no longer it ends within so long: 10 s; WEIR_NEVER: it
+       stays, and names are not asked for again */
+    weir_time address_left_ns;
 } weir_pool_limits;
 #define WEIR_POOL_LIMITS_INIT WEIR_INIT(weir_pool_limits)
 

@@ -78,8 +78,8 @@ typedef struct weir_snapshot_origin {
     uint64_t left_over;   /* connections that had octets which answered no request */
     uint32_t connections;
     uint32_t waiting;
-    weir_reason
-        waits_for; /* what the calls without a dial of their own wait for; NONE: there is none */
+    /* what the calls without a dial of their own wait for; NONE: there is none */
+    weir_reason waits_for;
 } weir_snapshot_origin;
 #define WEIR_SNAPSHOT_ORIGIN_INIT WEIR_INIT(weir_snapshot_origin)
 WEIR_API size_t weir_snapshot_origin_count(const weir_snapshot *snapshot);

@@ -9,8 +9,11 @@
  *     acquired HOST PORT PROTOCOL FRESH REUSED    the observer's connection_acquired, counted
  *     closed CONN LOCAL_PORT PROTOCOL ROWS WIRE AGREEMENT LEDGER KERNEL OTHER
  *                                                 an account; each of the octets is two columns,
- * sent and received witness LOCAL_PORT PEER_PORT SENT RECEIVED ARRIVED STATE what the kernel told
- * the witness problem TEXT end PROBLEMS MILLISECONDS
+ *                                                 sent and received
+ *     witness LOCAL_PORT PEER_PORT SENT RECEIVED ARRIVED STATE
+ *                                                 what the kernel told the witness
+ *     problem TEXT
+ *     end PROBLEMS MILLISECONDS
  *
  * A row without its `end` is one that the program died in. Run again on the same file, it goes on
  * behind that row.

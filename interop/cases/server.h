@@ -9,7 +9,8 @@
  *
  *     log=PORTS FILE                   where the origin on those ports logs its connections
  *     companion=ROLE PORT HOST TEXT    an origin with a trait; a certificate's TEXT is what the
- * index expects other_ca=FILE                    a CA that signed nothing here
+ *                                      index expects
+ *     other_ca=FILE                    a CA that signed nothing here
  */
 #ifndef INTEROP_SERVER_H
 #define INTEROP_SERVER_H

@@ -6,8 +6,8 @@
  * front end that is to the end, in the asynchronous one until a call answers WEIR_AGAIN, and the
  * next event of the exchange brings the next step.
  *
- *   WRITING --all is written, or answered early--> READING --end or failure--> READ --told DONE-->
- * OVER
+ *   WRITING --all is written, or answered early--> READING --end or failure--> READ
+ *   READ --told DONE--> OVER
  */
 #ifndef INTEROP_TRANSFER_H
 #define INTEROP_TRANSFER_H
@@ -75,8 +75,8 @@ typedef struct transfer {
     size_t received_trailer_count;
     weir_tally tally;
     size_t attempts;
-    weir_attempt
-        first; /* attempt, of which failure and connection are of interest if it was not the last */
+    /* attempt, of which failure and connection are of interest if it was not the last */
+    weir_attempt first;
     weir_attempt last;
     weir_time took_ns;
     bool stuck; /* it never ended by itself: a defect */

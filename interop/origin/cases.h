@@ -55,7 +55,7 @@ case_choose case_octets, case_chunked, case_close, case_trailers, case_echo, cas
     case_big_head, case_upgrade;
 case_choose case_half, case_early, case_expect, case_reset, case_refuse, case_misdirect, case_count,
     case_processed, case_raw, case_surplus, case_alert;
-case_choose case_goaway, case_last, case_close_after, case_end_others, case_key_update, case_tickets, case_ping,
-    case_settings, case_windows;
+case_choose case_goaway, case_last, case_close_after, case_end_others, case_key_update,
+    case_tickets, case_ping, case_settings, case_windows;
 
 #endif

@@ -8,8 +8,9 @@
  * connections. The two front ends run the same plan: eight threads on one weir_client, and one
  * weir_loop.
  *
- *   round: bursts -> a batch that fills the pool, one that touches all of it -> the pause -> a
- * batch at the moment at which the server closes what it was told nothing on for a second
+ *   round: bursts -> a batch that fills the pool, one that touches all of it -> the pause
+ *          -> a batch at the moment at which the server closes what it was told nothing on for a
+ *          second
  */
 #ifndef INTEROP_RACE_H
 #define INTEROP_RACE_H

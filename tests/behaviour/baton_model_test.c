@@ -8,8 +8,8 @@
  *   LOOP -octets wait, nobody writes-> SENDING -> LOOP
  *        -nobody reads-> READING -octets came, writable, woken-> LOOP
  *        -else-> PARKED -woken-> LOOP
- *        -it has its answer, or is cancelled-> LEAVING -octets wait, nobody writes-> FLUSHING ->
- * LEAVING -> GONE
+ *        -it has its answer, or is cancelled-> LEAVING
+ *   LEAVING -octets wait, nobody writes-> FLUSHING -> LEAVING -> GONE
  *
  * Each step is what a thread does while it holds the lock of the line, or one system call without
  * it. A state is stuck when no thread can move, though octets wait that nobody will write, or that

@@ -5,8 +5,9 @@
  *
  *   traced warm URL CALLS                    blocking HTTP/1.1 calls, back to back
  *   traced turns URL PROTOCOL ROUNDS BATCH   a loop: BATCH calls submitted in a row, ROUNDS times;
- * says how many turns it took traced hang URL CA FRONT PROTOCOL MS     one call that waits for MS
- * milliseconds; FRONT is blocking, threads (two on one connection) or loop
+ *                                            says how many turns it took
+ *   traced hang URL CA FRONT PROTOCOL MS     one call that waits for MS milliseconds; FRONT is
+ *                                            blocking, threads (two on one connection) or loop
  */
 #include <poll.h>
 #include <pthread.h>

@@ -3,9 +3,9 @@
  * Two promises as the operating system sees them, while many call at once, connections are drained
  * and handshakes fail:
  *
- * - at no moment are more sockets open than the pool may have connections (a socket counts from its
- *   connect to its close, whatever the pool thinks of it);
- * - nothing of a request is written to a server whose certificate was not accepted.
+ *   - at no moment are more sockets open than the pool may have connections (a socket counts from
+ *     its connect to its close, whatever the pool thinks of it);
+ *   - nothing of a request is written to a server whose certificate was not accepted.
  */
 #include "stage.h"
 #include "support/tls_bench.h"

@@ -7,7 +7,7 @@
  * After each step, when all actions have been pulled:
  *   - no limit is exceeded: connections of an origin, of all, leases of a connection, tickets;
  *   - nobody waits while a connection that was told to have room has room, nor while nothing at all
- * is under way for its origin and a place is free;
+ *     is under way for its origin and a place is free;
  *   - no connection is forgotten by either side, and the pool's counts are the world's.
  *
  * That a ticket is granted only when no earlier one waits is checked where it is granted.

@@ -5,7 +5,7 @@
  *
  *   client side (the driver):  sim_net_connect -> connect_result -> send, recv -> sim_net_close
  *   peer side (peer.c):        sim_net_peer_take, sim_net_peer_send, sim_net_peer_end,
- * sim_net_peer_reset
+ *                              sim_net_peer_reset
  *
  * Readiness is told once per change, as epoll tells it edge-triggered: a socket with news is in
  * `ready` until the driver takes it off. Now and then it is told late, or for nothing.

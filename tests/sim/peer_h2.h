@@ -3,7 +3,8 @@
  * The HTTP/2 peer: an nghttp2 server session between two walkers.
  *
  *   client -> walker: counts, keeps back acknowledgements of SETTINGS that the session does not
- * know -> session session -> walker: counts, splits header blocks, adds frames -> client
+ *             know -> session
+ *   session -> walker: counts, splits header blocks, adds frames -> client
  *
  * The session checks all that the library sends (framing, HPACK, flow control, stream states,
  * messages): whatever it refuses is a violation. What the session would never do itself, odd frames

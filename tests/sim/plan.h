@@ -115,8 +115,8 @@ typedef enum sim_origin_kind {
  * them (rest.h). */
 typedef struct sim_rests {
     size_t origin;
-    weir_time
-        most_ns; /* a connection that rests for so long is closed; 0: there is no such server */
+    /* a connection that rests for so long is closed; 0: there is no such server */
+    weir_time most_ns;
     size_t steps;
     bool numeric; /* its host is an address, so that DNS has no part in it */
 } sim_rests;

@@ -17,7 +17,7 @@
  *   shutdown
  *   whole                        the document is about moments: no splits
  *   differs CATEGORY...          from the oracle, in one of these ways
- * (tests/corpus/h2/DIFFERENCES.md)
+ *                                  (tests/corpus/h2/DIFFERENCES.md)
  */
 #ifndef WEIR_TESTS_H2_DOCUMENT_H
 #define WEIR_TESTS_H2_DOCUMENT_H
