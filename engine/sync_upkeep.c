@@ -15,11 +15,11 @@ static bool look_after(weir_line *line, weir_facts *facts, weir_time *wake_ns);
 weir_time weir_client_maintain(weir_client *client)
 {
     weir_why why = WEIR_WHY_NONE;
-    weir_time next_ns = weir_client_look_names_up(client, weir_now());
 
     if (weir_client_enter(client) != WEIR_OK) {
-        return next_ns;
+        return WEIR_NEVER; /* it has nothing */
     }
+    weir_time next_ns = weir_client_look_names_up(client, weir_now());
     weir_mutex_lock(&client->core_lock);
     for (weir_line *line = pin_next(client, NULL), *next = NULL; line != NULL; line = next) {
         weir_time wake_ns = WEIR_NEVER;
