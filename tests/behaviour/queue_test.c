@@ -116,8 +116,69 @@ static void who_waits_is_served_in_turn(weir_world *world)
     assert_int_equal(counts_of(world).dials, 1);
 }
 
+/* -- the line of the origins -- */
+
+enum { SECOND_ORIGIN = 0, FIRST_AGAIN, RELEASER, PLAYERS };
+
+typedef struct line {
+    queue queue; /* of the holder */
+    weir_status ended[PLAYERS];
+    weir_waits waits[PLAYERS];
+} line;
+
+static void one_of_the_line(weir_user *user, size_t index, void *shared)
+{
+    line *all = shared;
+    weir_world *world = all->queue.world;
+    weir_exchange *exchange = NULL;
+    weir_fetched fetched = {.ended = WEIR_OK};
+    weir_ask ask = all->queue.ask;
+
+    (void)user;
+    await_waiting(&all->queue, index);
+    if (index == RELEASER) {
+        read_to_end(&all->queue, all->queue.holder, &fetched);
+        return;
+    }
+    if (index == SECOND_ORIGIN) {
+        ask.call.connect_to = WEIR_SPAN("localhost");
+    }
+    fetched.ended = weir_world_call(world, &ask, &exchange);
+    if (exchange != NULL) {
+        all->waits[index].size = sizeof(all->waits[index]);
+        weir_exchange_waits(exchange, &all->waits[index]);
+        read_to_end(&all->queue, exchange, &fetched);
+    }
+    all->ended[index] = fetched.ended;
+}
+
+/*
+ * One connection is all that the pool may have, and it serves one request. When it is gone its
+ * origin has a caller who waits, but another origin asked for the place before: the place goes
+ * there, and the caller is told that he waits for that.
+ */
+static void the_place_goes_to_who_asked_first(weir_world *world)
+{
+    line all = {.queue = {.world = world}};
+
+    all.queue.ask = weir_world_ask(world, "/octets/1000000");
+    all.queue.ask.call.connect_to = WEIR_SPAN("127.0.0.1");
+    all.queue.ask.call.connect_port =
+        world->way.tls ? world->origin->tls_port : world->origin->clear_port;
+    world->limits.connections = 1;
+    world->limits.requests_per_connection = 1;
+    assert_int_equal(weir_world_call(world, &all.queue.ask, &all.queue.holder), WEIR_OK);
+    weir_user_together(world->user, PLAYERS, one_of_the_line, &all);
+    assert_int_equal(all.ended[SECOND_ORIGIN], WEIR_END);
+    assert_int_equal(all.ended[FIRST_AGAIN], WEIR_END);
+    assert_int_equal(all.waits[SECOND_ORIGIN].ns[WEIR_REASON_BEHIND_OTHERS], 0);
+    assert_true(all.waits[FIRST_AGAIN].ns[WEIR_REASON_BEHIND_OTHERS] > 0);
+    assert_int_equal(counts_of(world).dials, 3);
+}
+
 static const weir_behaviour behaviours[] = {
     {"who waits is served in turn", who_waits_is_served_in_turn, 0, NULL},
+    {"the place goes to who asked first", the_place_goes_to_who_asked_first, 0, NULL},
 };
 
 int main(void)

@@ -4,7 +4,6 @@
  * and the last test fails when one is not. What was said is noted wherever a user meets it: in
  * actions, in what a ticket waits for, in candidates.
  */
-#include "pool/decide.h"
 #include "rig.h"
 
 #include <setjmp.h>
@@ -158,23 +157,29 @@ static void reasons__of_a_wait_for_the_whole_pool(void **state)
     rig_close(&r);
 }
 
-/* A place is free, and another origin is to have it. Within the pool this lasts no longer than a
- * call: asked of the decision. */
+/* Its own connection is gone and leaves a place, but another origin asked for the next one before:
+ * that is what it waits for until the line has moved. */
 static void reasons__of_a_wait_behind_others(void **state)
 {
     (void)state;
-    const weir_situation situation = {
-        .protocol = WEIR_H1,
-        .waiting = 1,
-        .connections_limit = 6,
-        .total = 1,
-        .total_limit = 2,
-        .others_first = true,
-    };
-    const weir_decision decision = weir_decide(&situation);
-    assert_int_equal(decision.kind, WEIR_DECIDE_WAIT);
-    assert_int_equal(decision.reason, WEIR_REASON_BEHIND_OTHERS);
-    note(decision.reason);
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections = 1});
+    lease(&r, 'a', "one", 1, WEIR_H1, 1);
+    rig_ask_all(&r, "b", "two");
+    rig_ask_all(&r, "c", "one");
+    assert_int_equal(waits_for(&r, 'b'), WEIR_REASON_TOTAL_LIMIT);
+    assert_int_equal(waits_for(&r, 'c'), WEIR_REASON_TOTAL_LIMIT);
+    weir_facts facts = rig_facts(&r, WEIR_H1, 1);
+    facts.reusable = false;
+    facts.accepting = false;
+    facts.unfit = WEIR_UNFIT_CLOSE;
+    weir_pool_facts(r.pool, rig_slot(&r, 1), &facts, r.now_ns);
+    rig_release(&r, 'a');
+    assert_int_equal(pull(&r), WEIR_REASON_CONNECTION_CLOSE);
+    rig_gone(&r, 1);
+    assert_int_equal(waits_for(&r, 'b'), WEIR_REASON_DIALING);
+    assert_int_equal(waits_for(&r, 'c'), WEIR_REASON_BEHIND_OTHERS);
+    rig_close(&r);
 }
 
 static void reasons__of_a_pause(void **state)
