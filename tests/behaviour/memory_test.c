@@ -21,13 +21,15 @@ typedef struct errand {
     weir_body_kind kind; /* NONE: GET */
     uint64_t octets;
     size_t trailers;
+    uint32_t warms; /* pre-connects for so many first */
 } errand;
 
-static const errand get = {"/octets/40000", WEIR_BODY_NONE, 0, 0};
-static const errand get_with_everything = {"/trailers/3000?ext=3", WEIR_BODY_NONE, 0, 0};
-static const errand post_span = {"/echo", WEIR_BODY_SPAN, 40000, 0};
-static const errand post_source = {"/trailers-echo", WEIR_BODY_SOURCE, 40000, 2};
-static const errand post_stream = {"/trailers-echo", WEIR_BODY_STREAM, 40000, 2};
+static const errand get = {"/octets/40000", WEIR_BODY_NONE, 0, 0, 0};
+static const errand get_with_everything = {"/trailers/3000?ext=3", WEIR_BODY_NONE, 0, 0, 0};
+static const errand post_span = {"/echo", WEIR_BODY_SPAN, 40000, 0, 0};
+static const errand post_source = {"/trailers-echo", WEIR_BODY_SOURCE, 40000, 2, 0};
+static const errand preconnect = {.path = "/octets/10", .warms = 3};
+static const errand post_stream = {"/trailers-echo", WEIR_BODY_STREAM, 40000, 2, 0};
 
 static bool is_fine(weir_status status)
 {
@@ -46,6 +48,13 @@ static weir_status run_errand(weir_world *world, const errand *what)
                           .trailers = what->trailers > 0 ? trailers : NULL,
                           .trailer_count = what->trailers};
 
+    if (what->warms > 0) {
+        const weir_status warmed =
+            weir_user_preconnect(weir_world_user(world), &ask.request, &ask.call, what->warms);
+        if (warmed != WEIR_OK) {
+            return warmed;
+        }
+    }
     if (what->kind == WEIR_BODY_NONE) {
         return weir_world_fetch(world, &ask).ended;
     }
@@ -101,6 +110,11 @@ static void call_with(weir_failalloc *memory, void *at)
 
 static void every_allocation(weir_world *world)
 {
+    const errand *what = world->with;
+
+    if (what->warms > 0) {
+        world->limits.streams_per_connection = 1; /* as many connections as are wanted */
+    }
     const size_t failed = weir_failalloc_every(call_with, world);
 
     /* What was told of calls and connections is not counted here: without memory an event may be
@@ -118,8 +132,8 @@ static void every_allocation(weir_world *world)
  * at once is not ours to say. */
 static void no_growth(weir_world *world)
 {
-    static const errand small = {"/trailers/10", WEIR_BODY_NONE, 0, 0};
-    static const errand little = {"/sink", WEIR_BODY_SPAN, 10, 0};
+    static const errand small = {"/trailers/10", WEIR_BODY_NONE, 0, 0, 0};
+    static const errand little = {"/sink", WEIR_BODY_SPAN, 10, 0, 0};
     size_t live = 0;
 
     for (int i = 0; i < 100; i++) {
@@ -140,6 +154,7 @@ static const weir_behaviour behaviours[] = {
      &post_source},
     {"POST of a stream with trailers survives every failed allocation", every_allocation, 0,
      &post_stream},
+    {"a pre-connect survives every failed allocation", every_allocation, 0, &preconnect},
     {"a client does not grow from call to call", no_growth, 0, NULL},
 };
 
