@@ -23,8 +23,10 @@ enum { HALF = 64, MOST = 2 * HALF };
 
 #define H1_LIMIT_OCTETS 1024.0
 #define H2_LIMIT_OCTETS                                                                            \
-    (2 * 4096 + 4096.0)       /* the two HPACK tables that were agreed on, and 4 KiB */
-#define PATH "/octets/400000" /* more than an inbox holds: each call keeps its connection */
+    (2 * 4096 + 4096.0)              /* the two HPACK tables that were agreed on, and 4 KiB */
+#define PATH        "/octets/400000" /* more than an inbox holds: each call keeps its connection */
+/* More short fields than a table of 4096 octets holds (RFC 7541 s4.1), in either direction. */
+#define FULL_FIELDS 100
 
 typedef struct user {
     bench_counted memory;
@@ -34,7 +36,9 @@ typedef struct user {
 
 static bench_counted of_wolfssl;
 
-static void measure(const bench_run *run, bool in_loop, weir_protocol protocol, bool tls);
+static void measure(const bench_run *run, bool in_loop, weir_protocol protocol, bool tls,
+                    bool full);
+static void fill(weir_request *request);
 static void open_and_rest(user *u, const weir_request *request, const weir_call *call,
                           size_t count);
 static bool drained(weir_exchange *exchange);
@@ -50,15 +54,17 @@ void bench_connections(const bench_run *run)
     for (int tls = 0; tls < 2; tls++) {
         for (int h2 = 0; h2 < 2; h2++) {
             for (int in_loop = 0; in_loop < 2; in_loop++) {
-                measure(run, in_loop, h2 ? WEIR_H2 : WEIR_H1, tls);
+                measure(run, in_loop, h2 ? WEIR_H2 : WEIR_H1, tls, false);
             }
         }
     }
+    measure(run, false, WEIR_H2, false, true);
+    measure(run, true, WEIR_H2, false, true);
 }
 
-static void measure(const bench_run *run, bool in_loop, weir_protocol protocol, bool tls)
+static void measure(const bench_run *run, bool in_loop, weir_protocol protocol, bool tls, bool full)
 {
-    static char labels[8][64];
+    static char labels[10][64];
     static size_t label;
     user u = {.client = NULL};
     weir_pool_limits limits = WEIR_POOL_LIMITS_INIT;
@@ -69,7 +75,7 @@ static void measure(const bench_run *run, bool in_loop, weir_protocol protocol, 
     weir_call call = WEIR_CALL_INIT;
     weir_status status = WEIR_OK;
     weir_failure failure;
-    char url[64];
+    char url[96];
 
     bench_counted_init(&u.memory);
     limits.connections_per_origin = MOST;
@@ -79,8 +85,11 @@ static void measure(const bench_run *run, bool in_loop, weir_protocol protocol, 
     client.limits = loop.limits = &limits;
     trust.ca_file = run->ca;
     trust.only_these_roots = true;
-    (void)snprintf(url, sizeof(url), "%s://127.0.0.1:%u" PATH, tls ? "https" : "http",
-                   tls ? run->tls_port : run->clear_port);
+    (void)snprintf(url, sizeof(url), "%s://127.0.0.1:%u" PATH "?fields=%d", tls ? "https" : "http",
+                   tls ? run->tls_port : run->clear_port, full ? FULL_FIELDS : 0);
+    if (full) {
+        fill(&request);
+    }
     request.url = (weir_span){(const uint8_t *)url, strlen(url)};
     call.pin = protocol;
     if (tls) {
@@ -98,9 +107,9 @@ static void measure(const bench_run *run, bool in_loop, weir_protocol protocol, 
     const double wolfssl = (double)of_wolfssl.octets;
     open_and_rest(&u, &request, &call, MOST);
     bench_figure figure = {.group = "Memory: an idle connection", .unit = "octets"};
-    (void)snprintf(labels[label], sizeof(labels[0]), "%s, %s, %s",
+    (void)snprintf(labels[label], sizeof(labels[0]), "%s, %s, %s%s",
                    protocol == WEIR_H2 ? "HTTP/2" : "HTTP/1.1", tls ? "TLS" : "clear",
-                   in_loop ? "loop" : "blocking");
+                   in_loop ? "loop" : "blocking", full ? ", both HPACK tables full" : "");
     figure.what = labels[label++];
     figure.value = ((double)(u.memory.octets - u.memory.large_octets) - ours) / HALF;
     figure.low = figure.high = figure.value;
@@ -117,6 +126,21 @@ static void measure(const bench_run *run, bool in_loop, weir_protocol protocol, 
     weir_loop_free(u.loop);
     weir_tls_config_release(call.tls);
     bed_must(u.memory.octets == 0, "everything was given back");
+}
+
+/* Fields that no table has yet. */
+static void fill(weir_request *request)
+{
+    static weir_field fields[FULL_FIELDS];
+    static char names[FULL_FIELDS][16];
+
+    for (size_t i = 0; i < FULL_FIELDS; i++) {
+        (void)snprintf(names[i], sizeof(names[0]), "x-f-%zu", i);
+        fields[i] = (weir_field){.name = {(const uint8_t *)names[i], strlen(names[i])},
+                                 .value = {(const uint8_t *)"sixteen letters!", 16}};
+    }
+    request->fields = fields;
+    request->field_count = FULL_FIELDS;
 }
 
 static void open_and_rest(user *u, const weir_request *request, const weir_call *call, size_t count)

@@ -3,7 +3,8 @@
  * The table of cases, and how a target is taken apart. Both protocols have every case; where one
  * cannot, it answers 501 with the reason. `?id=X` on any path counts the request for /count.
  *
- *   GET  /octets/N            N octets of the pattern, counted; ?pad=K HTTP/2 padding; ?piece=K
+ *   GET  /octets/N            N octets of the pattern, counted; ?fields=K short fields in the head;
+ *                             ?pad=K HTTP/2 padding; ?piece=K
  *   GET  /chunked/N           the same, chunked (HTTP/2: no content-length); ?piece=K ?ext=K
  *   GET  /close/N             the same until the end of the connection; ?truncate=1 without
  *                             close_notify; HTTP/1.1

@@ -9,7 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BIG_HEAD_LIMIT = 4 * 1024 * 1024, SUM_LIMIT = 64 * 1024 * 1024, EXT_LIMIT = 64 * 1024 };
+enum {
+    BIG_HEAD_LIMIT = 4 * 1024 * 1024,
+    SUM_LIMIT = 64 * 1024 * 1024,
+    EXT_LIMIT = 64 * 1024,
+    MOST_EXTRA_FIELDS = 1000
+};
 
 static void sink_at_end(exchange *x);
 static void trailers_echo_at_end(exchange *x);
@@ -18,7 +23,17 @@ static uint64_t sum_of_pattern(uint64_t octets);
 
 void case_octets(exchange *x, const ask *a)
 {
+    const uint64_t count = ask_number(a, "fields", 0);
+    if (count > MOST_EXTRA_FIELDS) {
+        plan_cannot(x, "more fields than this origin adds");
+        return;
+    }
     plan_pattern(x, a->number);
+    for (uint64_t i = 0; i < count; i++) {
+        char name[32] = "";
+        (void)snprintf(name, sizeof name, "x-f-%" PRIu64, i);
+        (void)fields_add(&x->plan.fields, name, "sixteen letters!");
+    }
 }
 
 void case_chunked(exchange *x, const ask *a)
