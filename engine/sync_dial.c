@@ -8,7 +8,9 @@
 #include "proto/span.h"
 
 /* Descriptors of one look-up. */
-#define RESOLVER_POLLS (WEIR_LINE_DIAL_POLLS - WEIR_DIAL_ATTEMPTS)
+#define RESOLVER_POLLS   (WEIR_LINE_DIAL_POLLS - WEIR_DIAL_ATTEMPTS)
+/* A peer that sends as fast as it is read holds up no other dial of the thread, nor a deadline. */
+#define HANDSHAKE_ROUNDS 16
 
 static weir_status ask(weir_line *line, weir_time now_ns);
 static bool another_asks(const weir_line_dial *dial);
@@ -231,7 +233,8 @@ static void shake_hands(weir_line *line, uint8_t *room, weir_time now_ns)
     weir_want want;
     bool moved = true;
 
-    while (moved && line->link->state == WEIR_LINK_HANDSHAKE) {
+    for (size_t i = 0; i < HANDSHAKE_ROUNDS && moved && line->link->state == WEIR_LINK_HANDSHAKE;
+         i++) {
         moved = false;
         weir_link_want(line->link, &want);
         if (want.out[0].length > 0) {
