@@ -92,6 +92,7 @@ typedef struct weir_line {
                       core's lock */
     uint32_t for_sent; /* ... of them, those that wait until octets of theirs were sent */
     bool close_waits;  /* ... until they are done */
+    bool kept;         /* one of them waits for a stream of it (sync_vigil.c) */
     bool close_unfit;  /* the pool's word with its CLOSE */
     bool reading;      /* someone holds the baton */
     bool writing;
@@ -141,6 +142,19 @@ void weir_client_cut_off(weir_client *client, weir_exchange *exchange);
 /* -- sync_place.c: from submitted to attached -- */
 /* Brings the exchange to ATTACHED or ENDED. No lock held. */
 void weir_client_place(weir_client *client, weir_exchange *exchange, weir_seat *seat);
+
+/* -- sync_upkeep.c -- */
+/* Of a pinned line: reads and writes what there is, without waiting. Somebody may be given it
+ * meanwhile: then it is theirs. True: *facts are newer. *wake_ns: when to look again. */
+bool weir_line_look_after(weir_line *line, weir_facts *facts, weir_time *wake_ns);
+
+/* -- sync_vigil.c: connections that nobody reads for an exchange's sake -- */
+/* QUEUED, no lock held. Waits until the deadline, a wake-up or octets on them. False: there is none
+ * to watch, and it did not wait. */
+bool weir_client_keep_vigil(weir_client *client, const weir_exchange *exchange, weir_seat *seat,
+                            weir_time deadline_ns);
+/* By who kept it and goes. */
+void weir_client_pass_vigil_on(weir_client *client);
 
 /* -- sync_dialer.c: the dials that a waiting thread runs -- */
 /* With the core's lock: a line for a slot to be dialled, given to the thread that it is for. */

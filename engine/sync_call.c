@@ -334,10 +334,17 @@ static bool end_attempt(weir_client *client, weir_exchange *ex)
     if (ex->state == WEIR_EXCHANGE_ATTACHED) {
         weir_baton_leave(line_of(ex), ex);
     }
+    /* It may have been the last on a connection that takes none: then one of those who wait reads
+     * there from now on. */
+    const bool is_dry = ex->last_facts.version > 0 && ex->last_facts.protocol == WEIR_H2 &&
+                        ex->last_facts.capacity_streams == 0;
     weir_mutex_lock(&client->core_lock);
     weir_core_catch_up(&client->core, weir_now());
     weir_core_leave(&client->core, ex, weir_now());
     weir_client_settle(client);
+    if (is_dry) {
+        weir_client_wake_queued(client);
+    }
     weir_client_unlock(client);
     if (!weir_exchange_conclude(ex, weir_now())) {
         if (weir_core_must_conclude(ex)) {

@@ -36,10 +36,12 @@ void weir_client_place(weir_client *client, weir_exchange *ex, weir_seat *seat)
     }
 }
 
-/* QUEUED: runs the dials that were given to this thread, else parks. */
+/* QUEUED: runs the dials that were given to this thread, else reads what nobody reads, else parks.
+ */
 static void wait_for_place(weir_client *client, weir_exchange *ex, weir_seat *seat)
 {
     weir_status waited = WEIR_OK;
+    bool keeps = false;
 
     for (;;) {
         const weir_time now_ns = weir_now();
@@ -51,13 +53,23 @@ static void wait_for_place(weir_client *client, weir_exchange *ex, weir_seat *se
         if (left && (weir_list_is_empty(&seat->dialing) || waited != WEIR_OK ||
                      !stays(ex, now_ns, &deadline_ns))) {
             weir_dialer_leave(client, ex, seat);
+            if (keeps) {
+                weir_client_pass_vigil_on(client);
+            }
             return;
         }
         if (weir_dialer_move(client, ex, seat)) {
             continue; /* one came to its end */
         }
         if (weir_list_is_empty(&seat->dialing)) {
-            weir_seat_park(seat, deadline_ns);
+            const bool kept = keeps;
+            keeps = weir_client_keep_vigil(client, ex, seat, deadline_ns);
+            if (!keeps && kept) {
+                weir_client_pass_vigil_on(client);
+            }
+            if (!keeps) {
+                weir_seat_park(seat, deadline_ns);
+            }
             continue;
         }
         waited = weir_dialer_wait(client, seat, deadline_ns);

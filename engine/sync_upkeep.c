@@ -10,7 +10,6 @@
 static uint64_t wait_for_the_rest(weir_client *client, const weir_drain *drain, weir_seat *seat,
                                   weir_time deadline_ns);
 static weir_line *pin_next(weir_client *client, weir_line *after);
-static bool look_after(weir_line *line, weir_facts *facts, weir_time *wake_ns);
 
 weir_time weir_client_maintain(weir_client *client)
 {
@@ -25,7 +24,7 @@ weir_time weir_client_maintain(weir_client *client)
         weir_time wake_ns = WEIR_NEVER;
         weir_facts facts;
         weir_client_unlock(client);
-        const bool newer = look_after(line, &facts, &wake_ns);
+        const bool newer = weir_line_look_after(line, &facts, &wake_ns);
         weir_mutex_lock(&client->core_lock);
         if (newer && !line->close_waits) {
             weir_pool_facts(client->core.pool, line->slot, &facts, weir_now());
@@ -92,6 +91,38 @@ void weir_client_network_changed(weir_client *client)
     weir_client_tell(client);
 }
 
+bool weir_line_look_after(weir_line *line, weir_facts *facts, weir_time *wake_ns)
+{
+    uint8_t room[16384];
+    weir_want want;
+
+    weir_mutex_lock(&line->lock);
+    const weir_time now_ns = weir_now();
+    if (!line->reading && !line->writing) {
+        weir_baton_probe(line, room, sizeof(room), now_ns);
+        weir_link_tick(line->link, now_ns);
+        weir_link_want(line->link, &want);
+        if (want.out[0].length > 0 && line->link->state == WEIR_LINK_OPEN) {
+            const weir_io io =
+                weir_os_send(line->fd, want.out, want.out[1].length > 0 ? 2 : 1, true);
+            if (io.kind == WEIR_IO_OK) {
+                weir_link_sent(line->link, io.octets, now_ns);
+            } else if (io.kind == WEIR_IO_FAILED) {
+                weir_link_failed(line->link, io.sys_errno, now_ns);
+            }
+        }
+        weir_line_deliver(line, NULL);
+    }
+    weir_link_want(line->link, &want);
+    *wake_ns = want.wake_ns;
+    weir_baton_give_back(line, NULL);
+    *facts = weir_link_facts(line->link);
+    const bool newer = facts->version != line->facts_version;
+    line->facts_version = facts->version;
+    weir_line_unlock(line);
+    return newer;
+}
+
 /* With the core's lock, which is let go while it waits. */
 static uint64_t wait_for_the_rest(weir_client *client, const weir_drain *drain, weir_seat *seat,
                                   weir_time deadline_ns)
@@ -124,38 +155,4 @@ static weir_line *pin_next(weir_client *client, weir_line *after)
         }
     }
     return NULL;
-}
-
-/* Reads and writes what there is, without waiting. Somebody may be given it meanwhile: then it is
- * theirs. True: *facts are newer. */
-static bool look_after(weir_line *line, weir_facts *facts, weir_time *wake_ns)
-{
-    uint8_t room[16384];
-    weir_want want;
-
-    weir_mutex_lock(&line->lock);
-    const weir_time now_ns = weir_now();
-    if (!line->reading && !line->writing) {
-        weir_baton_probe(line, room, sizeof(room), now_ns);
-        weir_link_tick(line->link, now_ns);
-        weir_link_want(line->link, &want);
-        if (want.out[0].length > 0 && line->link->state == WEIR_LINK_OPEN) {
-            const weir_io io =
-                weir_os_send(line->fd, want.out, want.out[1].length > 0 ? 2 : 1, true);
-            if (io.kind == WEIR_IO_OK) {
-                weir_link_sent(line->link, io.octets, now_ns);
-            } else if (io.kind == WEIR_IO_FAILED) {
-                weir_link_failed(line->link, io.sys_errno, now_ns);
-            }
-        }
-        weir_line_deliver(line, NULL);
-    }
-    weir_link_want(line->link, &want);
-    *wake_ns = want.wake_ns;
-    weir_baton_give_back(line, NULL);
-    *facts = weir_link_facts(line->link);
-    const bool newer = facts->version != line->facts_version;
-    line->facts_version = facts->version;
-    weir_line_unlock(line);
-    return newer;
 }

@@ -313,6 +313,14 @@ void weir_pool_tls_replaced(weir_pool *pool, uint64_t old, uint64_t now, weir_ti
  * everything (NETWORK_CHANGED). */
 void weir_pool_network_changed(weir_pool *pool, weir_time now_ns);
 
+/*
+ * The next slot after `after` (NULL: the first) of the origin at which the ticket waits in the
+ * queue, on which nobody has a lease and which takes none, though it would if the peer allowed a
+ * stream. NULL: there is no other. O(slots of the origin); of an origin that does not speak HTTP/2
+ * O(1).
+ */
+weir_slot *weir_pool_next_dry(const weir_ticket *ticket, const weir_slot *after);
+
 /* The engine's own pointer on a slot (its link). */
 void weir_slot_set_user(weir_slot *slot, void *user);
 void *weir_slot_user(const weir_slot *slot);

@@ -298,6 +298,26 @@ weir_reason weir_slot_end_reason(const weir_slot *slot)
     return slot->refusing ? WEIR_REASON_REFUSING : WEIR_REASON_NONE;
 }
 
+weir_slot *weir_pool_next_dry(const weir_ticket *ticket, const weir_slot *after)
+{
+    if (ticket->state != WEIR_TICKET_WAITING || ticket->pause.entered) {
+        return NULL;
+    }
+    const weir_origin *origin = ticket->origin;
+    weir_list *at = after ? after->sibling.next : origin->slots.next;
+    if (weir_record_protocol(origin) != WEIR_H2) {
+        return NULL;
+    }
+    for (; at != &origin->slots; at = at->next) {
+        weir_slot *slot = WEIR_CONTAINER_OF(at, weir_slot, sibling);
+        if (slot->state == WEIR_SLOT_READY && slot->leases == 0 && slot->facts.accepting &&
+            slot->facts.capacity_streams == 0) {
+            return slot;
+        }
+    }
+    return NULL;
+}
+
 uint32_t weir_slot_leases(const weir_slot *slot)
 {
     return slot->leases;

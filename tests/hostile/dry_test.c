@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A server that takes no stream for a while (SETTINGS_MAX_CONCURRENT_STREAMS 0, RFC 9113 s6.5.2):
+ * nobody has an exchange on the connection, calls wait for a stream, and the SETTINGS that allow
+ * one come when nobody is left who would read for an exchange's sake. Those who wait must see them.
+ */
+#include "cue.h"
+#include "stage.h"
+
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define CALLERS 3
+#define CHIEF   CALLERS /* the job that gives the cues */
+
+typedef struct drought {
+    weir_stage *stage;
+    weir_cue cue;
+    bool busy; /* the first call has its answer only when the others wait */
+    bool lost; /* the connection ends, and no stream comes */
+    bool others_wait;
+    bool is_dry;       /* the first call is over: nobody has an exchange */
+    weir_token *token; /* of one that waits; NULL: nobody leaves */
+    size_t leaver;
+    weir_status ended[CALLERS];
+} drought;
+
+static void allow(int fd, uint32_t streams)
+{
+    const uint8_t payload[6] = {0, 3, 0, 0, 0, (uint8_t)streams};
+
+    (void)weir_hostile_frame_send(fd, 4, 0, 0, payload, sizeof(payload));
+}
+
+/* The first connection dries up behind its first answer; when the calls wait it has streams again,
+ * or ends. Others are all right. */
+static weir_hostile_end play(int fd, size_t number, void *user)
+{
+    drought *d = user;
+    uint32_t stream = 0;
+
+    if (!weir_hostile_preface(fd, NULL, 0)) {
+        return WEIR_HOSTILE_RESET;
+    }
+    stream = weir_hostile_request(fd);
+    if (number == 0) {
+        allow(fd, 0);
+        if (d->busy) {
+            (void)weir_cue_await(&d->cue, &d->others_wait, NULL);
+        }
+        (void)weir_hostile_answer(fd, stream, "the first");
+        (void)weir_cue_await(&d->cue, &d->is_dry, NULL);
+        if (d->lost) {
+            return WEIR_HOSTILE_FIN;
+        }
+        allow(fd, 1);
+        stream = weir_hostile_request(fd);
+    }
+    for (; stream != 0; stream = weir_hostile_request(fd)) {
+        (void)weir_hostile_answer(fd, stream, "at last");
+    }
+    return WEIR_HOSTILE_FIN;
+}
+
+static void await_waiting(weir_user *user, uint32_t count)
+{
+    weir_counts counts = WEIR_COUNTS_INIT;
+
+    for (weir_user_counts(user, &counts); counts.waiting != count;
+         weir_user_counts(user, &counts)) {
+        if (weir_user_loop(user) != NULL) {
+            weir_user_settle(user);
+        } else {
+            (void)sched_yield(); /* and not weir_client_maintain(), which reads */
+        }
+    }
+}
+
+static void one_of_them(weir_user *user, size_t index, void *shared)
+{
+    drought *d = shared;
+    weir_plea plea;
+
+    if (index == CHIEF) {
+        await_waiting(user, CALLERS);
+        weir_cue_give(&d->cue, &d->others_wait);
+        if (d->token != NULL) {
+            weir_token_cancel(d->token);
+            await_waiting(user, CALLERS - 1);
+        }
+        if (!d->busy) {
+            weir_cue_give(&d->cue, &d->is_dry);
+        }
+        return;
+    }
+    weir_stage_ask(d->stage, &plea, WEIR_H2, "/");
+    plea.call.token = index == d->leaver ? d->token : NULL;
+    d->ended[index] = weir_stage_fetch(d->stage, &plea).status;
+}
+
+static void first(drought *d)
+{
+    const weir_outcome outcome = weir_stage_get(d->stage, WEIR_H2, "/first");
+
+    assert_int_equal(outcome.status, WEIR_END);
+    assert_string_equal(outcome.text, "the first");
+}
+
+static void run(drought *d, weir_user_kind kind)
+{
+    weir_stage stage;
+
+    d->stage = &stage;
+    weir_cue_open(&d->cue);
+    weir_stage_open(&stage, kind);
+    stage.limits.h2_connections = 1;
+    weir_stage_begin(&stage, play, d);
+    first(d);
+    weir_user_together(stage.user, CALLERS + 1, one_of_them, d);
+    for (size_t i = 0; i < CALLERS; i++) {
+        assert_int_equal(d->ended[i],
+                         i == d->leaver && d->token != NULL ? WEIR_E_CANCELLED : WEIR_END);
+    }
+    assert_int_equal(weir_hostile_accepted(stage.server), d->lost ? 2 : 1);
+    weir_stage_close(&stage);
+    weir_cue_close(&d->cue);
+}
+
+static void come_back(weir_user_kind kind)
+{
+    drought d = {.lost = false};
+    run(&d, kind);
+}
+
+static void streams_come_back(void **state)
+{
+    (void)state;
+    weir_stage_both(come_back);
+}
+
+static void lose(weir_user_kind kind)
+{
+    drought d = {.lost = true};
+    run(&d, kind);
+}
+
+static void the_connection_ends(void **state)
+{
+    (void)state;
+    weir_stage_both(lose);
+}
+
+/* Whoever reads for the others may leave. A loop reads for nobody in particular. */
+static void one_that_waits_is_cancelled(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < CALLERS; i++) {
+        drought d = {.token = weir_token_new(NULL), .leaver = i};
+        run(&d, WEIR_USER_BLOCKING);
+        weir_token_free(d.token);
+    }
+}
+
+/* The calls wait while an exchange is open, whose thread reads; it is the last to leave. */
+static void one_of_a_busy_one(weir_user *user, size_t index, void *shared)
+{
+    drought *d = shared;
+
+    if (index == CHIEF + 1) {
+        weir_plea plea;
+        weir_stage_ask(d->stage, &plea, WEIR_H2, "/first");
+        weir_outcome outcome = weir_stage_fetch(d->stage, &plea);
+        if (outcome.status != WEIR_END || strcmp(outcome.text, "the first") != 0) {
+            abort();
+        }
+        weir_cue_give(&d->cue, &d->is_dry);
+        return;
+    }
+    if (index != CHIEF) {
+        weir_counts counts = WEIR_COUNTS_INIT;
+        for (weir_user_counts(user, &counts); counts.leases == 0; weir_user_counts(user, &counts)) {
+            (void)sched_yield(); /* until the first has its stream */
+        }
+    }
+    one_of_them(user, index, shared);
+}
+
+static void the_last_exchange_leaves(void **state)
+{
+    drought d = {.busy = true};
+    weir_stage stage;
+
+    (void)state;
+    d.stage = &stage;
+    weir_cue_open(&d.cue);
+    weir_stage_open(&stage, WEIR_USER_BLOCKING);
+    stage.limits.h2_connections = 1;
+    stage.limits.streams_per_connection = 1; /* the others wait from the beginning */
+    weir_stage_begin(&stage, play, &d);
+    weir_user_together(stage.user, CALLERS + 2, one_of_a_busy_one, &d);
+    for (size_t i = 0; i < CALLERS; i++) {
+        assert_int_equal(d.ended[i], WEIR_END);
+    }
+    weir_stage_close(&stage);
+    weir_cue_close(&d.cue);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(streams_come_back),
+        cmocka_unit_test(the_connection_ends),
+        cmocka_unit_test(one_that_waits_is_cancelled),
+        cmocka_unit_test(the_last_exchange_leaves),
+    };
+
+    cmocka_set_test_filter(getenv("WEIR_TESTS_ONLY"));
+    return cmocka_run_group_tests_name("dry", tests, NULL, NULL);
+}
