@@ -121,7 +121,7 @@ void weir_pattern_sum(uint64_t octets, char text[17]);
 size_t weir_world_told(const weir_world *world, weir_event_kind kind);
 const weir_event *weir_world_event(const weir_world *world, weir_event_kind kind, size_t i);
 
-/* WEIR_TESTS_LONG in the environment asks for what the issue shows; CI runs a short form of it. */
+/* WEIR_TESTS_LONG in the environment (tests/run --long): a thousand times what is ten times else. */
 bool weir_tests_are_long(void);
 
 #endif
