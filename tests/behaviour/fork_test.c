@@ -407,6 +407,16 @@ static void a_look_up_is_the_parents(weir_world *world)
         _exit(0);
     }
     assert_true(weir_fork_ended_well(child));
+    /* It is not gone on with, whatever the child asks for first. */
+    if (weir_fork_here(&child)) {
+        MUST(weir_client_maintain(weir_user_client(user)) == WEIR_NEVER);
+        MUST(weir_fork_opened("anon_inode:[eventfd]") == 0);
+        MUST(weir_fork_sockets() == 0);
+        MUST(names.asked == 2);
+        MUST(names.cancelled == 0);
+        _exit(0);
+    }
+    assert_true(weir_fork_ended_well(child));
     weir_world_close(world);
     assert_int_equal(names.cancelled, 1);
 }
