@@ -10,12 +10,8 @@
  */
 #include "pool/pool_common.h"
 
-/* Where what each request and release needs begins in a record; all behind it is needed. */
-#define WARM_FROM (offsetof(weir_origin, own) + offsetof(weir_slot, order_reason))
-
 static weir_origin *record_new(weir_pool *pool, const weir_origin_key *key, uint64_t hash);
 static weir_origin *record_find(const weir_pool *pool, const weir_origin_key *key, uint64_t hash);
-static void expect(const weir_origin *origin);
 static bool is_worth_remembering(const weir_pool *pool, const weir_origin *origin);
 static void forget(weir_pool *pool, weir_origin *origin);
 
@@ -139,34 +135,12 @@ static weir_origin *record_find(const weir_pool *pool, const weir_origin_key *ke
 {
     weir_table_entry *entry = weir_table_find(&pool->table, hash, NULL);
     while (entry) {
-        expect(of_entry(entry));
         if (entry->hash == hash && weir_origin_key_equal(&of_entry(entry)->key, key)) {
             return of_entry(entry);
         }
         entry = weir_table_find(&pool->table, hash, entry);
     }
     return NULL;
-}
-
-/* It is about to be looked at: the memory is asked at once for all of it that a request and its
- * release need. What they need last is a thousand instructions away, much more than a processor
- * looks ahead, and would be waited for by itself. */
-static void expect(const weir_origin *origin)
-{
-    const char *at = (const char *)origin + WARM_FROM;
-    enum { LINE = WEIR_LINE_OCTETS };
-
-    _Static_assert(sizeof(weir_origin) - WARM_FROM <= 9 * (size_t)LINE, "all that is needed");
-    __builtin_prefetch(at, 1);
-    __builtin_prefetch(at + 1 * LINE, 1);
-    __builtin_prefetch(at + 2 * LINE, 1);
-    __builtin_prefetch(at + 3 * LINE, 1);
-    __builtin_prefetch(at + 4 * LINE, 1);
-    __builtin_prefetch(at + 5 * LINE, 1);
-    __builtin_prefetch(at + 6 * LINE, 1);
-    __builtin_prefetch(at + 7 * LINE, 1);
-    __builtin_prefetch(at + 8 * LINE, 1);
-    __builtin_prefetch(at + 9 * LINE, 1); /* the key's octets */
 }
 
 static weir_origin *record_new(weir_pool *pool, const weir_origin_key *key, uint64_t hash)
