@@ -28,10 +28,32 @@ static void put_all(weir_table *table, weir_table_bucket *from);
 static void grow(weir_table *table);
 static void shrink(weir_table *table);
 
-/* The bits that name no bucket as long as there are fewer than 2^56. */
-static inline uint8_t tag_of(uint64_t hash)
+/* Of the bits that name no bucket as long as there are fewer than 2^57; never 0. */
+static inline uint64_t tag_of(uint64_t hash)
 {
-    return (uint8_t)(hash >> 56);
+    return hash >> 57 | 0x80;
+}
+
+static inline uint64_t tag_at(const weir_table_bucket *bucket, size_t place)
+{
+    return bucket->tags >> (8 * place) & 0xff;
+}
+
+static inline void set_tag(weir_table_bucket *bucket, size_t place, uint64_t tag)
+{
+    bucket->tags &= ~(UINT64_C(0xff) << (8 * place));
+    bucket->tags |= tag << (8 * place);
+}
+
+/* 0x80 in the eight bits of each place from `first` on that has this tag: a difference in the lower
+ * seven bits carries into the eighth, and one in the eighth is there already. Without a branch,
+ * for which place it is cannot be predicted. */
+static inline uint64_t places_with(const weir_table_bucket *bucket, uint64_t tag, size_t first)
+{
+    const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
+    const uint64_t differs = bucket->tags ^ tag * UINT64_C(0x0101010101010101);
+    const uint64_t found = ~(((differs & low) + low) | differs) & ~low;
+    return first < 8 ? found >> (8 * first) << (8 * first) : 0;
 }
 
 weir_status weir_table_init(weir_table *table, const weir_allocator *allocator)
@@ -78,8 +100,9 @@ void weir_table_leave(weir_table *table, weir_table_entry *entry)
             last--;
         }
         bucket->entries[place] = bucket->entries[last];
-        bucket->tags[place] = bucket->tags[last];
+        set_tag(bucket, place, tag_at(bucket, last));
         bucket->entries[last] = NULL;
+        set_tag(bucket, last, 0);
         if (bucket->more) {
             put(bucket, take_more(bucket));
         }
@@ -102,12 +125,10 @@ weir_table_entry *weir_table_find(const weir_table *table, uint64_t hash,
                                   const weir_table_entry *after)
 {
     const weir_table_bucket *bucket = bucket_at(table, number_of(table, hash));
-    const uint8_t tag = tag_of(hash);
     const size_t first = after ? place_of(bucket, after) + 1 : 0;
-    for (size_t i = first; i < WEIR_TABLE_BUCKET_ENTRIES; i++) {
-        if (bucket->tags[i] == tag && bucket->entries[i]) {
-            return bucket->entries[i];
-        }
+    const uint64_t found = places_with(bucket, tag_of(hash), first);
+    if (found != 0) {
+        return bucket->entries[__builtin_ctzll((unsigned long long)found) / 8];
     }
     weir_table_entry *more = first > WEIR_TABLE_BUCKET_ENTRIES ? after->next : bucket->more;
     while (more && more->hash != hash) {
@@ -128,9 +149,9 @@ void weir_table_check(const weir_table *table)
             is_full = entry != NULL;
             if (entry) {
                 WEIR_ASSERT(number_of(table, entry->hash) == number);
-                WEIR_ASSERT(bucket->tags[i] == tag_of(entry->hash));
                 entries++;
             }
+            WEIR_ASSERT(tag_at(bucket, i) == (entry ? tag_of(entry->hash) : 0));
         }
         WEIR_ASSERT(is_full || !bucket->more);
         for (const weir_table_entry *at = bucket->more; at; at = at->next) {
@@ -210,7 +231,7 @@ static void put(weir_table_bucket *bucket, weir_table_entry *entry)
     for (size_t i = 0; i < WEIR_TABLE_BUCKET_ENTRIES; i++) {
         if (!bucket->entries[i]) {
             bucket->entries[i] = entry;
-            bucket->tags[i] = tag_of(entry->hash);
+            set_tag(bucket, i, tag_of(entry->hash));
             entry->next = NULL;
             return;
         }

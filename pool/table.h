@@ -3,7 +3,7 @@
  * A hash table that grows by one bucket at a time (linear hashing, Litwin 1980), so that no single
  * call ever pays for the whole: with a million origins, the one more costs what the first cost.
  *
- * A bucket is one cache line. It names its entries with eight bits of the hash of each, so that the
+ * A bucket is one cache line. It names its entries with seven bits of the hash of each, so that the
  * right one is found without a look at the others, which with very many entries would be a wait for
  * memory each. Those that find no room in it are linked through the entries, which takes no memory
  * either.
@@ -36,7 +36,7 @@ enum {
 typedef struct weir_table_bucket {
     weir_table_entry *entries[WEIR_TABLE_BUCKET_ENTRIES]; /* those that there are come first */
     weir_table_entry *more;                               /* linked; only if there is no room */
-    uint8_t tags[WEIR_TABLE_BUCKET_ENTRIES];
+    uint64_t tags; /* eight bits for each of them, from the lowest up; 0: it is not there */
 } weir_table_bucket;
 
 typedef struct weir_table {
