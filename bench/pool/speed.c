@@ -29,10 +29,18 @@ void bench_speed(const bench_run *run)
     for (size_t i = 0; i < sizeof origins / sizeof origins[0] - (run->quick ? 2 : 0); i++) {
         of_origins(run, origins[i]);
     }
+    if (run->large != NULL) {
+        bed_must(bench_large_add(run->large), "there is a figure with large pages");
+    }
     for (size_t i = 0; i < sizeof slots / sizeof slots[0] - (run->quick ? 1 : 0); i++) {
         of_slots(run, slots[i], false);
         of_slots(run, slots[i], true);
     }
+}
+
+void bench_random_origins(bed *b, const bench_run *run, uint32_t origins, bench_samples *samples)
+{
+    measure(b, run, origins, true, samples);
 }
 
 static void of_origins(const bench_run *run, uint32_t origins)
@@ -53,7 +61,7 @@ static void of_origins(const bench_run *run, uint32_t origins)
                               &samples);
     if (origins > 1) {
         samples.count = 0;
-        measure(&b, run, origins, true, &samples);
+        bench_random_origins(&b, run, origins, &samples);
         bench_figures_add_samples((bench_figure){.group = "Speed: origins",
                                                  .what = random_origin,
                                                  .series = "random",
