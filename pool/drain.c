@@ -14,14 +14,13 @@
 #include "pool/place.h"
 #include "proto/span.h"
 
-static void begin(weir_pool *pool, weir_time now_ns);
 static void settle_touched(weir_pool *pool);
 static void touch(weir_pool *pool, weir_origin *origin);
 static bool is_meant(const weir_drain *drain, const weir_origin *origin);
 
 void weir_pool_drain(weir_pool *pool, const weir_drain *drain, weir_time now_ns)
 {
-    begin(pool, now_ns);
+    weir_pool_begin(pool, now_ns);
     for (weir_list *at = pool->origins.next; at != &pool->origins; at = at->next) {
         weir_origin *origin = WEIR_CONTAINER_OF(at, weir_origin, link);
         if (is_meant(drain, origin)) {
@@ -48,7 +47,7 @@ uint64_t weir_pool_left(const weir_pool *pool, const weir_drain *drain)
 void weir_pool_tls_replaced(weir_pool *pool, uint64_t old, uint64_t now, weir_time now_ns)
 {
     WEIR_ASSERT(old != now);
-    begin(pool, now_ns);
+    weir_pool_begin(pool, now_ns);
     for (weir_list *at = pool->origins.next; at != &pool->origins; at = at->next) {
         weir_origin *origin = WEIR_CONTAINER_OF(at, weir_origin, link);
         if (origin->key.tls == now) {
@@ -64,7 +63,7 @@ void weir_pool_tls_replaced(weir_pool *pool, uint64_t old, uint64_t now, weir_ti
 
 void weir_pool_network_changed(weir_pool *pool, weir_time now_ns)
 {
-    begin(pool, now_ns);
+    weir_pool_begin(pool, now_ns);
     for (weir_list *at = pool->origins.next; at != &pool->origins; at = at->next) {
         weir_origin *origin = WEIR_CONTAINER_OF(at, weir_origin, link);
         origin->failures = 0;
@@ -95,13 +94,6 @@ void weir_drain_origin(weir_pool *pool, weir_origin *origin, weir_reason reason)
         }
     }
     weir_place_note_unawaited(pool, origin);
-}
-
-static void begin(weir_pool *pool, weir_time now_ns)
-{
-    if (now_ns > pool->now_ns) {
-        pool->now_ns = now_ns;
-    }
 }
 
 static void touch(weir_pool *pool, weir_origin *origin)

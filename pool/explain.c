@@ -16,7 +16,6 @@ typedef struct listing {
     size_t count; /* of all, those too for which there was no room */
 } listing;
 
-static void begin(weir_pool *pool, weir_time now_ns);
 static const weir_slot *first_choice(const weir_pool *pool, const weir_origin *origin);
 static const weir_slot *first_fit(const weir_pool *pool, const weir_list *list);
 static void add_slot(listing *l, const weir_pool *pool, const weir_slot *slot, weir_reason reason);
@@ -29,7 +28,7 @@ size_t weir_pool_explain(weir_pool *pool, const weir_origin_key *key, weir_time 
                          weir_candidate *to, size_t room)
 {
     listing l = {to, room, 0};
-    begin(pool, now_ns);
+    weir_pool_begin(pool, now_ns);
     const weir_origin *origin = weir_record_find(pool, key);
     if (origin) {
         const weir_slot *first = first_choice(pool, origin);
@@ -52,7 +51,7 @@ size_t weir_pool_explain(weir_pool *pool, const weir_origin_key *key, weir_time 
 void weir_pool_explain_bounce(weir_pool *pool, const weir_origin_key *key, uint64_t conn,
                               weir_time now_ns, weir_candidate *candidate)
 {
-    begin(pool, now_ns);
+    weir_pool_begin(pool, now_ns);
     const weir_origin *origin = weir_record_find(pool, key);
     if (!origin) {
         return;
@@ -112,13 +111,6 @@ void weir_explain_note_close(weir_pool *pool, const weir_slot *slot)
         .reason = slot->state == WEIR_SLOT_CLOSING ? slot->order_reason : by_itself,
         .protocol = slot->facts.protocol,
     };
-}
-
-static void begin(weir_pool *pool, weir_time now_ns)
-{
-    if (now_ns > pool->now_ns) {
-        pool->now_ns = now_ns;
-    }
 }
 
 /* What a request would get now. */

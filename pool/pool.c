@@ -13,7 +13,6 @@
 #include <string.h>
 
 static weir_pool_options with_defaults(const weir_pool_options *options);
-static void begin(weir_pool *pool, weir_time now_ns);
 static void finish(weir_pool *pool, weir_origin *origin);
 static void leave(weir_pool *pool, weir_origin *origin);
 static weir_status admit(weir_pool *pool, weir_origin *origin, weir_ticket *ticket);
@@ -22,7 +21,6 @@ static bool take_directly(weir_ticket *ticket);
 static void end_lease(weir_pool *pool, weir_ticket *ticket, const weir_facts *facts, bool served);
 static void note_bounce(weir_slot *slot, weir_ticket *ticket);
 static void fail_dial(weir_pool *pool, weir_slot *slot, const weir_failure *failure);
-static void look_at(weir_pool *pool, weir_agenda_entry *entry);
 
 weir_pool *weir_pool_new(const weir_pool_options *options, weir_status *status)
 {
@@ -67,7 +65,7 @@ weir_status weir_pool_request(weir_pool *pool, const weir_origin_key *key, weir_
 {
     WEIR_ASSERT(ticket->state == WEIR_TICKET_IDLE ||
                 (ticket->state == WEIR_TICKET_REFUSED && weir_list_is_empty(&ticket->granted)));
-    begin(pool, now_ns);
+    weir_pool_begin(pool, now_ns);
     if (pool->is_shut) {
         return WEIR_E_CLOSED;
     }
@@ -91,7 +89,7 @@ weir_status weir_pool_warm(weir_pool *pool, const weir_origin_key *key, uint32_t
 {
     WEIR_ASSERT(wish->state != WEIR_WARMTH_WAITING);
     WEIR_ASSERT(exchanges > 0);
-    begin(pool, now_ns);
+    weir_pool_begin(pool, now_ns);
     if (pool->is_shut) {
         return WEIR_E_CLOSED;
     }
@@ -118,7 +116,7 @@ weir_status weir_pool_warm(weir_pool *pool, const weir_origin_key *key, uint32_t
 
 void weir_pool_cool(weir_pool *pool, weir_warmth *wish, weir_time now_ns)
 {
-    begin(pool, now_ns);
+    weir_pool_begin(pool, now_ns);
     weir_origin *origin = wish->origin;
     weir_warm_leave(pool, wish);
     if (origin) {
@@ -128,7 +126,7 @@ void weir_pool_cool(weir_pool *pool, weir_warmth *wish, weir_time now_ns)
 
 void weir_pool_abandon(weir_pool *pool, weir_ticket *ticket, weir_time now_ns)
 {
-    begin(pool, now_ns);
+    weir_pool_begin(pool, now_ns);
     weir_origin *origin = ticket->origin;
     switch (ticket->state) {
     case WEIR_TICKET_IDLE:
@@ -154,7 +152,7 @@ void weir_pool_bounce(weir_pool *pool, weir_ticket *ticket, const weir_facts *fa
                       weir_time now_ns)
 {
     WEIR_ASSERT(ticket->state == WEIR_TICKET_LEASED);
-    begin(pool, now_ns);
+    weir_pool_begin(pool, now_ns);
     weir_slot *slot = ticket->slot;
     weir_origin *origin = slot->origin;
     take_directly(ticket);
@@ -185,7 +183,7 @@ void weir_pool_release(weir_pool *pool, weir_ticket *ticket, const weir_facts *f
                        weir_time now_ns)
 {
     WEIR_ASSERT(ticket->state == WEIR_TICKET_LEASED);
-    begin(pool, now_ns);
+    weir_pool_begin(pool, now_ns);
     weir_origin *origin = ticket->origin;
     take_directly(ticket);
     end_lease(pool, ticket, facts, true);
@@ -195,7 +193,7 @@ void weir_pool_release(weir_pool *pool, weir_ticket *ticket, const weir_facts *f
 void weir_pool_misdirected(weir_pool *pool, const weir_ticket *ticket, weir_time now_ns)
 {
     WEIR_ASSERT(ticket->state == WEIR_TICKET_LEASED);
-    begin(pool, now_ns);
+    weir_pool_begin(pool, now_ns);
     weir_origin *origin = ticket->origin;
     weir_list *at = origin->slots.next;
     while (at != &origin->slots) {
@@ -210,7 +208,7 @@ void weir_pool_misdirected(weir_pool *pool, const weir_ticket *ticket, weir_time
 
 void weir_pool_facts(weir_pool *pool, weir_slot *slot, const weir_facts *facts, weir_time now_ns)
 {
-    begin(pool, now_ns);
+    weir_pool_begin(pool, now_ns);
     if (slot->state != WEIR_SLOT_READY && slot->state != WEIR_SLOT_DRAINING) {
         return;
     }
@@ -224,7 +222,7 @@ void weir_pool_retire(weir_pool *pool, weir_slot *slot, weir_reason reason, weir
                       weir_time now_ns)
 {
     WEIR_ASSERT(reason != WEIR_REASON_NONE);
-    begin(pool, now_ns);
+    weir_pool_begin(pool, now_ns);
     if (slot->state != WEIR_SLOT_READY || slot->retired != WEIR_REASON_NONE) {
         return;
     }
@@ -242,7 +240,7 @@ void weir_pool_retire(weir_pool *pool, weir_slot *slot, weir_reason reason, weir
 
 void weir_pool_ready(weir_pool *pool, weir_slot *slot, const weir_facts *facts, weir_time now_ns)
 {
-    begin(pool, now_ns);
+    weir_pool_begin(pool, now_ns);
     WEIR_ASSERT(slot->order_kind != WEIR_ACTION_DIAL);
     if (slot->state == WEIR_SLOT_CLOSING) {
         return; /* given up in the meantime: the CLOSE stands */
@@ -265,7 +263,7 @@ void weir_pool_ready(weir_pool *pool, weir_slot *slot, const weir_facts *facts, 
 void weir_pool_dial_failed(weir_pool *pool, weir_slot *slot, const weir_failure *failure,
                            weir_time now_ns)
 {
-    begin(pool, now_ns);
+    weir_pool_begin(pool, now_ns);
     WEIR_ASSERT(slot->order_kind != WEIR_ACTION_DIAL);
     weir_origin *origin = slot->origin;
     pool->counts.dial_failures++;
@@ -280,7 +278,7 @@ void weir_pool_dial_failed(weir_pool *pool, weir_slot *slot, const weir_failure 
 
 void weir_pool_gone(weir_pool *pool, weir_slot *slot, weir_time now_ns)
 {
-    begin(pool, now_ns);
+    weir_pool_begin(pool, now_ns);
     WEIR_ASSERT(slot->order_kind != WEIR_ACTION_DIAL);
     WEIR_ASSERT(slot->state != WEIR_SLOT_GONE);
     weir_origin *origin = slot->origin;
@@ -301,7 +299,7 @@ bool weir_pool_is_blind(const weir_slot *slot)
 
 void weir_pool_recall(weir_pool *pool, weir_slot *slot, const weir_memory *memory, weir_time now_ns)
 {
-    begin(pool, now_ns);
+    weir_pool_begin(pool, now_ns);
     weir_origin *origin = slot->origin;
     if (origin->protocol == WEIR_PROTOCOL_ANY) {
         origin->protocol = memory->protocol;
@@ -335,7 +333,7 @@ void weir_pool_adopt(weir_pool *pool, weir_slot *slot, weir_ticket *ticket, weir
 {
     WEIR_ASSERT(ticket->state == WEIR_TICKET_WAITING);
     WEIR_ASSERT(ticket->origin == slot->origin);
-    begin(pool, now_ns);
+    weir_pool_begin(pool, now_ns);
     if (slot->state == WEIR_SLOT_DIALING && slot->wish == NULL) {
         weir_place_adopt(pool, slot, ticket);
     }
@@ -352,83 +350,9 @@ weir_ticket *weir_pool_next_waiting(const weir_slot *slot, const weir_ticket *af
     return next == &origin->waiting ? NULL : WEIR_CONTAINER_OF(next, weir_ticket, link);
 }
 
-bool weir_pool_next_action(weir_pool *pool, weir_action *action)
-{
-    if (!weir_list_is_empty(&pool->told)) {
-        weir_ticket *ticket = WEIR_CONTAINER_OF(pool->told.next, weir_ticket, granted);
-        weir_list_remove(&ticket->granted);
-        WEIR_ASSERT(ticket->state != WEIR_TICKET_IDLE);
-        if (ticket->state == WEIR_TICKET_WAITING) {
-            ticket->reason = weir_pool_waits_for(ticket); /* it may have changed more than once */
-        }
-        *action = (weir_action){
-            .kind = ticket->state == WEIR_TICKET_LEASED    ? WEIR_ACTION_GRANT
-                    : ticket->state == WEIR_TICKET_REFUSED ? WEIR_ACTION_REFUSE
-                                                           : WEIR_ACTION_TELL,
-            .ticket = ticket,
-            .reason = ticket->reason,
-        };
-        return true;
-    }
-    if (!weir_list_is_empty(&pool->orders)) {
-        weir_slot *slot = WEIR_CONTAINER_OF(pool->orders.next, weir_slot, queue);
-        weir_list_remove(&slot->queue);
-        *action = (weir_action){slot->order_kind,   slot->ticket,      slot,
-                                slot->order_reason, slot->order_unfit, slot->wish};
-        pool->counts.dials += slot->order_kind == WEIR_ACTION_DIAL;
-        slot->order_kind = WEIR_ACTION_NONE;
-        return true;
-    }
-    if (!weir_list_is_empty(&pool->warmed)) {
-        weir_warmth *wish = WEIR_CONTAINER_OF(pool->warmed.next, weir_warmth, told);
-        weir_list_remove(&wish->told);
-        *action = (weir_action){.kind = WEIR_ACTION_WARMED, .reason = wish->reason, .wish = wish};
-        return true;
-    }
-    *action = (weir_action){.kind = WEIR_ACTION_NONE};
-    return false;
-}
-
-weir_time weir_pool_deadline(const weir_pool *pool, weir_why *why)
-{
-    weir_time at = WEIR_NEVER;
-    *why = WEIR_WHY_NONE;
-    if (!weir_list_is_empty(&pool->idle)) {
-        const weir_slot *slot = WEIR_CONTAINER_OF(pool->idle.next, weir_slot, queue);
-        at = weir_time_add(slot->idle_since_ns, pool->options.idle_ns);
-        *why = at == WEIR_NEVER ? WEIR_WHY_NONE : WEIR_WHY_IDLE_CONNECTION;
-    }
-    const weir_agenda_entry *first = pool->agenda.first;
-    if (first && first->at_ns < at) {
-        at = first->at_ns;
-        *why = first->why;
-    }
-    return at;
-}
-
-void weir_pool_tick(weir_pool *pool, weir_time now_ns)
-{
-    begin(pool, now_ns);
-    while (!weir_list_is_empty(&pool->idle)) {
-        weir_slot *slot = WEIR_CONTAINER_OF(pool->idle.next, weir_slot, queue);
-        if (pool->now_ns < weir_time_add(slot->idle_since_ns, pool->options.idle_ns)) {
-            break;
-        }
-        weir_slot_close(pool, slot, WEIR_REASON_EXPIRED_IDLE);
-        weir_place_settle(pool, slot->origin);
-    }
-    while (pool->agenda.first && pool->agenda.first->at_ns <= pool->now_ns) {
-        look_at(pool, pool->agenda.first);
-    }
-    weir_place_balance(pool, NULL);
-    if (WEIR_CHECKING) {
-        weir_pool_check_some(pool);
-    }
-}
-
 void weir_pool_shutdown(weir_pool *pool, weir_time now_ns)
 {
-    begin(pool, now_ns);
+    weir_pool_begin(pool, now_ns);
     pool->is_shut = true;
     const weir_failure failure = weir_place_failure(WEIR_E_CLOSED);
     weir_list *at = pool->origins.next;
@@ -502,15 +426,6 @@ static weir_pool_options with_defaults(const weir_pool_options *options)
     o.idle_ns = o.idle_ns ? o.idle_ns : 90 * WEIR_NS_PER_SECOND;
     o.origins_remembered = o.origins_remembered ? o.origins_remembered : 1024;
     return o;
-}
-
-/* Two threads may have read the clock in one order and come here in the other: time never goes
- * back. */
-static void begin(weir_pool *pool, weir_time now_ns)
-{
-    if (now_ns > pool->now_ns) {
-        pool->now_ns = now_ns;
-    }
 }
 
 static void finish(weir_pool *pool, weir_origin *origin)
@@ -629,26 +544,6 @@ static void fail_dial(weir_pool *pool, weir_slot *slot, const weir_failure *fail
     weir_warm_refuse_all(pool, origin, failure);
     weir_slot_bury(pool, slot);
     weir_record_failed(pool, origin, order);
-}
-
-/* An entry's time has come, or the time that it had before its slot was used again. */
-static void look_at(weir_pool *pool, weir_agenda_entry *entry)
-{
-    const weir_why why = entry->why;
-    weir_agenda_leave(&pool->agenda, entry);
-    if (why == WEIR_WHY_PAUSE) {
-        weir_pause_end(pool, WEIR_CONTAINER_OF(entry, weir_ticket, pause));
-        return;
-    }
-    if (why == WEIR_WHY_ATTEMPT_DELAY) {
-        weir_origin *origin = WEIR_CONTAINER_OF(entry, weir_origin, retry);
-        weir_place_settle(pool, origin);
-        weir_record_settle(pool, origin);
-        return;
-    }
-    weir_slot *slot = WEIR_CONTAINER_OF(entry, weir_slot, due);
-    weir_slot_expire(pool, slot);
-    weir_place_settle(pool, slot->origin);
 }
 
 void weir_pool_check_some(const weir_pool *pool)

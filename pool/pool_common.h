@@ -59,6 +59,15 @@ struct weir_pool {
     weir_pool_counts counts; /* those that only grow, and leases and origins */
 };
 
+/* Each call begins with it. Two threads may have read the clock in one order and come here in the
+ * other: time never goes back. */
+static inline void weir_pool_begin(weir_pool *pool, weir_time now_ns)
+{
+    if (now_ns > pool->now_ns) {
+        pool->now_ns = now_ns;
+    }
+}
+
 /* splitmix64, from the seed: jitter must repeat in the simulator. */
 uint64_t weir_pool_random(weir_pool *pool);
 /* `span_ns` give or take up to a tenth. */
