@@ -54,6 +54,142 @@ static void requests_are_limited(weir_world *world)
     assert_int_equal(closed_for(world, "expired_requests"), 2);
 }
 
+/* Waits until no connection is idle any more, whoever closed it. */
+static void await_no_idle(weir_world *world)
+{
+    weir_user *user = weir_world_user(world);
+    weir_loop *loop = weir_user_loop(user);
+
+    while (counts_of(world).connections_idle > 0) {
+        struct pollfd fd = {.fd = loop != NULL ? weir_loop_fd(loop) : -1, .events = POLLIN};
+        (void)poll(&fd, 1, 5);
+        weir_user_settle(user);
+    }
+}
+
+/* CONNECTION_CLOSED of that connection; NULL: it is open. */
+static const weir_event *close_of(const weir_world *world, uint64_t conn)
+{
+    const weir_event *event = NULL;
+
+    for (size_t i = 0; (event = weir_world_event(world, WEIR_EVENT_CONNECTION_CLOSED, i)) != NULL;
+         i++) {
+        if (event->conn == conn) {
+            break;
+        }
+    }
+    return event;
+}
+
+/* Nobody is inside of the library meanwhile. */
+static void let_pass(weir_time span_ns)
+{
+    const weir_time until_ns = weir_now() + span_ns;
+
+    while (weir_now() <= until_ns) {
+        (void)poll(NULL, 0, 1);
+    }
+}
+
+/* How long a connection may live, by what limits it, and the word for it. */
+typedef struct age {
+    weir_time idle_ns;
+    weir_time lifetime_ns;
+    const char *path; /* the answer may say it */
+    weir_time least_ns;
+    const char *why;
+} age;
+
+/* "HTTP/1.1 200 OK", Keep-Alive: timeout=1, Content-Length: 0 */
+#define KEEP_ALIVE_ONE_SECOND                                                                      \
+    "/raw?then=keep&b64="                                                                          \
+    "SFRUUC8xLjEgMjAwIE9LDQpLZWVwLUFsaXZlOiB0aW1lb3V0PTENCkNvbnRlbnQtTGVuZ3RoOiAwDQoNCg"
+
+static const age idle_age = {
+    .idle_ns = 40 * WEIR_NS_PER_MS,
+    .path = "/octets/10",
+    .least_ns = 40 * WEIR_NS_PER_MS,
+    .why = "expired_idle",
+};
+/* Give or take a tenth. */
+static const age life_age = {
+    .lifetime_ns = 50 * WEIR_NS_PER_MS,
+    .path = "/octets/10",
+    .least_ns = 45 * WEIR_NS_PER_MS,
+    .why = "expired_lifetime",
+};
+static const age said_age = {
+    .path = KEEP_ALIVE_ONE_SECOND,
+    .least_ns = WEIR_NS_PER_SECOND / 2,
+    .why = "expired_keep_alive",
+};
+
+static void limit_age(weir_world *world, const age *of)
+{
+    world->limits.idle_ns = of->idle_ns;
+    world->limits.lifetime_ns = of->lifetime_ns;
+}
+
+/* The loop closes it when it is time, the blocking client when it is maintained; not before. */
+static void age_ends_what_is_idle(weir_world *world)
+{
+    const age *of = world->with;
+    const weir_time began_ns = weir_now();
+
+    limit_age(world, of);
+    get(world, of->path);
+    await_no_idle(world);
+    assert_int_equal(weir_world_told(world, WEIR_EVENT_CONNECTION_CLOSED), 1);
+    assert_int_equal(closed_for(world, of->why), 1);
+    const weir_event *closed = close_of(world, 1);
+    assert_non_null(closed);
+    assert_true(closed->at_ns >= began_ns + of->least_ns);
+    get(world, "/octets/10");
+    assert_int_equal(counts_of(world).dials, 2);
+    assert_int_equal(counts_of(world).reuses, 0);
+}
+
+/* Nobody closed it in time: it is not used all the same. */
+static void age_ends_reuse(weir_world *world)
+{
+    const age *of = world->with;
+
+    limit_age(world, of);
+    get(world, of->path);
+    let_pass(of->least_ns + of->least_ns / 2);
+    get(world, "/octets/10");
+    assert_int_equal(counts_of(world).dials, 2);
+    assert_int_equal(counts_of(world).reuses, 0);
+    const weir_event *closed = close_of(world, 1);
+    assert_non_null(closed);
+    assert_string_equal(closed->why, of->why);
+}
+
+/* In use it is not closed, only given to nobody else: it ends with its exchange. */
+static void lifetime_drains_what_is_in_use(weir_world *world)
+{
+    const weir_ask ask = weir_world_ask(world, "/octets/1000000");
+    weir_exchange *holder = NULL;
+    weir_fetched fetched = {0};
+
+    limit_age(world, &life_age);
+    assert_int_equal(weir_world_call(world, &ask, &holder), WEIR_OK);
+    let_pass(2 * life_age.lifetime_ns);
+    weir_user_settle(world->user);
+    assert_int_equal(weir_world_told(world, WEIR_EVENT_CONNECTION_CLOSED), 0);
+    get(world, "/octets/10");
+    assert_int_equal(counts_of(world).dials, 2);
+    assert_null(close_of(world, 1));
+    weir_world_drain(world, holder, &fetched);
+    assert_int_equal(fetched.ended, WEIR_END);
+    assert_true(fetched.is_pattern);
+    assert_int_equal(fetched.octets, 1000000);
+    weir_world_drop(world, holder);
+    weir_user_settle(world->user);
+    assert_non_null(close_of(world, 1));
+    assert_string_equal(close_of(world, 1)->why, life_age.why);
+}
+
 typedef struct many {
     weir_world *world;
     weir_status ended[12];
@@ -80,19 +216,6 @@ static void streams_are_limited(weir_world *world)
         assert_int_equal(all.ended[i], WEIR_END);
     }
     assert_int_equal(counts_of(world).dials, 3);
-}
-
-/* Waits until no connection is idle any more, whoever closed it. */
-static void await_no_idle(weir_world *world)
-{
-    weir_user *user = weir_world_user(world);
-    weir_loop *loop = weir_user_loop(user);
-
-    while (counts_of(world).connections_idle > 0) {
-        struct pollfd fd = {.fd = loop != NULL ? weir_loop_fd(loop) : -1, .events = POLLIN};
-        (void)poll(&fd, 1, 5);
-        weir_user_settle(user);
-    }
 }
 
 /* Twice the server is seen to close what was idle; then we are the first. */
@@ -228,6 +351,15 @@ static const weir_behaviour behaviours[] = {
      WEIR_ONLY_BLOCKING, NULL},
     {"what is idle for less than was learned is used again", horizon_allows_reuse, 0, NULL},
     {"a connection serves no more requests than it may", requests_are_limited, 0, NULL},
+    {"what is idle for too long is closed", age_ends_what_is_idle, 0, &idle_age},
+    {"what was idle for too long is not used", age_ends_reuse, 0, &idle_age},
+    {"an idle connection that is too old is closed", age_ends_what_is_idle, 0, &life_age},
+    {"a connection that is too old is not used", age_ends_reuse, 0, &life_age},
+    {"a connection that is too old ends with its exchange", lifetime_drains_what_is_in_use, 0,
+     NULL},
+    {"the server says how long a connection may be idle", age_ends_what_is_idle, WEIR_ONLY_H1,
+     &said_age},
+    {"the server said how long, and it is not used", age_ends_reuse, WEIR_ONLY_H1, &said_age},
     {"streams at once are limited by us too", streams_are_limited, WEIR_ONLY_H2, NULL},
 };
 
