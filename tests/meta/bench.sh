@@ -32,6 +32,9 @@ measures_large() {
 }
 check "its table takes what was measured with large pages" large_row
 check "with large pages it is measured, or not to be had" measures_large
+if ! grep -q '\[always\]' /sys/kernel/mm/transparent_hugepage/enabled 2>/dev/null; then
+    check_fails "nothing is called large pages that is not" env GLIBC_TUNABLES= "$program" --quick --measure-large "$scratch/small"
+fi
 check_fails "a figure with large pages that is not there is missed" "$program" --quick --large "$scratch/none"
 check_fails "an option that there is not is refused" "$program" --no-such-option x
 tap_done
