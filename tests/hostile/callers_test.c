@@ -15,26 +15,6 @@
 
 #include <cmocka.h>
 
-/* Answers everybody with what was asked, in two pieces; content of known length is read. */
-static weir_hostile_end play_honest(int fd, size_t number, void *user)
-{
-    atomic_size_t *requests = user;
-    char path[256];
-    char answer[512];
-
-    (void)number;
-    while (weir_hostile_head(fd, path, sizeof(path))) {
-        if (requests != NULL) {
-            atomic_fetch_add(requests, 1);
-        }
-        (void)snprintf(answer, sizeof(answer), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n",
-                       strlen(path));
-        (void)weir_hostile_say(fd, answer);
-        (void)weir_hostile_say(fd, path);
-    }
-    return WEIR_HOSTILE_FIN;
-}
-
 /* Listens, and never says a word. */
 static weir_hostile_end play_mute(int fd, size_t number, void *user)
 {
@@ -55,7 +35,7 @@ static void records(weir_user_kind kind)
     weir_exchange *exchange = NULL;
 
     weir_stage_open(&stage, kind);
-    weir_stage_begin(&stage, play_honest, NULL);
+    weir_stage_begin(&stage, weir_hostile_play_honest, NULL);
     weir_stage_ask(&stage, &plea, WEIR_H1, "/");
     for (size_t size = 0; size < sizeof(size_t); size++) {
         weir_plea bad = plea;
@@ -187,7 +167,7 @@ static void urls(weir_user_kind kind)
     weir_stage stage;
 
     weir_stage_open(&stage, kind);
-    weir_stage_begin(&stage, play_honest, NULL);
+    weir_stage_begin(&stage, weir_hostile_play_honest, NULL);
     for (size_t i = 0; i < sizeof(bad_urls) / sizeof(bad_urls[0]); i++) {
         weir_plea plea;
         weir_stage_ask(&stage, &plea, WEIR_PROTOCOL_ANY, "/");
@@ -248,7 +228,7 @@ static void fields(weir_user_kind kind)
     weir_plea plea;
 
     weir_stage_open(&stage, kind);
-    weir_stage_begin(&stage, play_honest, NULL);
+    weir_stage_begin(&stage, weir_hostile_play_honest, NULL);
     for (size_t i = 0; i < 2 * sizeof(bad_fields) / sizeof(bad_fields[0]); i++) {
         weir_stage_ask(&stage, &plea, protocols[i % 2], "/");
         plea.request.method = WEIR_SPAN("POST");
@@ -354,7 +334,7 @@ static void order(weir_user_kind kind)
     size_t taken = 0;
 
     weir_stage_open(&stage, kind);
-    weir_stage_begin(&stage, play_honest, NULL);
+    weir_stage_begin(&stage, weir_hostile_play_honest, NULL);
     weir_stage_ask(&stage, &plea, WEIR_H1, "/order");
     assert_int_equal(weir_stage_call(&stage, &plea, &exchange), WEIR_OK);
     assert_int_equal(weir_write(exchange, WEIR_SPAN("x"), &taken), WEIR_E_STATE);

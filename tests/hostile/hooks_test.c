@@ -17,26 +17,6 @@
 
 #define POLL_MS 10000
 
-/* Answers everybody with what was asked, in two pieces; content of known length is read. */
-static weir_hostile_end play_honest(int fd, size_t number, void *user)
-{
-    atomic_size_t *requests = user;
-    char path[256];
-    char answer[512];
-
-    (void)number;
-    while (weir_hostile_head(fd, path, sizeof(path))) {
-        if (requests != NULL) {
-            atomic_fetch_add(requests, 1);
-        }
-        (void)snprintf(answer, sizeof(answer), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n",
-                       strlen(path));
-        (void)weir_hostile_say(fd, answer);
-        (void)weir_hostile_say(fd, path);
-    }
-    return WEIR_HOSTILE_FIN;
-}
-
 /* -- observers that act -- */
 
 typedef struct meddler {
@@ -96,7 +76,7 @@ static unsigned meddle_once(weir_user_kind kind, weir_event_kind at, bool submit
     weir_plea plea;
 
     weir_stage_open(&stage, kind);
-    weir_stage_begin(&stage, play_honest, NULL);
+    weir_stage_begin(&stage, weir_hostile_play_honest, NULL);
     m.stage = &stage;
     m.observer = (weir_observer){.size = sizeof(m.observer), .user = &m, .tell = meddle};
     weir_stage_ask(&stage, &plea, WEIR_H1, "/meddled");
@@ -143,7 +123,7 @@ static void free_in_every_state(void **state)
 
     (void)state;
     weir_stage_open(&stage, WEIR_USER_LOOP);
-    weir_stage_begin(&stage, play_honest, NULL);
+    weir_stage_begin(&stage, weir_hostile_play_honest, NULL);
     weir_loop *loop = weir_user_loop(stage.user);
     for (int turns = 0; turns < 200; turns++) {
         weir_plea plea;
@@ -174,7 +154,7 @@ static void too_late(weir_user_kind kind)
     weir_stage stage;
 
     weir_stage_open(&stage, kind);
-    weir_stage_begin(&stage, play_honest, NULL);
+    weir_stage_begin(&stage, weir_hostile_play_honest, NULL);
     for (size_t i = 0; i < 9; i++) {
         weir_plea plea;
         weir_stage_ask(&stage, &plea, i % 2 == 0 ? WEIR_H1 : WEIR_H2, "/");
@@ -271,7 +251,7 @@ static void resolve(weir_user_kind kind)
     assert_non_null(o);
     weir_stage_open(&stage, kind);
     stage.options.resolver = &resolver;
-    weir_stage_begin(&stage, play_honest, NULL);
+    weir_stage_begin(&stage, weir_hostile_play_honest, NULL);
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
         weir_plea plea;
         weir_stage_ask(&stage, &plea, WEIR_H1, "/");

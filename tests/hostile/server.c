@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -236,6 +237,25 @@ bool weir_hostile_answer(int fd, uint32_t stream, const char *content)
 {
     return weir_hostile_frame_send(fd, HEADERS, END_HEADERS, stream, "\x88", 1) &&
            weir_hostile_frame_send(fd, DATA, END_STREAM, stream, content, strlen(content));
+}
+
+weir_hostile_end weir_hostile_play_honest(int fd, size_t number, void *user)
+{
+    atomic_size_t *requests = user;
+    char path[256];
+    char answer[512];
+
+    (void)number;
+    while (weir_hostile_head(fd, path, sizeof(path))) {
+        if (requests != NULL) {
+            atomic_fetch_add(requests, 1);
+        }
+        (void)snprintf(answer, sizeof(answer), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n",
+                       strlen(path));
+        (void)weir_hostile_say(fd, answer);
+        (void)weir_hostile_say(fd, path);
+    }
+    return WEIR_HOSTILE_FIN;
 }
 
 /* xorshift64*, its upper half. */

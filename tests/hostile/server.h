@@ -59,6 +59,10 @@ uint32_t weir_hostile_request(int fd);
 /* ":status: 200" and the content, END_STREAM at its end. */
 bool weir_hostile_answer(int fd, uint32_t stream, const char *content);
 
+/* Answers every HTTP/1.1 request with its path, in two pieces; `requests` (an atomic_size_t, or NULL)
+ * counts them. */
+weir_hostile_end weir_hostile_play_honest(int fd, size_t number, void *requests);
+
 /* A number that a seed decides. */
 uint32_t weir_hostile_dice(uint64_t *seed);
 

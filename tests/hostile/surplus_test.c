@@ -14,6 +14,7 @@
  * WEIR_TESTS_LONG=1 in the environment asks for 10,000 calls each, and for the run by the clock:
  * surplus after 5 ms, reuse after 10 ms.
  */
+#include "cue.h"
 #include "secure.h"
 #include "wire.h"
 
@@ -54,8 +55,7 @@ typedef struct surplus {
     const char *text;
     const weir_tls_server_options *tls; /* NULL: clear */
     weir_observer told;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
+    weir_cue cue;
     size_t wanted; /* connections may send their surplus up to this number of them */
     size_t lying;  /* surpluses in the client's kernel */
     size_t crowd;  /* answered together: nobody before so many have asked, or one connection would
@@ -90,32 +90,32 @@ static size_t calls_of(const surplus *s)
 
 static bool may_send(surplus *s)
 {
-    (void)pthread_mutex_lock(&s->lock);
+    weir_cue_lock(&s->cue);
     while (s->lying >= s->wanted && !s->over) {
-        (void)pthread_cond_wait(&s->changed, &s->lock);
+        (void)pthread_cond_wait(&s->cue.changed, &s->cue.lock);
     }
     const bool over = s->over;
-    (void)pthread_mutex_unlock(&s->lock);
+    weir_cue_unlock(&s->cue);
     return !over;
 }
 
 static void await_crowd(surplus *s)
 {
-    (void)pthread_mutex_lock(&s->lock);
+    weir_cue_lock(&s->cue);
     const size_t mine = s->heard++;
-    (void)pthread_cond_broadcast(&s->changed);
+    (void)pthread_cond_broadcast(&s->cue.changed);
     while (s->crowd > 0 && s->heard < (mine / s->crowd + 1) * s->crowd && !s->over) {
-        (void)pthread_cond_wait(&s->changed, &s->lock);
+        (void)pthread_cond_wait(&s->cue.changed, &s->cue.lock);
     }
-    (void)pthread_mutex_unlock(&s->lock);
+    weir_cue_unlock(&s->cue);
 }
 
 static void lies_there(surplus *s)
 {
-    (void)pthread_mutex_lock(&s->lock);
+    weir_cue_lock(&s->cue);
     s->lying++;
-    (void)pthread_cond_broadcast(&s->changed);
-    (void)pthread_mutex_unlock(&s->lock);
+    (void)pthread_cond_broadcast(&s->cue.changed);
+    weir_cue_unlock(&s->cue);
 }
 
 static void say_surplus(surplus *s, weir_wire *wire)
@@ -197,22 +197,21 @@ static void tell(const weir_event *event, void *user)
     surplus *s = user;
 
     if (event->kind == WEIR_EVENT_CONNECTION_CLOSED) {
-        (void)pthread_mutex_lock(&s->lock);
+        weir_cue_lock(&s->cue);
         if (strcmp(event->why, weir_reason_name(WEIR_REASON_OCTETS_LEFT_OVER)) == 0) {
             s->left_over++;
         } else {
             s->otherwise++;
             s->other_reason = event->why;
         }
-        (void)pthread_mutex_unlock(&s->lock);
+        weir_cue_unlock(&s->cue);
     }
     s->told.tell(event, s->told.user);
 }
 
 static void open_surplus(surplus *s, weir_stage *stage, weir_observer *observer)
 {
-    assert_int_equal(pthread_mutex_init(&s->lock, NULL), 0);
-    assert_int_equal(pthread_cond_init(&s->changed, NULL), 0);
+    weir_cue_open(&s->cue);
     s->told = stage->observer;
     *observer = (weir_observer){.size = sizeof(*observer), .user = s, .tell = tell};
     stage->options.observer = observer;
@@ -220,25 +219,21 @@ static void open_surplus(surplus *s, weir_stage *stage, weir_observer *observer)
 
 static void close_surplus(surplus *s, weir_stage *stage)
 {
-    (void)pthread_mutex_lock(&s->lock);
-    s->over = true;
-    (void)pthread_cond_broadcast(&s->changed);
-    (void)pthread_mutex_unlock(&s->lock);
+    weir_cue_give(&s->cue, &s->over);
     weir_stage_close(stage);
-    (void)pthread_cond_destroy(&s->changed);
-    (void)pthread_mutex_destroy(&s->lock);
+    weir_cue_close(&s->cue);
 }
 
 /* Lets `count` more connections send theirs, and waits until it lies in our kernel. */
 static void await_surplus(surplus *s, size_t count)
 {
-    (void)pthread_mutex_lock(&s->lock);
+    weir_cue_lock(&s->cue);
     s->wanted += count;
-    (void)pthread_cond_broadcast(&s->changed);
+    (void)pthread_cond_broadcast(&s->cue.changed);
     while (s->lying < s->wanted) {
-        (void)pthread_cond_wait(&s->changed, &s->lock);
+        (void)pthread_cond_wait(&s->cue.changed, &s->cue.lock);
     }
-    (void)pthread_mutex_unlock(&s->lock);
+    weir_cue_unlock(&s->cue);
 }
 
 static void ask(weir_stage *stage, weir_plea *plea, const surplus *s, size_t number)
