@@ -51,7 +51,8 @@ done
 compiled_with_no_more() { # compiled_with_no_more LAYER FORBIDDEN...
     local layer=$1 lines forbidden bad=0
     shift
-    lines=$(grep '"command"' "$build/compile_commands.json" | grep -- "-c $root/$layer/")
+    # Paths with a space are quoted, or have a backslash before it.
+    lines=$(sed -n '/"command"/s/[\\"]//gp' "$build/compile_commands.json" | grep -- "-c $root/$layer/")
     [ -n "$lines" ] || { echo "no file of $layer is compiled"; return 1; }
     for forbidden in "$@"; do
         if grep -E -- "-I ?$forbidden( |\$)" <<<"$lines"; then
