@@ -40,8 +40,7 @@ static weir_io read_exclusive(weir_line *line, weir_exchange *ex, weir_seat *sea
 static weir_status read_polling(weir_seat *seat, const weir_want *want, weir_poll *fds,
                                 weir_time deadline_ns, weir_io *io);
 static void take(weir_line *line, const weir_seat *seat, weir_io io, weir_time now_ns);
-static void park(weir_line *line, weir_seat *seat, bool for_sent, weir_time deadline_ns,
-                 weir_time *now_ns);
+static void park(weir_line *line, weir_seat *seat, weir_time deadline_ns, weir_time *now_ns);
 static void wake_the_sent(weir_line *line);
 static bool tell_facts(weir_line *line, weir_time now_ns);
 static void pass_baton(weir_line *line);
@@ -60,6 +59,7 @@ bool weir_baton_drive(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_
         weir_exchange_stalls_unread(
             ex, now_ns); /* between two calls nobody reads, unless another call is inside */
     }
+    seat->for_sent = need == WEIR_NEED_SENT;
     for (;;) {
         weir_want want;
         weir_why why = WEIR_WHY_NONE;
@@ -117,8 +117,8 @@ bool weir_baton_drive(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_
         } else if (!line->reading && (want.in_octets > 0 || line->unwritable)) {
             read_step(line, ex, seat, &want, deadline_ns, &now_ns);
         } else {
-            park(line, seat, need == WEIR_NEED_SENT,
-                 weir_time_earlier(deadline_ns, weir_exchange_look_again(ex, now_ns)), &now_ns);
+            park(line, seat, weir_time_earlier(deadline_ns, weir_exchange_look_again(ex, now_ns)),
+                 &now_ns);
         }
     }
     flush(line, &now_ns);
@@ -355,6 +355,7 @@ static void read_step(weir_line *line, weir_exchange *ex, weir_seat *seat, const
 
     line->reading = true;
     line->reader = seat;
+    line->for_sent += seat->for_sent;
     if (exclusive) {
         io = read_exclusive(line, ex, seat, want, deadline_ns, *now_ns);
     } else {
@@ -372,6 +373,7 @@ static void read_step(weir_line *line, weir_exchange *ex, weir_seat *seat, const
     *now_ns = weir_now();
     line->reading = false;
     line->reader = NULL;
+    line->for_sent -= seat->for_sent;
     if ((fds[0].revents & ~WEIR_POLL_IN) != 0) {
         line->unwritable = false;
     }
@@ -452,26 +454,28 @@ static void take(weir_line *line, const weir_seat *seat, weir_io io, weir_time n
     }
 }
 
-static void park(weir_line *line, weir_seat *seat, bool for_sent, weir_time deadline_ns,
-                 weir_time *now_ns)
+static void park(weir_line *line, weir_seat *seat, weir_time deadline_ns, weir_time *now_ns)
 {
     weir_list_push_back(&line->waiting, &seat->place);
-    seat->for_sent = for_sent;
-    line->for_sent += for_sent;
+    line->for_sent += seat->for_sent;
     weir_line_unlock(line);
     weir_seat_park(seat, deadline_ns);
     weir_mutex_lock(&line->lock);
     weir_list_remove(&seat->place);
-    line->for_sent -= for_sent;
+    line->for_sent -= seat->for_sent;
     *now_ns = weir_now();
 }
 
 /* That octets were sent is no event of a stream: who waits for that alone is woken here, whoever
- * sent them. */
+ * sent them. The reader may be one of them, if it came while another wrote. */
 static void wake_the_sent(weir_line *line)
 {
     if (line->for_sent == 0) {
         return;
+    }
+    if (line->reader != NULL && line->reader->for_sent &&
+        satisfied(line->reader->exchange, WEIR_NEED_SENT)) {
+        wake_later(line, line->reader);
     }
     for (weir_list *at = line->waiting.next; at != &line->waiting; at = at->next) {
         weir_seat *seat = WEIR_CONTAINER_OF(at, weir_seat, place);

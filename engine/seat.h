@@ -47,7 +47,7 @@ typedef struct weir_seat {
     weir_seat_state state;
     weir_exchange *exchange; /* who sits here */
     bool woken;
-    bool for_sent;       /* parked until its octets were sent; guarded by the lock of the line */
+    bool for_sent;       /* it waits until its octets were sent; guarded by the lock of the line */
     bool shut;           /* a cancel has shut the descriptor for reading */
     int fd;              /* while RECEIVING */
     int signal;          /* eventfd for POLLING; -1: made at the first poll */

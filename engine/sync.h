@@ -90,14 +90,14 @@ typedef struct weir_line {
     weir_reason close_reason;
     uint32_t pins; /* threads that look after it without a lease: it is not closed; guarded by the
                       core's lock */
-    uint32_t for_sent; /* ... of them, those that wait until octets of theirs were sent */
-    bool close_waits;  /* ... until they are done */
-    bool kept;         /* one of them waits for a stream of it (sync_vigil.c) */
-    bool close_unfit;  /* the pool's word with its CLOSE */
-    bool reading;      /* someone holds the baton */
+    bool close_waits; /* ... until they are done */
+    bool kept;        /* one of them waits for a stream of it (sync_vigil.c) */
+    bool close_unfit; /* the pool's word with its CLOSE */
+    bool reading;     /* someone holds the baton */
     bool writing;
-    bool unwritable;  /* the kernel took no more; the reader polls for writing too */
-    bool fired_early; /* SO_RCVTIMEO ended a wait before its deadline: arm it anew */
+    uint32_t for_sent; /* who is inside and waits until octets of its own were sent */
+    bool unwritable;   /* the kernel took no more; the reader polls for writing too */
+    bool fired_early;  /* SO_RCVTIMEO ended a wait before its deadline: arm it anew */
     weir_mutex lock;
 } weir_line;
 
