@@ -104,6 +104,7 @@ static void cancelled_before(weir_world *world)
 
 /* The linker puts these in the place of the system's: one of them fails while it is named. */
 static const char *volatile broken;
+static volatile int instead; /* with this errno; 0: with the one that it has below */
 
 #define BROKEN(name, type, fails, parameters, arguments)                                           \
     type __real_##name parameters;                                                                 \
@@ -111,7 +112,7 @@ static const char *volatile broken;
     type __wrap_##name parameters                                                                  \
     {                                                                                              \
         if (broken != NULL && strcmp(broken, #name) == 0) {                                        \
-            errno = fails;                                                                         \
+            errno = instead != 0 ? instead : (fails);                                              \
             return -1;                                                                             \
         }                                                                                          \
         return __real_##name arguments;                                                            \
@@ -163,6 +164,27 @@ static void system_call_fails(weir_world *world)
     assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
 }
 
+/* Weather: what a route gives that goes away under a connection. */
+static void network_fails(weir_world *world)
+{
+    static const int errnos[] = {ENETDOWN, EHOSTUNREACH, ETIMEDOUT};
+
+    for (size_t i = 0; i < sizeof(errnos) / sizeof(errnos[0]); i++) {
+        weir_ask ask = weir_world_ask(world, "/octets/10");
+        ask.call.replay = WEIR_REPLAY_NEVER;
+        instead = errnos[i];
+        broken = "recv";
+        const weir_fetched fetched = weir_world_fetch(world, &ask);
+        broken = NULL;
+        instead = 0;
+        assert_int_equal(fetched.called, WEIR_E_NETWORK);
+        assert_int_equal(fetched.failure.sys_errno, errnos[i]);
+        assert_int_equal(weir_status_blame(fetched.called), WEIR_BLAME_NETWORK);
+    }
+    const weir_ask ask = weir_world_ask(world, "/octets/10");
+    assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
+}
+
 static void loop_cannot_be_made(weir_world *world)
 {
     static const char *const calls[] = {"epoll_create1", "eventfd", "epoll_ctl"};
@@ -183,6 +205,7 @@ static const weir_behaviour behaviours[] = {
     {"no descriptor ends a call with DESCRIPTORS", no_descriptors, 0, NULL},
     {"a system call that fails as it should not ends a call with SYSTEM", system_call_fails, 0,
      NULL},
+    {"a network that goes away ends a call with NETWORK", network_fails, 0, NULL},
     {"without epoll there is no loop, and SYSTEM says so", loop_cannot_be_made,
      WEIR_ONLY_LOOP | WEIR_ONLY_H1 | WEIR_ONLY_CLEAR, NULL},
     {"no memory ends a call with NOMEM", no_memory, 0, NULL},

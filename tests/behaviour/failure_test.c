@@ -24,7 +24,6 @@ typedef struct excuse {
 } excuse;
 
 static const excuse excuses[] = {
-    {WEIR_E_NETWORK, "errno that loopback does not give", false},
     {WEIR_E_NOT_ACCEPTING, "a bounced lease is the pool's own affair; tests/pool, tests/sim",
      false},
     {WEIR_E_H2_SETTINGS, "takes the 10 s that a server has; tests/corpus/h2/settings.txt", true},
