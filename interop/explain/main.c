@@ -11,56 +11,69 @@
 #include "print.h"
 #include "run.h"
 
+static bool perform(const explain_options *options, explain_story *stories, bool *complete);
+
 int main(int argc, char **argv)
 {
     explain_options chosen;
-    explain_book book;
-    bool complete = true;
+    bool complete = false;
+    bool performed = false;
+    const options_outcome outcome = options_read(&chosen, argc, argv);
 
-    switch (options_read(&chosen, argc, argv)) {
-    case OPTIONS_HELP:
+    if (outcome == OPTIONS_HELP) {
         options_help();
+    } else if (outcome == OPTIONS_OK) {
+        explain_story *stories = calloc(chosen.url_count, sizeof(*stories));
+        performed = stories != NULL && perform(&chosen, stories, &complete);
+        free(stories);
+    }
+    options_clear(&chosen);
+    /* A body that was not written is as good as one that did not come. */
+    if (fflush(stdout) != 0 || ferror(stdout) != 0) {
+        (void)fputs("weir-explain: standard output could not be written\n", stderr);
+        complete = false;
+    }
+    if (outcome == OPTIONS_HELP) {
         return 0;
-    case OPTIONS_WRONG:
-        options_clear(&chosen);
-        return 2;
-    case OPTIONS_OK:
-        break;
     }
-    explain_story *stories = calloc(chosen.url_count, sizeof(*stories));
+    return !performed ? 2 : complete ? 0 : 1;
+}
+
+static bool perform(const explain_options *options, explain_story *stories, bool *complete)
+{
+    explain_book book;
+    const size_t count = options->url_count;
+
     memset(&book, 0, sizeof(book));
-    if (stories == NULL || pthread_mutex_init(&book.lock, NULL) != 0) {
-        return 2;
+    if (pthread_mutex_init(&book.lock, NULL) != 0) {
+        return false;
     }
-    for (size_t i = 0; i < chosen.url_count; i++) {
-        stories[i].url = chosen.urls[i];
+    for (size_t i = 0; i < count; i++) {
+        stories[i].url = options->urls[i];
     }
-    if (!run_all(&chosen, stories, &book)) {
-        return 2;
-    }
-    for (size_t i = 0; i < chosen.url_count; i++) {
+    const bool performed = run_all(options, stories, &book);
+    *complete = performed;
+    for (size_t i = 0; i < count && performed; i++) {
         if (stories[i].body_length > 0) {
             (void)fwrite(stories[i].body, 1, stories[i].body_length, stdout);
         }
+        if (options->parallel && options->write_out != NULL) {
+            print_format(stdout, options->write_out, &stories[i]);
+        }
         (void)fflush(stdout);
-        complete = complete && stories[i].status == WEIR_OK;
-        if (!chosen.json) {
+        *complete = *complete && stories[i].status == WEIR_OK;
+        if (!options->json) {
             print_story(stderr, i + 1, &stories[i]);
         }
-        if (chosen.write_out != NULL) {
-            print_format(stdout, chosen.write_out, &stories[i]);
-        }
     }
-    if (chosen.json) {
-        print_json(stderr, stories, chosen.url_count, &book);
-    } else {
-        print_book(stderr, &book, stories, chosen.url_count);
+    if (performed && options->json) {
+        print_json(stderr, stories, count, &book);
+    } else if (performed) {
+        print_book(stderr, &book, stories, count);
     }
-    for (size_t i = 0; i < chosen.url_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         story_clear(&stories[i]);
     }
-    free(stories);
     book_clear(&book);
-    options_clear(&chosen);
-    return complete ? 0 : 1;
+    return performed;
 }

@@ -2,8 +2,7 @@
 /*
  * The command line of weir-explain: curl's words where it has them.
  *
- * Ownership: strings point into argv or into files that were read, which live as long as the
- * options.
+ * Ownership: strings point into argv, which lives longer; the body is the options' own.
  */
 #ifndef EXPLAIN_OPTIONS_H
 #define EXPLAIN_OPTIONS_H
@@ -28,9 +27,11 @@ typedef struct explain_options {
     const char *method;
     weir_field fields[EXPLAIN_FIELDS];
     size_t field_count;
+    bool has_type; /* a field says what the body is, or that nothing shall say it */
     bool has_body;
-    weir_span body;
-    void *body_memory;
+    uint8_t *body;
+    size_t body_octets;
+    size_t body_room;
     explain_route routes[EXPLAIN_ROUTES];
     size_t route_count;
     const char *ca_file;
@@ -49,7 +50,7 @@ typedef struct explain_options {
 
 typedef enum options_outcome { OPTIONS_OK, OPTIONS_HELP, OPTIONS_WRONG } options_outcome;
 
-/* Prints what is wrong to standard error. */
+/* Prints what is wrong to standard error. The options are to be cleared whatever comes of it. */
 options_outcome options_read(explain_options *options, int argc, char **argv);
 void options_clear(explain_options *options);
 void options_help(void);

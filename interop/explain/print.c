@@ -71,6 +71,9 @@ void print_format(FILE *to, const char *format, const explain_story *story)
         if (end != NULL) {
             print_word(to, at + 2, (size_t)(end - at - 2), story);
             at = end;
+        } else if (at[0] == '%' && at[1] == '%') {
+            (void)fputc('%', to);
+            at++;
         } else if (at[0] == '\\' && (at[1] == 'n' || at[1] == 't')) {
             (void)fputc(at[1] == 'n' ? '\n' : '\t', to);
             at++;

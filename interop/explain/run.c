@@ -10,6 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "print.h"
+
 #define ROOM   65536
 #define EVENTS 64
 
@@ -36,6 +38,7 @@ static bool run_async(const explain_options *options, explain_story *stories, ex
                       weir_shared *shared);
 static void *perform(void *user);
 static weir_status drain(explain_work *work);
+static void end(explain_work *own, weir_status status);
 static void turn_until(weir_loop *loop, size_t *left);
 static bool failed(const char *what, weir_status status);
 
@@ -65,14 +68,11 @@ static weir_shared *make_shared(const explain_options *options)
         tls_options.insecure = options->insecure;
         shared_options.tls = weir_tls_config_new(&tls_options, NULL, &status, &failure);
         if (shared_options.tls == NULL) {
-            const char *about = options->ca_file != NULL ? options->ca_file : "TLS";
-            if (failure.sys_errno != 0) {
-                (void)fprintf(stderr, "weir-explain: %s: %s\n", about, strerror(failure.sys_errno));
-            } else if (failure.what != NULL) {
-                (void)fprintf(stderr, "weir-explain: %s: %s\n", about, failure.what);
-            } else {
-                (void)failed(about, status);
-            }
+            (void)fprintf(stderr, "weir-explain: --cacert %s: %s\n",
+                          options->ca_file != NULL ? options->ca_file : "",
+                          failure.sys_errno != 0 ? strerror(failure.sys_errno)
+                          : failure.what != NULL ? failure.what
+                                                 : weir_status_sentence(status));
             return NULL;
         }
     }
@@ -105,7 +105,7 @@ static void prepare(explain_work *work, const explain_options *options, explain_
     work->request.field_count = options->field_count;
     if (options->has_body) {
         work->request.body.kind = WEIR_BODY_SPAN;
-        work->request.body.span = options->body;
+        work->request.body.span = (weir_span){options->body, options->body_octets};
     }
     work->call = call;
     work->call.explain = true;
@@ -130,8 +130,10 @@ static void route_to(const explain_options *options, const char *url, weir_call 
         return;
     }
     host += 3;
-    const size_t length = strcspn(host, host[0] == '[' ? "]/?#" : ":/?#");
-    const char *after = host + length + (host[0] == '[' ? 1 : 0);
+    const bool quoted = host[0] == '[';
+    host += quoted ? 1 : 0;
+    const size_t length = strcspn(host, quoted ? "]/?#" : ":/?#");
+    const char *after = host + length + (quoted && host[length] == ']' ? 1 : 0);
     const unsigned long port = *after == ':'                       ? strtoul(after + 1, NULL, 10)
                                : strncasecmp(url, "https", 5) == 0 ? 443
                                                                    : 80;
@@ -203,10 +205,19 @@ static void *perform(void *user)
         }
         status = drain(own);
     }
-    story_end(own->story, own->exchange, status == WEIR_END ? WEIR_OK : status);
+    end(own, status == WEIR_END ? WEIR_OK : status);
+    return NULL;
+}
+
+/* What --write-out says of one of several stands between their bodies. */
+static void end(explain_work *own, weir_status status)
+{
+    story_end(own->story, own->exchange, status);
     weir_exchange_free(own->exchange);
     free(own->room);
-    return NULL;
+    if (!own->keep && own->options->write_out != NULL) {
+        print_format(stdout, own->options->write_out, own->story);
+    }
 }
 
 /* Reads what there is; END, AGAIN, or the failure. */
@@ -253,8 +264,7 @@ static bool run_async(const explain_options *options, explain_story *stories, ex
         status = weir_loop_submit(loop, &works[i].request, &works[i].call, &works[i],
                                   &works[i].exchange);
         if (works[i].exchange == NULL) {
-            story_end(&stories[i], NULL, status);
-            free(works[i].room);
+            end(&works[i], status);
         } else {
             left++;
         }
@@ -284,10 +294,7 @@ static void turn_until(weir_loop *loop, size_t *left)
             }
             const weir_status status = drain(own);
             if (events[i].told == WEIR_TOLD_DONE) {
-                story_end(own->story, own->exchange,
-                          status == WEIR_END ? WEIR_OK : events[i].status);
-                weir_exchange_free(own->exchange);
-                free(own->room);
+                end(own, status == WEIR_END ? WEIR_OK : events[i].status);
                 (*left)--;
             }
         }
