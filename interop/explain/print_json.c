@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The explanation as JSON, by jansson: octet counts as {"sent": n, "received": n}. */
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "print.h"
@@ -124,6 +125,27 @@ static json_t *of_connects(const explain_story *story)
     return out;
 }
 
+/* JSON is UTF-8, a URL that was given may be anything: octets that are none become U+FFFD. */
+static json_t *of_url(const char *url)
+{
+    json_t *out = json_string(url);
+
+    if (out != NULL) {
+        return out;
+    }
+    const size_t length = strlen(url);
+    char *text = malloc(3 * length + 1);
+    size_t at = 0;
+    for (size_t i = 0; i < length && text != NULL; i++) {
+        const bool is_ascii = (unsigned char)url[i] < 0x80;
+        memcpy(text + at, is_ascii ? &url[i] : "\xef\xbf\xbd", is_ascii ? 1 : 3);
+        at += is_ascii ? 1 : 3;
+    }
+    out = text != NULL ? json_stringn(text, at) : json_null();
+    free(text);
+    return out;
+}
+
 static json_t *of_story(const explain_story *story)
 {
     json_t *moments = json_array();
@@ -141,13 +163,13 @@ static json_t *of_story(const explain_story *story)
                                                         of_tally(&attempt->tally), "failure",
                                                         of_failure(&attempt->failure)));
     }
-    return json_pack("{s:s, s:b, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o}", "url",
-                     story->url, "complete", (int)(story->status == WEIR_OK), "code", story->code,
-                     "total_ns", (json_int_t)(story->ended_ns - story->began_ns), "failure",
-                     of_failure(&story->failure), "stalls", of_stalls(&story->stalls), "waited_ns",
-                     of_waits(&story->waits), "candidates", of_candidates(story), "connects",
-                     of_connects(story), "connects_left_out", (json_int_t)story->connects_left_out,
-                     "events", moments, "attempts", attempts);
+    return json_pack("{s:o, s:b, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o}", "url",
+                     of_url(story->url), "complete", (int)(story->status == WEIR_OK), "code",
+                     story->code, "total_ns", (json_int_t)(story->ended_ns - story->began_ns),
+                     "failure", of_failure(&story->failure), "stalls", of_stalls(&story->stalls),
+                     "waited_ns", of_waits(&story->waits), "candidates", of_candidates(story),
+                     "connects", of_connects(story), "connects_left_out",
+                     (json_int_t)story->connects_left_out, "events", moments, "attempts", attempts);
 }
 
 static json_t *of_connection(const explain_connection *connection)
