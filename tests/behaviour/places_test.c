@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Origins that share the places of one pool. Each calls the same server by a name of its own, so
+ * that to the pool they are strangers.
+ */
+#include "support/world.h"
+
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define QUEUE_NS    (50 * WEIR_NS_PER_MS)
+#define PATIENCE_NS (20 * WEIR_NS_PER_SECOND)
+
+static weir_ask ask_at(weir_world *world, const char *host, const char *path)
+{
+    static _Thread_local char urls[4][128];
+    static _Thread_local unsigned next;
+    char *url = urls[next++ % 4];
+    weir_ask ask = weir_world_ask(world, "");
+
+    (void)snprintf(url, sizeof(urls[0]), "%s://%s%s", world->way.tls ? "https" : "http", host,
+                   path);
+    ask.request.url = weir_span_of(url);
+    ask.call.connect_to = WEIR_SPAN("127.0.0.1");
+    ask.call.connect_port = world->way.tls ? world->origin->tls_port : world->origin->clear_port;
+    return ask;
+}
+
+static weir_counts counts_of(weir_world *world)
+{
+    weir_counts counts = WEIR_COUNTS_INIT;
+
+    weir_user_counts(weir_world_user(world), &counts);
+    return counts;
+}
+
+static size_t told_why(const weir_world *world, weir_event_kind kind, const char *why)
+{
+    size_t told = 0;
+
+    for (size_t i = 0; i < weir_world_told(world, kind); i++) {
+        told += strcmp(weir_world_event(world, kind, i)->why, why) == 0;
+    }
+    return told;
+}
+
+/* A call whose body is left unread: it has the connection, and that the only place. */
+static weir_exchange *hold(weir_world *world, const char *host)
+{
+    const weir_ask ask = ask_at(world, host, "/octets/1000000");
+    weir_exchange *exchange = NULL;
+
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    return exchange;
+}
+
+/* An idle connection of one makes room for the other, and that one's for the first. */
+static void idle_makes_room(weir_world *world)
+{
+    static const char *const hosts[] = {"a.test", "b.test", "a.test"};
+
+    world->limits.connections = 1;
+    for (size_t i = 0; i < 3; i++) {
+        const weir_ask ask = ask_at(world, hosts[i], "/octets/10");
+        const weir_fetched fetched = weir_world_fetch(world, &ask);
+        assert_int_equal(fetched.ended, WEIR_END);
+        assert_int_equal(told_why(world, WEIR_EVENT_CONNECTION_CLOSED, "evicted"), i);
+        assert_int_equal(counts_of(world).connections_idle, 1);
+        assert_int_equal(counts_of(world).dials, i + 1);
+    }
+}
+
+/* Nothing is idle: the other waits, and is told for what. */
+static void in_use_makes_none(weir_world *world)
+{
+    weir_waits waits = WEIR_WAITS_INIT;
+    weir_exchange *exchange = NULL;
+
+    world->limits.connections = 1;
+    weir_exchange *holder = hold(world, "a.test");
+    weir_ask ask = ask_at(world, "b.test", "/octets/10");
+    ask.call.queue_ns = QUEUE_NS;
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_E_DEADLINE_QUEUE);
+    weir_exchange_waits(exchange, &waits);
+    assert_true(waits.total_ns >= QUEUE_NS);
+    assert_int_equal(waits.ns[WEIR_REASON_TOTAL_LIMIT], waits.total_ns);
+    assert_int_equal(told_why(world, WEIR_EVENT_WAITING, "total_limit"), 1);
+    assert_int_equal(counts_of(world).dials, 1);
+    weir_world_drop(world, exchange);
+    weir_world_drop(world, holder);
+}
+
+typedef struct two {
+    weir_world *world;
+    weir_status ended[2];
+} two;
+
+static void one_of_two(weir_user *user, size_t index, void *shared)
+{
+    two *both = shared;
+    weir_ask ask = ask_at(both->world, index == 0 ? "a.test" : "b.test", "/octets/10");
+    weir_exchange *exchange = NULL;
+
+    (void)user;
+    ask.call.queue_ns = QUEUE_NS;
+    both->ended[index] = weir_world_call(both->world, &ask, &exchange);
+    weir_world_drop(both->world, exchange);
+}
+
+/* One may wait in the whole pool, and two would, at two origins: one of them is refused at once. */
+static void all_that_wait_are_limited(weir_world *world)
+{
+    two both = {.world = world};
+
+    world->limits.connections = 1;
+    world->limits.waiting = 1;
+    weir_exchange *holder = hold(world, "localhost");
+    weir_user_together(world->user, 2, one_of_two, &both);
+    const size_t full = both.ended[0] == WEIR_E_QUEUE_FULL ? 0 : 1;
+    assert_int_equal(both.ended[full], WEIR_E_QUEUE_FULL);
+    assert_int_equal(both.ended[1 - full], WEIR_E_DEADLINE_QUEUE);
+    weir_world_drop(world, holder);
+}
+
+enum { BUSY_CALLERS = 4 };
+
+typedef struct crowd {
+    weir_world *world;
+    atomic_bool served; /* who came from another origin */
+    atomic_size_t wrong;
+    atomic_size_t calls; /* of the crowd */
+    weir_status ended;
+    weir_waits waits;
+    size_t calls_before; /* of the crowd, until the other was served */
+} crowd;
+
+/* Of a crowd's calls nothing is kept; closes are told to the world. */
+static void note_nothing(const weir_event *event, void *user)
+{
+    (void)event;
+    (void)user;
+}
+
+/* The last comes from another origin, and calls when the others are there. */
+static void one_of_a_crowd(weir_user *user, size_t index, void *shared)
+{
+    static const weir_observer nobody = {sizeof(nobody), NULL, note_nothing};
+    crowd *all = shared;
+
+    (void)user;
+    if (index < BUSY_CALLERS) {
+        while (!atomic_load(&all->served)) {
+            weir_ask ask = ask_at(all->world, "a.test", "/delay/5");
+            ask.call.observer = &nobody;
+            all->wrong += weir_world_fetch(all->world, &ask).ended != WEIR_END;
+            all->calls++;
+        }
+        return;
+    }
+    while (all->world->way.kind == WEIR_USER_BLOCKING &&
+           counts_of(all->world).waiting < BUSY_CALLERS - 1) {
+        (void)sched_yield();
+    }
+    weir_ask ask = ask_at(all->world, "b.test", "/octets/10");
+    weir_exchange *exchange = NULL;
+    weir_fetched fetched = {0};
+    ask.call.observer = &nobody;
+    ask.call.queue_ns = PATIENCE_NS;
+    all->ended = weir_world_call(all->world, &ask, &exchange);
+    if (all->ended == WEIR_OK) {
+        weir_exchange_waits(exchange, &all->waits);
+        all->calls_before = atomic_load(&all->calls);
+        weir_world_drain(all->world, exchange, &fetched);
+        all->ended = fetched.ended;
+    }
+    atomic_store(&all->served, true);
+    weir_user_drop(all->world->user, exchange);
+}
+
+/*
+ * Four callers of one origin leave its connection never idle, and no other is allowed. Who calls
+ * another origin is served all the same: after a second the connection yields its place.
+ */
+static void who_is_never_idle_yields(weir_world *world)
+{
+    crowd all = {.world = world, .waits = WEIR_WAITS_INIT};
+
+    world->limits.connections = 1;
+    world->limits.streams_per_connection = 1;
+    weir_user_together(weir_world_user(world), BUSY_CALLERS + 1, one_of_a_crowd, &all);
+    assert_int_equal(all.wrong, 0);
+    assert_int_equal(all.ended, WEIR_END);
+    assert_true(all.calls_before >= BUSY_CALLERS);
+    assert_true(all.waits.ns[WEIR_REASON_TOTAL_LIMIT] > 0);
+    assert_true(told_why(world, WEIR_EVENT_CONNECTION_CLOSED, "evicted") >= 1);
+}
+
+static const weir_behaviour behaviours[] = {
+    {"an idle connection makes room for another origin", idle_makes_room, 0, NULL},
+    {"a connection in use makes no room for another origin", in_use_makes_none, 0, NULL},
+    {"all that wait are limited, wherever they wait", all_that_wait_are_limited, 0, NULL},
+    {"an origin that is never idle yields a place to another", who_is_never_idle_yields, 0, NULL},
+};
+
+int main(void)
+{
+    return weir_world_run("places", behaviours, sizeof(behaviours) / sizeof(behaviours[0]), NULL);
+}
