@@ -98,7 +98,9 @@ static void one_of_a_crowd(weir_user *user, size_t index, void *shared)
         weir_world_ask(all->world, index == 0 ? "/settings?max_streams=5" : "/delay/400");
     weir_exchange *exchange = NULL;
     weir_fetched fetched = {.ended = weir_world_call(all->world, &ask, &exchange)};
-    all->raises = index == 0 ? exchange : all->raises;
+    if (index == 0) {
+        all->raises = exchange;
+    }
     if (exchange != NULL) {
         weir_world_drain(all->world, exchange, &fetched);
         weir_world_drop(all->world, exchange);
