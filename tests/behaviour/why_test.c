@@ -2,6 +2,7 @@
 /*
  * Why a call waited and which connections it was not given, as a user reads it: over every way.
  */
+#include "support/peer.h"
 #include "support/world.h"
 
 #include <setjmp.h>
@@ -220,6 +221,86 @@ static void note_waiting(const weir_event *event, void *user)
     }
 }
 
+/* Refused once it keeps its place; refused twice, it gives the peer time. */
+static void by_a_peer_that_refuses(weir_world *world)
+{
+    char path[64];
+    static unsigned id;
+    weir_exchange *exchange = NULL;
+    told all = {""};
+    const weir_observer observer = {sizeof(observer), &all, note_waiting};
+
+    (void)snprintf(path, sizeof(path), "/refuse?times=2&id=why-%u", id++);
+    weir_ask ask = weir_world_ask(world, path);
+    ask.call.observer = &observer;
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    const weir_waits waits = waits_of(exchange);
+    assert_true(waits.ns[WEIR_REASON_REFUSED_LATELY] > 0);
+    assert_non_null(strstr(all.text, "refused_lately"));
+    weir_user_drop(world->user, exchange);
+}
+
+typedef struct failing {
+    weir_world *world;
+    weir_ask ask; /* of a port that does not answer */
+    told told;
+    weir_waits waits;
+    weir_status ended[2];
+} failing;
+
+/* 0: its dial fails. 1: calls while that is under way, and goes on when it has failed. */
+static void one_of_a_failing_origin(weir_user *user, size_t index, void *shared)
+{
+    failing *all = shared;
+    const weir_observer observer = {sizeof(observer), &all->told, note_waiting};
+    weir_ask ask = all->ask;
+    weir_exchange *exchange = NULL;
+
+    if (index == 1) {
+        weir_counts counts = WEIR_COUNTS_INIT;
+        do { /* a call over a connection that is there takes a few turns of the loop */
+            const weir_ask other = weir_world_ask(all->world, "/octets/10");
+            (void)weir_world_fetch(all->world, &other);
+            weir_user_counts(user, &counts);
+        } while (counts.waiting == 0);
+        ask.call.observer = &observer;
+        ask.call.queue_ns = 2 * WEIR_NS_PER_SECOND;
+    }
+    all->ended[index] = weir_user_call(user, &ask.request, &ask.call, &exchange);
+    if (index == 1) {
+        weir_exchange_waits(exchange, &all->waits);
+    }
+    weir_user_drop(user, exchange);
+}
+
+/* A dial that fails leaves who asked after it began: that waits for a pause, and dials then. */
+static void by_a_dial_that_failed(weir_world *world)
+{
+    static char url[64];
+    failing all = {.world = world, .waits = WEIR_WAITS_INIT};
+    weir_full_port full;
+
+    weir_full_port_open(&full);
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/", (unsigned)full.port);
+    one_at_a_time(world);
+    all.ask = weir_world_ask(world, "/octets/10");
+    assert_int_equal(weir_world_fetch(world, &all.ask).ended, WEIR_END);
+    all.ask.request.url = weir_span_of(url);
+    all.ask.call.connect_ns = 300 * WEIR_NS_PER_MS;
+    all.ask.call.observer = NULL;
+    weir_user_together(world->user, 2, one_of_a_failing_origin, &all);
+    assert_int_equal(all.ended[0], WEIR_E_DEADLINE_CONNECT);
+    assert_int_equal(all.ended[1], WEIR_E_DEADLINE_CONNECT);
+    /* HTTP/2: the dial would have served both. */
+    assert_string_equal(all.told.text, world->way.protocol == WEIR_H2
+                                           ? "dialing, back_off, dialing"
+                                           : "origin_limit, back_off, dialing");
+    /* 50 ms, give or take a tenth */
+    assert_true(all.waits.ns[WEIR_REASON_BACK_OFF] >= 45 * WEIR_NS_PER_MS);
+    weir_world_close(world);
+    weir_full_port_close(&full);
+}
+
 typedef struct pair {
     weir_world *world;
     weir_exchange *holder;
@@ -424,6 +505,9 @@ static const weir_behaviour behaviours[] = {
     {"a connection that refused at the last moment says why", what_refused_at_the_last_moment,
      WEIR_ONLY_H1, NULL},
     {"a connection that may not be shared says what differs", what_may_not_be_shared, 0, NULL},
+    {"a call that the peer refused twice waits for it", by_a_peer_that_refuses, WEIR_ONLY_H2, NULL},
+    {"a call waits for the pause after a dial that failed", by_a_dial_that_failed, WEIR_ONLY_CLEAR,
+     NULL},
     {"a snapshot has it all, and is a copy", a_snapshot, 0, NULL},
     {"snapshots are taken while threads call", snapshots_while_threads_call, WEIR_ONLY_BLOCKING,
      NULL},
