@@ -299,6 +299,7 @@ static weir_h1_stream *stream_new(weir_h1 *h1, const weir_head *head, void *user
     conn->out = &open->out;
     weir_out_init(conn->out, conn->bin, weir_conn_out_octets(conn, head));
     weir_stream_init(&open->stream, user, conn->bin, weir_conn_inbox_octets(conn, head));
+    open->is_duplex = head->hint == WEIR_HINT_DUPLEX;
     h1->last_id++;
     weir_ledger_open(&conn->ledger, &open->stream.owner, h1->last_id);
     open->stream.owner.small_octets = weir_conn_small_octets(conn, head);
@@ -434,7 +435,7 @@ static void tell_head(weir_h1 *h1)
     const weir_h1_framing *framing = &h1->open->decode.framing;
     h1->is_until_close = framing->is_tunnel || framing->body.framing == WEIR_FRAMING_UNTIL_CLOSE;
     weir_message *head = weir_h1_decode_take(&h1->open->decode);
-    const bool is_welcome = head->code < 300;
+    const bool is_welcome = head->code < 300 || h1->open->is_duplex;
     weir_stream_tell_message(stream, &h1->conn.ready, WEIR_CONN_HEAD, head);
     weir_h1_enter_receiving(h1, WEIR_H1_RECEIVING_BODY);
     if (!is_welcome) {

@@ -61,6 +61,7 @@ typedef struct weir_h1_stream {
     weir_h1_decode decode;
     weir_out out;     /* conn.out */
     bool awaits_room; /* a write was answered AGAIN */
+    bool is_duplex;   /* no head stops the request */
     bool is_given_up; /* cancelled, and the rest of its response is little: receiving is ENDED
                          before its end */
 } weir_h1_stream;

@@ -26,6 +26,7 @@ typedef struct seen {
     size_t pieces[256]; /* what each read brought: over TLS a record */
     size_t piece_count;
     size_t wanted; /* the answer comes behind so many octets; 0: behind an upload */
+    bool early;    /* the head of a refusal comes then, and the rest behind the upload */
     bool h2;
 } seen;
 
@@ -50,6 +51,32 @@ static bool has_upload(const seen *s)
     return false;
 }
 
+/* The head, and what comes behind it when the upload is complete or broken off. */
+static void answer_in_two(weir_scold_line *line, seen *s)
+{
+    static const char h1_head[] = "HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\n";
+    /* SETTINGS, its acknowledgement, :status 400 on stream 1; then DATA with END_STREAM */
+    static const uint8_t h2_head[] = {0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 4, 1,
+                                      0, 0, 0, 0, 0, 0, 1, 1, 4, 0, 0, 0, 1, 0x8c};
+    static const uint8_t h2_rest[] = {0, 0, 2, 0, 1, 0, 0, 0, 1, 'o', 'k'};
+    size_t step = 1;
+
+    if (s->h2) {
+        weir_scold_write(line, h2_head, sizeof(h2_head));
+    } else {
+        weir_scold_write(line, h1_head, sizeof(h1_head) - 1);
+    }
+    while (step > 0 && !has_upload(s)) {
+        step = weir_scold_read(line, s->octets + s->count, sizeof(s->octets) - s->count);
+        s->count += step;
+    }
+    if (step > 0 && s->h2) {
+        weir_scold_write(line, h2_rest, sizeof(h2_rest));
+    } else if (step > 0) {
+        weir_scold_write(line, "ok", 2);
+    }
+}
+
 static void read_then_answer(weir_scold_line *line, void *user)
 {
     static const char h1_answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
@@ -66,7 +93,9 @@ static void read_then_answer(weir_scold_line *line, void *user)
             s->pieces[s->piece_count++] = step;
         }
     }
-    if (s->h2) {
+    if (s->early) {
+        answer_in_two(line, s);
+    } else if (s->h2) {
         weir_scold_write(line, h2_answer, sizeof(h2_answer));
     } else {
         weir_scold_write(line, h1_answer, sizeof(h1_answer) - 1);
@@ -204,11 +233,55 @@ static void interactive_octets_go_in_small_records(weir_world *world)
     assert_true(with.tls.sent >= without.tls.sent + 5 * 22);
 }
 
+/* Half of an upload, the head of a refusal, and the status of writing the other half. */
+static weir_status write_behind_refusal(weir_world *world, weir_hint hint, weir_fetched *fetched)
+{
+    static uint8_t content[UPLOAD_OCTETS];
+    const size_t half = UPLOAD_OCTETS / 2;
+    weir_ask ask;
+    weir_scold *server = start(world, world->way.protocol == WEIR_H2 ? 80 : 40, &ask);
+    weir_exchange *exchange = NULL;
+    size_t taken = 0;
+
+    got.early = true;
+    ask.request.method = WEIR_SPAN("POST");
+    ask.request.body = (weir_body){.kind = WEIR_BODY_STREAM, .length_octets = UPLOAD_OCTETS};
+    ask.call.hint = hint;
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    weir_user *user = weir_world_user(world);
+    assert_int_equal(weir_user_write(user, exchange, (weir_span){content, half}, &taken), WEIR_OK);
+    assert_int_equal(weir_user_response(user, exchange), WEIR_OK);
+    assert_int_equal(weir_exchange_code(exchange), 400);
+    const weir_status status = weir_user_write(user, exchange, (weir_span){content, half}, &taken);
+    if (status == WEIR_OK) {
+        /* The length says that it is complete: the rest of the answer may be there already. */
+        const weir_status finished = weir_user_finish(user, exchange, NULL, 0);
+        assert_true(finished == WEIR_OK || finished == WEIR_ANSWERED);
+        weir_world_drain(world, exchange, fetched);
+    }
+    weir_world_drop(world, exchange);
+    weir_world_close(world);
+    (void)weir_scold_await(server, 1);
+    weir_scold_stop(server);
+    return status;
+}
+
+static void duplex_goes_on_behind_a_refusal(weir_world *world)
+{
+    weir_fetched fetched = {0};
+
+    assert_int_equal(write_behind_refusal(world, WEIR_HINT_NONE, &fetched), WEIR_ANSWERED);
+    assert_int_equal(write_behind_refusal(world, WEIR_HINT_DUPLEX, &fetched), WEIR_OK);
+    assert_int_equal(fetched.ended, WEIR_END);
+    assert_string_equal(fetched.text, "ok");
+}
+
 static const weir_behaviour behaviours[] = {
     {"in bulk a stream opens with a wide window", bulk_opens_the_window, WEIR_ONLY_H2, NULL},
     {"bulk changes no limit that was given", bulk_keeps_what_was_given, WEIR_ONLY_H2, NULL},
     {"interactive octets go in small records", interactive_octets_go_in_small_records,
      WEIR_ONLY_TLS, NULL},
+    {"duplex goes on behind a refusal", duplex_goes_on_behind_a_refusal, 0, NULL},
 };
 
 int main(void)
