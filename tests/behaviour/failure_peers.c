@@ -270,10 +270,19 @@ static void just_within_the_limits(weir_world *world)
     weir_ask ask = weir_world_ask(world, "/big-head?fields=6&octets=10000");
     weir_exchange *exchange = NULL;
     weir_span value = {NULL, 0};
+    weir_field field;
+    size_t large = 0;
 
     assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
     assert_true(weir_exchange_field(exchange, "X-Big-5", 0, &value));
     assert_int_equal(value.length, 10000);
+    const size_t count = weir_exchange_field_count(exchange);
+    for (size_t i = 0; i < count; i++) {
+        assert_true(weir_exchange_field_at(exchange, i, &field));
+        large += field.value.length == 10000 ? 1 : 0;
+    }
+    assert_int_equal(large, 6);
+    assert_false(weir_exchange_field_at(exchange, count, &field));
     weir_world_drop(world, exchange);
 }
 
