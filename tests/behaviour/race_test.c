@@ -38,6 +38,7 @@ typedef struct race {
     size_t lost;
     weir_octets lost_octets;
     bool lost_has_port;
+    weir_token *token;
 } race;
 
 static int listen_at(uint32_t host, uint16_t *port, int backlog)
@@ -221,6 +222,66 @@ static void client__tells_of_an_attempt_that_lost_connected(void **state)
     assert_both_are_told(r);
 }
 
+/* The call is given up when its attempt has become a connection, before anybody looks. */
+static int wait_and_give_up(weir_poll *fds, size_t count, weir_time deadline_ns, void *user)
+{
+    race *r = user;
+
+    (void)deadline_ns;
+    for (size_t i = 0; i < count; i++) {
+        if (r->first < 0 && fds[i].events == POLLOUT) {
+            r->first = accept(r->full, NULL, NULL);
+            say(r->first, "who asked?");
+            weir_token_cancel(r->token);
+        }
+        fds[i].revents = 0;
+    }
+    return 0;
+}
+
+static void wake_nobody(void **parked, void *user)
+{
+    (void)parked;
+    (void)user;
+}
+
+/* As loop__tells_of_an_attempt_that_was_given_up_connected. */
+static void client__tells_of_an_attempt_that_was_given_up_connected(void **state)
+{
+    race *r = *state;
+    const weir_wait_hooks hooks = {.size = sizeof(hooks),
+                                   .user = r,
+                                   .wait = wait_and_give_up,
+                                   .park = never_park,
+                                   .wake = wake_nobody};
+    weir_client_options options = WEIR_CLIENT_OPTIONS_INIT;
+    weir_request request = WEIR_REQUEST_INIT;
+    weir_call call = WEIR_CALL_INIT;
+    weir_exchange *exchange = NULL;
+    char url[64];
+
+    (void)close(accept(r->full, NULL, NULL));
+    r->token = weir_token_new(NULL);
+    assert_non_null(r->token);
+    options.resolver = &r->resolver;
+    options.observer = &r->observer;
+    options.hooks = &hooks;
+    call.token = r->token;
+    url_of(r, url, sizeof(url));
+    request.url = weir_span_of(url);
+    weir_client *client = weir_client_new(&options, NULL);
+    assert_int_equal(weir_client_call(client, &request, &call, &exchange), WEIR_E_CANCELLED);
+    weir_exchange_free(exchange);
+    weir_client_free(client);
+    weir_token_free(r->token);
+    assert_int_equal(r->closed, 2); /* the other is the link that never was */
+    assert_int_equal(r->lost, 1);
+    assert_int_equal(r->lost_octets.sent, 0);
+    assert_int_equal(r->lost_octets.received, 0);
+    assert_true(r->lost_has_port);
+    assert_int_equal(r->agreed, 1);
+}
+
 static weir_loop *open_loop(race *r)
 {
     weir_loop_options options = WEIR_LOOP_OPTIONS_INIT;
@@ -286,6 +347,9 @@ static void loop__tells_of_an_attempt_that_was_given_up_connected(void **state)
     weir_loop_free(loop);
     assert_int_equal(r->closed, 2); /* the other is the link that never was */
     assert_int_equal(r->lost, 1);
+    assert_int_equal(r->lost_octets.sent, 0);
+    assert_int_equal(r->lost_octets.received, 0);
+    assert_true(r->lost_has_port);
     assert_int_equal(r->agreed, 1);
 }
 
@@ -294,6 +358,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(client__tells_of_an_attempt_that_lost_connected, open_race,
                                         close_race),
+        cmocka_unit_test_setup_teardown(client__tells_of_an_attempt_that_was_given_up_connected,
+                                        open_race, close_race),
         cmocka_unit_test_setup_teardown(loop__tells_of_an_attempt_that_lost_connected, open_race,
                                         close_race),
         cmocka_unit_test_setup_teardown(loop__tells_of_an_attempt_that_was_given_up_connected,
