@@ -324,6 +324,8 @@ static void close_line(weir_client *client, const weir_action *action)
     line->close_waits = true;
     if (line->pins == 0) {
         close_unpinned(client, line);
+    } else if (line->kept) {
+        weir_client_wake_queued(client); /* who keeps it waits for its octets, and for long */
     }
 }
 

@@ -145,8 +145,9 @@ void weir_client_place(weir_client *client, weir_exchange *exchange, weir_seat *
 
 /* -- sync_upkeep.c -- */
 /* Of a pinned line: reads and writes what there is, without waiting. Somebody may be given it
- * meanwhile: then it is theirs. True: *facts are newer. *wake_ns: when to look again. */
-bool weir_line_look_after(weir_line *line, weir_facts *facts, weir_time *wake_ns);
+ * meanwhile: then it is theirs. True: *facts are newer. *wake_ns: when to look again; *events: or
+ * when one of these comes (WEIR_POLL_IN, WEIR_POLL_OUT). */
+bool weir_line_look_after(weir_line *line, weir_facts *facts, weir_time *wake_ns, short *events);
 
 /* -- sync_vigil.c: connections that nobody reads for an exchange's sake -- */
 /* QUEUED, no lock held. Waits until the deadline, a wake-up or octets on them. False: there is none

@@ -72,6 +72,10 @@ static void wait_for_place(weir_client *client, weir_exchange *ex, weir_seat *se
             }
             continue;
         }
+        if (keeps) {
+            keeps = false; /* it has dials to wait for: others wait for streams alone */
+            weir_client_pass_vigil_on(client);
+        }
         waited = weir_dialer_wait(client, seat, deadline_ns);
         if (waited != WEIR_OK) {
             refuse(client, ex, waited, now_ns);
@@ -110,6 +114,9 @@ static void attach(weir_client *client, weir_exchange *ex, weir_seat *seat)
     weir_mutex_lock(&client->core_lock);
     weir_core_bounced(&client->core, ex, &facts, now_ns);
     weir_client_settle(client);
+    if (facts.capacity_streams == 0) {
+        weir_client_wake_queued(client); /* this one may be gone before it reads there */
+    }
     weir_client_unlock(client);
 }
 

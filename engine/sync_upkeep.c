@@ -23,8 +23,9 @@ weir_time weir_client_maintain(weir_client *client)
     for (weir_line *line = pin_next(client, NULL), *next = NULL; line != NULL; line = next) {
         weir_time wake_ns = WEIR_NEVER;
         weir_facts facts;
+        short events = 0;
         weir_client_unlock(client);
-        const bool newer = weir_line_look_after(line, &facts, &wake_ns);
+        const bool newer = weir_line_look_after(line, &facts, &wake_ns, &events);
         weir_mutex_lock(&client->core_lock);
         if (newer && !line->close_waits) {
             weir_pool_facts(client->core.pool, line->slot, &facts, weir_now());
@@ -91,7 +92,7 @@ void weir_client_network_changed(weir_client *client)
     weir_client_tell(client);
 }
 
-bool weir_line_look_after(weir_line *line, weir_facts *facts, weir_time *wake_ns)
+bool weir_line_look_after(weir_line *line, weir_facts *facts, weir_time *wake_ns, short *events)
 {
     uint8_t room[16384];
     weir_want want;
@@ -115,6 +116,8 @@ bool weir_line_look_after(weir_line *line, weir_facts *facts, weir_time *wake_ns
     }
     weir_link_want(line->link, &want);
     *wake_ns = want.wake_ns;
+    const bool writes = want.out[0].length > 0 && line->link->state == WEIR_LINK_OPEN;
+    *events = (short)((want.in_octets > 0 ? WEIR_POLL_IN : 0) | (writes ? WEIR_POLL_OUT : 0));
     weir_baton_give_back(line, NULL);
     *facts = weir_link_facts(line->link);
     const bool newer = facts->version != line->facts_version;

@@ -18,7 +18,7 @@ typedef struct vigil {
 } vigil;
 
 static void begin(weir_client *client, const weir_exchange *ex, vigil *v);
-static bool look(weir_client *client, const vigil *v, weir_time *deadline_ns);
+static bool look(weir_client *client, const vigil *v, weir_poll *polls, weir_time *deadline_ns);
 static void end(weir_client *client, const vigil *v);
 
 bool weir_client_keep_vigil(weir_client *client, const weir_exchange *ex, weir_seat *seat,
@@ -33,10 +33,7 @@ bool weir_client_keep_vigil(weir_client *client, const weir_exchange *ex, weir_s
         return false;
     }
     /* With news the caller asks first whether it still waits. */
-    if (!look(client, &v, &deadline_ns)) {
-        for (size_t i = 0; i < v.count; i++) {
-            polls[i] = (weir_poll){.fd = v.lines[i]->fd, .events = WEIR_POLL_IN};
-        }
+    if (!look(client, &v, polls, &deadline_ns)) {
         kept = weir_seat_poll(seat, polls, v.count, deadline_ns) == WEIR_OK;
     }
     end(client, &v);
@@ -65,8 +62,9 @@ static void begin(weir_client *client, const weir_exchange *ex, vigil *v)
     weir_mutex_unlock(&client->core_lock);
 }
 
-/* True: there is news. *deadline_ns: when to look again. */
-static bool look(weir_client *client, const vigil *v, weir_time *deadline_ns)
+/* True: there is news. *deadline_ns: when to look again. What is not read, because what we have to
+ * say is not taken, is not polled for either. */
+static bool look(weir_client *client, const vigil *v, weir_poll *polls, weir_time *deadline_ns)
 {
     bool any = false;
 
@@ -74,7 +72,8 @@ static bool look(weir_client *client, const vigil *v, weir_time *deadline_ns)
         weir_line *line = v->lines[i];
         weir_time wake_ns = WEIR_NEVER;
         weir_facts facts;
-        if (weir_line_look_after(line, &facts, &wake_ns)) {
+        polls[i] = (weir_poll){.fd = line->fd};
+        if (weir_line_look_after(line, &facts, &wake_ns, &polls[i].events)) {
             weir_mutex_lock(&client->core_lock);
             if (!line->close_waits) {
                 weir_pool_facts(client->core.pool, line->slot, &facts, weir_now());

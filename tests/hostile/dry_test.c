@@ -22,8 +22,9 @@
 typedef struct drought {
     weir_stage *stage;
     weir_cue cue;
-    bool busy; /* the first call has its answer only when the others wait */
-    bool lost; /* the connection ends, and no stream comes */
+    bool busy;   /* the first call has its answer only when the others wait */
+    bool lost;   /* the connection ends, and no stream comes */
+    bool drains; /* the client closes it */
     bool others_wait;
     bool is_dry;       /* the first call is over: nobody has an exchange */
     weir_token *token; /* of one that waits; NULL: nobody leaves */
@@ -94,6 +95,9 @@ static void one_of_them(weir_user *user, size_t index, void *shared)
             weir_token_cancel(d->token);
             await_waiting(user, CALLERS - 1);
         }
+        if (d->drains) {
+            (void)weir_client_drain(weir_user_client(user), (weir_span){NULL, 0}, WEIR_NEVER, NULL);
+        }
         if (!d->busy) {
             weir_cue_give(&d->cue, &d->is_dry);
         }
@@ -101,6 +105,9 @@ static void one_of_them(weir_user *user, size_t index, void *shared)
     }
     weir_stage_ask(d->stage, &plea, WEIR_H2, "/");
     plea.call.token = index == d->leaver ? d->token : NULL;
+    if (d->drains) {
+        plea.call.observer = NULL; /* nobody is woken to tell why it waits */
+    }
     d->ended[index] = weir_stage_fetch(d->stage, &plea).status;
 }
 
@@ -120,6 +127,7 @@ static void run(drought *d, weir_user_kind kind)
     weir_cue_open(&d->cue);
     weir_stage_open(&stage, kind);
     stage.limits.h2_connections = 1;
+    stage.limits.connections = d->drains ? 1 : 0; /* none is dialled before it is gone */
     weir_stage_begin(&stage, play, d);
     first(d);
     weir_user_together(stage.user, CALLERS + 1, one_of_them, d);
@@ -127,7 +135,7 @@ static void run(drought *d, weir_user_kind kind)
         assert_int_equal(d->ended[i],
                          i == d->leaver && d->token != NULL ? WEIR_E_CANCELLED : WEIR_END);
     }
-    assert_int_equal(weir_hostile_accepted(stage.server), d->lost ? 2 : 1);
+    assert_int_equal(weir_hostile_accepted(stage.server), d->lost || d->drains ? 2 : 1);
     weir_stage_close(&stage);
     weir_cue_close(&d->cue);
 }
@@ -211,13 +219,21 @@ static void the_last_exchange_leaves(void **state)
     weir_cue_close(&d.cue);
 }
 
+/* It is not kept open by who waits for a stream of it, though nothing comes there any more. */
+static void the_connection_is_drained(void **state)
+{
+    drought d = {.drains = true};
+
+    (void)state;
+    run(&d, WEIR_USER_BLOCKING);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(streams_come_back),
-        cmocka_unit_test(the_connection_ends),
-        cmocka_unit_test(one_that_waits_is_cancelled),
-        cmocka_unit_test(the_last_exchange_leaves),
+        cmocka_unit_test(streams_come_back),           cmocka_unit_test(the_connection_ends),
+        cmocka_unit_test(one_that_waits_is_cancelled), cmocka_unit_test(the_last_exchange_leaves),
+        cmocka_unit_test(the_connection_is_drained),
     };
 
     cmocka_set_test_filter(getenv("WEIR_TESTS_ONLY"));
