@@ -310,7 +310,6 @@ static void write_step(weir_line *line, weir_time *now_ns)
         line->unlooked_octets += io.octets;
         weir_link_sent(line->link, io.octets, *now_ns);
         weir_line_deliver(line, NULL);
-        wake_the_sent(line);
     } else if (io.kind == WEIR_IO_AGAIN) {
         line->unwritable = true;
         weir_link_refused(line->link, *now_ns);
@@ -485,11 +484,13 @@ static void wake_the_sent(weir_line *line)
     }
 }
 
-/* Events stay in their streams; whoever has some is woken to collect them, but not the caller
- * itself. */
+/* After octets moved. Events stay in their streams; whoever has some is woken to collect them, but
+ * not the caller itself. */
 void weir_line_deliver(weir_line *line, const weir_exchange *self)
 {
     weir_conn *conn = line->link->conn;
+
+    wake_the_sent(line);
 
     if (conn == NULL) {
         return;

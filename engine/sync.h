@@ -202,8 +202,8 @@ weir_time weir_client_look_names_up(weir_client *client, weir_time now_ns);
 bool weir_baton_drive(weir_line *line, weir_exchange *exchange, weir_seat *seat, weir_need need);
 /* Takes the exchange off its line: what is pending is written first. No lock held. */
 void weir_baton_leave(weir_line *line, weir_exchange *exchange);
-/* With the line's lock: whoever has events to collect is woken when it is let go, but not `self`.
- */
+/* With the line's lock, after octets moved: whoever has events to collect, or waited for no more
+ * than that its octets are sent, is woken when it is let go, but not `self`. */
 void weir_line_deliver(weir_line *line, const weir_exchange *self);
 /* Lets go of the line's lock, then wakes whom the holder found to be woken. */
 void weir_line_unlock(weir_line *line);

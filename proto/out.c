@@ -14,7 +14,7 @@ _Static_assert((WEIR_OUT_FEW_RUNS & (WEIR_OUT_FEW_RUNS - 1)) == 0, "a ring is a 
 
 static weir_run *run_at(const weir_out *out, size_t i);
 static weir_run *run_for(weir_out *out, const weir_run *like, size_t octets);
-static size_t record_octets(const weir_out *out, size_t skip);
+static size_t record_octets(const weir_out *out, size_t skip, size_t most);
 static bool grow(weir_out *out);
 static void forget_first(weir_out *out);
 static void use_few(weir_out *out);
@@ -104,7 +104,7 @@ weir_span weir_out_record(const weir_out *out, size_t skip, size_t most)
 {
     weir_span pending = weir_span_head(weir_out_pending(out, skip), most);
     if (out->small_octets > 0 && pending.length > 0) {
-        pending = weir_span_head(pending, record_octets(out, skip));
+        pending = weir_span_head(pending, record_octets(out, skip, pending.length));
     }
     return pending;
 }
@@ -192,7 +192,7 @@ static weir_run *run_for(weir_out *out, const weir_run *like, size_t octets)
  * From there to where the marked runs of one owner begin or end. A marked stretch may be longer
  * than a small record, an unmarked one than any.
  */
-static size_t record_octets(const weir_out *out, size_t skip)
+static size_t record_octets(const weir_out *out, size_t skip, size_t most)
 {
     size_t i = 0;
     while (skip >= run_at(out, i)->octets) {
@@ -201,7 +201,7 @@ static size_t record_octets(const weir_out *out, size_t skip)
     }
     const weir_run *first = run_at(out, i);
     size_t octets = first->octets - skip;
-    for (i++; i < out->runs_count; i++) {
+    for (i++; i < out->runs_count && octets < most; i++) {
         const weir_run *run = run_at(out, i);
         if (run->is_small != first->is_small || (run->is_small && run->owner != first->owner)) {
             break;

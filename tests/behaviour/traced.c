@@ -3,7 +3,7 @@
  * A program whose system calls are looked at (traced.sh). It is linked with an optimised weir
  * without sanitizers, as a user's is.
  *
- *   traced warm URL CALLS                    blocking HTTP/1.1 calls, back to back
+ *   traced warm URL CALLS CA                 blocking HTTP/1.1 calls, back to back
  *   traced turns URL PROTOCOL ROUNDS BATCH   a loop: BATCH calls submitted in a row, ROUNDS times;
  *                                            says how many turns it took
  *   traced hang URL CA FRONT PROTOCOL MS     one call that waits for MS milliseconds; FRONT is
@@ -23,7 +23,7 @@ typedef struct waiter {
     weir_status status;
 } waiter;
 
-static int warm(const char *url, long calls);
+static int warm(const char *url, long calls, const char *ca);
 static bool fetch(weir_client *client, const weir_request *request);
 static int turns(char **words);
 static int hang(char **words);
@@ -34,8 +34,8 @@ static weir_shared *trusting(const char *ca);
 
 int main(int argc, char **argv)
 {
-    if (argc == 4 && strcmp(argv[1], "warm") == 0) {
-        return warm(argv[2], strtol(argv[3], NULL, 10));
+    if (argc == 5 && strcmp(argv[1], "warm") == 0) {
+        return warm(argv[2], strtol(argv[3], NULL, 10), argv[4]);
     }
     if (argc == 7 && strcmp(argv[1], "hang") == 0) {
         return hang(argv + 2);
@@ -43,18 +43,23 @@ int main(int argc, char **argv)
     if (argc == 6 && strcmp(argv[1], "turns") == 0) {
         return turns(argv + 2);
     }
-    fprintf(stderr, "usage: traced warm URL CALLS | turns URL PROTOCOL ROUNDS BATCH | hang URL CA "
-                    "FRONT PROTOCOL MS\n");
+    fprintf(stderr,
+            "usage: traced warm URL CALLS CA | turns URL PROTOCOL ROUNDS BATCH | hang URL CA "
+            "FRONT PROTOCOL MS\n");
     return 2;
 }
 
-static int warm(const char *url, long calls)
+static int warm(const char *url, long calls, const char *ca)
 {
-    weir_client *client = weir_client_new(NULL, NULL);
+    weir_client_options options = WEIR_CLIENT_OPTIONS_INIT;
     weir_request request = WEIR_REQUEST_INIT;
     weir_counts counts = {.size = sizeof(counts)};
     long answered = 0;
 
+    options.probe_after_ns = 10 * WEIR_NS_PER_SECOND; /* strace is slow: no call is late by that */
+    options.shared = trusting(ca);
+    weir_client *client = weir_client_new(&options, NULL);
+    weir_shared_release(options.shared);
     request.url = weir_span_of(url);
     for (long i = 0; i < calls; i++) {
         answered += fetch(client, &request) ? 1 : 0;
@@ -66,10 +71,13 @@ static int warm(const char *url, long calls)
 
 static bool fetch(weir_client *client, const weir_request *request)
 {
+    weir_call call = WEIR_CALL_INIT;
     weir_exchange *exchange = NULL;
     char room[256];
     size_t octets = 0;
-    weir_status status = weir_client_call(client, request, NULL, &exchange);
+
+    call.pin = WEIR_H1;
+    weir_status status = weir_client_call(client, request, &call, &exchange);
 
     while (status == WEIR_OK) {
         status = weir_read(exchange, room, sizeof(room), &octets);

@@ -35,16 +35,16 @@ start_origin() {
     tls_port=${ready#*tls=} tls_port=${tls_port%% *}
 }
 
-# count_calls CALLS: "name times failed" of each system call of so many exchanges.
+# count_calls URL CALLS: "name times failed" of each system call of so many exchanges.
 count_calls() {
-    strace -f -c -o "$scratch/count" "$scratch/traced" warm "http://127.0.0.1:$port/octets/10" "$1" || return 1
+    strace -f -c -o "$scratch/count" "$scratch/traced" warm "$1" "$2" "$pki/ca.pem" || return 1
     awk '$1 + 0 == $1 && $NF != "total" { print $NF, $4, NF == 6 ? $5 : 0 }' "$scratch/count"
 }
 
 # 1,000 more calls are 1,000 sends and 1,000 receives and nothing else. A receive that failed is a
 # probe: the thread was off the processor for longer than probe_after_ns between two calls.
-warm_calls() {
-    count_calls 100 >"$scratch/few" && count_calls 1100 >"$scratch/many" || return 1
+warm_calls() { # warm_calls URL
+    count_calls "$1" 100 >"$scratch/few" && count_calls "$1" 1100 >"$scratch/many" || return 1
     awk '
         NR == FNR { few[$1] = $2 - $3; failed[$1] = $3; next }
         { more[$1] = $2 - $3 - few[$1]; probes += $1 ~ /^recv/ ? $3 : 0
@@ -125,7 +125,9 @@ strace -f -o /dev/null true 2>/dev/null || skip_all "strace may not trace here"
 check "an optimised build succeeds" release_build
 check "the program links with it" build_program
 check "a server is there" start_origin
-check "a warm blocking HTTP/1.1 call is one send and one receive" warm_calls
+check "a warm blocking HTTP/1.1 call is one send and one receive" warm_calls "http://127.0.0.1:$port/octets/10"
+cat "$scratch/figures"
+check "... over TLS too" warm_calls "https://127.0.0.1:$tls_port/octets/10"
 cat "$scratch/figures"
 check "a turn is one epoll_wait, one send and one receive: HTTP/1.1" turns_are_lean h1 1
 cat "$scratch/figures"

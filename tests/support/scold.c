@@ -145,6 +145,8 @@ static void *serve(void *user)
         if (fd < 0) {
             return NULL;
         }
+        /* What was said is in the client's kernel, and not kept back by Nagle. */
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(const int){1}, sizeof(int));
         serve_one(server, fd);
         (void)pthread_mutex_lock(&server->lock);
         server->heard = server->hearing;
