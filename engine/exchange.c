@@ -22,6 +22,7 @@ static weir_status ask(weir_exchange *ex, const weir_request *request,
 static weir_status ask_target(weir_exchange *ex, const weir_request *request);
 static weir_status ask_body(weir_exchange *ex, const weir_request *request,
                             weir_body_framing *framing);
+static weir_status ask_trailers(weir_exchange *ex, const weir_field *trailers, size_t count);
 static void fill_call(weir_call *to, const weir_call *from);
 static weir_time or_default(weir_time given, weir_time fallback);
 static bool copy_span(weir_exchange *ex, weir_span *span);
@@ -57,6 +58,7 @@ weir_exchange *weir_exchange_new(const weir_exchange_options *options, const wei
     ex->phase = WEIR_PHASE_SUBMIT;
     ex->phase_since_ns = options->now_ns;
     ex->failure = (weir_failure){.tls_alert = -1, .offset = WEIR_UNKNOWN};
+    ex->refusal = ex->failure;
     fill_call(&ex->call, &call_copy);
     weir_fields_init(&ex->strings, ex->allocator);
     weir_fields_init(&ex->trailers_to_send, ex->allocator);
@@ -259,6 +261,26 @@ static weir_status ask_body(weir_exchange *ex, const weir_request *request,
     return WEIR_OK;
 }
 
+/* What is refused stays to be asked for, and the exchange goes on as if it had not been said. */
+static weir_status ask_trailers(weir_exchange *ex, const weir_field *trailers, size_t count)
+{
+    weir_status status = WEIR_E_TRAILER;
+
+    ex->refusal = (weir_failure){
+        .tls_alert = -1,
+        .offset = WEIR_UNKNOWN,
+        .what = "only a body without a declared length can have trailers",
+    };
+    if (ex->request.body.framing == WEIR_FRAMING_CHUNKED) {
+        weir_fields_clear(&ex->trailers_to_send);
+        status = weir_trailers_build(&ex->trailers_to_send, trailers, count, ex->allocator,
+                                     &ex->refusal);
+    }
+    ex->refusal.status = status;
+    ex->refusal.phase = ex->phase;
+    return status;
+}
+
 static void fill_call(weir_call *to, const weir_call *from)
 {
     weir_time first_octet = SECONDS(60);
@@ -364,7 +386,9 @@ bool weir_exchange_is_done(const weir_exchange *ex)
 
 weir_failure weir_exchange_failure(const weir_exchange *ex)
 {
-    return ex->failure;
+    const bool is_refused = ex->failure.status == WEIR_OK && ex->state != WEIR_EXCHANGE_DONE;
+
+    return is_refused ? ex->refusal : ex->failure;
 }
 
 weir_phase weir_exchange_phase(const weir_exchange *ex)
@@ -451,14 +475,9 @@ weir_status weir_finish(weir_exchange *ex, const weir_field *trailers, size_t co
     if (ex->body.kind != WEIR_BODY_STREAM) {
         return WEIR_E_STATE;
     }
+    ex->refusal.status = WEIR_OK;
     if (count > 0) {
-        weir_failure failure = {.tls_alert = -1, .offset = WEIR_UNKNOWN};
-        if (ex->request.body.framing != WEIR_FRAMING_CHUNKED) {
-            return WEIR_E_TRAILER;
-        }
-        weir_fields_clear(&ex->trailers_to_send);
-        weir_status status =
-            weir_trailers_build(&ex->trailers_to_send, trailers, count, ex->allocator, &failure);
+        const weir_status status = ask_trailers(ex, trailers, count);
         if (status != WEIR_OK) {
             return status;
         }

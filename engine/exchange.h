@@ -164,6 +164,7 @@ struct weir_exchange {
 
     /* The outcome. */
     weir_failure failure; /* of the attempt; at the end of the exchange */
+    weir_failure refusal; /* of the last weir_finish(), which changed nothing else; OK: none */
     weir_attempt attempts[WEIR_ATTEMPTS_LIMIT];
     size_t attempt_count;
     bool attempted; /* an attempt began since it asked for a place; else there is none to replay */

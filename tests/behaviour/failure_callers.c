@@ -149,23 +149,30 @@ static void wrong_state(weir_world *world)
 
 static void trailers_that_may_not_be(weir_world *world)
 {
-    const weir_field forbidden = {WEIR_SPAN("content-length"), WEIR_SPAN("5"), 0};
+    const weir_field fields[] = {{WEIR_SPAN("x-sum"), WEIR_SPAN("7"), 0},
+                                 {WEIR_SPAN("content-length"), WEIR_SPAN("5"), 0}};
     weir_ask ask = weir_world_ask(world, "/sink");
     weir_upload upload = {.kind = WEIR_BODY_SPAN, .octets = 5};
 
-    upload.trailers = &forbidden;
-    upload.trailer_count = 1;
+    upload.trailers = fields;
+    upload.trailer_count = 2;
     assert_int_equal(weir_upload_all(world, &ask, &upload).called, WEIR_E_TRAILER);
     ask = weir_world_ask(world, "/sink");
     upload = (weir_upload){.kind = WEIR_BODY_STREAM, .octets = 5};
-    upload.trailers = &forbidden;
-    upload.trailer_count = 1;
+    upload.trailers = fields;
+    upload.trailer_count = 2;
     weir_uploading uploading;
     assert_int_equal(weir_upload_begin(world, &ask, &upload, &uploading), WEIR_OK);
     assert_int_equal(upload.wrote, WEIR_E_TRAILER);
+    const weir_failure refusal = weir_exchange_failure(uploading.exchange);
+    assert_int_equal(refusal.status, WEIR_E_TRAILER);
+    assert_int_equal(refusal.offset, 1); /* the second field */
+    assert_string_equal(refusal.what, "the field must be known before the content");
+    assert_false(weir_exchange_is_done(uploading.exchange));
     /* The mistake cost nothing: the body can still be ended well. */
     assert_int_equal(weir_user_finish(weir_world_user(world), uploading.exchange, NULL, 0),
                      WEIR_OK);
+    assert_int_equal(weir_exchange_failure(uploading.exchange).status, WEIR_OK);
     weir_fetched fetched = {0};
     weir_world_drain(world, uploading.exchange, &fetched);
     assert_int_equal(fetched.ended, WEIR_END);
