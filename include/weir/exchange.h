@@ -25,14 +25,19 @@ extern "C" {
 /*
  * Waits for the final response head. WEIR_OK: it is there. WEIR_AGAIN (asynchronous): not yet.
  * Otherwise the failure.
+ *
+ * Blocking, here and in the three that follow: WEIR_E_NOMEM may also be the call's own, when there
+ * is no memory for this thread to wait with. Then nothing was done, weir_exchange_failure() has no
+ * status, the exchange goes on, and the same call may be made again.
  */
 WEIR_API weir_status weir_response(weir_exchange *exchange);
 
 /*
  * Reads response content (transfer coding removed, content coding untouched). WEIR_OK: *octets > 0
  * were copied. WEIR_END: the response is complete, *octets is 0. WEIR_AGAIN (asynchronous):
- * READABLE follows. Otherwise the failure: what was copied before is a prefix of the content, never
- * all of it. Waits for the head first if need be.
+ * READABLE follows. WEIR_E_INVALID: `to` is NULL or `room` 0; the exchange does not notice.
+ * Otherwise the failure: what was copied before is a prefix of the content, never all of it. Waits
+ * for the head first if need be. *octets is set always and may not be NULL.
  */
 WEIR_API weir_status weir_read(weir_exchange *exchange, void *to, size_t room, size_t *octets);
 
@@ -43,30 +48,56 @@ WEIR_API weir_status weir_read(weir_exchange *exchange, void *to, size_t room, s
  * weir_read() something, then go on with the rest. WEIR_AGAIN (asynchronous): none or part now,
  * WRITABLE follows. WEIR_ANSWERED: the final response is there and the rest is not wanted: go on to
  * weir_read(). Never a network failure while a complete response lies unread in the socket.
+ *
+ * WEIR_E_STATE: the body is not a STREAM, or was ended already; the exchange does not notice.
+ * WEIR_E_BODY_LONG: more than length_octets, which ends the exchange and, on HTTP/1.1, its
+ * connection. Otherwise the failure. *taken is set always and may not be NULL.
  */
 WEIR_API weir_status weir_write(weir_exchange *exchange, weir_span octets, size_t *taken);
 
 /*
- * Ends a WEIR_BODY_STREAM, with trailers or NULL. WEIR_OK, WEIR_ANSWERED, WEIR_AGAIN (as for
- * weir_write()), WEIR_E_BODY_SHORT, WEIR_E_TRAILER or the failure.
+ * Ends a WEIR_BODY_STREAM, with trailers (RFC 9110 s6.5) or NULL and 0. The trailers are checked
+ * and copied: borrowed until the call returns, whatever their flags; after WEIR_AGAIN give them
+ * again. WEIR_OK, WEIR_ANSWERED, WEIR_AGAIN (as for weir_write()).
+ *
+ * Refused, and the exchange goes on as if nothing had been said, so that it can be ended with
+ * others: WEIR_E_STATE (not a STREAM, or ended already); WEIR_E_TRAILER (a field that must be known
+ * before the content, RFC 9110 s6.5.1, more than 65536 octets, or the length was declared),
+ * WEIR_E_FIELD_NAME, WEIR_E_FIELD_VALUE; WEIR_E_NOMEM without memory for the copy. But for STATE,
+ * weir_exchange_failure() says which field and why until the next weir_finish().
+ *
+ * WEIR_E_BODY_SHORT: less than length_octets was written, which ends the exchange. Otherwise the
+ * failure.
  */
 WEIR_API weir_status weir_finish(weir_exchange *exchange, const weir_field *trailers, size_t count);
 
-/* Asynchronous: the source that answered WEIR_AGAIN has octets again. On the loop's thread. */
+/* Asynchronous: the source that answered WEIR_AGAIN has octets again. On the loop's thread. Does
+ * nothing in the blocking front end, or if nothing waits for it. */
 WEIR_API void weir_resume(weir_exchange *exchange);
 
 /*
  * Ends the exchange with WEIR_E_CANCELLED unless it is done. Any thread, never blocks, any number
  * of times; it must not race with weir_exchange_free() (use a weir_token where that cannot be ruled
- * out).
+ * out). Blocking: the call that waits on it ends, or the next one that is made; a loop's exchange
+ * ends in the next turn.
+ *
+ * The connection: on HTTP/2 it goes on (RST_STREAM). On HTTP/1.1 it is closed before the head is
+ * in. Behind it, little that is left of a counted body is dropped and the connection goes on: over
+ * a loop, and over the blocking front end if it has come already and no thread waited for more of
+ * it; who waits in the kernel can only be woken by shutting the socket for reading
+ * (docs/cancellation.md).
  */
 WEIR_API void weir_cancel(weir_exchange *exchange);
 
-/* Frees it; an exchange under way is cancelled first. NULL-safe. On its own thread (the loop's). */
+/* Frees it, and every span it answered; an exchange under way is cancelled first, as with
+ * weir_cancel(), and nothing more is told of it. NULL-safe. On its own thread (the loop's); an
+ * observer may, of its own exchange too. One of a loop may be freed after weir_loop_free(). */
 WEIR_API void weir_exchange_free(weir_exchange *exchange);
 
 /* The response. code: 0 until the final head is in. Names are as received (HTTP/2: lower case). */
 WEIR_API int weir_exchange_code(const weir_exchange *exchange);
+/* How many fields the final head has, 0 until it is in, and the i-th of them, from 0, in the order
+ * of arrival. false: no such field, and *field stays as it was. So below. */
 WEIR_API size_t weir_exchange_field_count(const weir_exchange *exchange);
 WEIR_API bool weir_exchange_field_at(const weir_exchange *exchange, size_t i, weir_field *field);
 /* The i-th field of that name, from 0; the name is compared without regard to case. */
@@ -85,12 +116,13 @@ WEIR_API uint64_t weir_exchange_length(const weir_exchange *exchange);
 
 /* How it stands. */
 WEIR_API bool weir_exchange_is_done(const weir_exchange *exchange);
-WEIR_API weir_failure
-weir_exchange_failure(const weir_exchange *exchange); /* status WEIR_OK: none */
+/* Why it failed; of one that goes on, why weir_finish() was refused last. status WEIR_OK: neither.
+ */
+WEIR_API weir_failure weir_exchange_failure(const weir_exchange *exchange);
 WEIR_API weir_phase weir_exchange_phase(const weir_exchange *exchange);
 WEIR_API weir_time weir_exchange_phase_ns(const weir_exchange *exchange,
-                                          weir_phase phase); /* time spent in it */
-WEIR_API void *weir_exchange_user(const weir_exchange *exchange);
+                                          weir_phase phase);       /* time spent in it */
+WEIR_API void *weir_exchange_user(const weir_exchange *exchange);  /* NULL in the blocking one */
 WEIR_API uint64_t weir_exchange_id(const weir_exchange *exchange); /* never reused */
 
 /* Every attempt keeps its own account; counts never vanish. */
