@@ -4,15 +4,18 @@
  * connection is used again, behind its last octet and not before; else it is closed. The call ends
  * at once either way.
  */
+#include "support/asleep.h"
 #include "support/scold.h"
 #include "support/world.h"
 
+#include <pthread.h>
 #include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -123,6 +126,85 @@ static void little_is_left(weir_world *world)
     assert_true(world->last_account.rows[WEIR_ROW_UNREAD].received >= REST_OCTETS);
 }
 
+/* -- weir_cancel() and the blocking client -- */
+
+typedef struct canceller {
+    pid_t sleeper;
+    weir_exchange *exchange;
+} canceller;
+
+static void *cancel_when_asleep(void *user)
+{
+    canceller *c = user;
+
+    weir_await_asleep(c->sleeper, 3 * WEIR_NS_PER_MS);
+    weir_cancel(c->exchange);
+    return NULL;
+}
+
+/* Cancelled by another thread while it waits for the rest, or by its own between two reads, when
+ * the rest has come. */
+static bool is_used_after_cancel(weir_world *world, bool waits)
+{
+    script s = {.length = "10000", .says_rest = !waits};
+    const weir_scold_options options = {
+        .certificate = world->way.tls ? "good.pem" : NULL,
+        .protocol = "http/1.1",
+        .play = play,
+        .user = &s,
+    };
+    canceller c = {.sleeper = gettid()};
+    uint8_t room[FIRST_OCTETS];
+    size_t octets = 0;
+    weir_status status = WEIR_OK;
+    pthread_t thread;
+
+    assert_int_equal(sem_init(&s.has_begun, 0, 0), 0);
+    assert_int_equal(sem_init(&s.may_go_on, 0, 0), 0);
+    weir_scold *server = weir_scold_start(&options);
+    const weir_ask ask = ask_for(world, server);
+    assert_int_equal(weir_world_call(world, &ask, &c.exchange), WEIR_OK);
+    (void)sem_wait(&s.has_begun);
+    if (waits) {
+        assert_int_equal(pthread_create(&thread, NULL, cancel_when_asleep, &c), 0);
+    } else {
+        (void)sem_post(&s.may_go_on);
+        (void)sem_wait(&s.has_begun);
+        weir_cancel(c.exchange);
+    }
+    for (uint64_t sum = 0; status == WEIR_OK; sum += octets) {
+        assert_true(sum < FIRST_OCTETS + REST_OCTETS);
+        status = weir_user_read(weir_world_user(world), c.exchange, room, sizeof(room), &octets);
+    }
+    assert_int_equal(status, WEIR_E_CANCELLED);
+    if (waits) {
+        assert_int_equal(pthread_join(thread, NULL), 0);
+    }
+    weir_world_drop(world, c.exchange);
+    if (waits) {
+        (void)sem_post(&s.may_go_on);
+    }
+    assert_string_equal(weir_world_fetch(world, &ask).text, "last");
+    const uint64_t first = weir_world_event(world, WEIR_EVENT_CONNECTION_ACQUIRED, 0)->conn;
+    const uint64_t second = weir_world_event(world, WEIR_EVENT_CONNECTION_ACQUIRED, 1)->conn;
+    weir_world_close(world);
+    weir_scold_stop(server);
+    (void)sem_destroy(&s.has_begun);
+    (void)sem_destroy(&s.may_go_on);
+    return first == second;
+}
+
+static void cancelled_while_it_waits(weir_world *world)
+{
+    assert_false(is_used_after_cancel(world, true));
+}
+
+static void cancelled_between_reads(weir_world *world)
+{
+    assert_true(is_used_after_cancel(world, false));
+    assert_true(world->last_account.rows[WEIR_ROW_UNREAD].received >= REST_OCTETS);
+}
+
 static void much_is_left(weir_world *world)
 {
     script s = {.length = "10000000"};
@@ -143,6 +225,10 @@ static const weir_behaviour behaviours[] = {
      NULL},
     {"a connection with much left of a response is closed", much_is_left, WEIR_ONLY_H1, NULL},
     {"a connection whose rest does not come is closed", rest_does_not_come, WEIR_ONLY_H1, NULL},
+    {"a cancel that finds a thread waiting for the rest closes the connection",
+     cancelled_while_it_waits, WEIR_ONLY_H1 | WEIR_ONLY_BLOCKING, NULL},
+    {"a cancel between two reads keeps the connection whose rest has come", cancelled_between_reads,
+     WEIR_ONLY_H1 | WEIR_ONLY_BLOCKING, NULL},
 };
 
 int main(void)
