@@ -117,6 +117,35 @@ static void drain_lets_the_busy_end(weir_world *world)
     assert_closed_for(world, 1, "draining");
 }
 
+/*
+ * A loop has no deadline for its drain: its user waits with one, is told by weir_loop_draining()
+ * what is left then, and ends that itself or not at all.
+ */
+static void loop_drain_with_a_deadline(weir_world *world)
+{
+    weir_exchange *exchange = begin_long(world);
+    weir_loop *loop = weir_user_loop(weir_world_user(world));
+    const weir_time deadline_ns = weir_now() + 20 * WEIR_NS_PER_MS;
+    weir_loop_event events[4];
+    uint64_t left = 0;
+
+    assert_int_equal(weir_loop_drain(loop, (weir_span){NULL, 0}), WEIR_OK);
+    do {
+        weir_loop_wait(loop, deadline_ns);
+        (void)weir_loop_turn(loop, events, COUNT_OF(events));
+        left = weir_loop_draining(loop);
+    } while (left > 0 && weir_now() < deadline_ns);
+    assert_true(weir_now() >= deadline_ns);
+    assert_int_equal(left, 1);
+    assert_false(weir_exchange_is_done(exchange)); /* it was not cut off */
+    weir_world_drop(world, exchange);              /* now it is */
+    while (weir_loop_draining(loop) > 0) {
+        weir_loop_wait(loop, WEIR_NEVER);
+        (void)weir_loop_turn(loop, events, COUNT_OF(events));
+    }
+    assert_int_equal(weir_world_told(world, WEIR_EVENT_CONNECTION_CLOSED), 1);
+}
+
 static void drain_meets_one_origin(weir_world *world)
 {
     const weir_span mine = weir_world_url(world, "/whatever");
@@ -505,6 +534,8 @@ static void network_change_asks_anew(weir_world *world)
 static const weir_behaviour behaviours[] = {
     {"a drain closes what is idle", drain_closes_what_is_idle, 0, NULL},
     {"a drain lets what is busy end", drain_lets_the_busy_end, 0, NULL},
+    {"a loop's drain ends at its user's deadline, which is told what is left",
+     loop_drain_with_a_deadline, WEIR_ONLY_LOOP, NULL},
     {"a drain of one origin meets no other", drain_meets_one_origin, 0, NULL},
     {"a drain is woken by the last exchange", drain_is_woken_by_the_last_exchange,
      WEIR_ONLY_BLOCKING, NULL},
