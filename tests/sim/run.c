@@ -9,6 +9,7 @@
 #include "client.h"
 #include "driver.h"
 #include "net.h"
+#include "oracle.h"
 #include "rest.h"
 #include "upkeep.h"
 
@@ -29,6 +30,7 @@ bool sim_run(uint64_t seed, const sim_run_options *options, sim_totals *totals)
     sim_world_open(&world, seed);
     world.verbose = options->verbose;
     world.plant = options->plant;
+    sim_oracle_open(&world);
     world.planted_after = sim_spread(&world.for_driver, 60);
     const bool violated = setjmp(world.violated) != 0;
     if (!violated) {
