@@ -31,7 +31,8 @@ typedef struct weir_failure {
     bool local_h2_code; /* the code is what we told the peer, not what the peer told us */
     int tls_alert;      /* RFC 8446 s6 description, -1: none */
     int tls_error;      /* the TLS library's own code, 0: none */
-    uint64_t offset;    /* octets into the URL or the response head, WEIR_UNKNOWN: none */
+    uint64_t offset;    /* octets into the URL or the response head; of a refused field its index in
+                           the array; WEIR_UNKNOWN: none */
     const char *what;   /* more than the status says, or NULL */
 } weir_failure;
 

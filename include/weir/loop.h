@@ -67,22 +67,36 @@ typedef struct weir_loop_options {
 } weir_loop_options;
 #define WEIR_LOOP_OPTIONS_INIT WEIR_INIT(weir_loop_options)
 
+/*
+ * NULL options: the defaults. NULL and *status (may be NULL) says why: WEIR_E_NOMEM, WEIR_E_INVALID (a
+ * record without its size), WEIR_E_TLS_CONFIG, WEIR_E_DESCRIPTORS. The loop, its exchanges and their
+ * tokens' calls are one thread's at a time; only weir_loop_wake() and weir_token_cancel() are any's.
+ */
 WEIR_API weir_loop *weir_loop_new(const weir_loop_options *options, weir_status *status);
-/* Every exchange must be freed before. Closes the idle connections. NULL-safe. */
+/*
+ * Closes every connection. Exchanges that were not freed end with WEIR_E_CLOSED and outlive the loop:
+ * they can be read as far as their response had come, and must be freed. NULL-safe. Not from an
+ * observer.
+ */
 WEIR_API void weir_loop_free(weir_loop *loop);
 
 /*
  * Begins a request; does no I/O. *exchange is set also when it was refused (its failure tells why),
- * and must be freed; NULL only with WEIR_E_NOMEM, WEIR_E_INVALID and WEIR_E_TLS_CONFIG (the default
- * TLS settings cannot be made). A refused request is told DONE too.
+ * and must be freed; NULL only with WEIR_E_NOMEM, WEIR_E_INVALID, WEIR_E_TLS_CONFIG (the default
+ * TLS settings cannot be made) and, in the child of a fork, WEIR_E_DESCRIPTORS (it could not begin
+ * anew) or WEIR_E_STATE (it was forked inside a turn). A refused request is told DONE too. `user`
+ * comes back in the events.
  */
 WEIR_API weir_status weir_loop_submit(weir_loop *loop, const weir_request *request,
                                       const weir_call *call, void *user, weir_exchange **exchange);
 
-/* The one descriptor to poll for reading. It is the loop's: do not read or close it. */
+/* The one descriptor to poll for reading. It is the loop's: do not read or close it. In the child of
+ * a fork it is another one: ask again (docs/fork.md). */
 WEIR_API int weir_loop_fd(const weir_loop *loop);
 
-/* Does what is due and fills up to `room` events; how many. Never blocks. */
+/* Does what is due and fills up to `room` events; how many. Never blocks. What finds no
+ * room is told by the next turn, for which the descriptor stays readable. 0 and nothing told, too, in
+ * the child of a fork that could not begin anew. Not from an observer. */
 WEIR_API size_t weir_loop_turn(weir_loop *loop, weir_loop_event *events, size_t room);
 
 /* When the next turn is due by time alone, for those who cannot poll: WEIR_NEVER, or an absolute
@@ -108,7 +122,9 @@ WEIR_API weir_status weir_loop_preconnect(weir_loop *loop, const weir_request *r
 /*
  * Drains, as weir_client_drain(), but waits for nothing: the turns that follow close what is idle
  * and, as their exchanges end, the rest. WEIR_OK, WEIR_E_NOMEM, WEIR_E_URL_*. Inside a turn only
- * from an observer. weir_loop_draining() says how many of all the connections that a drain found
+ * from an observer; also those of weir_loop_submit() in the child of a fork. Its deadline is the
+ * program's: who has waited long enough sees what is left, and frees the exchanges that hold it.
+ * weir_loop_draining() says how many of all the connections that a drain found
  * (for whatever reason: other TLS settings and another network are drains too) are not closed yet:
  * after a turn, 0 is the end of the drain.
  */
@@ -118,6 +134,7 @@ WEIR_API uint64_t weir_loop_draining(const weir_loop *loop);
 /* The network is another: as weir_client_network_changed(); the next turn closes what is idle. */
 WEIR_API void weir_loop_network_changed(weir_loop *loop);
 
+/* Fills counts->size octets of it (WEIR_COUNTS_INIT sets it). The loop's thread. */
 WEIR_API void weir_loop_counts(const weir_loop *loop, weir_counts *counts);
 
 /* Fills metrics->size octets of it (WEIR_METRICS_INIT sets it): everything as of one moment. The

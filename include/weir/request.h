@@ -21,7 +21,8 @@ extern "C" {
  * A body that the engine pulls. `read` copies up to `room` octets that begin `offset` octets into
  * the body to `to` and answers WEIR_OK with *octets > 0, WEIR_END at its end (then *octets may be >
  * 0 too), WEIR_AGAIN when it has none now (call weir_resume() when it has), or WEIR_E_BODY_SOURCE.
- * It is called on the thread of the call, with no lock held. `rewind`: NULL says that the body
+ * In a blocking call it waits itself: WEIR_AGAIN fails the call there, as WEIR_E_BODY_SOURCE does.
+ * It is called on the thread of the call, with no lock held, and so is `rewind`: NULL says that the body
  * cannot be sent again; else it is called before a replay and answers false to refuse.
  */
 typedef struct weir_source {
@@ -96,11 +97,14 @@ typedef enum weir_replay_policy {
  * Reference-counted: every call that was given it holds it until it is done.
  */
 typedef struct weir_token weir_token;
+/* NULL: no memory. */
 WEIR_API weir_token *weir_token_new(const weir_allocator *allocator /* NULL: malloc */);
 /* Any thread, any number of times. Each call ends with WEIR_E_CANCELLED unless it is done already.
  */
 WEIR_API void weir_token_cancel(weir_token *token);
+/* Any thread. */
 WEIR_API bool weir_token_is_cancelled(const weir_token *token);
+/* Gives back the caller's reference; calls that hold the token go on. NULL-safe. Any thread. */
 WEIR_API void weir_token_free(weir_token *token);
 
 /*
