@@ -42,19 +42,21 @@ count_calls() {
 }
 
 # 1,000 more calls are 1,000 sends and 1,000 receives and nothing else. A receive that failed is a
-# probe: the thread was off the processor for longer than probe_after_ns between two calls.
+# probe: the thread was off the processor for longer than probe_after_ns between two calls. What the
+# one dial and the one close take differs by a few from run to run, with packets that come earlier or
+# later: nothing that is done for each call hides in so little.
 warm_calls() { # warm_calls URL
     count_calls "$1" 100 >"$scratch/few" && count_calls "$1" 1100 >"$scratch/many" || return 1
     awk '
         NR == FNR { few[$1] = $2 - $3; failed[$1] = $3; next }
         { more[$1] = $2 - $3 - few[$1]; probes += $1 ~ /^recv/ ? $3 : 0
-          if ($1 !~ /^recv/ && $3 != failed[$1]) bad = bad " " $1 }
+          if ($1 !~ /^recv/ && $3 > failed[$1] + 5) bad = bad " " $1 }
         END {
-            for (name in few) if (!(name in more)) bad = bad " " name
+            for (name in few) if (!(name in more) && few[name] > 5) bad = bad " " name
             for (name in more) {
                 if (name ~ /^send(to|msg)$/) sends += more[name]
                 else if (name ~ /^recv(from|msg)$/) receives += more[name]
-                else if (more[name] != 0) bad = bad " " name "=" more[name]
+                else if (more[name] > 5 || more[name] < -5) bad = bad " " name "=" more[name]
             }
             printf "# 1000 warm calls: %d sends, %d receives, %d probes; others that grew:%s\n",
                 sends, receives, probes, bad == "" ? " none" : bad
