@@ -301,7 +301,8 @@ static void one_wait_for_all(weir_world *world)
     assert_int_equal(all.lookups, 1);
     assert_int_equal(all.held, 0);
     assert_true(all.waits > 0);
-    assert_true(all.widest > (has_v6 ? 2 * DIALS : DIALS));
+    /* On a slow machine not all of them have their second attempt under way at the same time. */
+    assert_true(all.widest > DIALS);
     use_all(world, &way.ask, DIALS);
     weir_world_close(world);
     weir_relay_stop(way.relay);
