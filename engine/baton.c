@@ -31,6 +31,7 @@ static bool satisfied(const weir_exchange *ex, weir_need need);
 static bool is_for_sending(weir_need need);
 static bool advance(weir_line *line, weir_exchange *ex, weir_time now_ns);
 static bool fill_source(weir_line *line, weir_exchange *ex, weir_time *now_ns);
+static void tick(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_time now_ns);
 static void write_step(weir_line *line, weir_time *now_ns);
 static void write_failed(weir_line *line, int sys_errno, weir_time *now_ns);
 static void read_step(weir_line *line, weir_exchange *ex, weir_seat *seat, const weir_want *want,
@@ -90,14 +91,8 @@ bool weir_baton_drive(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_
                 continue;
             }
         }
-        if (want.wake_ns <= now_ns && !line->reading && line->used_ns != now_ns) {
-            /* Nobody may have read for a while: an answer that came in time is not overdue. */
-            weir_baton_probe(line, seat->receive, WEIR_SEAT_RECEIVE_OCTETS, now_ns);
-            continue;
-        }
         if (want.wake_ns <= now_ns) {
-            weir_link_tick(line->link, now_ns);
-            weir_line_deliver(line, ex);
+            tick(line, ex, seat, now_ns);
             continue;
         }
         const weir_time deadline_ns = weir_time_earlier(own_ns, want.wake_ns);
@@ -292,6 +287,18 @@ static bool fill_source(weir_line *line, weir_exchange *ex, weir_time *now_ns)
     weir_mutex_lock(&line->lock);
     *now_ns = weir_now();
     return filled || weir_exchange_is_over(ex);
+}
+
+/* Something of the link's is overdue. Nobody may have read for a while: an answer that came in time
+ * is found first. */
+static void tick(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_time now_ns)
+{
+    if (!line->reading && line->used_ns != now_ns) {
+        weir_baton_probe(line, seat->receive, WEIR_SEAT_RECEIVE_OCTETS, now_ns);
+        return;
+    }
+    weir_link_tick(line->link, now_ns);
+    weir_line_deliver(line, ex);
 }
 
 static void write_step(weir_line *line, weir_time *now_ns)
@@ -491,7 +498,6 @@ void weir_line_deliver(weir_line *line, const weir_exchange *self)
     weir_conn *conn = line->link->conn;
 
     wake_the_sent(line);
-
     if (conn == NULL) {
         return;
     }

@@ -15,6 +15,7 @@ static weir_status sync_response(weir_exchange *ex);
 static weir_status sync_read(weir_exchange *ex, uint8_t *to, size_t room, size_t *octets);
 static weir_status sync_write(weir_exchange *ex, weir_span octets, size_t *taken);
 static weir_status sync_finish(weir_exchange *ex, const weir_fields *trailers);
+static weir_status why_no_more(const weir_exchange *ex);
 static void sync_resume(weir_exchange *ex);
 static void sync_kick(weir_exchange *ex);
 static void *sync_kick_quietly(weir_exchange *ex);
@@ -170,7 +171,7 @@ static weir_status sync_write(weir_exchange *ex, weir_span octets, size_t *taken
     weir_status status = WEIR_OK;
 
     if (ex->state == WEIR_EXCHANGE_DONE) {
-        return ex->failure.status != WEIR_OK ? ex->failure.status : WEIR_ANSWERED;
+        return why_no_more(ex);
     }
     weir_seat *seat = sit(client, ex);
     if (seat == NULL) {
@@ -182,7 +183,7 @@ static weir_status sync_write(weir_exchange *ex, weir_span octets, size_t *taken
             return end_call(client, ex, seat, WEIR_AGAIN);
         }
         if (ex->state != WEIR_EXCHANGE_ATTACHED) {
-            status = ex->failure.status != WEIR_OK ? ex->failure.status : WEIR_ANSWERED;
+            status = why_no_more(ex);
             break;
         }
         weir_line *line = line_of(ex);
@@ -204,7 +205,7 @@ static weir_status sync_finish(weir_exchange *ex, const weir_fields *trailers)
     weir_status status = WEIR_AGAIN;
 
     if (ex->state == WEIR_EXCHANGE_DONE) {
-        return ex->failure.status != WEIR_OK ? ex->failure.status : WEIR_ANSWERED;
+        return why_no_more(ex);
     }
     weir_seat *seat = sit(client, ex);
     if (seat == NULL) {
@@ -215,7 +216,7 @@ static weir_status sync_finish(weir_exchange *ex, const weir_fields *trailers)
             return end_call(client, ex, seat, WEIR_AGAIN);
         }
         if (ex->state != WEIR_EXCHANGE_ATTACHED) {
-            status = ex->failure.status != WEIR_OK ? ex->failure.status : WEIR_ANSWERED;
+            status = why_no_more(ex);
             break;
         }
         weir_line *line = line_of(ex);
@@ -228,6 +229,12 @@ static weir_status sync_finish(weir_exchange *ex, const weir_fields *trailers)
         status = ex->failure.status;
     }
     return end_call(client, ex, seat, status);
+}
+
+/* Of a request that takes no more content. */
+static weir_status why_no_more(const weir_exchange *ex)
+{
+    return ex->failure.status != WEIR_OK ? ex->failure.status : WEIR_ANSWERED;
 }
 
 static void sync_resume(weir_exchange *ex)
