@@ -274,6 +274,8 @@ void weir_exchange_detach(weir_exchange *exchange, weir_time now_ns);
 /* After the place was given back: true: it goes round again (QUEUED it must be by the caller),
  * false: DONE. */
 bool weir_exchange_conclude(weir_exchange *exchange, weir_time now_ns);
+
+/* -- exchange_deadlines.c -- */
 /* The next of its deadlines. */
 weir_time weir_exchange_deadline(const weir_exchange *exchange, weir_why *why);
 /*
