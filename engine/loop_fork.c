@@ -141,9 +141,7 @@ static void end_exchanges(weir_loop *loop)
         weir_exchange *ex = WEIR_CONTAINER_OF(at, weir_turn_seat, live)->exchange;
         ex->call.replay = WEIR_REPLAY_NEVER;
         weir_exchange_fail(ex, &failure, loop->turn.now_ns);
-        if (weir_list_is_empty(&ex->news_place)) {
-            weir_list_push_back(&loop->turn.news, &ex->news_place);
-        }
+        weir_turn_touch_exchange(&loop->turn, ex);
     }
 }
 

@@ -30,9 +30,8 @@
 typedef enum weir_port_state {
     WEIR_PORT_DIALING = 0,
     WEIR_PORT_OPEN,
-    WEIR_PORT_CLOSING, /* the link says goodbye, or is over: the driver closes it when
-                          weir_link_is_over() */
-    WEIR_PORT_CLOSED
+    /* The link says goodbye, or is over: the driver closes it when weir_link_is_over(). */
+    WEIR_PORT_CLOSING
 } weir_port_state;
 
 typedef struct weir_port {
@@ -119,7 +118,9 @@ void weir_turn_due(weir_turn *turn);
 void weir_turn_decide(weir_turn *turn);
 /* The next touched port, taken off the list; NULL: none. */
 weir_port *weir_turn_next_port(weir_turn *turn);
+/* The driver may have something to do for the port; the exchange has something to be looked at. */
 void weir_turn_touch(weir_turn *turn, weir_port *port);
+void weir_turn_touch_exchange(weir_turn *turn, weir_exchange *exchange);
 /* The driver did all it could for the port: its timer is armed, its facts go to the pool. */
 void weir_turn_acted(weir_turn *turn, weir_port *port);
 /* The driver closed the port (account from weir_link_account): it is freed. */

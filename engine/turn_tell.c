@@ -132,9 +132,7 @@ static void touch_link(weir_turn *turn, weir_exchange *ex)
         /* Reading may have let plaintext on that was held back: its events are due. */
         weir_turn_delivered(turn, ex->link->driver);
         /* What the user did decides which deadline runs: to be looked at, whatever it was. */
-        if (weir_list_is_empty(&ex->news_place)) {
-            weir_list_push_back(&turn->news, &ex->news_place);
-        }
+        weir_turn_touch_exchange(turn, ex);
     }
 }
 
