@@ -169,6 +169,7 @@ struct weir_exchange {
     size_t attempt_count;
     bool attempted; /* an attempt began since it asked for a place; else there is none to replay */
     bool attempt_reused;
+    bool kept_order;       /* a replay asked for its place in the order of the attempt before it */
     bool misdirected;      /* an attempt was answered 421, and another followed: once is enough */
     weir_facts last_facts; /* of its link, at detach: for the pool */
     weir_candidate *candidates; /* WEIR_CANDIDATES_LIMIT of them, or NULL: it does not ask */
@@ -271,9 +272,11 @@ void weir_exchange_fail_with(weir_exchange *exchange, weir_status status, const 
 /* Takes the stream off the link and records the attempt. Afterwards the link may have octets to
  * send. */
 void weir_exchange_detach(weir_exchange *exchange, weir_time now_ns);
-/* After the place was given back: true: it goes round again (QUEUED it must be by the caller),
- * false: DONE. */
-bool weir_exchange_conclude(weir_exchange *exchange, weir_time now_ns);
+/* ENDED: is the attempt to be followed by another? Asks a source to rewind: no lock may be held. */
+bool weir_exchange_goes_again(weir_exchange *exchange);
+/* ENDED, after the place was given back. `again`, as that answered: it is NEW, and must ask for a
+ * place; else it is DONE. */
+void weir_exchange_conclude(weir_exchange *exchange, bool again, weir_time now_ns);
 
 /* -- exchange_deadlines.c -- */
 /* The next of its deadlines. */

@@ -272,23 +272,32 @@ void weir_exchange_detach(weir_exchange *ex, weir_time now_ns)
     tell(ex, &event, now_ns);
 }
 
-bool weir_exchange_conclude(weir_exchange *ex, weir_time now_ns)
+bool weir_exchange_goes_again(weir_exchange *ex)
 {
     WEIR_ASSERT(ex->state == WEIR_EXCHANGE_ENDED);
     if (ex->attempted) {
         attempt_now(ex)->failure = ex->failure;
         attempt_now(ex)->final = true;
     }
-    if (ex->failure.status != WEIR_OK && weir_exchange_may_replay(ex)) {
+    return ex->failure.status != WEIR_OK && weir_exchange_may_replay(ex);
+}
+
+void weir_exchange_conclude(weir_exchange *ex, bool again, weir_time now_ns)
+{
+    WEIR_ASSERT(ex->state == WEIR_EXCHANGE_ENDED);
+    if (again) {
         weir_event event = {.kind = WEIR_EVENT_REPLAYED, .failure = ex->failure};
         tell(ex, &event, now_ns);
         ex->misdirected = ex->misdirected || ex->failure.status == WEIR_E_MISDIRECTED;
         ex->ticket.refused = ex->failure.status == WEIR_E_REFUSED ? ex->ticket.refused + 1 : 0;
+        /* Once: whose connections die one after the other must not keep others waiting for ever. */
+        ex->ticket.keeps_order = !ex->kept_order;
+        ex->kept_order = true;
         forget_attempt(ex);
-        return true;
+        ex->state = WEIR_EXCHANGE_NEW;
+        return;
     }
     finish(ex, now_ns);
-    return false;
 }
 
 /* CONNECTION_ACQUIRED: what the pool knew, and what the connection is. */

@@ -26,7 +26,7 @@ static void stand(weir_client *client, weir_exchange *ex, weir_seat *seat);
 static weir_status end_call(weir_client *client, weir_exchange *ex, weir_seat *seat,
                             weir_status status);
 static bool run(weir_client *client, weir_exchange *ex, weir_seat *seat, weir_need need);
-static bool end_attempt(weir_client *client, weir_exchange *ex);
+static void end_attempt(weir_client *client, weir_exchange *ex);
 static weir_client *client_of(weir_exchange *ex);
 static bool is_of_parent(const weir_exchange *ex);
 static weir_line *line_of(const weir_exchange *ex);
@@ -282,7 +282,7 @@ static void sync_leave(weir_exchange *ex)
         weir_exchange_fail_with(ex, WEIR_E_CANCELLED, NULL, weir_now());
         weir_line_unlock(line);
         ex->call.replay = WEIR_REPLAY_NEVER;
-        (void)end_attempt(client, ex);
+        end_attempt(client, ex);
     }
     weir_exchange_destroy(ex);
     weir_client_tell(client);
@@ -319,7 +319,7 @@ static weir_status end_call(weir_client *client, weir_exchange *ex, weir_seat *s
 static bool run(weir_client *client, weir_exchange *ex, weir_seat *seat, weir_need need)
 {
     while (ex->state != WEIR_EXCHANGE_DONE) {
-        if (ex->state == WEIR_EXCHANGE_NEW) {
+        if (ex->state != WEIR_EXCHANGE_ATTACHED && ex->state != WEIR_EXCHANGE_ENDED) {
             weir_client_place(client, ex, seat);
         }
         if (ex->state == WEIR_EXCHANGE_ATTACHED) {
@@ -328,19 +328,21 @@ static bool run(weir_client *client, weir_exchange *ex, weir_seat *seat, weir_ne
                 return has;
             }
         }
-        if (!end_attempt(client, ex)) {
-            return true;
-        }
+        end_attempt(client, ex);
     }
     return true;
 }
 
-/* True: another attempt begins. */
-static bool end_attempt(weir_client *client, weir_exchange *ex)
+/*
+ * DONE; or it has asked for another place by then. In one step with giving the old one back: those
+ * who asked after it find it in front of them.
+ */
+static void end_attempt(weir_client *client, weir_exchange *ex)
 {
     if (ex->state == WEIR_EXCHANGE_ATTACHED) {
         weir_baton_leave(line_of(ex), ex);
     }
+    const bool again = weir_exchange_goes_again(ex);
     /* It may have been the last on a connection that takes none: then one of those who wait reads
      * there from now on. */
     const bool is_dry = ex->last_facts.version > 0 && ex->last_facts.protocol == WEIR_H2 &&
@@ -348,21 +350,17 @@ static bool end_attempt(weir_client *client, weir_exchange *ex)
     weir_mutex_lock(&client->core_lock);
     weir_core_catch_up(&client->core, weir_now());
     weir_core_leave(&client->core, ex, weir_now());
+    weir_exchange_conclude(ex, again, weir_now());
+    if (again) {
+        weir_client_ask(client, ex);
+    } else if (weir_core_must_conclude(ex)) {
+        weir_core_concluded(&client->core, ex, weir_now());
+    }
     weir_client_settle(client);
     if (is_dry) {
         weir_client_wake_queued(client);
     }
     weir_client_unlock(client);
-    if (!weir_exchange_conclude(ex, weir_now())) {
-        if (weir_core_must_conclude(ex)) {
-            weir_mutex_lock(&client->core_lock);
-            weir_core_concluded(&client->core, ex, weir_now());
-            weir_client_unlock(client);
-        }
-        return false;
-    }
-    ex->state = WEIR_EXCHANGE_NEW;
-    return true;
 }
 
 /* At each entry of an exchange: one of the parent's ends here. */

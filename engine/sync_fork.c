@@ -92,7 +92,7 @@ void weir_client_cut_off(weir_client *client, weir_exchange *ex)
         .offset = WEIR_UNKNOWN,
         .what = WEIR_FORKED_WHAT,
     };
-    (void)weir_exchange_conclude(ex, now_ns);
+    weir_exchange_conclude(ex, weir_exchange_goes_again(ex), now_ns);
 }
 
 /* Its lines can be read: nobody was in the middle of them. What they moved after the fork is the

@@ -14,10 +14,25 @@ static void refuse(weir_client *client, weir_exchange *ex, weir_status status, w
 
 void weir_client_place(weir_client *client, weir_exchange *ex, weir_seat *seat)
 {
+    if (ex->state == WEIR_EXCHANGE_NEW) {
+        weir_mutex_lock(&client->core_lock);
+        weir_client_ask(client, ex);
+        weir_client_settle(client);
+        weir_client_unlock(client);
+    }
+    while (ex->state != WEIR_EXCHANGE_ATTACHED && ex->state != WEIR_EXCHANGE_ENDED) {
+        wait_for_place(client, ex, seat);
+        if (ex->state == WEIR_EXCHANGE_PLACED) {
+            attach(client, ex, seat);
+        }
+    }
+}
+
+void weir_client_ask(weir_client *client, weir_exchange *ex)
+{
     const weir_time now_ns = weir_now();
     weir_why why = WEIR_WHY_NONE;
 
-    weir_mutex_lock(&client->core_lock);
     if (weir_pool_deadline(client->core.pool, &why) <= now_ns) {
         weir_pool_tick(client->core.pool, now_ns);
     }
@@ -25,14 +40,6 @@ void weir_client_place(weir_client *client, weir_exchange *ex, weir_seat *seat)
     if (ex->state == WEIR_EXCHANGE_PLACED) {
         const weir_line *line = weir_slot_user(ex->ticket.slot);
         weir_names_catch_up(&client->core.names, line->link, now_ns);
-    }
-    weir_client_settle(client);
-    weir_client_unlock(client);
-    while (ex->state != WEIR_EXCHANGE_ATTACHED && ex->state != WEIR_EXCHANGE_ENDED) {
-        wait_for_place(client, ex, seat);
-        if (ex->state == WEIR_EXCHANGE_PLACED) {
-            attach(client, ex, seat);
-        }
     }
 }
 

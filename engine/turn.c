@@ -326,8 +326,8 @@ static void leave(weir_turn *turn, weir_exchange *ex)
 
 static void conclude(weir_turn *turn, weir_exchange *ex)
 {
-    if (weir_exchange_conclude(ex, turn->now_ns)) {
-        ex->state = WEIR_EXCHANGE_NEW;
+    weir_exchange_conclude(ex, weir_exchange_goes_again(ex), turn->now_ns);
+    if (ex->state == WEIR_EXCHANGE_NEW) {
         weir_list_push_back(&turn->news, &ex->news_place);
         return;
     }

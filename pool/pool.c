@@ -448,8 +448,9 @@ static weir_status admit(weir_pool *pool, weir_origin *origin, weir_ticket *tick
 {
     weir_place_pass_over(pool, origin);
     const bool pauses = weir_pause_is_due(ticket);
-    /* Refused once: that was a race with SETTINGS, and those that asked after it stay behind it. */
-    const uint64_t old_order = ticket->refused == 1 ? ticket->order : 0;
+    /* What ended its attempt was no fault of its own: those that asked after it stay behind it. */
+    const uint64_t old_order = ticket->keeps_order && !pauses ? ticket->order : 0;
+    ticket->keeps_order = false;
     if ((origin->available == 0 || pauses) && old_order == 0 && queue_is_full(pool, origin)) {
         return WEIR_E_QUEUE_FULL;
     }
@@ -482,8 +483,8 @@ static weir_status admit(weir_pool *pool, weir_origin *origin, weir_ticket *tick
     return WEIR_AGAIN;
 }
 
-/* Tickets that were bounced, or refused by the peer once, were let in and are never turned away: the
- * queue may be longer by as many. */
+/* Tickets that were bounced, or keep their order, were let in and are never turned away: the queue
+ * may be longer by as many. */
 static bool queue_is_full(const weir_pool *pool, const weir_origin *origin)
 {
     return origin->tickets >= pool->options.tickets_per_origin ||

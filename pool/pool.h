@@ -82,13 +82,15 @@ typedef struct weir_ticket {
     uint64_t bounced_version; /* a facts version bounces a ticket at most once */
     uint64_t bounced_slot;    /* ... of this connection: versions are each connection's own */
     uint64_t order;           /* of the first request, among all tickets and dials of the pool;
-                                 survives bounces and the peer's first refusal */
+                                 survives bounces, and a release if it keeps it */
     weir_failure failure;     /* when REFUSED */
     /* while WAITING outside the queue, because the peer refused it lately */
     weir_agenda_entry pause;
     weir_waited waited; /* a request leaves this and what follows as it is */
     /* the caller's: how often in a row the peer refused the request unprocessed */
     uint32_t refused;
+    /* the caller's, of its next request: it stands where the one before stood */
+    bool keeps_order;
 } weir_ticket;
 
 /* What is worth knowing of an origin before it is dialled: all that one pool may tell another. */

@@ -27,6 +27,7 @@ static weir_status again(rig *r, char letter)
 {
     rig_release(r, letter);
     rig_ticket(r, letter)->refused++;
+    rig_ticket(r, letter)->keeps_order = rig_ticket(r, letter)->refused == 1;
     return rig_ask(r, letter, "h2.one");
 }
 
@@ -62,6 +63,33 @@ static void again__who_is_refused_once_keeps_its_order(void **state)
     assert_string_equal(rig_actions(&r), "grant d 1 reused");
     rig_release(&r, 'd');
     assert_string_equal(rig_actions(&r), "grant e 1 reused");
+    rig_close(&r);
+}
+
+/* The connection died under it, and others wait for the next one. */
+static void again__whose_connection_died_keeps_its_order(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 1, .tickets = 2});
+    lease_h2(&r, "a", 1);
+    rig_ask_all(&r, "bc", "h2.one");
+    rig_tell(&r, 1, 0);
+    rig_release(&r, 'a');
+    rig_ticket(&r, 'a')->keeps_order = true;
+    assert_int_equal(rig_ask(&r, 'a', "h2.one"), WEIR_AGAIN);
+    assert_string_equal(rig_actions(&r), "close 1 draining_goaway");
+    rig_gone(&r, 1);
+    assert_string_equal(rig_actions(&r), "dial 2 for a");
+    rig_ready(&r, 2, WEIR_H2, 1);
+    assert_string_equal(rig_actions(&r), "grant a 2 dialed");
+    rig_release(&r, 'a');
+    assert_string_equal(rig_actions(&r), "grant b 2 reused");
+    assert_int_equal(rig_ask(&r, 'a', "h2.one"), WEIR_AGAIN); /* it is a new one */
+    rig_release(&r, 'b');
+    assert_string_equal(rig_actions(&r), "grant c 2 reused");
+    rig_release(&r, 'c');
+    assert_string_equal(rig_actions(&r), "grant a 2 reused");
     rig_close(&r);
 }
 
@@ -247,6 +275,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(again__the_first_refusal_has_no_pause),
         cmocka_unit_test(again__who_is_refused_once_keeps_its_order),
+        cmocka_unit_test(again__whose_connection_died_keeps_its_order),
         cmocka_unit_test(again__who_is_refused_once_is_not_turned_away),
         cmocka_unit_test(again__later_ones_have_a_growing_pause),
         cmocka_unit_test(again__a_pause_holds_nobody_up),

@@ -234,10 +234,11 @@ static void step_request(world *w)
     c->origin = (size_t)choose(w, ORIGINS);
     c->is_pulled = false;
     c->ticket.refused = chance(w, 15) ? (uint32_t)choose(w, 4) : 0;
-    if (c->ticket.refused == 1 && (c->was_paused || c->asked == 0)) {
-        c->ticket.refused = 0; /* what came of a pause has another order than the model knows */
+    c->ticket.keeps_order = chance(w, 15);
+    if (c->was_paused || c->asked == 0) {
+        c->ticket.keeps_order = false; /* the model does not know its order */
     }
-    c->keeps_order = c->ticket.refused == 1;
+    c->keeps_order = c->ticket.keeps_order && c->ticket.refused < 2;
     c->asked = c->keeps_order ? c->asked : ++w->asked;
     w->result->kept += c->keeps_order;
     c->was_paused = c->ticket.refused > 1;
