@@ -3,7 +3,7 @@
  * What an HTTP/2 connection sends, seen by a server that decodes it: the preface, heads in one
  * frame or several, windows, turns; and what it holds and says of itself meanwhile.
  */
-#include "proto/h2_session.h"
+#include "h2_send_bench.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,149 +14,9 @@
 
 #include <cmocka.h>
 
-#include "support/failalloc.h"
-#include "support/h2_player.h"
-#include "support/h2_wire.h"
-
-#define CREDITS_MOST 64
-
-typedef struct credit {
-    uint32_t stream;
-    uint32_t increment;
-} credit;
-
-/* The server: decodes every header block that comes and remembers the rest. */
-typedef struct server {
-    weir_failalloc memory;
-    weir_h2_hpack *hpack;
-    weir_text heads; /* of all requests, a line each */
-    weir_text types; /* of all frames: "HEADERS 1 16384\n" */
-    credit credits[CREDITS_MOST];
-    size_t credit_count;
-    size_t data_octets[16];
-} server;
-
-typedef struct fixture {
-    weir_failalloc failalloc;
-    weir_conn_limits limits;
-    weir_h2_player player;
-    weir_h2_wire wire;
-    server server;
-} fixture;
-
-static void decode_block(server *s, weir_span block, bool last)
-{
-    bool found = true;
-    while (found) {
-        weir_field field;
-        assert_int_equal(weir_h2_hpack_decode(s->hpack, &block, last, &field, &found), WEIR_OK);
-        if (found) {
-            weir_text_escape(&s->heads, field.name);
-            weir_text_append(&s->heads, WEIR_SPAN("="));
-            weir_text_escape(&s->heads, weir_span_head(field.value, 30));
-            weir_text_append(&s->heads, WEIR_SPAN(" "));
-        }
-    }
-    if (last) {
-        weir_text_append(&s->heads, WEIR_SPAN("\n"));
-    }
-}
-
-static void on_frame(weir_h2_player *player, weir_span frame, void *user)
-{
-    (void)player;
-    server *s = user;
-    uint8_t type = frame.at[3];
-    uint8_t flags = frame.at[4];
-    uint32_t id = weir_h2_get32(frame.at + 5);
-    weir_span payload = weir_span_from(frame, WEIR_H2_FRAME_HEAD_OCTETS);
-    weir_text_printf(&s->types, "%s %u %zu\n", weir_h2_type_name(type), id, payload.length);
-    if (type == WEIR_H2_HEADERS || type == WEIR_H2_CONTINUATION) {
-        decode_block(s, payload, false);
-        if (flags & WEIR_H2_FLAG_END_HEADERS) {
-            decode_block(s, (weir_span){NULL, 0}, true);
-        }
-    } else if (type == WEIR_H2_WINDOW_UPDATE && s->credit_count < CREDITS_MOST) {
-        s->credits[s->credit_count++] = (credit){id, weir_h2_get32(payload.at)};
-    } else if (type == WEIR_H2_DATA && id / 2 < WEIR_COUNT_OF(s->data_octets)) {
-        s->data_octets[id / 2] += payload.length;
-    }
-}
-
-static int setup(void **state)
-{
-    fixture *f = calloc(1, sizeof(*f));
-    assert_non_null(f);
-    weir_failalloc_init(&f->failalloc, 0);
-    weir_failalloc_init(&f->server.memory, 0);
-    f->server.hpack = weir_h2_hpack_new(&f->server.memory.allocator);
-    weir_h2_wire_init(&f->wire);
-    *state = f;
-    return 0;
-}
-
-static void begin(fixture *f)
-{
-    weir_h2_watch watch = {.user = &f->server, .sent = on_frame};
-    assert_true(weir_h2_player_init(&f->player, &f->failalloc.allocator, &f->limits, &watch));
-    weir_h2_player_settle(&f->player);
-}
-
-static void server_clear(server *s)
-{
-    weir_h2_hpack_free(s->hpack);
-    weir_text_clear(&s->heads);
-    weir_text_clear(&s->types);
-    weir_failalloc_finish(&s->memory);
-}
-
-static int teardown(void **state)
-{
-    fixture *f = *state;
-    weir_h2_player_free(&f->player);
-    weir_h2_wire_clear(&f->wire);
-    server_clear(&f->server);
-    weir_failalloc_finish(&f->failalloc);
-    free(f);
-    return 0;
-}
-
-/* Frames as in the documents: "headers", "1 END_HEADERS :status=200". */
-static void says(fixture *f, const char *key, const char *value)
-{
-    weir_corpus_document document = {.file = "here"};
-    weir_corpus_step step = {.key = key, .value = value};
-    assert_true(weir_h2_wire_step(&f->wire, &document, &step));
-    weir_h2_player_feed(&f->player, weir_text_span(&f->wire.octets));
-    weir_text_reset(&f->wire.octets);
-}
-
-static void open_request(fixture *f, const char *method, weir_framing framing)
-{
-    weir_h2_request request = {.method = method, .body = {framing, 0}};
-    assert_int_equal(weir_h2_player_open(&f->player, &request), WEIR_OK);
-}
-
-static void write_zeros(fixture *f, uint32_t id, size_t octets, weir_status status, size_t taken)
-{
-    static const uint8_t zeros[200000];
-    size_t took;
-    assert_true(octets <= sizeof(zeros));
-    assert_int_equal(weir_h2_player_write(&f->player, id, (weir_span){zeros, octets}, false, &took),
-                     status);
-    assert_int_equal(took, taken);
-}
-
-static void expect_credit(const fixture *f, size_t i, uint32_t stream, uint32_t increment)
-{
-    assert_true(i < f->server.credit_count);
-    assert_int_equal(f->server.credits[i].stream, stream);
-    assert_int_equal(f->server.credits[i].increment, increment);
-}
-
 static void send__begins_with_the_preface_its_settings_and_the_window(void **state)
 {
-    fixture *f = *state;
+    h2_send_bench *f = *state;
     weir_h2_player *player = &f->player;
     weir_conn_options options = {.protocol = WEIR_H2, .allocator = &f->failalloc.allocator};
     weir_status status;
@@ -179,8 +39,8 @@ static void send__begins_with_the_preface_its_settings_and_the_window(void **sta
 
 static void send__writes_the_head_as_the_request_says(void **state)
 {
-    fixture *f = *state;
-    begin(f);
+    h2_send_bench *f = *state;
+    bench_begin(f);
     weir_field secret = {.name = weir_span_of("authorization"),
                          .value = weir_span_of("Basic x"),
                          .flags = WEIR_FIELD_SENSITIVE};
@@ -189,8 +49,8 @@ static void send__writes_the_head_as_the_request_says(void **state)
                                .fields = &secret,
                                .field_count = 1};
     assert_int_equal(weir_h2_player_open(&f->player, &request), WEIR_OK);
-    open_request(f, "CONNECT", WEIR_FRAMING_NONE);
-    open_request(f, "DELETE", WEIR_FRAMING_NONE);
+    bench_open_request(f, "CONNECT", WEIR_FRAMING_NONE);
+    bench_open_request(f, "DELETE", WEIR_FRAMING_NONE);
     assert_string_equal(weir_text_string(&f->server.heads),
                         ":method=POST :scheme=http :authority=a.test :path=/ "
                         "content-length=1234567890123 authorization=Basic x \n"
@@ -200,8 +60,8 @@ static void send__writes_the_head_as_the_request_says(void **state)
 
 static void send__a_head_longer_than_a_frame_goes_on_in_continuations(void **state)
 {
-    fixture *f = *state;
-    begin(f);
+    h2_send_bench *f = *state;
+    bench_begin(f);
     static char value[40000];
     memset(value, '~', sizeof(value)); /* thirteen bits in Huffman: it is sent as it is */
     weir_field field = {.name = weir_span_of("x-long"),
@@ -216,12 +76,12 @@ static void send__a_head_longer_than_a_frame_goes_on_in_continuations(void **sta
 
 static void send__content_goes_in_frames_as_long_as_the_peer_allows(void **state)
 {
-    fixture *f = *state;
+    h2_send_bench *f = *state;
     f->limits.out_octets = 200000;
-    begin(f);
-    says(f, "hello", "INITIAL_WINDOW_SIZE=100000 MAX_FRAME_SIZE=30000");
-    open_request(f, "POST", WEIR_FRAMING_CHUNKED);
-    write_zeros(f, 1, 65000, WEIR_OK, 65000);
+    bench_begin(f);
+    bench_says(f, "hello", "INITIAL_WINDOW_SIZE=100000 MAX_FRAME_SIZE=30000");
+    bench_open_request(f, "POST", WEIR_FRAMING_CHUNKED);
+    bench_write_zeros(f, 1, 65000, WEIR_OK, 65000);
     assert_non_null(
         strstr(weir_text_string(&f->server.types), "DATA 1 30000\nDATA 1 30000\nDATA 1 5000\n"));
 }
@@ -230,7 +90,7 @@ static void send__content_goes_in_frames_as_long_as_the_peer_allows(void **state
  * The users of the streams answer WRITABLE in the order in which it is told, each in portions of
  * its own, until there is no more room.
  */
-static void answer_writable(fixture *f, const size_t *portions)
+static void answer_writable(h2_send_bench *f, const size_t *portions)
 {
     static const uint8_t zeros[100000];
     weir_conn *conn = f->player.conn;
@@ -244,10 +104,10 @@ static void answer_writable(fixture *f, const size_t *portions)
     }
 }
 
-static void begin_senders(fixture *f, unsigned count)
+static void begin_senders(h2_send_bench *f, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        open_request(f, "POST", WEIR_FRAMING_CHUNKED);
+        bench_open_request(f, "POST", WEIR_FRAMING_CHUNKED);
     }
     /* One takes all there is, and the others wait. */
     static const uint8_t zeros[100000];
@@ -260,7 +120,7 @@ static void begin_senders(fixture *f, unsigned count)
 }
 
 /* What the conn has to send leaves in portions. */
-static void send_some(fixture *f, size_t octets)
+static void send_some(h2_send_bench *f, size_t octets)
 {
     while (octets > 0) {
         weir_span run = weir_span_head(weir_conn_pending(f->player.conn, 0), octets);
@@ -273,18 +133,18 @@ static void send_some(fixture *f, size_t octets)
     }
 }
 
-static uint64_t content_sent(const fixture *f, size_t i)
+static uint64_t content_sent(const h2_send_bench *f, size_t i)
 {
     return f->player.played[i].stream->owner.tally.body.sent;
 }
 
 static void send__senders_share_room_however_greedy_one_is(void **state)
 {
-    fixture *f = *state;
+    h2_send_bench *f = *state;
     f->limits.out_octets = 40000;
-    begin(f);
-    says(f, "hello", "INITIAL_WINDOW_SIZE=100000000");
-    says(f, "window", "0 100000000");
+    bench_begin(f);
+    bench_says(f, "hello", "INITIAL_WINDOW_SIZE=100000000");
+    bench_says(f, "window", "0 100000000");
     f->player.stalled = true;
     begin_senders(f, 3);
     const size_t portions[] = {100000, 50000, 3000};
@@ -304,9 +164,9 @@ static void send__senders_share_room_however_greedy_one_is(void **state)
 
 static void send__a_window_of_the_connection_in_small_portions_goes_round(void **state)
 {
-    fixture *f = *state;
-    begin(f);
-    says(f, "hello", "INITIAL_WINDOW_SIZE=1000000");
+    h2_send_bench *f = *state;
+    bench_begin(f);
+    bench_says(f, "hello", "INITIAL_WINDOW_SIZE=1000000");
     begin_senders(f, 5);
     const size_t portions[] = {100000, 5000, 5000, 2000, 1000};
     send_some(f, SIZE_MAX);
@@ -333,10 +193,10 @@ static void send__a_window_of_the_connection_in_small_portions_goes_round(void *
 
 static void send__who_has_had_its_turn_is_told_again_if_there_is_room(void **state)
 {
-    fixture *f = *state;
-    begin(f);
-    says(f, "hello", "INITIAL_WINDOW_SIZE=1000000");
-    says(f, "window", "0 1000000");
+    h2_send_bench *f = *state;
+    bench_begin(f);
+    bench_says(f, "hello", "INITIAL_WINDOW_SIZE=1000000");
+    bench_says(f, "window", "0 1000000");
     f->player.stalled = true;
     begin_senders(f, 2);
     send_some(f, SIZE_MAX);
@@ -359,20 +219,20 @@ static void send__who_has_had_its_turn_is_told_again_if_there_is_room(void **sta
 
 static void send__a_stream_without_window_does_not_hold_the_others_up(void **state)
 {
-    fixture *f = *state;
-    begin(f);
-    says(f, "hello", "INITIAL_WINDOW_SIZE=0");
-    open_request(f, "POST", WEIR_FRAMING_CHUNKED);
-    open_request(f, "POST", WEIR_FRAMING_CHUNKED);
-    write_zeros(f, 1, 10, WEIR_AGAIN, 0);
-    write_zeros(f, 3, 10, WEIR_AGAIN, 0);
-    says(f, "window", "3 100");
+    h2_send_bench *f = *state;
+    bench_begin(f);
+    bench_says(f, "hello", "INITIAL_WINDOW_SIZE=0");
+    bench_open_request(f, "POST", WEIR_FRAMING_CHUNKED);
+    bench_open_request(f, "POST", WEIR_FRAMING_CHUNKED);
+    bench_write_zeros(f, 1, 10, WEIR_AGAIN, 0);
+    bench_write_zeros(f, 3, 10, WEIR_AGAIN, 0);
+    bench_says(f, "window", "3 100");
     assert_null(strstr(weir_text_string(&f->player.played[0].log), "writable"));
     assert_string_equal(weir_text_string(&f->player.played[1].log), "3 writable\n");
-    write_zeros(f, 3, 10, WEIR_OK, 10);
+    bench_write_zeros(f, 3, 10, WEIR_OK, 10);
 }
 
-static weir_status offer(fixture *f, size_t i, size_t octets, size_t *taken)
+static weir_status offer(h2_send_bench *f, size_t i, size_t octets, size_t *taken)
 {
     static const uint8_t zeros[100000];
     assert_true(octets <= sizeof(zeros));
@@ -380,7 +240,7 @@ static weir_status offer(fixture *f, size_t i, size_t octets, size_t *taken)
                            false, 0, taken);
 }
 
-static void open_interactive(fixture *f)
+static void open_interactive(h2_send_bench *f)
 {
     weir_h2_request request = {
         .method = "POST", .body = {WEIR_FRAMING_CHUNKED, 0}, .hint = WEIR_HINT_INTERACTIVE};
@@ -390,12 +250,12 @@ static void open_interactive(fixture *f)
 /* It waits for what it has queued itself, while there is room for others. */
 static void send__queues_less_of_an_interactive_stream(void **state)
 {
-    fixture *f = *state;
+    h2_send_bench *f = *state;
     weir_conn_event event;
     size_t taken;
-    begin(f);
-    says(f, "hello", "INITIAL_WINDOW_SIZE=1000000");
-    says(f, "window", "0 1000000");
+    bench_begin(f);
+    bench_says(f, "hello", "INITIAL_WINDOW_SIZE=1000000");
+    bench_says(f, "window", "0 1000000");
     f->player.stalled = true;
     open_interactive(f);
     const uint64_t head = f->player.played[0].stream->owner.queued_octets;
@@ -404,7 +264,7 @@ static void send__queues_less_of_an_interactive_stream(void **state)
     assert_int_equal(f->player.played[0].stream->owner.queued_octets, 16384);
     assert_false(weir_conn_next_event(f->player.conn, &event));
     /* It is in nobody's way: another gets all the room, and not just a turn. */
-    open_request(f, "POST", WEIR_FRAMING_CHUNKED);
+    bench_open_request(f, "POST", WEIR_FRAMING_CHUNKED);
     assert_int_equal(offer(f, 1, 40000, &taken), WEIR_OK);
     send_some(f, 8191);
     assert_false(weir_conn_next_event(f->player.conn, &event));
@@ -418,11 +278,11 @@ static void send__queues_less_of_an_interactive_stream(void **state)
 
 static void send__an_interactive_stream_may_wait_for_what_all_share(void **state)
 {
-    fixture *f = *state;
+    h2_send_bench *f = *state;
     weir_conn_event event;
     size_t taken;
-    begin(f);
-    says(f, "hello", "INITIAL_WINDOW_SIZE=1000000");
+    bench_begin(f);
+    bench_says(f, "hello", "INITIAL_WINDOW_SIZE=1000000");
     f->player.stalled = true;
     open_interactive(f);
     /* The connection's window is 65,535. */
@@ -436,24 +296,24 @@ static void send__an_interactive_stream_may_wait_for_what_all_share(void **state
     assert_int_equal(taken, 65535 - 3 * 16000 - 16300);
     send_some(f, SIZE_MAX);
     assert_false(weir_conn_next_event(f->player.conn, &event));
-    says(f, "window", "0 1000");
+    bench_says(f, "window", "0 1000");
     assert_non_null(strstr(weir_text_string(&f->player.played[0].log), "1 writable\n"));
 }
 
 static void send__an_interactive_stream_that_was_answered_waits_no_more(void **state)
 {
-    fixture *f = *state;
+    h2_send_bench *f = *state;
     size_t taken;
-    begin(f);
-    says(f, "hello", "INITIAL_WINDOW_SIZE=1000000");
-    says(f, "window", "0 1000000");
+    bench_begin(f);
+    bench_says(f, "hello", "INITIAL_WINDOW_SIZE=1000000");
+    bench_says(f, "window", "0 1000000");
     f->player.stalled = true;
     open_interactive(f);
     open_interactive(f);
     assert_int_equal(offer(f, 0, 100000, &taken), WEIR_AGAIN);
     assert_int_equal(offer(f, 1, 100000, &taken), WEIR_AGAIN);
-    says(f, "headers", "1 END_HEADERS|END_STREAM :status=413");
-    says(f, "rst", "3 CANCEL");
+    bench_says(f, "headers", "1 END_HEADERS|END_STREAM :status=413");
+    bench_says(f, "rst", "3 CANCEL");
     assert_non_null(strstr(weir_text_string(&f->player.played[0].log), "1 writable\n"));
     assert_non_null(strstr(weir_text_string(&f->player.played[1].log), "3 failed"));
     assert_int_equal(offer(f, 0, 10, &taken), WEIR_ANSWERED);
@@ -461,186 +321,11 @@ static void send__an_interactive_stream_that_was_answered_waits_no_more(void **s
     weir_conn_check(f->player.conn);
 }
 
-static void open_in_bulk(fixture *f, const char *method)
-{
-    weir_h2_request request = {.method = method, .hint = WEIR_HINT_BULK};
-    assert_int_equal(weir_h2_player_open(&f->player, &request), WEIR_OK);
-}
-
-static void send__opens_the_window_at_once_in_bulk(void **state)
-{
-    fixture *f = *state;
-    begin(f);
-    says(f, "hello", "");
-    weir_text_reset(&f->server.types);
-    open_in_bulk(f, "GET");
-    expect_credit(f, 1, 1, 4194304 - 16777);
-    assert_non_null(strstr(weir_text_string(&f->server.types), "WINDOW_UPDATE 1 4\n"));
-    assert_int_equal(strncmp(weir_text_string(&f->server.types), "HEADERS 1", 9), 0);
-    f->player.played[0].held = true;
-    says(f, "headers", "1 END_HEADERS :status=200");
-    for (int i = 0; i < 17; i++) {
-        says(f, "data", "1 - \\{x*16384}");
-    }
-    /* More than an ordinary window: it is allowed, kept, and not given back before it is read. */
-    assert_int_equal(weir_conn_readable(f->player.conn, f->player.played[0].stream), 17 * 16384);
-    for (size_t i = 2; i < f->server.credit_count; i++) {
-        assert_int_equal(f->server.credits[i].stream, 0);
-    }
-}
-
-static void send__leaves_half_of_the_memory_to_those_that_are_not_in_bulk(void **state)
-{
-    fixture *f = *state;
-    begin(f);
-    says(f, "hello", "");
-    open_in_bulk(f, "GET");
-    open_in_bulk(f, "GET");
-    open_in_bulk(f, "GET");
-    expect_credit(f, 2, 3, 4194304 - 16777);
-    expect_credit(f, 3, 5, 262144 - 16777);
-    weir_h2_player_close(&f->player, 1);
-    open_in_bulk(f, "GET");
-    expect_credit(f, 4, 7, 262144 - 16777); /* 3 and 5 hold more than the half still */
-    weir_h2_player_close(&f->player, 5);
-    weir_h2_player_close(&f->player, 7);
-    open_in_bulk(f, "GET");
-    expect_credit(f, 5, 9, 4194304 - 16777);
-}
-
-static void send__opens_no_window_in_bulk_over_a_limit_that_was_given(void **state)
-{
-    fixture *f = *state;
-    f->limits.inbox_octets = 10000;
-    begin(f);
-    says(f, "hello", "");
-    open_in_bulk(f, "GET");
-    assert_int_equal(f->server.credit_count, 1);
-}
-
-static void send__opens_no_window_in_bulk_for_head(void **state)
-{
-    fixture *f = *state;
-    begin(f);
-    says(f, "hello", "");
-    open_in_bulk(f, "HEAD");
-    assert_int_equal(f->server.credit_count, 1);
-}
-
-static void send__raises_the_window_for_a_response_that_is_longer(void **state)
-{
-    fixture *f = *state;
-    begin(f);
-    says(f, "hello", "");
-    open_request(f, "GET", WEIR_FRAMING_NONE);
-    open_request(f, "GET", WEIR_FRAMING_NONE);
-    expect_credit(f, 0, 0, 16777216 - 65535);
-    assert_int_equal(f->server.credit_count, 1);
-    says(f, "headers", "1 END_HEADERS :status=200 content-length=16777");
-    assert_int_equal(f->server.credit_count, 1);
-    says(f, "headers", "3 END_HEADERS :status=200 content-length=16778");
-    expect_credit(f, 1, 3, 262144 - 16777);
-}
-
-static void send__raises_the_window_when_half_of_it_is_used_if_the_length_is_not_known(void **state)
-{
-    fixture *f = *state;
-    begin(f);
-    says(f, "hello", "");
-    open_request(f, "GET", WEIR_FRAMING_NONE);
-    f->player.played[0].held = true;
-    says(f, "headers", "1 END_HEADERS :status=200");
-    says(f, "data", "1 - \\{x*8388}");
-    assert_int_equal(f->server.credit_count, 1);
-    says(f, "data", "1 - y");
-    /* Nothing was read: the window grows by what it is larger. */
-    expect_credit(f, 1, 1, 262144 - 16777);
-}
-
-static void send__gives_credit_of_a_stream_when_it_is_read(void **state)
-{
-    fixture *f = *state;
-    f->limits.inbox_octets = 10000;
-    begin(f);
-    says(f, "hello", "");
-    open_request(f, "GET", WEIR_FRAMING_NONE);
-    f->player.played[0].held = true;
-    says(f, "headers", "1 END_HEADERS :status=200");
-    says(f, "data", "1 - \\{x*9000}");
-    assert_int_equal(f->server.credit_count, 1);
-    weir_h2_player_read(&f->player, 1, 4999);
-    assert_int_equal(f->server.credit_count, 1);
-    weir_h2_player_read(&f->player, 1, 1);
-    expect_credit(f, 1, 1, 5000);
-    says(f, "data", "1 END_STREAM -");
-    weir_h2_player_read(&f->player, 1, 10000);
-    assert_int_equal(f->server.credit_count, 2);
-}
-
-static void send__gives_credit_of_padding_at_once(void **state)
-{
-    fixture *f = *state;
-    f->limits.inbox_octets = 500;
-    begin(f);
-    says(f, "hello", "");
-    open_request(f, "GET", WEIR_FRAMING_NONE);
-    f->player.played[0].held = true;
-    says(f, "headers", "1 END_HEADERS :status=200");
-    says(f, "data", "1 - +pad=255 x");
-    expect_credit(f, 1, 1, 256);
-}
-
-static void send__gives_credit_of_the_connection_on_receipt(void **state)
-{
-    fixture *f = *state;
-    f->limits.conn_inbox_octets = 65535;
-    f->limits.inbox_octets = 16384;
-    f->limits.streams = 4;
-    begin(f);
-    says(f, "hello", "");
-    for (unsigned i = 0; i < 3; i++) {
-        open_request(f, "GET", WEIR_FRAMING_NONE);
-        f->player.played[i].held = true;
-    }
-    says(f, "headers", "1 END_HEADERS :status=200");
-    says(f, "headers", "3 END_HEADERS :status=200");
-    assert_int_equal(f->server.credit_count, 0);
-    says(f, "data", "1 - \\{x*16383}");
-    says(f, "data", "3 - \\{x*16383}");
-    assert_int_equal(f->server.credit_count, 0);
-    weir_h2_player_close(&f->player, 5);
-    says(f, "data", "5 - late");
-    /* Read by nobody, and of a stream that is gone. */
-    expect_credit(f, 0, 0, 16383 + 16383 + 4);
-}
-
-static void send__does_not_announce_more_than_all_inboxes_may_hold(void **state)
-{
-    fixture *f = *state;
-    f->limits.conn_inbox_octets = 600000;
-    f->limits.streams = 60;
-    begin(f);
-    says(f, "hello", "");
-    for (unsigned i = 0; i < 4; i++) {
-        open_request(f, "GET", WEIR_FRAMING_NONE);
-    }
-    says(f, "headers", "1 END_HEADERS :status=200 content-length=1000000");
-    says(f, "headers", "3 END_HEADERS :status=200 content-length=1000000");
-    size_t before = f->server.credit_count;
-    says(f, "headers", "5 END_HEADERS :status=200 content-length=1000000");
-    /* 2 x 262144 + 10000 of the fourth + a third full one would be over 600000. */
-    assert_int_equal(f->server.credit_count, before);
-    weir_h2_player_close(&f->player, 1);
-    says(f, "headers", "7 END_HEADERS :status=200 content-length=1000000");
-    assert_int_equal(f->server.credit_count, before + 1);
-    assert_int_equal(f->server.credits[before].stream, 7);
-}
-
 static void send__a_request_that_is_not_accepted_leaves_the_encoder_as_it_was(void **state)
 {
-    fixture *f = *state;
-    begin(f);
-    says(f, "hello", "MAX_CONCURRENT_STREAMS=0");
+    h2_send_bench *f = *state;
+    bench_begin(f);
+    bench_says(f, "hello", "MAX_CONCURRENT_STREAMS=0");
     weir_field field = {.name = weir_span_of("x-a"), .value = weir_span_of("some value")};
     weir_h2_request request = {.method = "GET", .fields = &field, .field_count = 1};
     uint64_t sent = f->player.sent_octets;
@@ -648,7 +333,7 @@ static void send__a_request_that_is_not_accepted_leaves_the_encoder_as_it_was(vo
         assert_int_equal(weir_h2_player_open(&f->player, &request), WEIR_E_NOT_ACCEPTING);
     }
     assert_int_equal(f->player.sent_octets, sent);
-    says(f, "settings", "MAX_CONCURRENT_STREAMS=1");
+    bench_says(f, "settings", "MAX_CONCURRENT_STREAMS=1");
     assert_int_equal(weir_h2_player_open(&f->player, &request), WEIR_OK);
     /* The field is not in the table yet: its octets are there. */
     assert_int_equal(f->player.played[0].stream->owner.tally.head.sent, 22);
@@ -662,7 +347,7 @@ static void requests_without_memory(weir_failalloc *failalloc, void *user)
     server s = {.hpack = NULL};
     weir_failalloc_init(&s.memory, 0);
     s.hpack = weir_h2_hpack_new(&s.memory.allocator);
-    weir_h2_watch watch = {.user = &s, .sent = on_frame};
+    weir_h2_watch watch = {.user = &s, .sent = bench_on_frame};
     weir_h2_player *player = calloc(1, sizeof(*player));
     assert_non_null(player);
     if (weir_h2_player_init(player, &failalloc->allocator, NULL, &watch)) {
@@ -684,7 +369,7 @@ static void requests_without_memory(weir_failalloc *failalloc, void *user)
     }
     weir_h2_player_free(player);
     free(player);
-    server_clear(&s);
+    bench_server_clear(&s);
 }
 
 static void send__what_was_sent_can_be_decoded_whichever_allocation_failed(void **state)
@@ -696,13 +381,13 @@ static void send__what_was_sent_can_be_decoded_whichever_allocation_failed(void 
 /* An answer that cannot be queued is owed for ever: the connection cannot go on. */
 static void send__an_answer_that_cannot_be_queued_fails_the_connection(void **state)
 {
-    fixture *f = *state;
-    begin(f);
-    says(f, "hello", "");
-    open_request(f, "GET", WEIR_FRAMING_NONE);
+    h2_send_bench *f = *state;
+    bench_begin(f);
+    bench_says(f, "hello", "");
+    bench_open_request(f, "GET", WEIR_FRAMING_NONE);
     weir_bin_clear(&f->player.bin);
     f->failalloc.fail_at = atomic_load(&f->failalloc.calls) + 1;
-    says(f, "ping", "");
+    bench_says(f, "ping", "");
     assert_int_equal(weir_conn_failure(f->player.conn).status, WEIR_E_NOMEM);
     assert_int_equal(f->player.played[0].failure.status, WEIR_E_NOMEM);
     assert_false(weir_conn_facts(f->player.conn).reusable);
@@ -715,14 +400,14 @@ static void send__an_answer_that_cannot_be_queued_fails_the_connection(void **st
  */
 static void send__an_idle_connection_holds_its_tables_and_little_more(void **state)
 {
-    fixture *f = *state;
+    h2_send_bench *f = *state;
     weir_failalloc alone;
     weir_failalloc_init(&alone, 0);
     weir_h2_hpack *hpack = weir_h2_hpack_new(&alone.allocator);
     size_t coders = atomic_load(&alone.live_octets);
     weir_h2_hpack_free(hpack);
-    begin(f);
-    says(f, "hello", "");
+    bench_begin(f);
+    bench_says(f, "hello", "");
     weir_bin_clear(&f->player.bin);
     size_t idle = atomic_load(&f->failalloc.live_octets);
     assert_true(idle - coders <= 4096);
@@ -740,9 +425,9 @@ static void send__an_idle_connection_holds_its_tables_and_little_more(void **sta
                  "%u END_HEADERS :status=200 server=nginx/1.22.1 content-type=text/html "
                  "content-length=5 date=Sat,\\x2021\\x20Nov\\x202026\\x2008:00:%02u",
                  id, i);
-        says(f, "headers", text);
+        bench_says(f, "headers", text);
         snprintf(text, sizeof(text), "%u END_STREAM hello", id);
-        says(f, "data", text);
+        bench_says(f, "data", text);
         weir_h2_player_close(&f->player, id);
     }
     weir_bin_clear(&f->player.bin);
@@ -754,19 +439,19 @@ static void send__an_idle_connection_holds_its_tables_and_little_more(void **sta
 
 static void send__facts_have_a_new_version_only_when_they_change(void **state)
 {
-    fixture *f = *state;
-    begin(f);
+    h2_send_bench *f = *state;
+    bench_begin(f);
     weir_facts facts = weir_conn_facts(f->player.conn);
     assert_int_equal(facts.capacity_streams, 100);
-    says(f, "hello", "MAX_CONCURRENT_STREAMS=7");
+    bench_says(f, "hello", "MAX_CONCURRENT_STREAMS=7");
     weir_facts next = weir_conn_facts(f->player.conn);
     assert_true(next.version > facts.version);
     assert_int_equal(next.capacity_streams, 7);
-    open_request(f, "GET", WEIR_FRAMING_NONE);
-    says(f, "settings", "MAX_CONCURRENT_STREAMS=7");
-    says(f, "ping", "");
+    bench_open_request(f, "GET", WEIR_FRAMING_NONE);
+    bench_says(f, "settings", "MAX_CONCURRENT_STREAMS=7");
+    bench_says(f, "ping", "");
     assert_int_equal(weir_conn_facts(f->player.conn).version, next.version);
-    says(f, "goaway", "1 NO_ERROR");
+    bench_says(f, "goaway", "1 NO_ERROR");
     facts = weir_conn_facts(f->player.conn);
     assert_int_equal(facts.version, next.version + 1);
     assert_false(facts.accepting);
@@ -776,31 +461,31 @@ static void send__facts_have_a_new_version_only_when_they_change(void **state)
 
 static void send__a_peer_without_a_limit_has_ours(void **state)
 {
-    fixture *f = *state;
-    begin(f);
-    says(f, "hello", "");
+    h2_send_bench *f = *state;
+    bench_begin(f);
+    bench_says(f, "hello", "");
     assert_int_equal(weir_conn_facts(f->player.conn).capacity_streams, 1000);
 }
 
 static void send__deadlines_say_which_timer_they_are(void **state)
 {
-    fixture *f = *state;
+    h2_send_bench *f = *state;
     f->limits.ping_ns = 5 * WEIR_NS_PER_SECOND;
-    begin(f);
+    bench_begin(f);
     weir_why why;
     assert_int_equal(weir_conn_deadline(f->player.conn, &why), 10 * WEIR_NS_PER_SECOND);
     assert_int_equal(why, WEIR_WHY_SETTINGS);
-    says(f, "hello", "");
+    bench_says(f, "hello", "");
     assert_true(weir_conn_deadline(f->player.conn, &why) == WEIR_NEVER);
     assert_int_equal(why, WEIR_WHY_NONE);
     weir_h2_player_tick(&f->player, 100 * WEIR_NS_PER_SECOND);
-    open_request(f, "GET", WEIR_FRAMING_NONE);
+    bench_open_request(f, "GET", WEIR_FRAMING_NONE);
     assert_int_equal(weir_conn_deadline(f->player.conn, &why), 105 * WEIR_NS_PER_SECOND);
     assert_int_equal(why, WEIR_WHY_PING);
     weir_h2_player_tick(&f->player, 105 * WEIR_NS_PER_SECOND);
     assert_non_null(strstr(weir_text_string(&f->server.types), "PING 0 8\n"));
     assert_int_equal(weir_conn_deadline(f->player.conn, &why), 115 * WEIR_NS_PER_SECOND);
-    says(f, "ping_ack", "weir\\x00\\x00\\x00\\x01");
+    bench_says(f, "ping_ack", "weir\\x00\\x00\\x00\\x01");
     assert_int_equal(weir_conn_deadline(f->player.conn, &why), 110 * WEIR_NS_PER_SECOND);
     weir_h2_player_close(&f->player, 1);
     assert_true(weir_conn_deadline(f->player.conn, &why) == WEIR_NEVER);
@@ -809,7 +494,7 @@ static void send__deadlines_say_which_timer_they_are(void **state)
 /* Under TLS every record's overhead finds owners, also where they close in the middle of it. */
 static void send__records_are_shared_by_what_they_carry(void **state)
 {
-    fixture *f = *state;
+    h2_send_bench *f = *state;
     weir_h2_player *player = &f->player;
     weir_conn_options options = {
         .protocol = WEIR_H2, .over_tls = true, .allocator = &f->failalloc.allocator};
@@ -823,18 +508,16 @@ static void send__records_are_shared_by_what_they_carry(void **state)
     weir_h2_player_settle(player);
     weir_ledger_share(ledger, WEIR_SENT, 22);
     assert_int_equal(weir_ledger_row(ledger, WEIR_ROW_TLS_CONTROL).sent, 22);
-    says(f, "hello", "");
+    bench_says(f, "hello", "");
     weir_ledger_share(ledger, WEIR_RECEIVED, 22);
-    open_request(f, "GET", WEIR_FRAMING_NONE);
+    bench_open_request(f, "GET", WEIR_FRAMING_NONE);
     weir_ledger_share(ledger, WEIR_SENT, 22);
     assert_int_equal(player->played[0].stream->owner.tally.tls.sent, 22 - 0);
-    says(f, "headers", "1 END_HEADERS :status=200");
+    bench_says(f, "headers", "1 END_HEADERS :status=200");
     weir_h2_player_close(player, 1);
     weir_ledger_share(ledger, WEIR_RECEIVED, 22);
     assert_int_equal(weir_ledger_row(ledger, WEIR_ROW_TLS_CONTROL).received, 44);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
@@ -850,16 +533,6 @@ int main(void)
         TEST(send__queues_less_of_an_interactive_stream),
         TEST(send__an_interactive_stream_may_wait_for_what_all_share),
         TEST(send__an_interactive_stream_that_was_answered_waits_no_more),
-        TEST(send__opens_the_window_at_once_in_bulk),
-        TEST(send__leaves_half_of_the_memory_to_those_that_are_not_in_bulk),
-        TEST(send__opens_no_window_in_bulk_over_a_limit_that_was_given),
-        TEST(send__opens_no_window_in_bulk_for_head),
-        TEST(send__raises_the_window_for_a_response_that_is_longer),
-        TEST(send__raises_the_window_when_half_of_it_is_used_if_the_length_is_not_known),
-        TEST(send__gives_credit_of_a_stream_when_it_is_read),
-        TEST(send__gives_credit_of_padding_at_once),
-        TEST(send__gives_credit_of_the_connection_on_receipt),
-        TEST(send__does_not_announce_more_than_all_inboxes_may_hold),
         TEST(send__a_request_that_is_not_accepted_leaves_the_encoder_as_it_was),
         cmocka_unit_test(send__what_was_sent_can_be_decoded_whichever_allocation_failed),
         TEST(send__an_answer_that_cannot_be_queued_fails_the_connection),
