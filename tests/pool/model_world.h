@@ -63,6 +63,29 @@ typedef struct world {
     model_result *result;
 } world;
 
+/* -- model.c: choices, and the books -- */
+uint64_t model_choose(world *w, uint64_t below);
+bool model_chance(world *w, unsigned percent);
+weir_origin_key model_key_of(size_t origin);
+/* What the server of that origin would say of a connection. */
+weir_facts model_draw_facts(world *w, size_t origin);
+/* The world's record of a slot; NULL: it has none. */
+model_link *model_link_of(world *w, const weir_slot *slot);
+/* A ticket got a place: it must have been its turn, and the place must be one. */
+void model_note_grant(world *w, caller *c, bool in_order);
+
+/* -- model_step.c -- */
+/* One of the steps, by choice. */
+void model_step(world *w);
+void model_step_release(world *w);
+void model_step_dial(world *w);
+void model_step_closing(world *w);
+/* A connection in that state, the first after a random place; NULL: none. */
+model_link *model_pick_link(world *w, link_state state);
+/* The connection is gone: the pool is told. */
+void model_end_link(world *w, model_link *at);
+
+/* -- model_check.c -- */
 /* Who uses a connection now. */
 uint32_t model_users_of(const world *w, const weir_slot *slot);
 /* Compares the books with the pool, after all actions have been pulled. */
