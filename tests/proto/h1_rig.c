@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The bench of the HTTP/1.1 connection.
+ * The bench of the HTTP/1.1 connection: its steps. Its log is in h1_rig_log.c.
  */
 #include "h1_rig.h"
 
@@ -12,10 +12,10 @@
 
 #include <cmocka.h>
 
+#include "h1_rig_log.h"
 #include "proto/failure.h"
 
-#define LONG_BODY_OCTETS ((size_t)60)
-#define WORD_ROOM        ((size_t)256)
+#define WORD_ROOM ((size_t)256)
 
 typedef void step_function(weir_h1_rig *rig, const char *value);
 
@@ -66,12 +66,6 @@ static weir_body_framing framing_of(const char *words);
 static void write_octets(weir_h1_rig *rig, const char *value, bool end);
 static void log_answer(weir_h1_rig *rig, weir_status status, size_t taken);
 static void send_all(weir_h1_rig *rig);
-static void log_event(weir_h1_rig *rig, const weir_conn_event *event);
-static void log_message(weir_h1_rig *rig, const char *kind, weir_message *message);
-static void log_failure(weir_h1_rig *rig, const weir_failure *failure);
-static void log_row(weir_h1_rig *rig, const char *name, uint64_t octets);
-static void flush_body(weir_h1_rig *rig);
-static void read_inbox(weir_h1_rig *rig);
 static void check_laws(const weir_h1_rig *rig);
 
 void weir_h1_rig_init(weir_h1_rig *rig, weir_allocator *allocator)
@@ -134,7 +128,7 @@ void weir_h1_rig_run(weir_h1_rig *rig, const weir_corpus_document *document,
     if (!ensure_conn(rig)) {
         return;
     }
-    flush_body(rig);
+    weir_h1_rig_flush_body(rig);
     if (rig->stream && !rig->has_outcome) {
         weir_text_printf(&rig->log, "open\n");
     }
@@ -203,7 +197,7 @@ void weir_h1_rig_pull(weir_h1_rig *rig)
     weir_conn_event event;
     while (weir_conn_next_event(rig->conn, &event)) {
         assert_ptr_equal(event.stream, rig->stream);
-        log_event(rig, &event);
+        weir_h1_rig_log_event(rig, &event);
     }
 }
 
@@ -342,7 +336,7 @@ static void step_read(weir_h1_rig *rig, const char *value)
     (void)value;
     rig->reads_not = false;
     if (rig->stream) {
-        read_inbox(rig);
+        weir_h1_rig_read_inbox(rig);
     }
 }
 
@@ -381,9 +375,9 @@ static void step_close(weir_h1_rig *rig, const char *value)
         return;
     }
     if (!rig->reads_not) {
-        read_inbox(rig);
+        weir_h1_rig_read_inbox(rig);
     }
-    flush_body(rig);
+    weir_h1_rig_flush_body(rig);
     weir_h1 *h1 = WEIR_CONTAINER_OF(rig->conn, weir_h1, conn);
     rig->dropped += h1->open->decode.dropped_trailers;
     assert_false(h1->open->decode.section.has_disagreed);
@@ -391,10 +385,10 @@ static void step_close(weir_h1_rig *rig, const char *value)
     weir_conn_close(rig->conn, rig->stream, 0, &tally);
     rig->stream = NULL;
     weir_text_printf(&rig->log, "tally");
-    log_row(rig, "head", tally.head.received);
-    log_row(rig, "body", tally.body.received);
-    log_row(rig, "trailers", tally.trailers.received);
-    log_row(rig, "framing", tally.framing.received);
+    weir_h1_rig_log_row(rig, "head", tally.head.received);
+    weir_h1_rig_log_row(rig, "body", tally.body.received);
+    weir_h1_rig_log_row(rig, "trailers", tally.trailers.received);
+    weir_h1_rig_log_row(rig, "framing", tally.framing.received);
     weir_text_printf(&rig->log, "\n");
     weir_tally_add(&rig->tally, &tally);
 }
@@ -508,126 +502,6 @@ static void send_all(weir_h1_rig *rig)
         weir_text_printf(&rig->log, "\n");
     }
     weir_text_clear(&sent);
-}
-
-static void log_event(weir_h1_rig *rig, const weir_conn_event *event)
-{
-    /* Nothing follows an outcome but what a writer waits for. */
-    assert_true(!rig->has_outcome || event->kind == WEIR_CONN_WRITABLE);
-    if (event->kind != WEIR_CONN_BODY) {
-        flush_body(rig);
-    }
-    switch (event->kind) {
-    case WEIR_CONN_INFORMATIONAL:
-        log_message(rig, "informational", event->message);
-        return;
-    case WEIR_CONN_HEAD:
-        log_message(rig, "head", event->message);
-        return;
-    case WEIR_CONN_BODY:
-        if (!rig->reads_not) {
-            read_inbox(rig);
-        }
-        return;
-    case WEIR_CONN_TRAILERS:
-        log_message(rig, "trailers", event->message);
-        return;
-    case WEIR_CONN_END:
-        rig->has_outcome = true;
-        weir_text_printf(&rig->log, "end\n");
-        return;
-    case WEIR_CONN_WRITABLE:
-        weir_text_printf(&rig->log, "writable\n");
-        return;
-    case WEIR_CONN_FAILED:
-        rig->has_outcome = true;
-        log_failure(rig, &event->failure);
-        return;
-    case WEIR_CONN_STOP:
-    case WEIR_CONN_NOTHING:
-        break;
-    }
-    fail_msg("an event of kind %d", (int)event->kind);
-}
-
-static void log_message(weir_h1_rig *rig, const char *kind, weir_message *message)
-{
-    weir_text_printf(&rig->log, "%s", kind);
-    if (message->code != 0) {
-        weir_text_printf(&rig->log, " %d", message->code);
-    }
-    if (message->length_octets != WEIR_UNKNOWN) {
-        weir_text_printf(&rig->log, " length=%llu", (unsigned long long)message->length_octets);
-    }
-    if (message->code >= 200 && !message->has_content) {
-        weir_text_printf(&rig->log, " no-content");
-    }
-    if (message->reason.length > 0) {
-        weir_text_printf(&rig->log, " reason=");
-        weir_text_escape(&rig->log, message->reason);
-    }
-    weir_text_printf(&rig->log, "\n");
-    weir_field field;
-    for (size_t i = 0; weir_fields_at(&message->fields, i, &field); i++) {
-        weir_text_printf(&rig->log, "| ");
-        weir_text_escape(&rig->log, field.name);
-        weir_text_printf(&rig->log, ": ");
-        weir_text_escape(&rig->log, field.value);
-        weir_text_printf(&rig->log, "\n");
-    }
-    weir_message_free(message);
-}
-
-static void log_failure(weir_h1_rig *rig, const weir_failure *failure)
-{
-    static const char *const processed[] = {"maybe-processed", "not-sent", "refused"};
-    rig->out_of_memory |= failure->status == WEIR_E_NOMEM;
-    weir_text_printf(&rig->log, "failed %s %s %s",
-                     weir_status_name(failure->status) + strlen("WEIR_"),
-                     weir_phase_name(failure->phase), processed[failure->processed]);
-    if (failure->offset != WEIR_UNKNOWN) {
-        weir_text_printf(&rig->log, " offset=%llu", (unsigned long long)failure->offset);
-    }
-    if (failure->sys_errno != 0) {
-        weir_text_printf(&rig->log, " errno=%d", failure->sys_errno);
-    }
-    weir_text_printf(&rig->log, "\n");
-}
-
-static void log_row(weir_h1_rig *rig, const char *name, uint64_t octets)
-{
-    if (octets > 0) {
-        weir_text_printf(&rig->log, " %s=%llu", name, (unsigned long long)octets);
-    }
-}
-
-static void flush_body(weir_h1_rig *rig)
-{
-    if (rig->body.length == 0) {
-        return;
-    }
-    if (rig->body.length > LONG_BODY_OCTETS) {
-        uint32_t hash = 2166136261u; /* FNV-1a */
-        for (size_t i = 0; i < rig->body.length; i++) {
-            hash = (hash ^ rig->body.at[i]) * 16777619u;
-        }
-        weir_text_printf(&rig->log, "body %zu octets %08x\n", rig->body.length, hash);
-    } else {
-        weir_text_printf(&rig->log, "body ");
-        weir_text_escape(&rig->log, weir_text_span(&rig->body));
-        weir_text_printf(&rig->log, "\n");
-    }
-    weir_text_reset(&rig->body);
-}
-
-/* In odd pieces, so that reading does not follow the chunks of the queue. */
-static void read_inbox(weir_h1_rig *rig)
-{
-    uint8_t piece[777];
-    size_t length;
-    while ((length = weir_conn_read(rig->conn, rig->stream, piece, sizeof(piece), 0)) > 0) {
-        weir_text_append(&rig->body, (weir_span){piece, length});
-    }
 }
 
 /* Every octet that went in is in exactly one row: counted here, apart from the ledger's own laws.
