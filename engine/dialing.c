@@ -178,7 +178,7 @@ weir_dialing_outcome weir_dialing_outcome_of(weir_dialing *dialing, weir_time no
     if (weir_link_is_open(dialing->link)) {
         if (dialing->link->tls != NULL) {
             event.protocol = weir_link_protocol(dialing->link);
-            event.why = weir_tls_describe(dialing->link->tls->filter).version;
+            event.why = weir_tls_describe(dialing->link->tls).version;
             tell(dialing, &event, now_ns);
         }
         return WEIR_DIALING_READY;

@@ -20,7 +20,6 @@
 /* How long a peer that broke TLS has to take the alert that says so. */
 #define ALERT_NS            (WEIR_NS_PER_SECOND)
 
-static bool begin_tls(weir_link *link, const weir_link_options *options, weir_status *status);
 static weir_tls *new_filter(weir_link *link, const weir_link_options *options, weir_status *status);
 static bool has_failed(const weir_link *link);
 static void fail(weir_link *link, const weir_failure *failure);
@@ -62,9 +61,12 @@ weir_link *weir_link_new(const weir_link_options *options, weir_status *status)
     link->early->pin = (weir_protocol)options->key->pin;
     weir_ledger_init(&link->early->ledger, options->tls != NULL,
                      options->tls != NULL ? &link->early->annex : NULL);
-    if (options->tls != NULL && !begin_tls(link, options, status)) {
-        weir_link_free(link);
-        return NULL;
+    if (options->tls != NULL) {
+        link->tls = new_filter(link, options, status);
+        if (link->tls == NULL) {
+            weir_link_free(link);
+            return NULL;
+        }
     }
     *status = WEIR_OK;
     return link;
@@ -77,11 +79,7 @@ void weir_link_free(weir_link *link)
     }
     WEIR_ASSERT(link->tie == NULL);
     weir_conn_free(link->conn);
-    if (link->tls != NULL) {
-        weir_tls_free(link->tls->filter);
-        weir_buf_clear(&link->tls->stash);
-        weir_release(link->bin->allocator, link->tls);
-    }
+    weir_tls_free(link->tls);
     weir_release(link->bin->allocator, link->early);
     weir_release(link->bin->allocator, link);
 }
@@ -98,9 +96,9 @@ void weir_link_want(weir_link *link, weir_want *want)
         if (link->state == WEIR_LINK_CLOSED) {
             return; /* sealing failed: no memory */
         }
-        want->out[0] = weir_tls_pending(link->tls->filter, 0);
+        want->out[0] = weir_tls_pending(link->tls, 0);
         if (want->out[0].length > 0) {
-            want->out[1] = weir_tls_pending(link->tls->filter, want->out[0].length);
+            want->out[1] = weir_tls_pending(link->tls, want->out[0].length);
         }
     } else {
         want->out[0] = weir_conn_pending(link->conn, 0);
@@ -124,7 +122,7 @@ size_t weir_link_room(const weir_link *link)
     if (link->state != WEIR_LINK_HANDSHAKE && link->state != WEIR_LINK_OPEN) {
         return 0;
     }
-    if (weir_link_is_held(link) || (link->tls != NULL && weir_tls_wants_pause(link->tls->filter))) {
+    if (weir_link_is_held(link) || (link->tls != NULL && weir_tls_wants_pause(link->tls))) {
         return 0;
     }
     return link->conn != NULL ? weir_conn_room(link->conn) : IN_OCTETS_LIMIT;
@@ -137,7 +135,7 @@ void weir_link_connected(weir_link *link, weir_time now_ns)
     link->last_received_ns = now_ns;
     if (link->tls != NULL) {
         weir_link_enter(link, WEIR_LINK_HANDSHAKE);
-        weir_tls_start(link->tls->filter);
+        weir_tls_start(link->tls);
         weir_link_follow_tls(link);
     } else {
         open_conn(link, link->early->pin == WEIR_H2 ? WEIR_H2 : WEIR_H1);
@@ -156,7 +154,7 @@ void weir_link_sent(weir_link *link, size_t octets, weir_time now_ns)
     weir_stopwatch_set(&link->refused, false, now_ns);
     weir_ledger_wire(weir_link_ledger(link), WEIR_SENT, octets);
     if (link->tls != NULL) {
-        weir_tls_sent(link->tls->filter, octets);
+        weir_tls_sent(link->tls, octets);
         records_sent(link);
     } else {
         weir_conn_sent(link->conn, octets, now_ns);
@@ -211,7 +209,7 @@ void weir_link_close(weir_link *link, weir_time closing_ns, weir_time now_ns)
     weir_conn_shutdown(link->conn, now_ns);
     if (link->tls != NULL) {
         seal(link);
-        weir_tls_close(link->tls->filter);
+        weir_tls_close(link->tls);
     }
     if (link->state == WEIR_LINK_CLOSED) {
         return; /* there was no memory to seal the goodbye in */
@@ -244,7 +242,7 @@ bool weir_link_is_over(const weir_link *link)
         return link->state == WEIR_LINK_CLOSED;
     }
     if (link->tls != NULL) {
-        return weir_tls_pending(link->tls->filter, 0).length == 0;
+        return weir_tls_pending(link->tls, 0).length == 0;
     }
     return weir_conn_pending(link->conn, 0).length == 0;
 }
@@ -281,7 +279,7 @@ bool weir_link_is_clean(weir_link *link)
 {
     if (link->tls != NULL && weir_link_protocol(link) == WEIR_H1 &&
         weir_conn_open_streams(link->conn) == 0 &&
-        (weir_tls_torn_received(link->tls->filter) > 0 || weir_link_is_held(link))) {
+        (weir_tls_torn_received(link->tls) > 0 || weir_link_is_held(link))) {
         link->left_over = true;
     }
     return !link->left_over;
@@ -321,20 +319,6 @@ void weir_link_check(const weir_link *link)
     }
 }
 
-/* What only a link over TLS has. False: *status says why not. */
-static bool begin_tls(weir_link *link, const weir_link_options *options, weir_status *status)
-{
-    weir_link_tls *tls = weir_alloc_zeroed(link->bin->allocator, sizeof(*tls));
-
-    link->tls = tls;
-    if (tls == NULL) {
-        return false;
-    }
-    weir_buf_init(&tls->stash, link->bin, SIZE_MAX);
-    tls->filter = new_filter(link, options, status);
-    return tls->filter != NULL;
-}
-
 static weir_tls *new_filter(weir_link *link, const weir_link_options *options, weir_status *status)
 {
     const weir_origin_key *key = options->key;
@@ -345,7 +329,6 @@ static weir_tls *new_filter(weir_link *link, const weir_link_options *options, w
         .address = options->host_address,
         .port = key->port,
         .pin = link->early->pin,
-        .allocator = link->bin->allocator,
         .bin = link->bin,
         .route = key->proxy,
         .sessions = options->sessions,
@@ -389,8 +372,7 @@ static void end_conn(weir_link *link, const weir_failure *failure)
  * or has begun. */
 static bool says_alert(weir_link *link)
 {
-    if (link->state == WEIR_LINK_CLOSED || link->tls == NULL ||
-        !weir_tls_owes_alert(link->tls->filter)) {
+    if (link->state == WEIR_LINK_CLOSED || link->tls == NULL || !weir_tls_owes_alert(link->tls)) {
         return false;
     }
     if (link->state != WEIR_LINK_CLOSING) {
@@ -444,10 +426,10 @@ static void open_conn(weir_link *link, weir_protocol protocol)
  * closed. */
 void weir_link_follow_tls(weir_link *link)
 {
-    const weir_tls_state state = weir_tls_state_of(link->tls->filter);
+    const weir_tls_state state = weir_tls_state_of(link->tls);
 
     if (state == WEIR_TLS_FAILED) {
-        weir_failure failure = weir_tls_failure(link->tls->filter);
+        weir_failure failure = weir_tls_failure(link->tls);
         if (says_alert(link)) {
             end_conn(link, &failure);
         } else {
@@ -456,7 +438,7 @@ void weir_link_follow_tls(weir_link *link)
         return;
     }
     if (link->state == WEIR_LINK_HANDSHAKE && state == WEIR_TLS_OPEN) {
-        weir_protocol chosen = weir_tls_protocol(link->tls->filter);
+        weir_protocol chosen = weir_tls_protocol(link->tls);
         if (chosen == WEIR_PROTOCOL_ANY) {
             chosen = WEIR_H1;
         }
@@ -475,17 +457,16 @@ static void seal(weir_link *link)
     if (link->conn == NULL || link->state != WEIR_LINK_OPEN) {
         return;
     }
-    while (weir_tls_can_seal(link->tls->filter)) {
+    while (weir_tls_can_seal(link->tls)) {
         weir_span plain =
-            weir_conn_record(link->conn, link->tls->sealed_octets, RECORD_PLAIN_OCTETS);
+            weir_conn_record(link->conn, weir_tls_sealed_octets(link->tls), RECORD_PLAIN_OCTETS);
         if (plain.length == 0) {
             return;
         }
-        if (weir_tls_seal(link->tls->filter, plain) != WEIR_OK) {
+        if (weir_tls_seal(link->tls, plain) != WEIR_OK) {
             weir_link_follow_tls(link);
             return;
         }
-        link->tls->sealed_octets += plain.length;
     }
 }
 
@@ -494,10 +475,8 @@ static void records_sent(weir_link *link)
     weir_ledger *ledger = weir_link_ledger(link);
     weir_tls_record record;
 
-    while (weir_tls_next_sent(link->tls->filter, &record)) {
+    while (weir_tls_next_sent(link->tls, &record)) {
         if (record.kind == WEIR_TLS_DATA) {
-            WEIR_ASSERT(link->tls->sealed_octets >= record.plain_octets);
-            link->tls->sealed_octets -= record.plain_octets;
             weir_conn_sent(link->conn, record.plain_octets, link->now_ns);
             weir_ledger_share(ledger, WEIR_SENT, record.wire_octets - record.plain_octets);
         } else {
@@ -506,5 +485,5 @@ static void records_sent(weir_link *link)
             weir_ledger_charge(ledger, NULL, weir_row_of_conn(row), WEIR_SENT, record.wire_octets);
         }
     }
-    weir_ledger_set_torn(ledger, WEIR_SENT, weir_tls_torn_sent(link->tls->filter));
+    weir_ledger_set_torn(ledger, WEIR_SENT, weir_tls_torn_sent(link->tls));
 }

@@ -12,8 +12,8 @@
  * did. A thread may drop the link's lock around a system call; more may be queued meanwhile,
  * nothing moves.
  *
- * Invariants (weir_link_check): the ledger's laws; `sealed_octets` is what of the conn's queue sits
- * in records that the kernel has not taken whole; no conn before the protocol is known.
+ * Invariants (weir_link_check): the ledger's laws; what is sealed and was not sent whole is still in
+ * the conn's queue; no conn before the protocol is known.
  *
  * Ownership: the link owns its TLS filter and conn; exchanges attach streams to the conn and close
  * them before the link is freed. Thread rule: none inside; in the blocking front end its lock
@@ -71,16 +71,6 @@ typedef struct weir_link_early {
     weir_ledger_annex annex;
 } weir_link_early;
 
-/* What only a link over TLS has. */
-typedef struct weir_link_tls {
-    weir_tls *filter;
-    size_t sealed_octets; /* of the conn's queue, in records that the kernel has not taken whole */
-    weir_span held; /* plaintext of a record that the conn has not taken yet; lies in the filter */
-    uint64_t held_overhead_octets;
-    /* records that came behind it: octets that were received and not looked at yet */
-    weir_buf stash;
-} weir_link_tls;
-
 typedef struct weir_link {
     weir_link_state state;
     bool is_sending; /* outside the lock, or in a ring: nobody knows yet what of it left */
@@ -91,7 +81,7 @@ typedef struct weir_link {
     weir_bin *bin;          /* its allocator is the link's */
     weir_link_early *early; /* there is either this ... */
     weir_conn *conn;        /* ... or a conn: when it is known which protocol it speaks */
-    weir_link_tls *tls;     /* NULL: clear */
+    weir_tls *tls;          /* NULL: clear */
     weir_stopwatch refused; /* the kernel takes no more for now of what is there to send */
     weir_time now_ns;
     weir_time last_received_ns;

@@ -19,13 +19,13 @@ bool weir_link_may_send_of(const weir_link *link, const weir_stream *stream)
     if (stream->owner.queued_octets == 0) {
         return false;
     }
-    if (link->is_sending || (link->tls != NULL && weir_tls_torn_sent(link->tls->filter) > 0)) {
+    if (link->is_sending || (link->tls != NULL && weir_tls_torn_sent(link->tls) > 0)) {
         return true; /* which octets these are cannot be told: say so rather than guess */
     }
     /* What is queued leaves with a link that lives, whoever has lost interest in it, unless the
      * conn keeps it back. */
     return link->state != WEIR_LINK_CLOSED &&
-           ((link->tls != NULL && link->tls->sealed_octets > 0) ||
+           ((link->tls != NULL && weir_tls_sealed_octets(link->tls) > 0) ||
             weir_conn_pending(link->conn, 0).length > 0);
 }
 
@@ -67,12 +67,14 @@ static void charge_drained(weir_link *link, weir_ledger *ledger)
 /* Nothing can become complete any more. */
 static void settle(weir_link *link, weir_ledger *ledger)
 {
-    if (link->tls != NULL && link->tls->held.length > 0) {
-        weir_ledger_plain(ledger, WEIR_RECEIVED, link->tls->held.length);
+    weir_tls_held *held = weir_link_held(link);
+
+    if (held != NULL && held->plain.length > 0) {
+        weir_ledger_plain(ledger, WEIR_RECEIVED, held->plain.length);
         weir_ledger_charge(ledger, NULL, weir_row_of_conn(WEIR_ROW_UNREAD), WEIR_RECEIVED,
-                           link->tls->held.length);
-        weir_ledger_share(ledger, WEIR_RECEIVED, link->tls->held_overhead_octets);
-        link->tls->held = (weir_span){NULL, 0};
+                           held->plain.length);
+        weir_ledger_share(ledger, WEIR_RECEIVED, held->overhead_octets);
+        held->plain = (weir_span){NULL, 0};
         weir_link_set_torn(link);
     }
     weir_ledger_settle(ledger);

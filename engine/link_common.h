@@ -20,7 +20,10 @@ void weir_link_fail_with(weir_link *link, weir_status status, int sys_errno, con
  * closed. */
 void weir_link_follow_tls(weir_link *link);
 
-/* Plaintext that the conn had no room for waits, or records behind it. */
+/* Over TLS, where plaintext that the conn has no room for waits, with the records behind it; NULL:
+ * none does. */
+weir_tls_held *weir_link_held(const weir_link *link);
+/* Does any? */
 bool weir_link_is_held(const weir_link *link);
 /* Tells the ledger what was received and is in no row yet. */
 void weir_link_set_torn(weir_link *link);

@@ -12,6 +12,8 @@ static size_t read_records(weir_link *link, weir_span octets);
 static void discard(weir_link *link, size_t octets);
 static void take_record(weir_link *link, const weir_tls_record *record);
 static void feed_held(weir_link *link);
+static void read_stash(weir_link *link);
+static bool holds_plain(const weir_link *link);
 static void input_ended(weir_link *link);
 
 size_t weir_link_received(weir_link *link, weir_span octets, weir_time now_ns)
@@ -35,28 +37,34 @@ void weir_link_resume(weir_link *link, weir_time now_ns)
     link->now_ns = now_ns;
     if (weir_link_is_held(link)) {
         feed_held(link);
-        while (link->tls->held.length == 0 && link->tls->stash.octets > 0) {
-            const size_t taken = read_records(link, weir_buf_peek(&link->tls->stash, 0));
-            weir_buf_consume(&link->tls->stash, taken);
-        }
+        read_stash(link);
         weir_link_set_torn(link);
         weir_link_check(link);
     }
 }
 
+weir_tls_held *weir_link_held(const weir_link *link)
+{
+    return link->tls != NULL ? weir_tls_held_of(link->tls) : NULL;
+}
+
 bool weir_link_is_held(const weir_link *link)
 {
-    return link->tls != NULL && (link->tls->held.length > 0 || link->tls->stash.octets > 0);
+    const weir_tls_held *held = weir_link_held(link);
+
+    return held != NULL && (held->plain.length > 0 || held->stash.octets > 0);
 }
 
 /* Received and not in any row yet: a record that is not whole, the rest of one that is held, and
  * the stash. */
 void weir_link_set_torn(weir_link *link)
 {
-    size_t torn = weir_tls_torn_received(link->tls->filter) + link->tls->stash.octets;
+    const weir_tls_held *held = weir_link_held(link);
+    size_t torn = weir_tls_torn_received(link->tls);
 
-    if (link->tls->held.length > 0) {
-        torn += link->tls->held.length + (size_t)link->tls->held_overhead_octets;
+    if (held != NULL) {
+        torn += held->stash.octets;
+        torn += held->plain.length > 0 ? held->plain.length + held->overhead_octets : 0;
     }
     weir_ledger_set_torn(weir_link_ledger(link), WEIR_RECEIVED, torn);
 }
@@ -87,7 +95,8 @@ static size_t received_tls(weir_link *link, weir_span octets)
     const weir_span rest = weir_span_from(octets, taken);
 
     weir_ledger_wire(weir_link_ledger(link), WEIR_RECEIVED, octets.length);
-    if (rest.length > 0 && !weir_buf_append(&link->tls->stash, rest)) {
+    /* There is a rest only behind plaintext that is held. */
+    if (rest.length > 0 && !weir_buf_append(&weir_link_held(link)->stash, rest)) {
         weir_ledger_charge(weir_link_ledger(link), NULL, weir_row_of_conn(WEIR_ROW_TLS_CONTROL),
                            WEIR_RECEIVED, rest.length);
         weir_link_fail_with(link, WEIR_E_NOMEM, 0, NULL);
@@ -101,13 +110,15 @@ static size_t read_records(weir_link *link, weir_span octets)
 {
     size_t taken = 0;
 
-    while (taken < octets.length && link->tls->held.length == 0) {
+    while (taken < octets.length && !holds_plain(link)) {
         weir_tls_record record = {WEIR_TLS_NOTHING, {NULL, 0}, 0, 0};
-        const size_t step =
-            weir_tls_feed(link->tls->filter, weir_span_from(octets, taken), &record);
+        const size_t step = weir_tls_feed(link->tls, weir_span_from(octets, taken), &record);
 
         if (step == 0) {
             discard(link, octets.length - taken);
+            if (!weir_link_is_closing(link)) {
+                weir_link_follow_tls(link); /* there was no memory to look at them */
+            }
             return octets.length;
         }
         taken += step;
@@ -136,8 +147,9 @@ static void take_record(weir_link *link, const weir_tls_record *record)
         return;
     }
     if (record->kind == WEIR_TLS_DATA) {
-        link->tls->held = record->plain;
-        link->tls->held_overhead_octets = record->wire_octets - record->plain_octets;
+        weir_tls_held *held = weir_link_held(link);
+        held->plain = record->plain;
+        held->overhead_octets = record->wire_octets - record->plain_octets;
         feed_held(link);
         return;
     }
@@ -154,18 +166,42 @@ static void take_record(weir_link *link, const weir_tls_record *record)
 /* Gives the plaintext of one record to the conn; its overhead is shared when all of it is taken. */
 static void feed_held(weir_link *link)
 {
-    if (link->tls->held.length == 0 || link->conn == NULL) {
+    weir_tls_held *held = weir_link_held(link);
+
+    if (held == NULL || held->plain.length == 0 || link->conn == NULL) {
         return; /* without a conn the link has failed: it stays held until the account is made */
     }
-    while (link->tls->held.length > 0) {
-        const size_t step = weir_conn_feed(link->conn, link->tls->held, link->now_ns);
+    while (held->plain.length > 0) {
+        const size_t step = weir_conn_feed(link->conn, held->plain, link->now_ns);
         if (step == 0) {
             return;
         }
-        link->tls->held = weir_span_from(link->tls->held, step);
+        held->plain = weir_span_from(held->plain, step);
     }
-    weir_ledger_share(weir_link_ledger(link), WEIR_RECEIVED, link->tls->held_overhead_octets);
-    weir_tls_plain_done(link->tls->filter);
+    weir_ledger_share(weir_link_ledger(link), WEIR_RECEIVED, held->overhead_octets);
+    weir_tls_plain_done(link->tls);
+}
+
+/* Records that came behind one that was held, until another is. */
+static void read_stash(weir_link *link)
+{
+    const weir_tls_held *held = weir_link_held(link);
+
+    while (held != NULL && held->plain.length == 0 && held->stash.octets > 0) {
+        const weir_span run = weir_buf_peek(&held->stash, 0);
+        weir_buf_consume(&weir_link_held(link)->stash, read_records(link, run));
+        if (!holds_plain(link)) {
+            weir_tls_plain_done(link->tls);
+        }
+        held = weir_link_held(link);
+    }
+}
+
+static bool holds_plain(const weir_link *link)
+{
+    const weir_tls_held *held = weir_link_held(link);
+
+    return held != NULL && held->plain.length > 0;
 }
 
 /* FIN. What it means is the conn's to say, except that TLS without close_notify is not an orderly
@@ -175,12 +211,12 @@ static void input_ended(weir_link *link)
     weir_failure failure = {.status = WEIR_OK, .tls_alert = -1, .offset = WEIR_UNKNOWN};
 
     if (link->tls != NULL) {
-        weir_tls_end(link->tls->filter);
-        if (weir_tls_state_of(link->tls->filter) == WEIR_TLS_FAILED && link->conn == NULL) {
+        weir_tls_end(link->tls);
+        if (weir_tls_state_of(link->tls) == WEIR_TLS_FAILED && link->conn == NULL) {
             weir_link_follow_tls(link);
             return;
         }
-        if (weir_tls_state_of(link->tls->filter) != WEIR_TLS_CLOSED) {
+        if (weir_tls_state_of(link->tls) != WEIR_TLS_CLOSED) {
             failure.status = WEIR_E_UNFRAMED;
         }
     }

@@ -24,8 +24,9 @@
 #include "proto/buf.h"
 
 #define WEIR_SEAT_RECEIVE_OCTETS ((size_t)65536)
-/* What an exchange needs at once: its request's octets, and its response's. */
-#define WEIR_SEAT_CHUNKS         2
+/* What an exchange needs at once: its request's octets, the same sealed or its response's, and over
+ * TLS the records under way. */
+#define WEIR_SEAT_CHUNKS         3
 
 typedef enum weir_seat_state {
     WEIR_SEAT_AWAY = 0,

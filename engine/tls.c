@@ -17,16 +17,18 @@
  * changes. A failed allocation inside a callback is remembered there, because wolfSSL only knows
  * that "the socket failed".
  *
- * Invariants, checked by weir_tls_check(): FAILED and a failure come together; plaintext is held
- * only when OPEN, CLOSED or FAILED; the out queue's own (engine/tls_out.c).
+ * Idle. A connection is idle for most of its life, so what it holds then is `struct weir_tls` and
+ * not more: `handshake` goes when it is over, `records` when none is under way.
+ *
+ * Invariants, checked by weir_tls_check(): FAILED and a failure come together; who is HANDSHAKING
+ * has the means for it, and who is OPEN or CLOSED has not; those of the records (tls_records.c).
  */
 #include "engine/tls.h"
 #include "engine/os.h"
 #include "engine/tls_config.h"
 #include "engine/tls_failure.h"
-#include "engine/tls_in.h"
 #include "engine/tls_keylog.h"
-#include "engine/tls_out.h"
+#include "engine/tls_records.h"
 #include "engine/tls_resume.h"
 #include "engine/tls_verify.h"
 
@@ -49,29 +51,41 @@ enum {
     HANDSHAKE_RECORDS_LIMIT = 1024
 };
 
+#define WEIR_STATUS_X(name, number, blame, replay, phase, sentence) &&(number) >= INT16_MIN
+_Static_assert(true WEIR_STATUS_MAP(WEIR_STATUS_X), "every status fits trouble.status");
+#undef WEIR_STATUS_X
 _Static_assert(WEIR_TLS_PLAIN_LIMIT_OCTETS <= UINT16_MAX,
                "a descriptor counts plaintext in 16 bits");
 _Static_assert(WEIR_TLS_BODY_LIMIT_OCTETS >= WEIR_TLS_PLAIN_LIMIT_OCTETS,
                "a full record can come in");
 
+/* What only a handshake needs. */
+typedef struct handshake {
+    weir_tls_verify verify;
+    size_t octets; /* received */
+} handshake;
+
+/* What there is to say of a failure: the members of weir_failure that a filter can fill. */
+typedef struct trouble {
+    const char *what;
+    int tls_error;
+    int16_t alert; /* -1: none */
+    int16_t status;
+} trouble;
+
 struct weir_tls {
-    const weir_allocator *allocator;
+    weir_bin *bin; /* its allocator is the filter's */
     weir_tls_config *config;
     WOLFSSL *ssl;
-    weir_tls_state state;
+    handshake *handshake;      /* NULL: it ended well */
+    weir_tls_records *records; /* NULL: none is under way */
+    weir_tls_resume resume;
+    trouble trouble;
+    uint32_t idle_records; /* since the last plaintext, or since the beginning */
+    uint8_t state;         /* weir_tls_state */
     bool started;
-    bool established; /* the handshake ended well */
     bool said_goodbye;
     bool said_alert; /* a fatal one: the last that was queued */
-    weir_failure failure;
-    weir_tls_in in;
-    weir_buf plain;          /* plaintext of the last record, if it fits a chunk */
-    uint8_t *large_plain;    /* or here: WEIR_TLS_PLAIN_LIMIT_OCTETS */
-    uint32_t idle_records;   /* since the last plaintext, or since the beginning */
-    size_t handshake_octets; /* received */
-    weir_tls_out out;
-    weir_tls_verify verify;
-    weir_tls_resume resume;
 };
 
 static bool set_up(weir_tls *tls, const weir_tls_filter_options *options);
@@ -80,12 +94,11 @@ static bool set_up_protocols(weir_tls *tls, weir_protocol pin);
 static void enter(weir_tls *tls, weir_tls_state state);
 static void fail(weir_tls *tls, weir_status status, const char *what);
 static void fail_as_wolfssl(weir_tls *tls, int result);
+static void end_handshake(weir_tls *tls);
 static void take_record(weir_tls *tls, weir_tls_record *record);
 static void step_handshake(weir_tls *tls, weir_tls_record *record);
 static void step_open(weir_tls *tls, weir_tls_record *record);
 static void finish_handshake(weir_tls *tls);
-static uint8_t *plain_room(weir_tls *tls, size_t *room);
-static weir_span plain_of(weir_tls *tls, size_t octets);
 static int receive(WOLFSSL *ssl, char *to, int room, void *user);
 static int transmit(WOLFSSL *ssl, char *octets, int count, void *user);
 
@@ -106,19 +119,18 @@ static const bool edges[WEIR_TLS_STATES][WEIR_TLS_STATES] = {
 
 weir_tls *weir_tls_new(const weir_tls_filter_options *options, weir_status *status)
 {
-    weir_tls *tls = weir_alloc_zeroed(options->allocator, sizeof(*tls));
+    const weir_allocator *allocator = options->bin->allocator;
+    weir_tls *tls = weir_alloc_zeroed(allocator, sizeof(*tls));
     if (!tls) {
         *status = WEIR_E_NOMEM;
         return NULL;
     }
-    tls->allocator = options->allocator;
+    tls->bin = options->bin;
     tls->config = weir_tls_config_acquire(options->config);
-    tls->failure = (weir_failure){.tls_alert = -1, .offset = WEIR_UNKNOWN};
-    weir_tls_in_init(&tls->in, options->bin);
-    weir_buf_init(&tls->plain, options->bin, WEIR_CHUNK_OCTETS);
-    weir_tls_out_init(&tls->out, options->bin, WEIR_TLS_OUT_LIMIT_OCTETS);
-    if (!set_up(tls, options)) {
-        *status = tls->failure.status;
+    tls->trouble.alert = -1;
+    tls->handshake = weir_alloc_zeroed(allocator, sizeof(*tls->handshake));
+    if (!tls->handshake || !set_up(tls, options)) {
+        *status = tls->handshake ? (weir_status)tls->trouble.status : WEIR_E_NOMEM;
         weir_tls_free(tls);
         return NULL;
     }
@@ -131,14 +143,13 @@ void weir_tls_free(weir_tls *tls)
     if (!tls) {
         return;
     }
+    const weir_allocator *allocator = tls->bin->allocator;
     wolfSSL_free(tls->ssl);
-    weir_tls_plain_done(tls);
-    weir_tls_in_clear(&tls->in);
-    weir_tls_out_clear(&tls->out);
-    weir_tls_verify_clear(&tls->verify);
-    weir_tls_resume_clear(&tls->resume);
+    weir_tls_records_end(&tls->records);
+    end_handshake(tls);
+    weir_tls_resume_clear(&tls->resume, allocator);
     weir_tls_config_release(tls->config);
-    weir_release(tls->allocator, tls);
+    weir_release(allocator, tls);
 }
 
 void weir_tls_start(weir_tls *tls)
@@ -148,7 +159,7 @@ void weir_tls_start(weir_tls *tls)
     WEIR_ASSERT(!tls->started);
     WEIR_ASSERT(tls->state == WEIR_TLS_HANDSHAKING);
     tls->started = true;
-    weir_tls_resume_offer(&tls->resume, tls->ssl);
+    weir_tls_resume_offer(&tls->resume, tls->config, tls->ssl);
     step_handshake(tls, &record);
     weir_tls_check(tls);
 }
@@ -162,9 +173,14 @@ size_t weir_tls_feed(weir_tls *tls, weir_span octets, weir_tls_record *record)
     if (tls->state == WEIR_TLS_CLOSED || tls->state == WEIR_TLS_FAILED) {
         return 0;
     }
-    weir_tls_plain_done(tls);
-    taken = weir_tls_in_feed(&tls->in, octets);
-    switch (tls->in.state) {
+    weir_tls_records_drop_plain(tls->records);
+    weir_tls_records *records = weir_tls_records_begin(&tls->records, tls->bin);
+    if (!records) {
+        fail(tls, WEIR_E_NOMEM, NULL);
+        return 0;
+    }
+    taken = weir_tls_in_feed(&records->in, octets);
+    switch (records->in.state) {
     case WEIR_TLS_IN_TORN:
         break;
     case WEIR_TLS_IN_WHOLE:
@@ -180,20 +196,25 @@ size_t weir_tls_feed(weir_tls *tls, weir_span octets, weir_tls_record *record)
         fail(tls, WEIR_E_NOMEM, NULL);
         break;
     }
+    weir_tls_records_settle(&tls->records);
     weir_tls_check(tls);
     return taken;
 }
 
 size_t weir_tls_torn_received(const weir_tls *tls)
 {
-    return weir_tls_in_torn(&tls->in);
+    return tls->records ? weir_tls_in_torn(&tls->records->in) : 0;
 }
 
 void weir_tls_plain_done(weir_tls *tls)
 {
-    weir_buf_clear(&tls->plain);
-    weir_release(tls->allocator, tls->large_plain);
-    tls->large_plain = NULL;
+    weir_tls_records_drop_plain(tls->records);
+    weir_tls_records_settle(&tls->records);
+}
+
+weir_tls_held *weir_tls_held_of(const weir_tls *tls)
+{
+    return tls->records ? &tls->records->held : NULL;
 }
 
 void weir_tls_end(weir_tls *tls)
@@ -206,17 +227,18 @@ void weir_tls_end(weir_tls *tls)
 bool weir_tls_can_seal(const weir_tls *tls)
 {
     return tls->state == WEIR_TLS_OPEN && !tls->said_goodbye &&
-           weir_buf_room(&tls->out.octets) >=
-               WEIR_TLS_SEALED_LIMIT_OCTETS + WEIR_TLS_CONTROL_LIMIT_OCTETS;
+           weir_tls_pending_octets(tls) + WEIR_TLS_SEALED_LIMIT_OCTETS +
+                   WEIR_TLS_CONTROL_LIMIT_OCTETS <=
+               WEIR_TLS_OUT_LIMIT_OCTETS;
 }
 
 weir_status weir_tls_seal(weir_tls *tls, weir_span plain)
 {
-    size_t before = tls->out.count;
+    const size_t before = tls->records ? tls->records->out.count : 0;
     int result;
 
     if (tls->state == WEIR_TLS_FAILED) {
-        return tls->failure.status;
+        return (weir_status)tls->trouble.status;
     }
     WEIR_ASSERT(weir_tls_can_seal(tls));
     WEIR_ASSERT(plain.length <= WEIR_TLS_PLAIN_LIMIT_OCTETS);
@@ -226,12 +248,13 @@ weir_status weir_tls_seal(weir_tls *tls, weir_span plain)
     result = wolfSSL_write(tls->ssl, plain.at, (int)plain.length);
     if (result != (int)plain.length) {
         fail_as_wolfssl(tls, result);
-        return tls->failure.status;
+        return (weir_status)tls->trouble.status;
     }
     /* The data is the last of what was emitted: a KeyUpdate of our own may go before it. */
-    WEIR_ASSERT(tls->out.count > before);
-    WEIR_ASSERT(weir_tls_out_is_whole(&tls->out));
-    weir_tls_out_set_plain(&tls->out, plain.length);
+    WEIR_ASSERT(tls->records != NULL);
+    WEIR_ASSERT(tls->records->out.count > before);
+    WEIR_ASSERT(weir_tls_out_is_whole(&tls->records->out));
+    weir_tls_out_set_plain(&tls->records->out, plain.length);
     weir_tls_check(tls);
     return WEIR_OK;
 }
@@ -253,37 +276,48 @@ void weir_tls_close(weir_tls *tls)
 
 weir_span weir_tls_pending(const weir_tls *tls, size_t skip)
 {
-    return weir_buf_peek(&tls->out.octets, skip);
+    return tls->records ? weir_buf_peek(&tls->records->out.octets, skip) : (weir_span){NULL, 0};
 }
 
 size_t weir_tls_pending_octets(const weir_tls *tls)
 {
-    return tls->out.octets.octets;
+    return tls->records ? tls->records->out.octets.octets : 0;
 }
 
 void weir_tls_sent(weir_tls *tls, size_t octets)
 {
-    weir_tls_out_sent(&tls->out, octets);
+    WEIR_ASSERT(octets <= weir_tls_pending_octets(tls));
+    if (tls->records) {
+        weir_tls_out_sent(&tls->records->out, octets);
+    }
 }
 
 bool weir_tls_next_sent(weir_tls *tls, weir_tls_record *record)
 {
-    return weir_tls_out_next(&tls->out, record);
+    const bool is_told = tls->records && weir_tls_out_next(&tls->records->out, record);
+
+    weir_tls_records_settle(&tls->records);
+    return is_told;
 }
 
 size_t weir_tls_torn_sent(const weir_tls *tls)
 {
-    return weir_tls_out_torn(&tls->out);
+    return tls->records ? weir_tls_out_torn(&tls->records->out) : 0;
+}
+
+size_t weir_tls_sealed_octets(const weir_tls *tls)
+{
+    return tls->records ? tls->records->out.plain_octets : 0;
 }
 
 bool weir_tls_wants_pause(const weir_tls *tls)
 {
-    return weir_buf_room(&tls->out.octets) == 0;
+    return weir_tls_pending_octets(tls) >= WEIR_TLS_OUT_LIMIT_OCTETS;
 }
 
 weir_tls_state weir_tls_state_of(const weir_tls *tls)
 {
-    return tls->state;
+    return (weir_tls_state)tls->state;
 }
 
 const char *weir_tls_state_name(weir_tls_state state)
@@ -298,7 +332,13 @@ bool weir_tls_owes_alert(const weir_tls *tls)
 
 weir_failure weir_tls_failure(const weir_tls *tls)
 {
-    return tls->failure;
+    return (weir_failure){
+        .status = (weir_status)tls->trouble.status,
+        .tls_alert = tls->trouble.alert,
+        .tls_error = tls->trouble.tls_error,
+        .offset = WEIR_UNKNOWN,
+        .what = tls->trouble.what,
+    };
 }
 
 weir_protocol weir_tls_protocol(const weir_tls *tls)
@@ -324,16 +364,18 @@ weir_tls_facts weir_tls_describe(const weir_tls *tls)
 
 void weir_tls_check(const weir_tls *tls)
 {
-    WEIR_CHECK_ASSERT((tls->state == WEIR_TLS_FAILED) == (tls->failure.status != WEIR_OK));
-    WEIR_CHECK_ASSERT(tls->in.state != WEIR_TLS_IN_WHOLE);
-    weir_tls_in_check(&tls->in);
-    WEIR_CHECK_ASSERT(tls->plain.octets == 0 || tls->large_plain == NULL);
-    weir_tls_out_check(&tls->out);
+    WEIR_CHECK_ASSERT((tls->state == WEIR_TLS_FAILED) == (tls->trouble.status != WEIR_OK));
+    WEIR_CHECK_ASSERT(tls->state != WEIR_TLS_HANDSHAKING || tls->handshake);
+    WEIR_CHECK_ASSERT(tls->state == WEIR_TLS_HANDSHAKING || tls->state == WEIR_TLS_FAILED ||
+                      !tls->handshake);
+    weir_tls_records_check(tls->records);
 }
 
 static bool set_up(weir_tls *tls, const weir_tls_filter_options *options)
 {
-    if (!weir_tls_verify_init(&tls->verify, options, weir_tls_config_roots(tls->config)) ||
+    weir_tls_verify *verify = &tls->handshake->verify;
+
+    if (!weir_tls_verify_init(verify, options, weir_tls_config_roots(tls->config)) ||
         !weir_tls_resume_init(&tls->resume, options)) {
         fail(tls, WEIR_E_NOMEM, NULL);
         return false;
@@ -350,7 +392,7 @@ static bool set_up(weir_tls *tls, const weir_tls_filter_options *options)
     wolfSSL_SetIOReadCtx(tls->ssl, tls);
     wolfSSL_SetIOWriteCtx(tls->ssl, tls);
     if (!weir_tls_config_is_insecure(tls->config)) {
-        weir_tls_verify_attach(&tls->verify, tls->ssl);
+        weir_tls_verify_attach(verify, tls->ssl);
     }
     if (weir_tls_config_key_log(tls->config)) {
         weir_tls_keylog_attach(tls->ssl, weir_tls_config_key_log(tls->config));
@@ -361,9 +403,10 @@ static bool set_up(weir_tls *tls, const weir_tls_filter_options *options)
 /* RFC 6066 s3: a host name, without its final dot, never an address. */
 static bool set_up_name(weir_tls *tls)
 {
-    weir_span name = tls->verify.identity.host;
+    const weir_tls_identity *identity = &tls->handshake->verify.identity;
+    const weir_span name = identity->host;
 
-    if (tls->verify.identity.kind != WEIR_HOST_NAME || name.length == 0) {
+    if (identity->kind != WEIR_HOST_NAME || name.length == 0) {
         return true;
     }
     if (name.length > UINT16_MAX ||
@@ -394,7 +437,7 @@ static bool set_up_protocols(weir_tls *tls, weir_protocol pin)
 static void enter(weir_tls *tls, weir_tls_state state)
 {
     WEIR_ASSERT(edges[tls->state][state]);
-    tls->state = state;
+    tls->state = (uint8_t)state;
 }
 
 static void fail(weir_tls *tls, weir_status status, const char *what)
@@ -403,8 +446,8 @@ static void fail(weir_tls *tls, weir_status status, const char *what)
         return;
     }
     enter(tls, WEIR_TLS_FAILED);
-    tls->failure.status = status;
-    tls->failure.what = what;
+    tls->trouble.status = (int16_t)status;
+    tls->trouble.what = what;
 }
 
 /* A result of wolfSSL that is no success and no WANT_READ. */
@@ -419,33 +462,49 @@ static void fail_as_wolfssl(weir_tls *tls, int result)
     }
     (void)wolfSSL_get_alert_history(tls->ssl, &alerts);
     enter(tls, WEIR_TLS_FAILED);
-    tls->failure = weir_tls_failure_from(
+    weir_failure failure = weir_tls_failure_from(
         error, alerts.last_rx.level == alert_fatal ? alerts.last_rx.code : -1);
-    if (tls->verify.verdict.status != WEIR_OK) {
-        tls->failure.status = tls->verify.verdict.status;
-        tls->failure.what = tls->verify.verdict.what;
+    if (tls->handshake && tls->handshake->verify.verdict.status != WEIR_OK) {
+        failure.status = tls->handshake->verify.verdict.status;
+        failure.what = tls->handshake->verify.verdict.what;
     }
-    if (alerts.last_tx.level == alert_fatal && tls->out.count > 0 &&
-        weir_tls_out_is_whole(&tls->out)) {
+    tls->trouble = (trouble){.what = failure.what,
+                             .tls_error = failure.tls_error,
+                             .alert = (int16_t)failure.tls_alert,
+                             .status = (int16_t)failure.status};
+    weir_tls_records *records = tls->records;
+    if (alerts.last_tx.level == alert_fatal && records && records->out.count > 0 &&
+        weir_tls_out_is_whole(&records->out)) {
         tls->said_alert = true;
-        weir_tls_out_set_control(&tls->out);
+        weir_tls_out_set_control(&records->out);
+    }
+}
+
+static void end_handshake(weir_tls *tls)
+{
+    if (tls->handshake) {
+        weir_tls_verify_clear(&tls->handshake->verify);
+        weir_release(tls->bin->allocator, tls->handshake);
+        tls->handshake = NULL;
     }
 }
 
 static void take_record(weir_tls *tls, weir_tls_record *record)
 {
-    record->wire_octets = WEIR_TLS_HEADER_OCTETS + tls->in.body_octets;
+    weir_tls_in *in = &tls->records->in;
+
+    record->wire_octets = WEIR_TLS_HEADER_OCTETS + in->body_octets;
     if (tls->state == WEIR_TLS_HANDSHAKING) {
-        tls->handshake_octets += record->wire_octets;
+        tls->handshake->octets += record->wire_octets;
         tls->idle_records++;
         step_handshake(tls, record);
     } else {
         step_open(tls, record);
     }
-    if (!weir_tls_in_is_given(&tls->in) && tls->state != WEIR_TLS_FAILED) {
+    if (!weir_tls_in_is_given(in) && tls->state != WEIR_TLS_FAILED) {
         fail(tls, WEIR_E_TLS_PROTOCOL, "a record was not read to its end");
     }
-    weir_tls_in_done(&tls->in);
+    weir_tls_in_done(in);
 }
 
 static void step_handshake(weir_tls *tls, weir_tls_record *record)
@@ -453,7 +512,7 @@ static void step_handshake(weir_tls *tls, weir_tls_record *record)
     int result;
 
     record->kind = WEIR_TLS_HANDSHAKE;
-    if (tls->handshake_octets > HANDSHAKE_LIMIT_OCTETS ||
+    if (tls->handshake->octets > HANDSHAKE_LIMIT_OCTETS ||
         tls->idle_records > HANDSHAKE_RECORDS_LIMIT) {
         fail(tls, WEIR_E_LIMIT_FLOOD, "the TLS handshake does not end");
         return;
@@ -472,20 +531,22 @@ static void finish_handshake(weir_tls *tls)
 {
     bool resumed = tls->resume.offered && wolfSSL_session_reused(tls->ssl) != 0;
 
-    if (!tls->verify.done && !resumed && !weir_tls_config_is_insecure(tls->config)) {
+    if (!tls->handshake->verify.done && !resumed && !weir_tls_config_is_insecure(tls->config)) {
         fail(tls, WEIR_E_TLS_CERTIFICATE, "the server's certificate was not looked at");
         return;
     }
-    tls->established = true;
+    weir_tls_verify_detach(tls->ssl);
+    end_handshake(tls);
     tls->idle_records = 0;
     enter(tls, WEIR_TLS_OPEN);
-    weir_tls_resume_established(&tls->resume, tls->ssl);
+    weir_tls_resume_established(&tls->resume, tls->config, tls->ssl);
 }
 
 static void step_open(weir_tls *tls, weir_tls_record *record)
 {
+    weir_tls_records *records = tls->records;
     size_t room = 0;
-    uint8_t *to = plain_room(tls, &room);
+    uint8_t *to = weir_tls_records_plain_room(records, records->in.body_octets, &room);
     int result;
     int error;
 
@@ -498,11 +559,11 @@ static void step_open(weir_tls *tls, weir_tls_record *record)
     if (result > 0) {
         record->kind = WEIR_TLS_DATA;
         record->plain_octets = (size_t)result;
-        record->plain = plain_of(tls, (size_t)result);
+        record->plain = weir_tls_records_set_plain(records, (size_t)result);
         tls->idle_records = 0;
         return;
     }
-    (void)plain_of(tls, 0);
+    weir_tls_records_drop_plain(records);
     error = wolfSSL_get_error(tls->ssl, result);
     if (error == WOLFSSL_ERROR_ZERO_RETURN) {
         record->kind = WEIR_TLS_CLOSE_NOTIFY;
@@ -512,31 +573,8 @@ static void step_open(weir_tls *tls, weir_tls_record *record)
     } else if (++tls->idle_records > IDLE_RECORDS_LIMIT) {
         fail(tls, WEIR_E_LIMIT_FLOOD, "TLS records without plaintext");
     } else {
-        weir_tls_resume_remember(&tls->resume, tls->ssl);
+        weir_tls_resume_remember(&tls->resume, tls->config, tls->ssl);
     }
-}
-
-/* Where the plaintext of this record goes: it is never longer than the record's body. */
-static uint8_t *plain_room(weir_tls *tls, size_t *room)
-{
-    if (tls->in.body_octets <= WEIR_CHUNK_OCTETS) {
-        return weir_buf_reserve(&tls->plain, room);
-    }
-    *room = WEIR_TLS_PLAIN_LIMIT_OCTETS;
-    tls->large_plain = weir_alloc(tls->allocator, WEIR_TLS_PLAIN_LIMIT_OCTETS);
-    return tls->large_plain;
-}
-
-static weir_span plain_of(weir_tls *tls, size_t octets)
-{
-    if (tls->large_plain) {
-        if (octets == 0) {
-            weir_tls_plain_done(tls);
-        }
-        return (weir_span){tls->large_plain, octets};
-    }
-    weir_buf_commit(&tls->plain, octets);
-    return weir_buf_peek(&tls->plain, 0);
 }
 
 /* wolfSSL wants to read: exactly the record that is whole, and nothing after it. */
@@ -546,10 +584,11 @@ static int receive(WOLFSSL *ssl, char *to, int room, void *user)
 
     (void)ssl;
     WEIR_ASSERT(room >= 0);
-    if (tls->in.state != WEIR_TLS_IN_WHOLE || weir_tls_in_is_given(&tls->in)) {
+    if (!tls->records || tls->records->in.state != WEIR_TLS_IN_WHOLE ||
+        weir_tls_in_is_given(&tls->records->in)) {
         return WOLFSSL_CBIO_ERR_WANT_READ;
     }
-    return (int)weir_tls_in_give(&tls->in, (uint8_t *)to, (size_t)room);
+    return (int)weir_tls_in_give(&tls->records->in, (uint8_t *)to, (size_t)room);
 }
 
 /* wolfSSL emits: everything is taken, or the filter has failed. */
@@ -557,7 +596,7 @@ static int transmit(WOLFSSL *ssl, char *octets, int count, void *user)
 {
     weir_tls *tls = user;
     weir_span span = {(const uint8_t *)octets, (size_t)count};
-    weir_tls_record_kind kind = tls->established ? WEIR_TLS_CONTROL : WEIR_TLS_HANDSHAKE;
+    weir_tls_record_kind kind = tls->handshake ? WEIR_TLS_HANDSHAKE : WEIR_TLS_CONTROL;
 
     (void)ssl;
     WEIR_ASSERT(count >= 0);
@@ -565,7 +604,8 @@ static int transmit(WOLFSSL *ssl, char *octets, int count, void *user)
         fail(tls, WEIR_E_LIMIT_FLOOD, "the peer asks for TLS answers and takes none");
         return WOLFSSL_CBIO_ERR_GENERAL;
     }
-    if (!weir_tls_out_append(&tls->out, kind, span)) {
+    weir_tls_records *records = weir_tls_records_begin(&tls->records, tls->bin);
+    if (!records || !weir_tls_out_append(&records->out, kind, span)) {
         fail(tls, WEIR_E_NOMEM, NULL);
         return WOLFSSL_CBIO_ERR_GENERAL;
     }

@@ -18,8 +18,10 @@
  * Failures are sticky: a failed filter takes nothing more. What it still wants to say (an alert)
  * stays pending.
  *
- * Memory: buffers are on loan from the bin and go back when they are empty; plaintext after
- * weir_tls_plain_done(). An idle filter holds this object and wolfSSL's own state.
+ * Memory: what is needed for a handshake goes when it is over. Records that are under way, and with
+ * them the plaintext of the last one, lie in a loan from the bin (engine/tls_records.h), which goes
+ * back as soon as none is. An idle filter holds a small record, the identity that its sessions are
+ * for, and wolfSSL's own state.
  *
  * Thread rule: none; whoever owns the link owns its filter.
  */
@@ -72,13 +74,22 @@ typedef struct weir_tls_filter_options {
     weir_span host; /* HOST_NAME: for SNI and the certificate, as in weir_target */
     /* the IP kinds: 4 or 16 octets, compared with the certificate; no SNI */
     const uint8_t *address;
-    uint16_t port;     /* part of the identity that sessions are resumed for */
-    weir_protocol pin; /* ALPN offer: ANY: h2 and http/1.1; else only that one */
-    const weir_allocator *allocator;
-    weir_bin *bin;
+    uint16_t port;               /* part of the identity that sessions are resumed for */
+    weir_protocol pin;           /* ALPN offer: ANY: h2 and http/1.1; else only that one */
+    weir_bin *bin;               /* its allocator is the filter's */
     weir_span route;             /* whatever else must be equal to resume a session: the proxy */
     weir_tls_sessions *sessions; /* NULL: none are resumed nor remembered */
 } weir_tls_filter_options;
+
+/*
+ * What whoever reads the plaintext cannot pass on yet, with the octets that came behind it. It lies
+ * with the records under way, so that nobody pays for it whose octets are all passed on.
+ */
+typedef struct weir_tls_held {
+    weir_span plain;        /* the rest of the last record's */
+    size_t overhead_octets; /* of that record */
+    weir_buf stash;         /* came behind it, and was not fed yet */
+} weir_tls_held;
 
 /* What was agreed on, for people. Strings are static or live as long as the filter. */
 typedef struct weir_tls_facts {
@@ -89,8 +100,8 @@ typedef struct weir_tls_facts {
 } weir_tls_facts;
 
 /*
- * Spans and the address are copied; `allocator`, `bin` and `sessions` are *kept*; the configuration
- * is acquired. NULL: *status is WEIR_E_NOMEM or WEIR_E_TLS_CONFIG.
+ * Spans and the address are copied; `bin` and `sessions` are *kept*; the configuration is
+ * acquired. NULL: *status is WEIR_E_NOMEM or WEIR_E_TLS_CONFIG.
  */
 weir_tls *weir_tls_new(const weir_tls_filter_options *options, weir_status *status);
 void weir_tls_free(weir_tls *tls);
@@ -106,8 +117,12 @@ void weir_tls_start(weir_tls *tls);
 size_t weir_tls_feed(weir_tls *tls, weir_span octets, weir_tls_record *record);
 /* Octets taken of a record that is not yet whole. */
 size_t weir_tls_torn_received(const weir_tls *tls);
-/* The plaintext of the last record is not needed any more: its memory is given back. */
+/* The plaintext of the last record is not needed any more: its memory is given back, and that of
+ * the stash if it is empty. */
 void weir_tls_plain_done(weir_tls *tls);
+/* There from a record with plaintext until weir_tls_plain_done() with an empty stash, and perhaps
+ * longer; NULL: nothing is held. Valid until the next call. */
+weir_tls_held *weir_tls_held_of(const weir_tls *tls);
 /* The transport will bring no more octets. */
 void weir_tls_end(weir_tls *tls);
 
@@ -132,6 +147,8 @@ void weir_tls_sent(weir_tls *tls, size_t octets);
 bool weir_tls_next_sent(weir_tls *tls, weir_tls_record *record);
 /* Octets taken of a record that was not taken whole. */
 size_t weir_tls_torn_sent(const weir_tls *tls);
+/* Plaintext in the records that were sealed and not told by weir_tls_next_sent(). */
+size_t weir_tls_sealed_octets(const weir_tls *tls);
 
 /* Is the out queue over its limit (the peer makes us answer and takes nothing)? Then do not feed.
  */

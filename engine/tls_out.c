@@ -33,6 +33,7 @@ void weir_tls_out_init(weir_tls_out *out, weir_bin *bin, size_t limit_octets)
 void weir_tls_out_clear(weir_tls_out *out)
 {
     out->count = 0;
+    out->plain_octets = 0;
     shrink(out);
     weir_buf_clear(&out->octets);
 }
@@ -60,7 +61,9 @@ void weir_tls_out_set_plain(weir_tls_out *out, size_t plain_octets)
     weir_tls_sealed *last = at(out, out->count - 1);
     WEIR_ASSERT(plain_octets < last->wire_octets);
     last->kind = WEIR_TLS_DATA;
+    WEIR_ASSERT(last->plain_octets == 0);
     last->plain_octets = (uint16_t)plain_octets;
+    out->plain_octets += plain_octets;
 }
 
 void weir_tls_out_set_control(weir_tls_out *out)
@@ -87,6 +90,7 @@ bool weir_tls_out_next(weir_tls_out *out, weir_tls_record *record)
                                 .plain_octets = first->plain_octets,
                                 .wire_octets = first->wire_octets};
     out->taken_octets -= first->wire_octets;
+    out->plain_octets -= first->plain_octets;
     out->first = (out->first + 1) & (out->room - 1);
     out->count--;
     if (out->count == 0) {
@@ -107,12 +111,16 @@ size_t weir_tls_out_torn(const weir_tls_out *out)
 void weir_tls_out_check(const weir_tls_out *out)
 {
     size_t wire_octets = 0;
+    size_t plain_octets = 0;
+
     weir_buf_check(&out->octets);
     for (size_t i = 0; i < out->count; ++i) {
         WEIR_CHECK_ASSERT(at(out, i)->wire_octets > at(out, i)->plain_octets);
         WEIR_CHECK_ASSERT((at(out, i)->kind == WEIR_TLS_DATA) == (at(out, i)->plain_octets > 0));
         wire_octets += at(out, i)->wire_octets;
+        plain_octets += at(out, i)->plain_octets;
     }
+    WEIR_CHECK_ASSERT(plain_octets == out->plain_octets);
     WEIR_CHECK_ASSERT(wire_octets + out->header_octets ==
                       out->taken_octets + out->octets.octets + out->left_octets);
 }

@@ -28,6 +28,7 @@ typedef struct weir_tls_out {
     size_t room;
     size_t first;
     size_t count;
+    size_t plain_octets; /* in the records in the ring */
     size_t taken_octets; /* of the records in the ring, by the kernel */
     size_t left_octets;  /* of the record that is being emitted, after its header */
     uint8_t header[WEIR_TLS_HEADER_OCTETS];

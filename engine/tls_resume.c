@@ -3,7 +3,8 @@
  * wolfSSL keeps the newest ticket of a connection in its session and tells nobody when one comes
  * (its callback is for TLS 1.2 only). So after each record that carried no data the ticket is
  * looked at, and a copy of the session is remembered when it is another one than last time. Tickets
- * are told apart by their ends: they are encrypted, or random.
+ * are told apart by their ends: they are encrypted, or random, so that two that end in the same
+ * eight octets do not occur; if they did, one would not be remembered.
  *
  * The copy matters: the session of a connection goes on changing.
  */
@@ -19,31 +20,33 @@
  * fail. */
 enum { TICKET_LIMIT_OCTETS = 1536 };
 
+static weir_tls_session_key key_of(const weir_tls_resume *resume, weir_tls_config *config);
 static bool is_new_ticket(weir_tls_resume *resume, WOLFSSL *ssl);
 
 bool weir_tls_resume_init(weir_tls_resume *resume, const weir_tls_filter_options *options)
 {
-    *resume = (weir_tls_resume){.allocator = options->allocator, .sessions = options->sessions};
+    *resume = (weir_tls_resume){.sessions = options->sessions};
     if (!options->sessions) {
         return true;
     }
-    resume->key.config = options->config;
-    resume->key.octets = weir_tls_session_identity(options, &resume->octets);
-    return resume->octets != NULL;
+    const weir_span identity = weir_tls_session_identity(options, &resume->identity);
+    WEIR_ASSERT(identity.length <= UINT32_MAX);
+    resume->identity_octets = (uint32_t)identity.length;
+    return resume->identity != NULL;
 }
 
-void weir_tls_resume_clear(weir_tls_resume *resume)
+void weir_tls_resume_clear(weir_tls_resume *resume, const weir_allocator *allocator)
 {
-    if (resume->octets) {
-        weir_release(resume->allocator, resume->octets);
-        resume->octets = NULL;
-    }
+    weir_release(allocator, resume->identity);
+    resume->identity = NULL;
 }
 
-void weir_tls_resume_offer(weir_tls_resume *resume, WOLFSSL *ssl)
+void weir_tls_resume_offer(weir_tls_resume *resume, weir_tls_config *config, WOLFSSL *ssl)
 {
+    const weir_tls_session_key key = key_of(resume, config);
+
     while (resume->sessions && !resume->offered) {
-        WOLFSSL_SESSION *session = weir_tls_sessions_take(resume->sessions, &resume->key);
+        WOLFSSL_SESSION *session = weir_tls_sessions_take(resume->sessions, &key);
         if (!session) {
             return;
         }
@@ -56,15 +59,15 @@ void weir_tls_resume_offer(weir_tls_resume *resume, WOLFSSL *ssl)
     }
 }
 
-void weir_tls_resume_established(weir_tls_resume *resume, WOLFSSL *ssl)
+void weir_tls_resume_established(weir_tls_resume *resume, weir_tls_config *config, WOLFSSL *ssl)
 {
     if (wolfSSL_GetVersion(ssl) == WOLFSSL_TLSV1_2) {
         memset(resume->ticket_end, 0, sizeof(resume->ticket_end));
     }
-    weir_tls_resume_remember(resume, ssl);
+    weir_tls_resume_remember(resume, config, ssl);
 }
 
-void weir_tls_resume_remember(weir_tls_resume *resume, WOLFSSL *ssl)
+void weir_tls_resume_remember(weir_tls_resume *resume, weir_tls_config *config, WOLFSSL *ssl)
 {
     WOLFSSL_SESSION *session;
     WOLFSSL_SESSION *copy;
@@ -79,8 +82,14 @@ void weir_tls_resume_remember(weir_tls_resume *resume, WOLFSSL *ssl)
     copy = wolfSSL_SESSION_dup(session);
     wolfSSL_SESSION_free(session);
     if (copy) {
-        weir_tls_sessions_put(resume->sessions, &resume->key, copy);
+        const weir_tls_session_key key = key_of(resume, config);
+        weir_tls_sessions_put(resume->sessions, &key, copy);
     }
+}
+
+static weir_tls_session_key key_of(const weir_tls_resume *resume, weir_tls_config *config)
+{
+    return (weir_tls_session_key){config, {resume->identity, resume->identity_octets}};
 }
 
 static bool is_new_ticket(weir_tls_resume *resume, WOLFSSL *ssl)

@@ -173,7 +173,7 @@ weir_span weir_tls_session_identity(const weir_tls_filter_options *options, uint
         name = (weir_span){options->address, options->kind == WEIR_HOST_IPV4 ? 4 : 16};
     }
     length = sizeof(fixed) + sizeof(name.length) + name.length + options->route.length;
-    octets = weir_alloc(options->allocator, length);
+    octets = weir_alloc(options->bin->allocator, length);
     *memory = octets;
     if (!octets) {
         return (weir_span){NULL, 0};

@@ -76,7 +76,7 @@ bool weir_tls_verify_init(weir_tls_verify *verify, const weir_tls_filter_options
 {
     weir_span host = options->host;
 
-    *verify = (weir_tls_verify){.allocator = options->allocator, .roots = roots};
+    *verify = (weir_tls_verify){.allocator = options->bin->allocator, .roots = roots};
     verify->identity.kind = options->kind;
     if (options->kind != WEIR_HOST_NAME) {
         memcpy(verify->identity.address, options->address,
@@ -86,7 +86,7 @@ bool weir_tls_verify_init(weir_tls_verify *verify, const weir_tls_filter_options
     if (host.length > 0 && host.at[host.length - 1] == '.') {
         host.length--;
     }
-    verify->host = weir_alloc(options->allocator, host.length + 1);
+    verify->host = weir_alloc(verify->allocator, host.length + 1);
     if (!verify->host) {
         return false;
     }
@@ -109,6 +109,11 @@ void weir_tls_verify_attach(weir_tls_verify *verify, WOLFSSL *ssl)
 {
     wolfSSL_SetCertCbCtx(ssl, verify);
     wolfSSL_set_verify(ssl, WOLFSSL_VERIFY_PEER, verify_certificate);
+}
+
+void weir_tls_verify_detach(WOLFSSL *ssl)
+{
+    wolfSSL_SetCertCbCtx(ssl, NULL);
 }
 
 weir_tls_verdict weir_tls_verify_chain(const weir_span *chain, size_t count,
@@ -147,6 +152,9 @@ static int verify_certificate(int verified, WOLFSSL_X509_STORE_CTX *store)
 {
     weir_tls_verify *verify = store->userCtx;
 
+    if (!verify) {
+        return 0; /* a certificate after the handshake: nobody asked for one */
+    }
     if (!verified || verify->refused) {
         verify->refused = true;
         explain(verify, store);

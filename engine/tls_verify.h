@@ -3,7 +3,7 @@
  * Is the server who it should be? wolfSSL checks signatures and validity; this decides everything
  * else, the same on every build.
  *
- * One weir_tls_verify belongs to one filter and lives in it. Thread rule: none.
+ * One weir_tls_verify belongs to one handshake and lives no longer. Thread rule: none.
  */
 #ifndef WEIR_ENGINE_TLS_VERIFY_H
 #define WEIR_ENGINE_TLS_VERIFY_H
@@ -40,6 +40,8 @@ void weir_tls_verify_clear(weir_tls_verify *verify);
 
 /* wolfSSL will ask it about each certificate of that connection. */
 void weir_tls_verify_attach(weir_tls_verify *verify, struct WOLFSSL *ssl);
+/* ... and any more that it meets is refused. */
+void weir_tls_verify_detach(struct WOLFSSL *ssl);
 
 /*
  * The decision itself, without wolfSSL: `chain[0]` is the server's own certificate, the others come

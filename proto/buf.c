@@ -20,7 +20,7 @@ struct weir_chunk {
     size_t end;
     uint8_t octets[WEIR_CHUNK_OCTETS];
 };
-_Static_assert(sizeof(weir_chunk) == 16384, "a chunk is a round number of pages");
+_Static_assert(sizeof(weir_chunk) == WEIR_LOAN_OCTETS, "a chunk is a round number of pages");
 
 static weir_chunk *bin_take(weir_bin *bin);
 static void bin_give(weir_bin *bin, weir_chunk *chunk);
@@ -46,6 +46,18 @@ void weir_bin_clear(weir_bin *bin)
         weir_release(bin->allocator, chunk);
     }
     WEIR_ASSERT(bin->spare_count == 0);
+}
+
+void *weir_bin_lend(weir_bin *bin)
+{
+    return bin_take(bin);
+}
+
+void weir_bin_return(weir_bin *bin, void *loan)
+{
+    if (loan) {
+        bin_give(bin, loan);
+    }
 }
 
 void weir_bin_move(weir_bin *from, weir_bin *to, size_t count)

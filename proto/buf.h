@@ -6,6 +6,9 @@
  * empty, so that an idle connection holds none. A bin keeps at most `keep` spare chunks; the rest
  * go back to the allocator. Neither is thread-safe: whoever owns the link owns its bin.
  *
+ * A bin also lends a chunk whole, as memory for a record that is there only while something is
+ * under way: an idle connection holds none of those either, and a busy one allocates none.
+ *
  * Pinning: octets never move in memory between append and consume, so a span of weir_buf_peek()
  * stays valid while a system call uses it, whatever is appended meanwhile.
  *
@@ -20,6 +23,9 @@
 
 /* One chunk with its header is a round 16 KiB. */
 #define WEIR_CHUNK_OCTETS ((size_t)16384 - 3 * sizeof(void *))
+
+/* ... and this is a chunk that is lent whole. */
+#define WEIR_LOAN_OCTETS ((size_t)16384)
 
 typedef struct weir_chunk weir_chunk;
 
@@ -41,6 +47,10 @@ typedef struct weir_buf {
 /* The allocator is *kept*. Every buf of a bin must be cleared before the bin is. */
 void weir_bin_init(weir_bin *bin, const weir_allocator *allocator, uint32_t keep);
 void weir_bin_clear(weir_bin *bin);
+/* Lends WEIR_LOAN_OCTETS, aligned for any object, with anything in them; NULL: no memory. */
+void *weir_bin_lend(weir_bin *bin);
+/* Takes back what this bin, or one of the same allocator, has lent. NULL-safe. */
+void weir_bin_return(weir_bin *bin, void *loan);
 /* Moves up to `count` spare chunks, never more than `to` may keep. Both share one allocator. */
 void weir_bin_move(weir_bin *from, weir_bin *to, size_t count);
 

@@ -78,7 +78,6 @@ static weir_failure shake_hands(bench *b, const weir_tls_server_options *options
                                             .host = weir_span_of(h->name),
                                             .address = h->address,
                                             .port = 443,
-                                            .allocator = &b->memory.allocator,
                                             .bin = &b->bin};
     weir_tls *tls = weir_tls_new(&filter, &status);
     assert_non_null(tls);

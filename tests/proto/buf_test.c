@@ -310,6 +310,27 @@ static void bin__keeps_no_more_spare_chunks_than_it_may(void **state)
     assert_int_equal(f->bin.spare_count, 0);
 }
 
+static void bin__lends_what_was_given_back(void **state)
+{
+    fixture *f = *state;
+    weir_bin bin;
+
+    weir_bin_init(&bin, &f->failalloc.allocator, 1);
+    uint8_t *loan = weir_bin_lend(&bin);
+    assert_non_null(loan);
+    memset(loan, 0xa5, WEIR_LOAN_OCTETS); /* all of it is the borrower's */
+    assert_int_equal(live(f), 1);
+    weir_bin_return(&bin, loan);
+    weir_bin_return(&bin, NULL);
+    assert_int_equal(bin.spare_count, 1);
+    const size_t calls = atomic_load(&f->failalloc.calls);
+    loan = weir_bin_lend(&bin);
+    assert_int_equal(atomic_load(&f->failalloc.calls), calls);
+    weir_bin_return(&bin, loan);
+    weir_bin_clear(&bin);
+    assert_int_equal(live(f), 0);
+}
+
 static void bin__moves_spare_chunks_up_to_what_the_other_may_keep(void **state)
 {
     fixture *f = *state;
@@ -387,6 +408,7 @@ int main(void)
         TEST(buf__a_failed_reserve_changes_nothing),
         TEST(buf__equals_a_flat_queue_under_random_use),
         TEST(bin__keeps_no_more_spare_chunks_than_it_may),
+        TEST(bin__lends_what_was_given_back),
         TEST(bin__moves_spare_chunks_up_to_what_the_other_may_keep),
         TEST(buf__survives_the_failure_of_every_allocation),
         TEST(alloc__zeroes_and_answers_null_when_there_is_none),

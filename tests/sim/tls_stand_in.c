@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What takes the place of engine/tls.c and engine/tls_config.c in the simulator: the same filter
- * around a toy instead of wolfSSL. The records are walked, gathered and queued by the library's own
- * tls_in.c and tls_out.c, sessions kept by its tls_session.c.
+ * around a toy instead of wolfSSL. The records are walked, gathered, queued and lent by the library's
+ * own tls_in.c, tls_out.c and tls_records.c, sessions kept by its tls_session.c.
  *
  * It keeps to engine/tls.h in everything that the link can see: one record a step, torn octets,
  * sticky failures with an alert that stays pending, KeyUpdates that are answered, limits on what a
@@ -11,8 +11,7 @@
 #include <string.h>
 
 #include "engine/tls_config.h"
-#include "engine/tls_in.h"
-#include "engine/tls_out.h"
+#include "engine/tls_records.h"
 #include "engine/tls_session.h"
 #include "tls_wire.h"
 #include "world.h"
@@ -37,6 +36,7 @@ struct WOLFSSL_SESSION {
 
 struct weir_tls {
     const weir_allocator *allocator;
+    weir_bin *bin;
     weir_tls_config *config;
     weir_tls_state state;
     weir_failure failure;
@@ -50,10 +50,9 @@ struct weir_tls {
     sim_tls_key to_server;
     sim_tls_key from_server;
     bool has_keys;
-    weir_tls_in in;
-    uint8_t *body; /* of the last record: WEIR_TLS_BODY_LIMIT_OCTETS */
+    weir_tls_records *records; /* NULL: none is under way */
+    uint8_t *body;             /* of the last record: WEIR_TLS_BODY_LIMIT_OCTETS */
     uint32_t idle_records;
-    weir_tls_out out;
     weir_tls_sessions *sessions;
     weir_tls_session_key key;
     uint8_t *identity;
@@ -61,6 +60,7 @@ struct weir_tls {
 
 void wolfSSL_SESSION_free(struct WOLFSSL_SESSION *session);
 
+static void drop_plain(weir_tls *tls);
 static void enter(weir_tls *tls, weir_tls_state state);
 static void fail(weir_tls *tls, weir_status status, int alert);
 static void take_record(weir_tls *tls, weir_tls_record *record);
@@ -125,19 +125,19 @@ void wolfSSL_SESSION_free(struct WOLFSSL_SESSION *session)
 
 weir_tls *weir_tls_new(const weir_tls_filter_options *options, weir_status *status)
 {
-    weir_tls *tls = weir_alloc_zeroed(options->allocator, sizeof(*tls));
+    const weir_allocator *allocator = options->bin->allocator;
+    weir_tls *tls = weir_alloc_zeroed(allocator, sizeof(*tls));
 
     *status = WEIR_E_NOMEM;
     if (tls == NULL) {
         return NULL;
     }
-    tls->allocator = options->allocator;
+    tls->allocator = allocator;
+    tls->bin = options->bin;
     tls->config = weir_tls_config_acquire(options->config);
     tls->failure = (weir_failure){.tls_alert = -1, .offset = WEIR_UNKNOWN};
     tls->pin = options->pin;
     tls->sessions = options->sessions;
-    weir_tls_in_init(&tls->in, options->bin);
-    weir_tls_out_init(&tls->out, options->bin, WEIR_TLS_OUT_LIMIT_OCTETS);
     tls->key.config = options->config;
     tls->key.octets = weir_tls_session_identity(options, &tls->identity);
     if (tls->identity == NULL) {
@@ -153,9 +153,8 @@ void weir_tls_free(weir_tls *tls)
     if (tls == NULL) {
         return;
     }
-    weir_tls_plain_done(tls);
-    weir_tls_in_clear(&tls->in);
-    weir_tls_out_clear(&tls->out);
+    drop_plain(tls);
+    weir_tls_records_end(&tls->records);
     weir_release(tls->allocator, tls->identity);
     weir_tls_config_release(tls->config);
     weir_release(tls->allocator, tls);
@@ -190,9 +189,14 @@ size_t weir_tls_feed(weir_tls *tls, weir_span octets, weir_tls_record *record)
     if (tls->state == WEIR_TLS_CLOSED || tls->state == WEIR_TLS_FAILED) {
         return 0;
     }
-    weir_tls_plain_done(tls);
-    const size_t taken = weir_tls_in_feed(&tls->in, octets);
-    switch (tls->in.state) {
+    drop_plain(tls);
+    weir_tls_records *records = weir_tls_records_begin(&tls->records, tls->bin);
+    if (records == NULL) {
+        fail(tls, WEIR_E_NOMEM, -1);
+        return 0;
+    }
+    const size_t taken = weir_tls_in_feed(&records->in, octets);
+    switch (records->in.state) {
     case WEIR_TLS_IN_TORN:
         break;
     case WEIR_TLS_IN_WHOLE:
@@ -206,19 +210,25 @@ size_t weir_tls_feed(weir_tls *tls, weir_span octets, weir_tls_record *record)
         fail(tls, WEIR_E_NOMEM, -1);
         break;
     }
+    weir_tls_records_settle(&tls->records);
     weir_tls_check(tls);
     return taken;
 }
 
 size_t weir_tls_torn_received(const weir_tls *tls)
 {
-    return weir_tls_in_torn(&tls->in);
+    return tls->records != NULL ? weir_tls_in_torn(&tls->records->in) : 0;
 }
 
 void weir_tls_plain_done(weir_tls *tls)
 {
-    weir_release(tls->allocator, tls->body);
-    tls->body = NULL;
+    drop_plain(tls);
+    weir_tls_records_settle(&tls->records);
+}
+
+weir_tls_held *weir_tls_held_of(const weir_tls *tls)
+{
+    return tls->records != NULL ? &tls->records->held : NULL;
 }
 
 void weir_tls_end(weir_tls *tls)
@@ -231,8 +241,9 @@ void weir_tls_end(weir_tls *tls)
 bool weir_tls_can_seal(const weir_tls *tls)
 {
     return tls->state == WEIR_TLS_OPEN && !tls->said_goodbye &&
-           weir_buf_room(&tls->out.octets) >=
-               WEIR_TLS_SEALED_LIMIT_OCTETS + WEIR_TLS_CONTROL_LIMIT_OCTETS;
+           weir_tls_pending_octets(tls) + WEIR_TLS_SEALED_LIMIT_OCTETS +
+                   WEIR_TLS_CONTROL_LIMIT_OCTETS <=
+               WEIR_TLS_OUT_LIMIT_OCTETS;
 }
 
 weir_status weir_tls_seal(weir_tls *tls, weir_span plain)
@@ -251,7 +262,7 @@ weir_status weir_tls_seal(weir_tls *tls, weir_span plain)
     if (tls->state == WEIR_TLS_FAILED) {
         return tls->failure.status;
     }
-    weir_tls_out_set_plain(&tls->out, plain.length);
+    weir_tls_out_set_plain(&tls->records->out, plain.length);
     weir_tls_check(tls);
     return WEIR_OK;
 }
@@ -267,32 +278,44 @@ void weir_tls_close(weir_tls *tls)
 
 weir_span weir_tls_pending(const weir_tls *tls, size_t skip)
 {
-    return weir_buf_peek(&tls->out.octets, skip);
+    return tls->records != NULL ? weir_buf_peek(&tls->records->out.octets, skip)
+                                : (weir_span){NULL, 0};
 }
 
 size_t weir_tls_pending_octets(const weir_tls *tls)
 {
-    return tls->out.octets.octets;
+    return tls->records != NULL ? tls->records->out.octets.octets : 0;
 }
 
 void weir_tls_sent(weir_tls *tls, size_t octets)
 {
-    weir_tls_out_sent(&tls->out, octets);
+    WEIR_ASSERT(octets <= weir_tls_pending_octets(tls));
+    if (tls->records != NULL) {
+        weir_tls_out_sent(&tls->records->out, octets);
+    }
 }
 
 bool weir_tls_next_sent(weir_tls *tls, weir_tls_record *record)
 {
-    return weir_tls_out_next(&tls->out, record);
+    const bool is_told = tls->records != NULL && weir_tls_out_next(&tls->records->out, record);
+
+    weir_tls_records_settle(&tls->records);
+    return is_told;
 }
 
 size_t weir_tls_torn_sent(const weir_tls *tls)
 {
-    return weir_tls_out_torn(&tls->out);
+    return tls->records != NULL ? weir_tls_out_torn(&tls->records->out) : 0;
+}
+
+size_t weir_tls_sealed_octets(const weir_tls *tls)
+{
+    return tls->records != NULL ? tls->records->out.plain_octets : 0;
 }
 
 bool weir_tls_wants_pause(const weir_tls *tls)
 {
-    return weir_buf_room(&tls->out.octets) == 0;
+    return weir_tls_pending_octets(tls) >= WEIR_TLS_OUT_LIMIT_OCTETS;
 }
 
 weir_tls_state weir_tls_state_of(const weir_tls *tls)
@@ -329,12 +352,17 @@ weir_tls_facts weir_tls_describe(const weir_tls *tls)
 void weir_tls_check(const weir_tls *tls)
 {
     WEIR_CHECK_ASSERT((tls->state == WEIR_TLS_FAILED) == (tls->failure.status != WEIR_OK));
-    WEIR_CHECK_ASSERT(tls->in.state != WEIR_TLS_IN_WHOLE);
-    weir_tls_in_check(&tls->in);
-    weir_tls_out_check(&tls->out);
+    weir_tls_records_check(tls->records);
 }
 
 /* -- records that came -- */
+
+static void drop_plain(weir_tls *tls)
+{
+    weir_tls_records_drop_plain(tls->records);
+    weir_release(tls->allocator, tls->body);
+    tls->body = NULL;
+}
 
 static void enter(weir_tls *tls, weir_tls_state state)
 {
@@ -354,25 +382,26 @@ static void fail(weir_tls *tls, weir_status status, int alert)
 
 static void take_record(weir_tls *tls, weir_tls_record *record)
 {
-    uint8_t type = tls->in.header[0];
+    weir_tls_in *in = &tls->records->in;
+    uint8_t type = in->header[0];
     weir_span content = {NULL, 0};
     uint8_t header[WEIR_TLS_HEADER_OCTETS];
     size_t length = 0;
 
-    record->wire_octets = WEIR_TLS_HEADER_OCTETS + tls->in.body_octets;
+    record->wire_octets = WEIR_TLS_HEADER_OCTETS + in->body_octets;
     record->kind = tls->state == WEIR_TLS_HANDSHAKING ? WEIR_TLS_HANDSHAKE : WEIR_TLS_CONTROL;
     tls->body = weir_alloc(tls->allocator, WEIR_TLS_BODY_LIMIT_OCTETS);
     if (tls->body == NULL) {
         fail(tls, WEIR_E_NOMEM, -1);
-        weir_tls_in_done(&tls->in);
+        weir_tls_in_done(in);
         return;
     }
-    for (size_t step = weir_tls_in_give(&tls->in, header, sizeof(header));
-         length < tls->in.body_octets; length += step) {
-        step = weir_tls_in_give(&tls->in, tls->body + length, WEIR_TLS_BODY_LIMIT_OCTETS - length);
+    for (size_t step = weir_tls_in_give(in, header, sizeof(header)); length < in->body_octets;
+         length += step) {
+        step = weir_tls_in_give(in, tls->body + length, WEIR_TLS_BODY_LIMIT_OCTETS - length);
         WEIR_ASSERT(step > 0);
     }
-    weir_tls_in_done(&tls->in);
+    weir_tls_in_done(in);
     if (type != SIM_TLS_DATA) {
         take_clear(tls, type, (weir_span){tls->body, length});
         return;
@@ -425,6 +454,7 @@ static void take_protected(weir_tls *tls, weir_tls_record *record, uint8_t type,
         if (content.length > 0) {
             record->kind = WEIR_TLS_DATA;
             record->plain = content;
+            tls->records->plain_octets = content.length;
             record->plain_octets = content.length;
             tls->idle_records = 0;
             return;
@@ -551,7 +581,7 @@ static void say_alert(weir_tls *tls, uint8_t alert)
     say(tls, SIM_TLS_ALERT, (weir_span){content, sizeof(content)});
     if (alert != SIM_TLS_CLOSE_NOTIFY && tls->state != WEIR_TLS_FAILED) {
         tls->said_alert = true;
-        weir_tls_out_set_control(&tls->out);
+        weir_tls_out_set_control(&tls->records->out);
     }
 }
 
@@ -559,7 +589,10 @@ static void queue(weir_tls *tls, weir_tls_record_kind kind, weir_span octets)
 {
     if (weir_tls_pending_octets(tls) > WEIR_TLS_OUT_LIMIT_OCTETS + OUT_EXCESS_OCTETS) {
         fail(tls, WEIR_E_LIMIT_FLOOD, -1);
-    } else if (!weir_tls_out_append(&tls->out, kind, octets)) {
+        return;
+    }
+    weir_tls_records *records = weir_tls_records_begin(&tls->records, tls->bin);
+    if (records == NULL || !weir_tls_out_append(&records->out, kind, octets)) {
         fail(tls, WEIR_E_NOMEM, -1);
     }
 }

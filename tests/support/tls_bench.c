@@ -98,7 +98,6 @@ weir_tls *weir_bench_filter(weir_bench *bench)
                                              .host = weir_span_of(bench->name),
                                              .port = bench->port,
                                              .pin = bench->pin,
-                                             .allocator = &bench->memory.allocator,
                                              .bin = &bench->bin,
                                              .route = bench->route,
                                              .sessions = bench->sessions};
