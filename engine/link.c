@@ -178,8 +178,9 @@ void weir_link_error_taken(weir_link *link, int sys_errno)
 {
     /* Behind an error taken before, EPIPE is the kernel's word for "over" and says nothing of the
      * peer. */
-    if (!link->watch.failed && weir_os_says_fin(sys_errno)) {
-        link->watch.fin_seen = true;
+    if (!link->watch.failed) {
+        link->watch.fin_seen = link->watch.fin_seen || weir_os_says_fin(sys_errno);
+        link->error_taken = sys_errno;
     }
     link->watch.failed = true;
 }

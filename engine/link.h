@@ -92,6 +92,7 @@ typedef struct weir_link {
     struct weir_tie *tie;
     void *driver; /* the front end's record of it */
     weir_os_watch watch;
+    int error_taken; /* the first errno that the socket told; 0: none */
 } weir_link;
 
 weir_link *weir_link_new(const weir_link_options *options, weir_status *status);

@@ -23,7 +23,13 @@ size_t weir_link_received(weir_link *link, weir_span octets, weir_time now_ns)
     link->now_ns = now_ns;
     if (octets.length == 0) {
         link->watch.fin_seen = link->watch.fin_seen || !link->watch.failed;
-        input_ended(link);
+        if (link->watch.fin_seen) {
+            input_ended(link);
+        } else {
+            /* The kernel told of the error once, to who wrote; afterwards it says "over" and no
+             * more. */
+            weir_link_fail_with(link, WEIR_E_NETWORK, link->error_taken, NULL);
+        }
         return 0;
     }
     link->last_received_ns = now_ns;
