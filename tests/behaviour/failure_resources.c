@@ -2,18 +2,15 @@
 /* What this machine or this client does not have: places in a queue, descriptors, memory. And the
  * call that its caller ends. */
 #include "failures.h"
+#include "support/kernel.h"
 #include "support/stuck.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -102,40 +99,13 @@ static void cancelled_before(weir_world *world)
     weir_world_drop(world, exchange);
 }
 
-/* The linker puts these in the place of the system's: one of them fails while it is named. */
-static const char *volatile broken;
-static volatile int instead; /* with this errno; 0: with the one that it has below */
-
-#define BROKEN(name, type, fails, parameters, arguments)                                           \
-    type __real_##name parameters;                                                                 \
-    type __wrap_##name parameters;                                                                 \
-    type __wrap_##name parameters                                                                  \
-    {                                                                                              \
-        if (broken != NULL && strcmp(broken, #name) == 0) {                                        \
-            errno = instead != 0 ? instead : (fails);                                              \
-            return -1;                                                                             \
-        }                                                                                          \
-        return __real_##name arguments;                                                            \
-    }
-
-BROKEN(recv, ssize_t, EBADF, (int fd, void *to, size_t room, int flags), (fd, to, room, flags))
-BROKEN(ppoll, int, EINVAL,
-       (struct pollfd * fds, nfds_t count, const struct timespec *left, const sigset_t *mask),
-       (fds, count, left, mask))
-BROKEN(setsockopt, int, EBADF, (int fd, int level, int option, const void *value, socklen_t octets),
-       (fd, level, option, value, octets))
-BROKEN(eventfd, int, ENOSYS, (unsigned count, int flags), (count, flags))
-BROKEN(epoll_create1, int, EPERM, (int flags), (flags))
-BROKEN(epoll_ctl, int, EBADF, (int poller, int operation, int fd, struct epoll_event *event),
-       (poller, operation, fd, event))
-
 static weir_status fetch_broken(weir_world *world, const char *name)
 {
     const weir_ask ask = weir_world_ask(world, "/octets/10");
 
-    broken = name;
+    weir_kernel_break(name, 0);
     const weir_fetched fetched = weir_world_fetch(world, &ask);
-    broken = NULL;
+    weir_kernel_break(NULL, 0);
     return fetched.called;
 }
 
@@ -154,10 +124,11 @@ static void system_call_fails(weir_world *world)
     }
     if (blocks && world->way.protocol == WEIR_H1) {
         assert_int_equal(fetch_broken(world, NULL), WEIR_OK);
-        broken = "setsockopt"; /* the connection is there: it is armed for a shorter limit */
+        /* The connection is there: it is armed for a shorter limit. */
+        weir_kernel_break("setsockopt", 0);
         ask.call.first_octet_ns = 5 * WEIR_NS_PER_SECOND;
         const weir_fetched fetched = weir_world_fetch(world, &ask);
-        broken = NULL;
+        weir_kernel_break(NULL, 0);
         assert_int_equal(fetched.called, WEIR_E_SYSTEM);
     }
     ask = weir_world_ask(world, "/octets/10");
@@ -172,11 +143,9 @@ static void network_fails(weir_world *world)
     for (size_t i = 0; i < sizeof(errnos) / sizeof(errnos[0]); i++) {
         weir_ask ask = weir_world_ask(world, "/octets/10");
         ask.call.replay = WEIR_REPLAY_NEVER;
-        instead = errnos[i];
-        broken = "recv";
+        weir_kernel_break("recv", errnos[i]);
         const weir_fetched fetched = weir_world_fetch(world, &ask);
-        broken = NULL;
-        instead = 0;
+        weir_kernel_break(NULL, 0);
         assert_int_equal(fetched.called, WEIR_E_NETWORK);
         assert_int_equal(fetched.failure.sys_errno, errnos[i]);
         assert_int_equal(weir_status_blame(fetched.called), WEIR_BLAME_NETWORK);
@@ -193,9 +162,9 @@ static void loop_cannot_be_made(weir_world *world)
     (void)world;
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
         weir_status status = WEIR_OK;
-        broken = calls[i];
+        weir_kernel_break(calls[i], 0);
         assert_null(weir_loop_new(&options, &status));
-        broken = NULL;
+        weir_kernel_break(NULL, 0);
         assert_int_equal(status, WEIR_E_SYSTEM);
     }
 }

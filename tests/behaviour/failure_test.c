@@ -20,19 +20,16 @@
 typedef struct excuse {
     weir_status status;
     const char *why;
-    bool long_alone; /* it is produced where WEIR_TESTS_LONG is set */
 } excuse;
 
 static const excuse excuses[] = {
-    {WEIR_E_NOT_ACCEPTING, "a bounced lease is the pool's own affair; tests/pool, tests/sim",
-     false},
-    {WEIR_E_H2_SETTINGS, "takes the 10 s that a server has; tests/corpus/h2/settings.txt", true},
+    {WEIR_E_NOT_ACCEPTING, "a bounced lease is the pool's own affair; tests/pool, tests/sim"},
 };
 
 static const excuse *excuse_of(weir_status status)
 {
     for (size_t i = 0; i < sizeof(excuses) / sizeof(excuses[0]); i++) {
-        if (excuses[i].status == status && !(excuses[i].long_alone && weir_tests_are_long())) {
+        if (excuses[i].status == status) {
             return &excuses[i];
         }
     }
