@@ -48,9 +48,9 @@ weir_time weir_pool_deadline(const weir_pool *pool, weir_why *why)
 {
     weir_time at = WEIR_NEVER;
     *why = WEIR_WHY_NONE;
-    if (!weir_list_is_empty(&pool->idle)) {
-        const weir_slot *slot = WEIR_CONTAINER_OF(pool->idle.next, weir_slot, queue);
-        at = weir_time_add(slot->idle_since_ns, pool->options.idle_ns);
+    const weir_slot *idle = weir_idle_first(&pool->idle);
+    if (idle) {
+        at = weir_time_add(idle->idle_since_ns, pool->options.idle_ns);
         *why = at == WEIR_NEVER ? WEIR_WHY_NONE : WEIR_WHY_IDLE_CONNECTION;
     }
     const weir_agenda_entry *first = pool->agenda.first;
@@ -64,13 +64,11 @@ weir_time weir_pool_deadline(const weir_pool *pool, weir_why *why)
 void weir_pool_tick(weir_pool *pool, weir_time now_ns)
 {
     weir_pool_begin(pool, now_ns);
-    while (!weir_list_is_empty(&pool->idle)) {
-        weir_slot *slot = WEIR_CONTAINER_OF(pool->idle.next, weir_slot, queue);
-        if (pool->now_ns < weir_time_add(slot->idle_since_ns, pool->options.idle_ns)) {
-            break;
-        }
-        weir_slot_close(pool, slot, WEIR_REASON_EXPIRED_IDLE);
-        weir_place_settle(pool, slot->origin);
+    weir_slot *idle = weir_idle_first(&pool->idle);
+    while (idle && pool->now_ns >= weir_time_add(idle->idle_since_ns, pool->options.idle_ns)) {
+        weir_slot_close(pool, idle, WEIR_REASON_EXPIRED_IDLE);
+        weir_place_settle(pool, idle->origin);
+        idle = weir_idle_first(&pool->idle);
     }
     while (pool->agenda.first && pool->agenda.first->at_ns <= pool->now_ns) {
         look_at(pool, pool->agenda.first);

@@ -71,19 +71,13 @@ static void check_slots(const weir_pool *pool)
         slots_in[slot->state]++;
         yielding += slot->yields;
         drained += slot->drained;
+        idle += slot->is_idle;
     }
     for (int i = 0; i < WEIR_SLOT_STATES; i++) {
         WEIR_ASSERT(slots_in[i] == pool->slots_in[i]);
     }
-    weir_time since = 0;
-    for (const weir_list *at = pool->idle.next; at != &pool->idle; at = at->next) {
-        const weir_slot *slot = WEIR_CONST_CONTAINER_OF(at, weir_slot, queue);
-        WEIR_ASSERT(slot->is_idle);
-        WEIR_ASSERT(slot->idle_since_ns >= since);
-        since = slot->idle_since_ns;
-        idle++;
-    }
-    WEIR_ASSERT(idle == pool->idle_slots);
+    weir_idle_check(&pool->idle);
+    WEIR_ASSERT(idle == pool->idle.slots);
     WEIR_ASSERT(yielding == pool->yielding);
     WEIR_ASSERT(drained == pool->drained);
 }
@@ -118,7 +112,7 @@ static void check_hungry(const weir_pool *pool)
     WEIR_ASSERT(weir_list_is_empty(&pool->unsettled));
     if (wanted > 0) {
         WEIR_ASSERT(pool->connections == pool->options.connections);
-        WEIR_ASSERT(pool->idle_slots + pool->unawaited_dials == 0 ||
+        WEIR_ASSERT(pool->idle.slots + pool->unawaited_dials == 0 ||
                     pool->slots_in[WEIR_SLOT_CLOSING] + pool->yielding >= wanted);
     }
 }

@@ -97,7 +97,9 @@ weir_reason weir_place_settle(weir_pool *pool, weir_origin *origin)
     weir_list_remove(&origin->unsettled);
     origin->out_of_memory = false;
     for (;;) {
-        weir_place_pass_over(pool, origin);
+        if (weir_record_is_asked(origin)) {
+            weir_place_pass_over(pool, origin);
+        }
         weir_decision decision;
         weir_situation situation = {.waiting = 0};
         if (!weir_decide_at_once(origin->tickets, origin->available,
@@ -330,11 +332,11 @@ static bool dial(weir_pool *pool, weir_origin *origin)
 /* The longest idle connection; when none is idle, a dial that nobody waits for. */
 static void evict(weir_pool *pool)
 {
-    if (pool->idle_slots > 0) {
-        weir_slot *slot = WEIR_CONTAINER_OF(pool->idle.next, weir_slot, queue);
-        weir_slot_close(pool, slot, WEIR_REASON_EVICTED);
-        if (slot->origin->tickets > 0 && weir_list_is_empty(&slot->origin->unsettled)) {
-            weir_list_push_back(&pool->unsettled, &slot->origin->unsettled);
+    weir_slot *idle = weir_idle_first(&pool->idle);
+    if (idle) {
+        weir_slot_close(pool, idle, WEIR_REASON_EVICTED);
+        if (idle->origin->tickets > 0 && weir_list_is_empty(&idle->origin->unsettled)) {
+            weir_list_push_back(&pool->unsettled, &idle->origin->unsettled);
         }
         return;
     }
@@ -417,7 +419,7 @@ static weir_origin *next_to_settle(const weir_pool *pool)
 
 static uint32_t evictable(const weir_pool *pool)
 {
-    return pool->idle_slots + pool->unawaited_dials;
+    return pool->idle.slots + pool->unawaited_dials;
 }
 
 /* Places that will be free soon without anybody doing more about it. */

@@ -34,13 +34,13 @@ weir_pool *weir_pool_new(const weir_pool_options *options, weir_status *status)
     pool->options = with_defaults(options);
     pool->random = options->seed;
     pool->slot_ids = options->first_number;
-    weir_list *const lists[] = {&pool->origins,   &pool->warmed, &pool->remembered,
-                                &pool->hungry,    &pool->slots,  &pool->ghosts,
-                                &pool->idle,      &pool->told,   &pool->unawaited,
-                                &pool->unsettled, &pool->orders};
+    weir_list *const lists[] = {
+        &pool->origins, &pool->warmed, &pool->remembered, &pool->hungry,    &pool->slots,
+        &pool->ghosts,  &pool->told,   &pool->unawaited,  &pool->unsettled, &pool->orders};
     for (size_t i = 0; i < WEIR_COUNT_OF(lists); i++) {
         weir_list_init(lists[i]);
     }
+    weir_idle_init(&pool->idle);
     return pool;
 }
 
@@ -381,8 +381,8 @@ weir_pool_counts weir_pool_count(const weir_pool *pool)
 {
     weir_pool_counts counts = pool->counts;
     counts.slots_dialing = pool->slots_in[WEIR_SLOT_DIALING];
-    counts.slots_idle = pool->idle_slots;
-    counts.slots_leased = pool->slots_in[WEIR_SLOT_READY] - pool->idle_slots;
+    counts.slots_idle = pool->idle.slots;
+    counts.slots_leased = pool->slots_in[WEIR_SLOT_READY] - pool->idle.slots;
     counts.slots_draining = pool->slots_in[WEIR_SLOT_DRAINING] + pool->slots_in[WEIR_SLOT_CLOSING];
     counts.tickets_waiting = (uint64_t)pool->tickets + pool->paused;
     return counts;

@@ -8,6 +8,7 @@
 #ifndef WEIR_POOL_POOL_COMMON_H
 #define WEIR_POOL_POOL_COMMON_H
 
+#include "pool/idle.h"
 #include "pool/record.h"
 
 /* A connection that was closed lately: weir_pool_explain() knows it. */
@@ -38,8 +39,7 @@ struct weir_pool {
     uint64_t wanted;  /* the sum of theirs */
     weir_list slots;  /* in order of creation, until GONE */
     weir_list ghosts; /* GONE with leases left */
-    weir_list idle;   /* the longest idle first */
-    uint32_t idle_slots;
+    weir_idle idle;
     uint32_t connections; /* slots until GONE: what the limit is about */
     uint32_t slots_in[WEIR_SLOT_STATES];
     weir_list unawaited; /* origins with dials that nobody waits for */

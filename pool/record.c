@@ -10,6 +10,9 @@
  */
 #include "pool/pool_common.h"
 
+/* Of a record: what finding, leasing and releasing look at begins here. */
+enum { USED_FROM = offsetof(weir_origin, own) + offsetof(weir_slot, ends_for) };
+
 static weir_origin *record_new(weir_pool *pool, const weir_origin_key *key, uint64_t hash);
 static weir_origin *record_find(const weir_pool *pool, const weir_origin_key *key, uint64_t hash);
 static bool is_worth_remembering(const weir_pool *pool, const weir_origin *origin);
@@ -20,6 +23,16 @@ static inline weir_origin *of_entry(weir_table_entry *entry)
     return WEIR_CONTAINER_OF(entry, weir_origin, entry);
 }
 
+/* What will be looked at is asked of the memory at once: with very many origins nothing of this one
+ * is in a cache, and each line would be waited for in its turn. */
+static inline void expect_use(const weir_origin *origin)
+{
+    const char *record = (const char *)origin;
+    for (size_t at = USED_FROM; at < sizeof *origin + WEIR_LINE_OCTETS; at += WEIR_LINE_OCTETS) {
+        __builtin_prefetch(record + at, 1);
+    }
+}
+
 weir_origin *weir_record_get(weir_pool *pool, const weir_origin_key *key)
 {
     const uint64_t hash = weir_origin_key_hash(key, pool->options.seed);
@@ -27,7 +40,6 @@ weir_origin *weir_record_get(weir_pool *pool, const weir_origin_key *key)
     if (!origin) {
         return record_new(pool, key, hash);
     }
-    weir_slot_expect_lease(&origin->own);
     if (!weir_list_is_empty(&origin->remembered)) {
         weir_list_remove(&origin->remembered);
         pool->remembered_origins--;
@@ -134,6 +146,9 @@ void weir_record_failed(weir_pool *pool, weir_origin *origin, uint64_t order)
 static weir_origin *record_find(const weir_pool *pool, const weir_origin_key *key, uint64_t hash)
 {
     weir_table_entry *entry = weir_table_find(&pool->table, hash, NULL);
+    if (entry) {
+        expect_use(of_entry(entry));
+    }
     while (entry) {
         if (entry->hash == hash && weir_origin_key_equal(&of_entry(entry)->key, key)) {
             return of_entry(entry);

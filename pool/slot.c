@@ -437,15 +437,12 @@ static void relist_idle(weir_pool *pool, weir_slot *slot)
     if (is_idle == slot->is_idle) {
         return;
     }
-    slot->is_idle = is_idle;
     if (is_idle) {
         slot->idle_since_ns = pool->now_ns;
-        weir_list_push_back(&pool->idle, &slot->queue);
-        pool->idle_slots++;
+        weir_idle_rest(&pool->idle, slot);
         slot->origin->idle++;
     } else {
-        weir_list_remove(&slot->queue);
-        pool->idle_slots--;
+        weir_idle_leave(&pool->idle, slot);
         slot->origin->idle--;
     }
 }
@@ -455,6 +452,7 @@ static void unlist(weir_pool *pool, weir_slot *slot)
 {
     WEIR_ASSERT(slot->state == WEIR_SLOT_CLOSING || slot->state == WEIR_SLOT_GONE);
     relist(pool, slot);
+    weir_idle_forget(&pool->idle, slot);
     weir_agenda_leave(&pool->agenda, &slot->due);
 }
 
@@ -582,7 +580,8 @@ void weir_slot_check(const weir_pool *pool, const weir_slot *slot)
                 (!slot->is_available && slot->state != WEIR_SLOT_DIALING));
     const bool has_order = slot->order_kind != WEIR_ACTION_NONE;
     WEIR_ASSERT(!slot->is_idle || !has_order);
-    WEIR_ASSERT(weir_list_is_empty(&slot->queue) == !(slot->is_idle || has_order));
+    WEIR_ASSERT(slot->is_late || weir_list_is_empty(&slot->queue) == !(slot->is_idle || has_order));
+    WEIR_ASSERT(!slot->is_late || is_ready || slot->state == WEIR_SLOT_DRAINING);
     WEIR_ASSERT(slot->state != WEIR_SLOT_DRAINING || leases > 0);
     WEIR_ASSERT(slot->state != WEIR_SLOT_CLOSING || leases == 0);
     WEIR_ASSERT(slot->state == WEIR_SLOT_DIALING || !slot->ticket);

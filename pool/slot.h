@@ -63,11 +63,11 @@ struct weir_slot {
     bool yields;       /* it drains to make room for another origin */
     bool drained;      /* some drain was told of it */
     bool is_available; /* it has room, and is in one of the origin's two lists for that */
-    bool is_idle;      /* READY without leases: in the pool's list of idle ones */
+    bool is_idle;      /* READY without leases: one of the pool's idle ones (idle.h) */
+    bool is_late;      /* its place among them is not in order yet */
     weir_origin *origin;
     weir_list leased;    /* its tickets */
-    weir_list queue;     /* the pool's idle slots while it is idle, or its actions while it has an
-                            order:     what is idle has none */
+    weir_list queue;     /* the pool's idle slots, or its actions while it has an order */
     weir_list available; /* the origin's `shared` or `spare` if it has room, or its `dials` */
 };
 
@@ -88,13 +88,6 @@ bool weir_slot_expire(weir_pool *pool, weir_slot *slot);
 static inline uint64_t weir_slot_uses(const weir_slot *slot)
 {
     return slot->served + slot->leases;
-}
-/* A lease may follow. If it is idle, that takes it out of the pool's list, whose other members are
- * used at other times: its neighbours are asked of the memory meanwhile. */
-static inline void weir_slot_expect_lease(const weir_slot *slot)
-{
-    __builtin_prefetch(slot->queue.next, 1);
-    __builtin_prefetch(slot->queue.prev, 1);
 }
 void weir_slot_lease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket);
 /* Ends a lease. A GONE slot without leases left is freed. */
