@@ -17,6 +17,9 @@
 /* Strings a target may need beside the URL itself: see weir_target_parse(). */
 #define TARGET_EXTRA_OCTETS 32
 
+static const char *read_records(weir_request *request, weir_call *call,
+                                const weir_request *given_request, const weir_call *given_call);
+static weir_status refuse_record(weir_exchange *ex, const char *why);
 static weir_status ask(weir_exchange *ex, const weir_request *request,
                        const weir_exchange_options *options);
 static weir_status ask_target(weir_exchange *ex, const weir_request *request);
@@ -34,12 +37,8 @@ weir_exchange *weir_exchange_new(const weir_exchange_options *options, const wei
     weir_request copy;
     const weir_request *request = &copy;
     weir_call call_copy;
+    const char *mistake = read_records(&copy, &call_copy, given, call);
 
-    if (given == NULL || !weir_record_read(&copy, sizeof(copy), given) ||
-        !weir_record_read(&call_copy, sizeof(call_copy), call)) {
-        *status = WEIR_E_INVALID;
-        return NULL;
-    }
     if (options->warms > 0) {
         copy.method = WEIR_SPAN("GET"); /* it is never sent */
         copy.body.kind = WEIR_BODY_NONE;
@@ -79,7 +78,9 @@ weir_exchange *weir_exchange_new(const weir_exchange_options *options, const wei
     }
     const bool has_memory =
         weir_events_reserve(&ex->events) && (!ex->call.explain || ex->candidates != NULL);
-    *status = has_memory ? ask(ex, request, options) : WEIR_E_NOMEM;
+    *status = !has_memory       ? WEIR_E_NOMEM
+              : mistake != NULL ? refuse_record(ex, mistake)
+                                : ask(ex, request, options);
     if (*status == WEIR_E_NOMEM) {
         weir_exchange_destroy(ex);
         return NULL;
@@ -161,6 +162,28 @@ weir_origin_key weir_exchange_key(const weir_exchange *ex)
     key.kind = (uint8_t)ex->target.kind;
     key.pin = (uint8_t)ex->call.pin;
     return key;
+}
+
+/* What cannot be read counts as empty, and the answer says what it was; NULL: nothing. */
+static const char *read_records(weir_request *request, weir_call *call,
+                                const weir_request *given_request, const weir_call *given_call)
+{
+    const bool has_request = weir_record_read(request, sizeof(*request), given_request);
+    const bool has_call = weir_record_read(call, sizeof(*call), given_call);
+
+    if (given_request == NULL) {
+        return "there is no weir_request";
+    }
+    if (!has_request) {
+        return "the weir_request has no size: WEIR_REQUEST_INIT sets it";
+    }
+    return has_call ? NULL : "the weir_call has no size: WEIR_CALL_INIT sets it";
+}
+
+static weir_status refuse_record(weir_exchange *ex, const char *why)
+{
+    ex->failure.what = why;
+    return WEIR_E_INVALID;
 }
 
 /* Checks and copies everything; the first thing wrong is the answer. */
@@ -245,15 +268,17 @@ static weir_status ask_body(weir_exchange *ex, const weir_request *request,
         }
         return WEIR_OK;
     case WEIR_BODY_SOURCE:
-        if (!weir_record_read(&ex->source, sizeof(ex->source), ex->body.source) ||
-            ex->source.read == NULL) {
-            return WEIR_E_INVALID;
+        if (!weir_record_read(&ex->source, sizeof(ex->source), ex->body.source)) {
+            return refuse_record(ex, "the weir_source has no size: WEIR_SOURCE_INIT sets it");
+        }
+        if (ex->source.read == NULL) {
+            return refuse_record(ex, "the body has no source, or the source no read");
         }
         break;
     case WEIR_BODY_STREAM:
         break;
     default:
-        return WEIR_E_INVALID;
+        return refuse_record(ex, "body.kind is none of weir_body_kind");
     }
     *framing = ex->body.length_octets == WEIR_UNKNOWN
                    ? (weir_body_framing){WEIR_FRAMING_CHUNKED, 0}

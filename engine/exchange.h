@@ -226,8 +226,8 @@ typedef struct weir_exchange_options {
 } weir_exchange_options;
 
 /*
- * Checks and copies the request. NULL and *status for WEIR_E_NOMEM and WEIR_E_INVALID; a request
- * that is refused for what it says gives an exchange that is DONE with the failure.
+ * Checks and copies the request. NULL and *status for WEIR_E_NOMEM; a request or call that is
+ * refused gives an exchange that is DONE with the failure.
  */
 weir_exchange *weir_exchange_new(const weir_exchange_options *options, const weir_request *request,
                                  const weir_call *call, weir_status *status);

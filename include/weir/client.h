@@ -63,7 +63,8 @@ typedef struct weir_client_options {
 #define WEIR_CLIENT_OPTIONS_INIT WEIR_INIT(weir_client_options)
 #define WEIR_PROBE_ALWAYS        ((weir_time)1)
 
-/* NULL and *status (may be NULL) says why: WEIR_E_NOMEM, WEIR_E_INVALID, WEIR_E_TLS_CONFIG,
+/* NULL options: the defaults. NULL and *status (may be NULL) says why: WEIR_E_NOMEM, WEIR_E_INVALID
+ * (the options, their limits or hooks have no size, or a hook is missing), WEIR_E_TLS_CONFIG,
  * WEIR_E_DESCRIPTORS. */
 WEIR_API weir_client *weir_client_new(const weir_client_options *options, weir_status *status);
 /* Every exchange must be freed before. Closes the idle connections. NULL-safe. */
@@ -72,9 +73,10 @@ WEIR_API void weir_client_free(weir_client *client);
 /*
  * Performs a request up to its final response head; with a WEIR_BODY_STREAM only until it can be
  * written. *exchange is set also when the call failed, so that its failure, attempts and tallies
- * can be read, and must be freed; it is NULL only with WEIR_E_NOMEM, WEIR_E_INVALID and
- * WEIR_E_TLS_CONFIG (the default TLS settings cannot be made), and if its observer freed it. `call`
- * NULL: the defaults. Every status of the table may come back.
+ * can be read, and must be freed; it is NULL only with WEIR_E_NOMEM and WEIR_E_TLS_CONFIG (the
+ * default TLS settings cannot be made), and if its observer freed it. `call` NULL: the defaults.
+ * Every status of the table may come back. WEIR_E_INVALID: a record or what goes with it is no such
+ * thing (request.h); the failure says which.
  */
 WEIR_API weir_status weir_client_call(weir_client *client, const weir_request *request,
                                       const weir_call *call, weir_exchange **exchange);

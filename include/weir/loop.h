@@ -68,35 +68,34 @@ typedef struct weir_loop_options {
 #define WEIR_LOOP_OPTIONS_INIT WEIR_INIT(weir_loop_options)
 
 /*
- * NULL options: the defaults. NULL and *status (may be NULL) says why: WEIR_E_NOMEM, WEIR_E_INVALID (a
- * record without its size), WEIR_E_TLS_CONFIG, WEIR_E_DESCRIPTORS. The loop, its exchanges and their
- * tokens' calls are one thread's at a time; only weir_loop_wake() and weir_token_cancel() are any's.
+ * NULL options: the defaults. NULL and *status (may be NULL) says why: WEIR_E_NOMEM, WEIR_E_INVALID
+ * (the options or their limits have no size), WEIR_E_TLS_CONFIG, WEIR_E_DESCRIPTORS.
  */
 WEIR_API weir_loop *weir_loop_new(const weir_loop_options *options, weir_status *status);
 /*
- * Closes every connection. Exchanges that were not freed end with WEIR_E_CLOSED and outlive the loop:
- * they can be read as far as their response had come, and must be freed. NULL-safe. Not from an
- * observer.
+ * Closes every connection. Exchanges that were not freed end with WEIR_E_CLOSED and outlive the
+ * loop: they can be read as far as their response had come, and must be freed. NULL-safe. Not from
+ * an observer.
  */
 WEIR_API void weir_loop_free(weir_loop *loop);
 
 /*
  * Begins a request; does no I/O. *exchange is set also when it was refused (its failure tells why),
- * and must be freed; NULL only with WEIR_E_NOMEM, WEIR_E_INVALID, WEIR_E_TLS_CONFIG (the default
- * TLS settings cannot be made) and, in the child of a fork, WEIR_E_DESCRIPTORS (it could not begin
- * anew) or WEIR_E_STATE (it was forked inside a turn). A refused request is told DONE too. `user`
- * comes back in the events.
+ * and must be freed; NULL only with WEIR_E_NOMEM, WEIR_E_TLS_CONFIG (the default TLS settings
+ * cannot be made) and, in the child of a fork, WEIR_E_DESCRIPTORS (it could not begin anew) or
+ * WEIR_E_STATE (it was forked inside a turn). A refused request is told DONE too. `user` comes back
+ * in the events.
  */
 WEIR_API weir_status weir_loop_submit(weir_loop *loop, const weir_request *request,
                                       const weir_call *call, void *user, weir_exchange **exchange);
 
-/* The one descriptor to poll for reading. It is the loop's: do not read or close it. In the child of
- * a fork it is another one: ask again (docs/fork.md). */
+/* The one descriptor to poll for reading. It is the loop's: do not read or close it. In the child
+ * of a fork it is another one: ask again (docs/fork.md). */
 WEIR_API int weir_loop_fd(const weir_loop *loop);
 
-/* Does what is due and fills up to `room` events; how many. Never blocks. What finds no
- * room is told by the next turn, for which the descriptor stays readable. 0 and nothing told, too, in
- * the child of a fork that could not begin anew. Not from an observer. */
+/* Does what is due and fills up to `room` events; how many. Never blocks. What finds no room is told
+ * by the next turn, for which the descriptor stays readable. 0 and nothing told, too, in the child
+ * of a fork that could not begin anew. Not from an observer. */
 WEIR_API size_t weir_loop_turn(weir_loop *loop, weir_loop_event *events, size_t room);
 
 /* When the next turn is due by time alone, for those who cannot poll: WEIR_NEVER, or an absolute
@@ -113,7 +112,8 @@ WEIR_API void weir_loop_wait(weir_loop *loop, weir_time deadline_ns);
 /*
  * Pre-connects, as weir_client_preconnect(), all dials at once. *exchange is a ticket for it: it
  * has no response, is told DONE with what weir_client_preconnect() would answer, may be cancelled,
- * and must be freed. The answers are those of weir_loop_submit().
+ * and must be freed. The answers are those of weir_loop_submit(); and WEIR_E_INVALID and no ticket
+ * if `exchanges` is 0.
  */
 WEIR_API weir_status weir_loop_preconnect(weir_loop *loop, const weir_request *request,
                                           const weir_call *call, uint32_t exchanges, void *user,

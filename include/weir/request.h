@@ -4,6 +4,10 @@
  *
  * Ownership: everything in these records is *borrowed* by the call that takes them, copied as
  * needed, unless a comment says *keeps*. Zero-initialise with the INIT macros; 0 means the default.
+ *
+ * Refused with WEIR_E_INVALID are a record without its size (nothing else of it is read then, the
+ * observer of a call included), a body of no kind, a SOURCE without `read`, and a method that the
+ * rest does not go with (docs/requests.md); weir_exchange_failure() says in `what` which it was.
  */
 #ifndef WEIR_REQUEST_H
 #define WEIR_REQUEST_H
@@ -22,8 +26,8 @@ extern "C" {
  * the body to `to` and answers WEIR_OK with *octets > 0, WEIR_END at its end (then *octets may be >
  * 0 too), WEIR_AGAIN when it has none now (call weir_resume() when it has), or WEIR_E_BODY_SOURCE.
  * In a blocking call it waits itself: WEIR_AGAIN fails the call there, as WEIR_E_BODY_SOURCE does.
- * It is called on the thread of the call, with no lock held, and so is `rewind`: NULL says that the body
- * cannot be sent again; else it is called before a replay and answers false to refuse.
+ * It is called on the thread of the call, with no lock held, and so is `rewind`: NULL says that the
+ * body cannot be sent again; else it is called before a replay and answers false to refuse.
  */
 typedef struct weir_source {
     size_t size; /* sizeof(weir_source) */

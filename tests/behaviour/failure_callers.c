@@ -118,18 +118,53 @@ static void head_too_large(weir_world *world)
     free(value);
 }
 
-/* There is no exchange at all then. */
-static void records_that_are_none(weir_world *world)
+/* Refused with WEIR_E_INVALID, and the failure names the record. */
+static void assert_names(weir_world *world, const weir_ask *ask, const char *record)
 {
-    weir_ask ask = weir_world_ask(world, "/");
     weir_exchange *exchange = NULL;
 
+    assert_int_equal(weir_world_call(world, ask, &exchange), WEIR_E_INVALID);
+    assert_non_null(exchange);
+    const weir_failure failure = weir_exchange_failure(exchange);
+    assert_int_equal(failure.status, WEIR_E_INVALID);
+    assert_int_equal(failure.phase, WEIR_PHASE_SUBMIT);
+    assert_non_null(failure.what);
+    assert_non_null(strstr(failure.what, record));
+    weir_world_drop(world, exchange);
+}
+
+static weir_status read_nothing(void *to, size_t room, uint64_t offset, size_t *octets, void *user)
+{
+    (void)to, (void)room, (void)offset, (void)user;
+    *octets = 0;
+    return WEIR_END;
+}
+
+static void records_that_are_none(weir_world *world)
+{
+    const weir_ask good = weir_world_ask(world, "/sink");
+    weir_source source = WEIR_SOURCE_INIT;
+    weir_ask ask = good;
+
     ask.request.size = 0;
-    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_E_INVALID);
-    assert_null(exchange);
-    ask = weir_world_ask(world, "/");
+    assert_names(world, &ask, "weir_request");
+    ask = good;
+    ask.call.size = sizeof(size_t) - 1;
+    ask.call.observer = NULL; /* nothing of it is read */
+    assert_names(world, &ask, "weir_call");
+    ask = good;
     ask.request.body.kind = (weir_body_kind)77;
-    assert_int_equal(weir_world_fetch(world, &ask).called, WEIR_E_INVALID);
+    assert_names(world, &ask, "body.kind");
+    ask.request.body.kind = WEIR_BODY_SOURCE;
+    assert_names(world, &ask, "no source");
+    ask.request.body.source = &source;
+    assert_names(world, &ask, "no read");
+    source.read = read_nothing;
+    source.size = 0;
+    assert_names(world, &ask, "weir_source");
+    source.size = sizeof(source);
+    ask.request.method = WEIR_SPAN("POST");
+    assert_int_equal(weir_world_fetch(world, &ask).called, WEIR_OK);
 }
 
 static void wrong_state(weir_world *world)
