@@ -74,7 +74,8 @@ static void say_origin(weir_text *text, const weir_snapshot_origin *origin)
     if (origin->streams > 0) {
         weir_text_add(text, ", ");
         weir_text_add_number(text, origin->streams);
-        weir_text_add(text, " streams a connection");
+        weir_text_add(text,
+                      origin->streams == 1 ? " stream a connection" : " streams a connection");
     }
     if (origin->failed_dials > 0) {
         weir_text_add(text, ", failed dials in a row: ");
