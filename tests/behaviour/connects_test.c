@@ -237,6 +237,9 @@ static void a_snapshot_says_where_it_goes(weir_world *world)
     const weir_snapshot_connection connection = connection_of(world, text, sizeof(text));
     assert_string_equal(connection.address, "127.0.0.1");
     assert_non_null(strstr(text, ", to 127.0.0.1, "));
+    assert_int_equal(connection.state, WEIR_CONNECTION_IDLE);
+    assert_string_equal(weir_connection_state_name(connection.state), "idle");
+    assert_non_null(strstr(text, "connection 1  idle"));
     if (to->tied) {
         assert_true(connection.answer_ns > 0);
         assert_true(connection.answer_ns <= 60 * WEIR_NS_PER_SECOND);

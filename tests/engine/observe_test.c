@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "support/failalloc.h"
+#include "weir/snapshot.h"
 
 #define TOLD_LIMIT (WEIR_EVENTS_LIMIT * 2)
 
@@ -267,6 +268,16 @@ static void observe__names_every_event(void **state)
     assert_string_equal(weir_event_name(WEIR_EVENT_COUNT), "unknown");
 }
 
+static void observe__names_every_state_of_a_connection(void **state)
+{
+    (void)state;
+    for (int at = 0; at <= WEIR_CONNECTION_GONE; at++) {
+        assert_string_not_equal(weir_connection_state_name((weir_connection_state)at), "unknown");
+    }
+    assert_string_equal(
+        weir_connection_state_name((weir_connection_state)(WEIR_CONNECTION_GONE + 1)), "unknown");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +302,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(observe__counts_what_memory_had_no_room_for, setup,
                                         teardown),
         cmocka_unit_test(observe__names_every_event),
+        cmocka_unit_test(observe__names_every_state_of_a_connection),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

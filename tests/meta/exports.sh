@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # What libweir.so exports, and what libweir.a defines, is what include/weir marks WEIR_API: no more,
-# no less, and each under the version node of cmake/weir.map.
+# no less, and each under the version node of cmake/weir.map. And each is named by a test.
 
 . "$(dirname "$0")/tap.sh" "$1"
 
@@ -27,6 +27,14 @@ same() { # same MARKED FOUND
     [ -s "$1" ] && [ ! -s "$scratch/differences" ]
 }
 
+# named MARKED: a test, or what stands between the tests and the front ends, names each of them.
+named() {
+    find "$root/tests" -name '*.c' -exec grep -ohE 'weir_[a-z0-9_]+' {} + | sort -u >"$scratch/named"
+    comm -23 "$1" "$scratch/named" | sed 's/^/no test names: /' >"$scratch/unnamed"
+    cat "$scratch/unnamed"
+    [ -s "$1" ] && [ ! -s "$scratch/unnamed" ]
+}
+
 check "an optimised build succeeds" release_build
 read_marks() { marked "$root/include" >"$scratch/marked"; }
 check "the headers can be read" read_marks
@@ -40,11 +48,13 @@ all_versioned() { [ -s "$scratch/versioned" ] && ! grep -v '@@WEIR_0$' "$scratch
 check "each exported symbol has the version WEIR_0" all_versioned
 closed() { [ -s "$scratch/defined" ] && ! nm -u "$release/libweir.a" | grep ' weir_'; }
 check "libweir.a needs nothing of its own from outside" closed
+check "each is named by a test" named "$scratch/marked"
 
 # Planted: a mark without a function, and a function without a mark.
 (cat "$scratch/marked"; echo weir_zz_planted) >"$scratch/more"
 check_fails "a mark without its symbol is found" same "$scratch/more" "$scratch/exported"
 check_fails "a symbol without its mark is found" same "$scratch/marked" "$scratch/more"
+check_fails "a function that no test names is found" named "$scratch/more"
 mkdir -p "$scratch/planted/weir"
 printf '%s\n' '#define WEIR_API __attribute__((visibility("default")))' \
     'struct weir_s { int a; };' 'WEIR_API const char *weir_one(int a, void (*b)(int));' \
