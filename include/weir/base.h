@@ -74,7 +74,7 @@ typedef enum weir_protocol {
     WEIR_H2 = 2            /* HTTP/2, RFC 9113; without TLS: prior knowledge (RFC 9113 s3.3) */
 } weir_protocol;
 
-/* "HTTP/1.1", "HTTP/2", "any". */
+/* "HTTP/1.1", "HTTP/2", "any"; "unknown" for a number that is none. Never NULL, never freed. */
 WEIR_API const char *weir_protocol_name(weir_protocol protocol);
 
 /*

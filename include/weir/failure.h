@@ -33,7 +33,7 @@ typedef struct weir_failure {
     int tls_error;      /* the TLS library's own code, 0: none */
     uint64_t offset;    /* octets into the URL or the response head; of a refused field its index in
                            the array; WEIR_UNKNOWN: none */
-    const char *what;   /* more than the status says, or NULL */
+    const char *what;   /* more than the status says: a static sentence, for a person; or NULL */
 } weir_failure;
 
 #ifdef __cplusplus

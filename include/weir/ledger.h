@@ -39,7 +39,7 @@ typedef enum weir_conn_row {
     WEIR_ROW_GOAWAY,
     WEIR_ROW_OTHER,  /* anything that has no row of its own */
     WEIR_ROW_LATE,   /* frames of streams that are closed already */
-    WEIR_ROW_PROXY,  /* CONNECT or SOCKS */
+    WEIR_ROW_PROXY,  /* CONNECT or SOCKS: always 0 in this version, which speaks to no proxy */
     WEIR_ROW_UNREAD, /* octets after the last response, and what was left over at the close */
     WEIR_ROW_TLS_HANDSHAKE, /* whole records of the handshake, their overhead included */
     WEIR_ROW_TLS_CONTROL, /* tickets, alerts, key updates; overhead of records of connection frames
@@ -47,11 +47,12 @@ typedef enum weir_conn_row {
     WEIR_CONN_ROWS
 } weir_conn_row;
 
+/* "tls_handshake"; "unknown" for a number that is no row. Never NULL, never freed. */
 WEIR_API const char *weir_conn_row_name(weir_conn_row row);
 
 /* Does the ledger agree with the kernel? */
 typedef enum weir_agreement {
-    WEIR_UNAVAILABLE = 0, /* no TCP counters: unix socket, never connected, or not Linux */
+    WEIR_UNAVAILABLE = 0, /* no TCP counters: never connected, or not Linux */
     WEIR_AGREE,
     WEIR_DIFFER /* a defect of weir: please report both numbers */
 } weir_agreement;

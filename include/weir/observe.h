@@ -35,7 +35,7 @@ typedef enum weir_event_kind {
     WEIR_EVENT_CONNECTION_ACQUIRED, /* host, port, protocol, reused, waited_ns, why */
     WEIR_EVENT_HEAD_SENT,           /* the kernel took the whole request head */
     WEIR_EVENT_REQUEST_SENT,  /* octets of the request so far: plain, tls; `last` when all of it.
-                                 HTTP/2: what its stream  sends behind it (WINDOW_UPDATE, RST_STREAM)
+                                 HTTP/2: what its stream sends behind it (WINDOW_UPDATE, RST_STREAM)
                                  is told once more, with `last` */
     WEIR_EVENT_INFORMATIONAL, /* a 1xx: code */
     WEIR_EVENT_FIRST_OCTET,   /* of the response */
@@ -49,6 +49,7 @@ typedef enum weir_event_kind {
     WEIR_EVENT_COUNT
 } weir_event_kind;
 
+/* "connection_acquired"; "unknown" for a number that is none. Never NULL, never freed. */
 WEIR_API const char *weir_event_name(weir_event_kind kind);
 
 /* Spans and pointers are valid until the observer returns. */

@@ -82,7 +82,7 @@ typedef enum weir_reason {
 
 /* One word, "at_max_streams"; "unknown" for a number that is none. Never NULL, never freed. */
 WEIR_API const char *weir_reason_name(weir_reason reason);
-/* A sentence in English without a full stop. Never NULL, never freed. */
+/* A sentence in English without a full stop, for an unknown number too. Never NULL, never freed. */
 WEIR_API const char *weir_reason_sentence(weir_reason reason);
 
 #ifdef __cplusplus

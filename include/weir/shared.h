@@ -29,10 +29,10 @@ typedef struct weir_shared_options {
 #define WEIR_SHARED_OPTIONS_INIT WEIR_INIT(weir_shared_options)
 
 /*
- * What clients and loops may have in common: TLS settings and sessions, DNS answers, what was learned
- * of origins (docs/shared.md). Any thread; reference-counted, with one reference for the caller.
- * NULL options: the defaults. NULL and *status (may be NULL): WEIR_E_NOMEM, WEIR_E_INVALID (a record
- * without its size).
+ * What clients and loops may have in common: TLS settings and sessions, DNS answers, what was
+ * learned of origins (docs/shared.md). Any thread; reference-counted, with one reference for the
+ * caller. NULL options: the defaults. NULL and *status (may be NULL): WEIR_E_NOMEM, WEIR_E_INVALID
+ * (the options have no size).
  */
 WEIR_API weir_shared *weir_shared_new(const weir_shared_options *options, weir_status *status);
 /* One reference more; answers its argument, which is not NULL. */
@@ -131,8 +131,8 @@ typedef struct weir_resolver {
 } weir_resolver;
 #define WEIR_RESOLVER_INIT WEIR_INIT(weir_resolver)
 /*
- * The answer for one family, 4 or 6 (anything else ends the program). The addresses are borrowed until
- * it returns. A status that is none of a failure is taken for WEIR_E_DNS_FAILED. Any thread.
+ * The answer for one family, 4 or 6 (anything else ends the program). The addresses are borrowed
+ * until it returns. A status that is none of a failure is taken for WEIR_E_DNS_FAILED. Any thread.
  */
 WEIR_API void weir_resolver_answer(weir_lookup *lookup, uint8_t family, weir_status status,
                                    const weir_address *addresses, size_t count);

@@ -5,8 +5,7 @@
  * with how long for what.
  *
  * Ownership: a snapshot is the caller's and a copy: it stays as it is, and may outlive the client
- * or loop. Spans and strings in its records are valid until weir_snapshot_free(). Credentials are
- * not in it.
+ * or loop. Spans and strings in its records are valid until weir_snapshot_free().
  *
  * Thread rule: a client's from any thread, a loop's on its own (an observer may). Afterwards a
  * value: any thread, one at a time.
@@ -64,6 +63,8 @@ typedef struct weir_snapshot_origin {
     uint16_t port;
     weir_span connect_to;  /* empty: the host itself */
     uint16_t connect_port; /* 0: port */
+    /* always empty, empty and false in this version: nobody can ask for a unix socket, a local
+       address or a proxy yet */
     weir_span socket_path;
     weir_span local; /* bound to this address or interface */
     bool over_proxy;
@@ -95,7 +96,8 @@ typedef enum weir_connection_state {
     WEIR_CONNECTION_CLOSING,
     WEIR_CONNECTION_GONE /* closed; its exchanges have not given it back yet */
 } weir_connection_state;
-WEIR_API const char *weir_connection_state_name(weir_connection_state state); /* "dialing" */
+/* "dialing"; "unknown" for a number that is none. Never NULL, never freed. */
+WEIR_API const char *weir_connection_state_name(weir_connection_state state);
 
 typedef struct weir_snapshot_connection {
     size_t size;

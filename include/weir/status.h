@@ -6,7 +6,8 @@
  * what the status alone lets one conclude about sending the request again (the ledger decides in
  * the end: see docs/replay.md), `phase` where in the life of an exchange it arises.
  *
- * Detail (errno, HTTP/2 error code, TLS alert, position) is in weir_failure, see exchange.h.
+ * Detail (errno, HTTP/2 error code, TLS alert, position, which record) is in weir_failure, see
+ * failure.h; docs/statuses.md says what to do about each.
  */
 #ifndef WEIR_STATUS_H
 #define WEIR_STATUS_H
@@ -170,12 +171,16 @@ typedef enum weir_status {
 
 /* "WEIR_E_RESET"; "unknown" for a number that is not in the table. Never NULL, never freed. */
 WEIR_API const char *weir_status_name(weir_status status);
-/* One sentence in English without a full stop. Never NULL, never freed. */
+/* One sentence in English without a full stop, of an unknown number too. Never NULL, never freed.
+ */
 WEIR_API const char *weir_status_sentence(weir_status status);
+/* The columns of the table. Of a number that is not in it: WEIR_BLAME_LOCAL, WEIR_REPLAY_NO and
+ * WEIR_PHASE_ANY. */
 WEIR_API weir_blame weir_status_blame(weir_status status);
-WEIR_API const char *weir_blame_name(weir_blame blame);
 WEIR_API weir_replay weir_status_replay(weir_status status);
 WEIR_API weir_phase weir_status_phase(weir_status status);
+/* "peer", "connect"; "unknown" for a number that is none. Never NULL, never freed. */
+WEIR_API const char *weir_blame_name(weir_blame blame);
 WEIR_API const char *weir_phase_name(weir_phase phase);
 /* The i-th status of the table, for bindings that copy it; false past the end. */
 WEIR_API bool weir_status_at(size_t i, weir_status *status);

@@ -55,8 +55,10 @@ typedef struct weir_tls_config weir_tls_config;
 WEIR_API weir_tls_config *weir_tls_config_new(const weir_tls_options *options,
                                               const weir_allocator *allocator, weir_status *status,
                                               weir_failure *failure);
+/* One reference more; answers its argument, which is not NULL. Any thread. */
 WEIR_API weir_tls_config *weir_tls_config_acquire(weir_tls_config *config);
-/* NULL does nothing. */
+/* One reference less; the last one frees it, and calls and connections that use it hold one each.
+ * NULL does nothing. Any thread. */
 WEIR_API void weir_tls_config_release(weir_tls_config *config);
 
 #ifdef __cplusplus
