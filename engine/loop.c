@@ -386,9 +386,8 @@ static void loop_leave(weir_exchange *ex)
     weir_loop *loop = enter(ex);
     weir_turn_seat *seat = ex->seat;
 
-    if (ex->call.token != NULL) {
-        weir_token_remove(ex->call.token, ex);
-        ex->call.token = NULL;
+    if (ex->token != NULL) {
+        weir_token_remove(ex->token, ex);
     }
     weir_mutex_lock(&loop->inbox_lock);
     weir_list_remove(&seat->kicked);

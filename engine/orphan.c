@@ -62,9 +62,8 @@ static void orphan_ignore(weir_exchange *ex)
 
 static void orphan_leave(weir_exchange *ex)
 {
-    if (ex->call.token != NULL) {
-        weir_token_remove(ex->call.token, ex);
-        ex->call.token = NULL;
+    if (ex->token != NULL) {
+        weir_token_remove(ex->token, ex);
     }
     weir_exchange_destroy(ex);
 }

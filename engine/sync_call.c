@@ -267,9 +267,8 @@ static void sync_leave(weir_exchange *ex)
 {
     weir_client *client = client_of(ex);
 
-    if (ex->call.token != NULL) {
-        weir_token_remove(ex->call.token, ex);
-        ex->call.token = NULL;
+    if (ex->token != NULL) { /* it was never given to one that was refused */
+        weir_token_remove(ex->token, ex);
     }
     if (ex->telling) {
         ex->free_wanted = true;

@@ -252,7 +252,31 @@ static void others_are_unharmed(weir_world *world)
     weir_token_free(all.token);
 }
 
+/* It never held it: what it gave back would be another's. */
+static void refused_with_a_token(weir_world *world)
+{
+    weir_token *token = weir_token_new(NULL);
+    weir_ask ask = weir_world_ask(world, "/octets/10");
+    const weir_span good = ask.request.url;
+
+    assert_non_null(token);
+    ask.call.token = token;
+    for (int i = 0; i < 3; i++) {
+        ask.request.url = WEIR_SPAN("ftp://refused.test/");
+        assert_int_equal(weir_world_fetch(world, &ask).called, WEIR_E_URL_SCHEME);
+        ask.request.url = good;
+        assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
+    }
+    weir_token_cancel(token);
+    assert_int_equal(weir_world_fetch(world, &ask).called, WEIR_E_CANCELLED);
+    ask.request.url = WEIR_SPAN("ftp://refused.test/");
+    assert_int_equal(weir_world_fetch(world, &ask).called, WEIR_E_URL_SCHEME);
+    assert_true(weir_token_is_cancelled(token));
+    weir_token_free(token);
+}
+
 static const weir_behaviour behaviours[] = {
+    {"a call that is refused lets go of its token once", refused_with_a_token, 0, NULL},
     {"a token cancels a call that waits for a place", by_token, 0, &queued},
     {"a token cancels a call whose name is resolved", by_token, 0, &resolving},
     {"a token cancels a call that connects", by_token, 0, &connecting},
