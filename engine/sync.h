@@ -153,9 +153,10 @@ bool weir_line_look_after(weir_line *line, weir_facts *facts, weir_time *wake_ns
 
 /* -- sync_vigil.c: connections that nobody reads for an exchange's sake -- */
 /* QUEUED, no lock held. Waits until the deadline, a wake-up or octets on them. False: there is none
- * to watch, and it did not wait. */
+ * to watch, and it did not wait. *waited not WEIR_OK: it could not wait, and must leave; others
+ * found the connections taken meanwhile, so the vigil is to be passed on as by any who goes. */
 bool weir_client_keep_vigil(weir_client *client, const weir_exchange *exchange, weir_seat *seat,
-                            weir_time deadline_ns);
+                            weir_time deadline_ns, weir_status *waited);
 /* By who kept it and goes. */
 void weir_client_pass_vigil_on(weir_client *client);
 

@@ -70,7 +70,10 @@ static void wait_for_place(weir_client *client, weir_exchange *ex, weir_seat *se
         }
         if (weir_list_is_empty(&seat->dialing)) {
             const bool kept = keeps;
-            keeps = weir_client_keep_vigil(client, ex, seat, deadline_ns);
+            keeps = weir_client_keep_vigil(client, ex, seat, deadline_ns, &waited);
+            if (waited != WEIR_OK) {
+                refuse(client, ex, waited, now_ns);
+            }
             if (!keeps && kept) {
                 weir_client_pass_vigil_on(client);
             }
@@ -187,9 +190,13 @@ static bool stays(const weir_exchange *ex, weir_time now_ns, weir_time *deadline
     return now_ns < *deadline_ns;
 }
 
+/* Its thread cannot wait. Unless it need not any more: what came meanwhile is taken first. */
 static void refuse(weir_client *client, weir_exchange *ex, weir_status status, weir_time now_ns)
 {
     weir_mutex_lock(&client->core_lock);
-    weir_exchange_fail_with(ex, status, NULL, now_ns);
+    weir_core_granted(&client->core, ex, now_ns);
+    if (ex->state == WEIR_EXCHANGE_QUEUED) {
+        weir_exchange_fail_with(ex, status, NULL, now_ns);
+    }
     weir_mutex_unlock(&client->core_lock);
 }

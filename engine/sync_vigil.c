@@ -6,7 +6,8 @@
  *
  * One thread keeps it for each such line, the others park. It is no baton: it reads what is there,
  * as weir_client_maintain() does, and who is given the line does not wait for it. Who stops keeping
- * it wakes the others, of whom one goes on.
+ * it wakes the others, of whom one goes on. Who cannot wait for want of a descriptor leaves with
+ * that failure: to park would be to wait for what perhaps nobody reads.
  */
 #include "engine/sync.h"
 
@@ -22,11 +23,10 @@ static bool look(weir_client *client, const vigil *v, weir_poll *polls, weir_tim
 static void end(weir_client *client, const vigil *v);
 
 bool weir_client_keep_vigil(weir_client *client, const weir_exchange *ex, weir_seat *seat,
-                            weir_time deadline_ns)
+                            weir_time deadline_ns, weir_status *waited)
 {
     weir_poll polls[LINES + 1];
     vigil v = {.count = 0};
-    bool kept = true;
 
     begin(client, ex, &v);
     if (v.count == 0) {
@@ -34,10 +34,10 @@ bool weir_client_keep_vigil(weir_client *client, const weir_exchange *ex, weir_s
     }
     /* With news the caller asks first whether it still waits. */
     if (!look(client, &v, polls, &deadline_ns)) {
-        kept = weir_seat_poll(seat, polls, v.count, deadline_ns) == WEIR_OK;
+        *waited = weir_seat_poll(seat, polls, v.count, deadline_ns);
     }
     end(client, &v);
-    return kept; /* without a descriptor for its wake-up it parks, and another may have one */
+    return true;
 }
 
 void weir_client_pass_vigil_on(weir_client *client)

@@ -5,6 +5,7 @@
  * one come when nobody is left who would read for an exchange's sake. Those who wait must see them.
  */
 #include "cue.h"
+#include "engine/seat.h"
 #include "stage.h"
 
 #include <sched.h>
@@ -29,8 +30,28 @@ typedef struct drought {
     bool is_dry;       /* the first call is over: nobody has an exchange */
     weir_token *token; /* of one that waits; NULL: nobody leaves */
     size_t leaver;
+    int without;       /* so many times one of those who do not leave cannot wait */
     weir_status ended[CALLERS];
 } drought;
+
+/* The linker puts this in the place of the library's: so many times a thread cannot wait, for want
+ * of a descriptor. */
+static atomic_int without_descriptor;
+static _Thread_local bool has_one;
+
+weir_status __real_weir_seat_poll(weir_seat *seat, weir_poll *fds, size_t count,
+                                  weir_time deadline_ns);
+weir_status __wrap_weir_seat_poll(weir_seat *seat, weir_poll *fds, size_t count,
+                                  weir_time deadline_ns);
+weir_status __wrap_weir_seat_poll(weir_seat *seat, weir_poll *fds, size_t count,
+                                  weir_time deadline_ns)
+{
+    if (!has_one && atomic_load(&without_descriptor) > 0 &&
+        atomic_fetch_sub(&without_descriptor, 1) > 0) {
+        return WEIR_E_DESCRIPTORS;
+    }
+    return __real_weir_seat_poll(seat, fds, count, deadline_ns);
+}
 
 static void allow(int fd, uint32_t streams)
 {
@@ -83,6 +104,16 @@ static void await_waiting(weir_user *user, uint32_t count)
     }
 }
 
+static void await_fewer(weir_user *user, uint32_t count)
+{
+    weir_counts counts = WEIR_COUNTS_INIT;
+
+    for (weir_user_counts(user, &counts); counts.waiting >= count;
+         weir_user_counts(user, &counts)) {
+        (void)sched_yield();
+    }
+}
+
 static void one_of_them(weir_user *user, size_t index, void *shared)
 {
     drought *d = shared;
@@ -91,9 +122,10 @@ static void one_of_them(weir_user *user, size_t index, void *shared)
     if (index == CHIEF) {
         await_waiting(user, CALLERS);
         weir_cue_give(&d->cue, &d->others_wait);
+        atomic_store(&without_descriptor, d->without);
         if (d->token != NULL) {
             weir_token_cancel(d->token);
-            await_waiting(user, CALLERS - 1);
+            await_fewer(user, CALLERS);
         }
         if (d->drains) {
             (void)weir_client_drain(weir_user_client(user), (weir_span){NULL, 0}, WEIR_NEVER, NULL);
@@ -103,6 +135,7 @@ static void one_of_them(weir_user *user, size_t index, void *shared)
         }
         return;
     }
+    has_one = index == d->leaver;
     weir_stage_ask(d->stage, &plea, WEIR_H2, "/");
     plea.call.token = index == d->leaver ? d->token : NULL;
     if (d->drains) {
@@ -228,12 +261,52 @@ static void the_connection_is_drained(void **state)
     run(&d, WEIR_USER_BLOCKING);
 }
 
+/*
+ * Who read for the others is cancelled, and the next cannot wait for want of a descriptor: it says
+ * so and goes, and another reads. If none can, each of them says so. Nobody waits for what nobody
+ * reads.
+ */
+static void vigil_without_descriptor(int times, size_t served)
+{
+    drought d = {.token = weir_token_new(NULL), .leaver = 0, .without = times};
+    weir_stage stage;
+    size_t ends = 0;
+    size_t refused = 0;
+
+    d.stage = &stage;
+    weir_cue_open(&d.cue);
+    weir_stage_open(&stage, WEIR_USER_BLOCKING);
+    stage.limits.h2_connections = 1;
+    weir_stage_begin(&stage, play, &d);
+    first(&d);
+    weir_user_together(stage.user, CALLERS + 1, one_of_them, &d);
+    atomic_store(&without_descriptor, 0);
+    assert_int_equal(d.ended[0], WEIR_E_CANCELLED);
+    for (size_t i = 1; i < CALLERS; i++) {
+        ends += d.ended[i] == WEIR_END;
+        refused += d.ended[i] == WEIR_E_DESCRIPTORS;
+    }
+    assert_int_equal(ends, served);
+    assert_int_equal(refused, CALLERS - 1 - served);
+    weir_stage_close(&stage);
+    weir_cue_close(&d.cue);
+    weir_token_free(d.token);
+}
+
+static void there_is_no_descriptor(void **state)
+{
+    (void)state;
+    vigil_without_descriptor(1, 1);
+    vigil_without_descriptor(1000, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(streams_come_back),           cmocka_unit_test(the_connection_ends),
         cmocka_unit_test(one_that_waits_is_cancelled), cmocka_unit_test(the_last_exchange_leaves),
         cmocka_unit_test(the_connection_is_drained),
+        cmocka_unit_test(there_is_no_descriptor),
     };
 
     cmocka_set_test_filter(getenv("WEIR_TESTS_ONLY"));
