@@ -254,6 +254,15 @@ word_header() {
         arrived '["x-none",""]' -H 'x-none;' && not_arrived 'x-gone' -H 'x-gone:'
 }
 
+# What is said of a call has no value of a field in it.
+word_secret() {
+    local format
+    for format in '' --json; do
+        explain 0 "${words[@]}" $format --snapshot -H 'Authorization: Bearer s3cr3t' -H 'X-Key: s3cr3t' "$base/octets/10" || return 1
+        ! grep s3cr3t "$scratch/err" "$scratch/out" && [ -s "$scratch/err" ] || return 1
+    done
+}
+
 word_data() {
     arrived "$form" -d a=b && arrived '["content-length","3"]' -d a=b && arrived "$form" -d '' &&
         echoed 'a=b' -d a=b && echoed 'a=b&c=d' -d a=b --data c=d && echoed 'onetwo&x' -d "@$scratch/lines" -d x
@@ -431,6 +440,7 @@ for front in blocking loop; do
         on $protocol clear $front
         check "$way: -X, -I" word_request
         check "$way: -H" word_header
+        check "$way: -H and its secrets" word_secret
         check "$way: -d" word_data
         check "$way: -d with a type of its own" word_data_type
         check "$way: --data-binary" word_data_binary
