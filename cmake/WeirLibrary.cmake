@@ -8,9 +8,11 @@
 #                its own llhttp, or has a function with the name of one of our internals, still links.
 
 set(weir_objects "")
+set(weir_layers "")
 foreach(layer IN ITEMS proto pool engine)
     get_target_property(type weir_${layer} TYPE)
     if(type STREQUAL "STATIC_LIBRARY")
+        list(APPEND weir_layers weir_${layer})
         list(APPEND weir_objects $<TARGET_OBJECTS:weir_${layer}>)
     endif()
 endforeach()
@@ -21,6 +23,7 @@ endif()
 set(weir_private_links PkgConfig::NGHTTP2 PkgConfig::CARES WolfSSL::WolfSSL Threads::Threads)
 set(weir_joined_objects ${weir_objects})
 if(Llhttp_FROM_SOURCES)
+    list(APPEND weir_layers weir_llhttp)
     list(APPEND weir_joined_objects $<TARGET_OBJECTS:weir_llhttp>)
 else()
     list(APPEND weir_private_links Llhttp::Llhttp)
@@ -44,6 +47,8 @@ set_target_properties(weir_static PROPERTIES
     EXPORT_NAME static
     LINKER_LANGUAGE C)
 target_link_libraries(weir_static PRIVATE ${weir_private_links})
+# Make knows the objects of other targets only as files: they have to be there first.
+add_dependencies(weir_static ${weir_layers})
 set(weir_libraries weir_static)
 add_library(weir::static ALIAS weir_static)
 

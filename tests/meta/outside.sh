@@ -49,6 +49,20 @@ static_by_pc() {
         ! readelf -d "$scratch/get-static" | grep 'NEEDED.*libweir' && answers "$scratch/get-static"
 }
 
+# A tree with the static library alone, which is then what weir.pc means.
+# shellcheck disable=SC2046
+static_alone() {
+    local alone="$scratch/alone"
+    "$cmake" -S "$root" -B "$scratch/off" -G "$generator" "-DCMAKE_C_COMPILER=$cc" -DWEIR_SHARED=OFF \
+        -DWEIR_BUILD_TESTS=OFF -DWEIR_BUILD_INTEROP=OFF -DWEIR_BUILD_BENCH=OFF \
+        "-DWEIR_WOLFSSL_PREFIX=$wolfssl_prefix" &&
+        cp -R "$prefix" "$alone" && rm "$alone/$libdir"/libweir.so* &&
+        cp "$scratch/off/weir.pc" "$alone/$libdir/pkgconfig/weir.pc" &&
+        "$cc" -std=c11 "$here/get.c" -o "$scratch/get-alone" \
+            $(PKG_CONFIG_PATH="$alone/$libdir/pkgconfig" pkg-config --cflags --libs weir) &&
+        answers "$scratch/get-alone"
+}
+
 # shellcheck disable=SC2046
 as_cxx() {
     "$cxx" -std=c++17 -Wall -Wextra -Werror -x c++ "$here/get.c" -x none -o "$scratch/get-cxx" \
@@ -93,6 +107,7 @@ check "find_package(weir) links the shared library" cmake_project shared weir::w
 check "find_package(weir COMPONENTS static) links the static one" cmake_project static weir::static
 check "pkg-config weir links the shared library" shared_by_pc
 check "pkg-config --static weir links the static one" static_by_pc
+check "pkg-config weir links the static one where it is alone" static_alone
 check "the program is C++ too" as_cxx
 check "every function links from C++" cxx_links_all
 check "a program's own names do not clash with those inside libweir.a" with_clashing_names

@@ -76,14 +76,15 @@ headers_of() {
     esac
 }
 
-# release_build [TARGET...]: weir as a user gets it, optimised and without sanitizers; its folder in
-# `release`. The suites of this folder share it, and may run at once.
+# release_build [TARGET...]: weir as a user gets it, optimised and without sanitizers, and with make, which
+# wants what Ninja finds by itself; its folder in `release`. The suites of this folder share it, and may
+# run at once.
 release_build() {
-    release="$build/meta-release"
+    release="$build/meta-make"
     mkdir -p "$release"
     exec 8>"$release/.lock"
     flock 8
-    "$cmake" -S "$root" -B "$release" -G "$generator" "-DCMAKE_C_COMPILER=$cc" \
+    "$cmake" -S "$root" -B "$release" -G "Unix Makefiles" "-DCMAKE_C_COMPILER=$cc" \
         -DCMAKE_BUILD_TYPE=RelWithDebInfo -DWEIR_BUILD_TESTS=OFF -DWEIR_BUILD_INTEROP=OFF \
         -DWEIR_BUILD_BENCH=OFF "-DWEIR_WOLFSSL_PREFIX=$wolfssl_prefix" &&
         "$cmake" --build "$release" -j 2 ${1:+--target "$@"}
