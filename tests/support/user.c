@@ -39,7 +39,9 @@ struct weir_user {
     weir_client *client;
     weir_loop *loop;
     unsigned turns;
-    size_t waiting; /* coroutines that are suspended */
+    size_t waiting;         /* coroutines that are suspended */
+    weir_coroutine **woken; /* ... and were told something; room for all of them */
+    size_t woken_count;
 };
 
 typedef struct job_run {
@@ -55,6 +57,7 @@ static weir_status call_loop(weir_user *user, const weir_request *request, const
 static void wait_told(weir_user *user, wait *w);
 static void turn(weir_user *user);
 static void judge(const weir_loop_event *event, wait *w);
+static void wake(weir_user *user, wait *w);
 static void together_threads(job_run *runs, size_t count);
 static void together_coroutines(weir_user *user, job_run *runs, size_t count);
 static void *run_thread(void *run);
@@ -350,6 +353,7 @@ static void turn(weir_user *user)
     }
     for (size_t i = 0; i < count; i++) {
         judge(&events[i], events[i].user);
+        wake(user, events[i].user); /* a coroutine may turn for the others, too */
     }
 }
 
@@ -399,6 +403,16 @@ static void judge(const weir_loop_event *event, wait *w)
     w->told |= 1u << event->told;
 }
 
+/* Who waits for it is resumed by together_coroutines(). */
+static void wake(weir_user *user, wait *w)
+{
+    if (w->who != NULL) {
+        user->woken[user->woken_count++] = w->who;
+        w->who = NULL;
+        user->waiting--;
+    }
+}
+
 static void together_threads(job_run *runs, size_t count)
 {
     pthread_t *threads = calloc(count, sizeof(*threads));
@@ -436,7 +450,9 @@ static void together_coroutines(weir_user *user, job_run *runs, size_t count)
     static const size_t rooms[] = {64, 1, 7, 2};
     size_t over = 0;
 
-    if (all == NULL) {
+    user->woken = calloc(count, sizeof(weir_coroutine *));
+    user->woken_count = 0;
+    if (all == NULL || user->woken == NULL) {
         abort();
     }
     for (size_t i = 0; i < count; i++) {
@@ -447,27 +463,27 @@ static void together_coroutines(weir_user *user, job_run *runs, size_t count)
     while (over < count) {
         weir_loop_event events[64];
         struct pollfd fd = {.fd = weir_loop_fd(user->loop), .events = POLLIN};
-        if (poll(&fd, 1, WATCHDOG_MS) != 1) {
-            broken("jobs wait, nothing is told and the descriptor stays quiet");
-        }
-        const size_t told = weir_loop_turn(user->loop, events, rooms[user->turns++ % 4]);
-        /* First all are judged: a job that runs may drop an exchange that a later event names. */
-        weir_coroutine *ready[64];
-        size_t ready_count = 0;
-        for (size_t i = 0; i < told; i++) {
-            wait *w = events[i].user;
-            judge(&events[i], w);
-            if (w->who != NULL) {
-                ready[ready_count++] = w->who;
-                w->who = NULL;
-                user->waiting--;
+        if (user->woken_count == 0) {
+            if (poll(&fd, 1, WATCHDOG_MS) != 1) {
+                broken("jobs wait, nothing is told and the descriptor stays quiet");
+            }
+            const size_t told = weir_loop_turn(user->loop, events, rooms[user->turns++ % 4]);
+            /* First all are judged: a job that runs may drop an exchange that a later event names.
+             */
+            for (size_t i = 0; i < told; i++) {
+                judge(&events[i], events[i].user);
+                wake(user, events[i].user);
             }
         }
-        for (size_t i = 0; i < ready_count; i++) {
-            weir_coroutine_resume(ready[i]);
-            over += weir_coroutine_is_over(ready[i]) ? 1 : 0;
+        while (user->woken_count > 0) {
+            weir_coroutine *next = user->woken[0];
+            memmove(user->woken, user->woken + 1, --user->woken_count * sizeof(next));
+            weir_coroutine_resume(next);
+            over += weir_coroutine_is_over(next) ? 1 : 0;
         }
     }
+    free(user->woken);
+    user->woken = NULL;
     for (size_t i = 0; i < count; i++) {
         weir_coroutine_free(all[i]);
     }
