@@ -316,6 +316,8 @@ weir_status weir_exchange_write(weir_exchange *exchange, weir_span octets, weir_
                                 size_t *taken);
 weir_status weir_exchange_finish(weir_exchange *exchange, const weir_fields *trailers,
                                  weir_time now_ns);
+/* Of a request that takes no more content: what failed it, or WEIR_ANSWERED. */
+weir_status weir_exchange_why_no_more(const weir_exchange *exchange);
 /* Copies content out. WEIR_OK, WEIR_END, WEIR_AGAIN, or the failure. */
 weir_status weir_exchange_read(weir_exchange *exchange, uint8_t *to, size_t room, weir_time now_ns,
                                size_t *octets);

@@ -14,6 +14,7 @@
 static void push_span(weir_exchange *ex, weir_span octets, bool last, weir_time now_ns,
                       size_t *taken);
 static void request_ended(weir_exchange *ex, weir_time now_ns);
+static weir_status may_send(weir_exchange *ex);
 static void queued(weir_exchange *ex, weir_status status, weir_time now_ns);
 static bool has_trailers(const weir_exchange *ex);
 
@@ -93,21 +94,12 @@ void weir_exchange_push(weir_exchange *ex, weir_time now_ns)
 weir_status weir_exchange_write(weir_exchange *ex, weir_span octets, weir_time now_ns,
                                 size_t *taken)
 {
-    if (ex->state == WEIR_EXCHANGE_DONE || ex->state == WEIR_EXCHANGE_ENDED) {
-        return ex->failure.status != WEIR_OK ? ex->failure.status : WEIR_ANSWERED;
+    weir_status status = may_send(ex);
+
+    if (status != WEIR_OK) {
+        return status;
     }
-    if (ex->sending == WEIR_SENDING_ENDED) {
-        return WEIR_E_STATE;
-    }
-    if (ex->sending == WEIR_SENDING_STOPPED ||
-        (ex->stream != NULL && weir_exchange_upload_is_unwanted(ex))) {
-        ex->sending = WEIR_SENDING_STOPPED;
-        return WEIR_ANSWERED;
-    }
-    if (ex->state != WEIR_EXCHANGE_ATTACHED || ex->sending != WEIR_SENDING_BODY) {
-        return WEIR_AGAIN;
-    }
-    weir_status status = weir_conn_write(ex->link->conn, ex->stream, octets, false, now_ns, taken);
+    status = weir_conn_write(ex->link->conn, ex->stream, octets, false, now_ns, taken);
     ex->body_octets += *taken;
     if (*taken > 0) {
         ex->body_was_taken = true;
@@ -120,22 +112,11 @@ weir_status weir_exchange_write(weir_exchange *ex, weir_span octets, weir_time n
 
 weir_status weir_exchange_finish(weir_exchange *ex, const weir_fields *trailers, weir_time now_ns)
 {
+    weir_status status = may_send(ex);
     size_t taken = 0;
-    weir_status status = WEIR_OK;
 
-    if (ex->state == WEIR_EXCHANGE_DONE || ex->state == WEIR_EXCHANGE_ENDED) {
-        return ex->failure.status != WEIR_OK ? ex->failure.status : WEIR_ANSWERED;
-    }
-    if (ex->sending == WEIR_SENDING_ENDED) {
-        return WEIR_E_STATE;
-    }
-    if (ex->sending == WEIR_SENDING_STOPPED ||
-        (ex->stream != NULL && weir_exchange_upload_is_unwanted(ex))) {
-        ex->sending = WEIR_SENDING_STOPPED;
-        return WEIR_ANSWERED;
-    }
-    if (ex->state != WEIR_EXCHANGE_ATTACHED || ex->sending != WEIR_SENDING_BODY) {
-        return WEIR_AGAIN;
+    if (status != WEIR_OK) {
+        return status;
     }
     if (trailers != NULL) {
         status = weir_conn_write_trailers(ex->link->conn, ex->stream, trailers, now_ns);
@@ -151,6 +132,11 @@ weir_status weir_exchange_finish(weir_exchange *ex, const weir_fields *trailers,
     }
     weir_exchange_stalls_settle(ex, now_ns);
     return status;
+}
+
+weir_status weir_exchange_why_no_more(const weir_exchange *ex)
+{
+    return ex->failure.status != WEIR_OK ? ex->failure.status : WEIR_ANSWERED;
 }
 
 weir_status weir_exchange_read(weir_exchange *ex, uint8_t *to, size_t room, weir_time now_ns,
@@ -215,6 +201,26 @@ static void request_ended(weir_exchange *ex, weir_time now_ns)
 {
     ex->sending = WEIR_SENDING_ENDED;
     weir_exchange_moved(ex, now_ns);
+}
+
+/* May its caller send content now? WEIR_AGAIN: later; any other but WEIR_OK: no more. */
+static weir_status may_send(weir_exchange *ex)
+{
+    if (ex->state == WEIR_EXCHANGE_DONE || ex->state == WEIR_EXCHANGE_ENDED) {
+        return weir_exchange_why_no_more(ex);
+    }
+    if (ex->sending == WEIR_SENDING_ENDED) {
+        return WEIR_E_STATE;
+    }
+    if (ex->sending == WEIR_SENDING_STOPPED ||
+        (ex->stream != NULL && weir_exchange_upload_is_unwanted(ex))) {
+        ex->sending = WEIR_SENDING_STOPPED;
+        return WEIR_ANSWERED;
+    }
+    if (ex->state != WEIR_EXCHANGE_ATTACHED || ex->sending != WEIR_SENDING_BODY) {
+        return WEIR_AGAIN;
+    }
+    return WEIR_OK;
 }
 
 /* What the conn's answer to a write means for the exchange. */

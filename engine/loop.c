@@ -112,14 +112,7 @@ void weir_loop_free(weir_loop *loop)
         weir_events_tell(&loop->turn.core.events);
         weir_turn_clear(&loop->turn);
     }
-    weir_channel_free(loop->channel);
-    weir_os_poller_free(loop->poller);
-    while (!weir_list_is_empty(&loop->resolver_tags)) {
-        ready_tag *tag = WEIR_CONTAINER_OF(loop->resolver_tags.next, ready_tag, place);
-        weir_list_remove(&tag->place);
-        weir_release(loop->allocator, tag);
-    }
-    weir_loop_free_dead(loop);
+    weir_loop_free_poller(loop);
     weir_fork_mark_free(loop->mark);
     weir_mutex_clear(&loop->inbox_lock);
     weir_release(loop->allocator, loop->records);

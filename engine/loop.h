@@ -70,5 +70,8 @@ void weir_loop_watch_resolver(weir_loop *loop);
 void weir_loop_close_port(weir_loop *loop, weir_port *port);
 /* Tags that no readiness can name any more. */
 void weir_loop_free_dead(weir_loop *loop);
+/* The poller and the resolver's channel, with the tags of all that they watch: nothing is ready any
+ * more. */
+void weir_loop_free_poller(weir_loop *loop);
 
 #endif

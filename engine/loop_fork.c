@@ -86,14 +86,7 @@ static void let_descriptors_go(weir_loop *loop)
     for (weir_list *at = loop->turn.ports.next; at != &loop->turn.ports; at = at->next) {
         close_sockets(loop, WEIR_CONTAINER_OF(at, weir_port, place));
     }
-    weir_channel_free(loop->channel);
-    weir_os_poller_free(loop->poller);
-    while (!weir_list_is_empty(&loop->resolver_tags)) {
-        ready_tag *tag = WEIR_CONTAINER_OF(loop->resolver_tags.next, ready_tag, place);
-        weir_list_remove(&tag->place);
-        weir_release(loop->allocator, tag);
-    }
-    weir_loop_free_dead(loop);
+    weir_loop_free_poller(loop);
     (void)weir_mutex_forked(&loop->inbox_lock); /* another thread may have held it, to cancel */
     weir_list_init(&loop->cancelled);
     for (weir_list *at = loop->turn.all.next; at != &loop->turn.all; at = at->next) {

@@ -33,6 +33,7 @@ static void send_pending(weir_loop *loop, weir_port *port);
 static void send_failed(weir_loop *loop, weir_port *port, int sys_errno);
 static void close_watched(weir_loop *loop, int fd);
 static void bury(weir_loop *loop, ready_tag *tag);
+static void free_tags(weir_loop *loop, weir_list *tags);
 
 /* -- gather -- */
 
@@ -459,8 +460,21 @@ static void bury(weir_loop *loop, ready_tag *tag)
 
 void weir_loop_free_dead(weir_loop *loop)
 {
-    while (!weir_list_is_empty(&loop->dead_tags)) {
-        ready_tag *tag = WEIR_CONTAINER_OF(loop->dead_tags.next, ready_tag, place);
+    free_tags(loop, &loop->dead_tags);
+}
+
+void weir_loop_free_poller(weir_loop *loop)
+{
+    weir_channel_free(loop->channel);
+    weir_os_poller_free(loop->poller);
+    free_tags(loop, &loop->resolver_tags);
+    free_tags(loop, &loop->dead_tags);
+}
+
+static void free_tags(weir_loop *loop, weir_list *tags)
+{
+    while (!weir_list_is_empty(tags)) {
+        ready_tag *tag = WEIR_CONTAINER_OF(tags->next, ready_tag, place);
         weir_list_remove(&tag->place);
         weir_release(loop->allocator, tag);
     }

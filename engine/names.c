@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "proto/alloc.h"
+#include "proto/span.h"
 
 static weir_name *get(weir_names *names, weir_span host);
 static weir_list *bucket_of(weir_names *names, weir_span host);
@@ -223,12 +224,7 @@ static weir_name *get(weir_names *names, weir_span host)
 
 static weir_list *bucket_of(weir_names *names, weir_span host)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-    for (size_t i = 0; i < host.length; i++) {
-        hash = (hash ^ host.at[i]) * UINT64_C(0x100000001b3);
-    }
-    return &names->buckets[(hash >> 32) % WEIR_NAMES_BUCKETS];
+    return &names->buckets[(weir_span_hash(host) >> 32) % WEIR_NAMES_BUCKETS];
 }
 
 static weir_name *new_name(weir_names *names, weir_span host)

@@ -20,6 +20,7 @@
 #include "engine/tls_session.h"
 #include "proto/alloc.h"
 #include "proto/list.h"
+#include "proto/span.h"
 
 #define BUCKETS              256
 #define ANSWERS_DEFAULT      1024
@@ -413,12 +414,7 @@ static void set_tls(weir_shared *shared, weir_tls_config *config)
 
 static weir_list *bucket_of(weir_shared *shared, weir_span host)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-    for (size_t i = 0; i < host.length; i++) {
-        hash = (hash ^ host.at[i]) * UINT64_C(0x100000001b3);
-    }
-    return &shared->buckets[(hash >> 32) % BUCKETS];
+    return &shared->buckets[(weir_span_hash(host) >> 32) % BUCKETS];
 }
 
 static weir_answers *find(weir_shared *shared, weir_span host)

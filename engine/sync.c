@@ -41,12 +41,7 @@ weir_client *weir_client_new(const weir_client_options *given, weir_status *stat
     client->allocator = allocator;
     client->mark = weir_fork_mark_new();
     weir_held_init(&client->held, allocator);
-    weir_list_init(&client->free_seats);
-    weir_list_init(&client->seats);
-    weir_list_init(&client->queued);
-    weir_list_init(&client->drainers);
-    weir_list_init(&client->lines);
-    weir_list_init(&client->wakes);
+    weir_client_empty_lists(client);
     const weir_shared_options shared_options = {.size = sizeof(shared_options),
                                                 .allocator = allocator};
     weir_shared *shared = options->shared != NULL ? weir_shared_acquire(options->shared)

@@ -136,6 +136,8 @@ void weir_client_tell(weir_client *client);
 weir_status weir_client_enter(weir_client *client);
 /* In the child: closes the parent's descriptors and forgets all that is the parent's. */
 void weir_client_forget_parent(weir_client *client);
+/* Nobody waits, and no connection is there: of a client that is new, or new to this process. */
+void weir_client_empty_lists(weir_client *client);
 /* An exchange of another generation: it ends. */
 void weir_client_cut_off(weir_client *client, weir_exchange *exchange);
 

@@ -15,7 +15,6 @@ static weir_status sync_response(weir_exchange *ex);
 static weir_status sync_read(weir_exchange *ex, uint8_t *to, size_t room, size_t *octets);
 static weir_status sync_write(weir_exchange *ex, weir_span octets, size_t *taken);
 static weir_status sync_finish(weir_exchange *ex, const weir_fields *trailers);
-static weir_status why_no_more(const weir_exchange *ex);
 static void sync_resume(weir_exchange *ex);
 static void sync_kick(weir_exchange *ex);
 static void *sync_kick_quietly(weir_exchange *ex);
@@ -26,6 +25,8 @@ static void stand(weir_client *client, weir_exchange *ex, weir_seat *seat);
 static weir_status end_call(weir_client *client, weir_exchange *ex, weir_seat *seat,
                             weir_status status);
 static bool run(weir_client *client, weir_exchange *ex, weir_seat *seat, weir_need need);
+static bool await_writable(weir_client *client, weir_exchange *ex, weir_seat *seat,
+                           weir_status *status);
 static void end_attempt(weir_client *client, weir_exchange *ex);
 static weir_client *client_of(weir_exchange *ex);
 static bool is_of_parent(const weir_exchange *ex);
@@ -171,7 +172,7 @@ static weir_status sync_write(weir_exchange *ex, weir_span octets, size_t *taken
     weir_status status = WEIR_OK;
 
     if (ex->state == WEIR_EXCHANGE_DONE) {
-        return why_no_more(ex);
+        return weir_exchange_why_no_more(ex);
     }
     weir_seat *seat = sit(client, ex);
     if (seat == NULL) {
@@ -179,12 +180,8 @@ static weir_status sync_write(weir_exchange *ex, weir_span octets, size_t *taken
     }
     while (*taken < octets.length && (status == WEIR_OK || status == WEIR_AGAIN)) {
         size_t now = 0;
-        if (!run(client, ex, seat, WEIR_NEED_WRITABLE)) {
-            return end_call(client, ex, seat, WEIR_AGAIN);
-        }
-        if (ex->state != WEIR_EXCHANGE_ATTACHED) {
-            status = why_no_more(ex);
-            break;
+        if (!await_writable(client, ex, seat, &status)) {
+            return end_call(client, ex, seat, status);
         }
         weir_line *line = line_of(ex);
         weir_mutex_lock(&line->lock);
@@ -205,19 +202,15 @@ static weir_status sync_finish(weir_exchange *ex, const weir_fields *trailers)
     weir_status status = WEIR_AGAIN;
 
     if (ex->state == WEIR_EXCHANGE_DONE) {
-        return why_no_more(ex);
+        return weir_exchange_why_no_more(ex);
     }
     weir_seat *seat = sit(client, ex);
     if (seat == NULL) {
         return WEIR_E_NOMEM;
     }
     while (status == WEIR_AGAIN) {
-        if (!run(client, ex, seat, WEIR_NEED_WRITABLE)) {
-            return end_call(client, ex, seat, WEIR_AGAIN);
-        }
-        if (ex->state != WEIR_EXCHANGE_ATTACHED) {
-            status = why_no_more(ex);
-            break;
+        if (!await_writable(client, ex, seat, &status)) {
+            return end_call(client, ex, seat, status);
         }
         weir_line *line = line_of(ex);
         weir_mutex_lock(&line->lock);
@@ -229,12 +222,6 @@ static weir_status sync_finish(weir_exchange *ex, const weir_fields *trailers)
         status = ex->failure.status;
     }
     return end_call(client, ex, seat, status);
-}
-
-/* Of a request that takes no more content. */
-static weir_status why_no_more(const weir_exchange *ex)
-{
-    return ex->failure.status != WEIR_OK ? ex->failure.status : WEIR_ANSWERED;
 }
 
 static void sync_resume(weir_exchange *ex)
@@ -328,6 +315,22 @@ static bool run(weir_client *client, weir_exchange *ex, weir_seat *seat, weir_ne
             }
         }
         end_attempt(client, ex);
+    }
+    return true;
+}
+
+/* Waits until its stream may take content. False: it will not, or not within this call; *status
+ * says why. */
+static bool await_writable(weir_client *client, weir_exchange *ex, weir_seat *seat,
+                           weir_status *status)
+{
+    if (!run(client, ex, seat, WEIR_NEED_WRITABLE)) {
+        *status = WEIR_AGAIN;
+        return false;
+    }
+    if (ex->state != WEIR_EXCHANGE_ATTACHED) {
+        *status = weir_exchange_why_no_more(ex);
+        return false;
     }
     return true;
 }

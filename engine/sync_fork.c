@@ -54,17 +54,22 @@ void weir_client_forget_parent(weir_client *client)
                         client->core.pool, client->core.names.leave_ns);
         weir_events_init(&client->core.events, client->allocator, client->core.events.observer);
     }
+    weir_client_empty_lists(client);
+    client->looks_names_up = false;
+    client->names_channel = NULL; /* its look-ups are the parent's */
+    client->name_lookups = 0;
+    client->generation++;
+    weir_shared_enter(client->core.shared);
+}
+
+void weir_client_empty_lists(weir_client *client)
+{
     weir_list_init(&client->free_seats);
     weir_list_init(&client->seats);
     weir_list_init(&client->queued);
     weir_list_init(&client->drainers);
     weir_list_init(&client->lines);
     weir_list_init(&client->wakes);
-    client->looks_names_up = false;
-    client->names_channel = NULL; /* its look-ups are the parent's */
-    client->name_lookups = 0;
-    client->generation++;
-    weir_shared_enter(client->core.shared);
 }
 
 void weir_client_cut_off(weir_client *client, weir_exchange *ex)
