@@ -32,7 +32,6 @@
 
 #include <cmocka.h>
 
-#define COUNT_OF(array)  (sizeof(array) / sizeof((array)[0]))
 #define LONG_LIMIT_NS    (10 * WEIR_NS_PER_MS)
 #define SHORT_LIMIT_NS   (2 * WEIR_NS_PER_SECOND)
 #define BODY_OCTETS      (16 * 1024 * 1024) /* more than the kernel buffers for one connection */
@@ -529,5 +528,5 @@ int main(void)
          .run = others_are_unharmed,
          .only = WEIR_ONLY_H2},
     };
-    return weir_world_run("cancel_storm", behaviours, COUNT_OF(behaviours), NULL);
+    return weir_world_run("cancel_storm", behaviours, WEIR_COUNT_OF(behaviours), NULL);
 }

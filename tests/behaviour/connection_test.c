@@ -18,9 +18,8 @@
 
 #include <cmocka.h>
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-#define OK_RESPONSE     "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-#define CLOSE_RESPONSE  "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
+#define OK_RESPONSE    "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+#define CLOSE_RESPONSE "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
 
 static const weir_peer_turn answer_forever[] = {{OK_RESPONSE, WEIR_PEER_GO_ON, 0},
                                                 {OK_RESPONSE, WEIR_PEER_GO_ON, 0},
@@ -40,13 +39,6 @@ static weir_fetched get(weir_world *world, const char *path)
     return weir_world_fetch(world, &ask);
 }
 
-static weir_counts counts_of(weir_world *world)
-{
-    weir_counts counts;
-    weir_user_counts(weir_world_user(world), &counts);
-    return counts;
-}
-
 /* -- reuse and orderly ends -- */
 
 static void is_reused(weir_world *world)
@@ -55,7 +47,7 @@ static void is_reused(weir_world *world)
         const weir_fetched fetched = get(world, "/octets/10");
         assert_fetched(&fetched, 200);
     }
-    const weir_counts counts = counts_of(world);
+    const weir_counts counts = weir_world_counts(world);
     assert_int_equal(counts.dials, 1);
     assert_int_equal(counts.reuses, 4);
     assert_int_equal(counts.connections_idle, 1);
@@ -79,7 +71,7 @@ static void last_is_not_reused(weir_world *world)
         const weir_fetched fetched = get(world, "/last");
         assert_fetched(&fetched, 200);
     }
-    const weir_counts counts = counts_of(world);
+    const weir_counts counts = weir_world_counts(world);
     assert_int_equal(counts.dials, 3);
     assert_int_equal(counts.reuses, 0);
 }
@@ -99,7 +91,7 @@ static void unread_is_not_mixed(weir_world *world)
         assert_true(fetched.is_pattern);
     }
     if (world->way.protocol == WEIR_H2) {
-        assert_int_equal(counts_of(world).dials, 1);
+        assert_int_equal(weir_world_counts(world).dials, 1);
     }
 }
 
@@ -144,7 +136,7 @@ static void many_at_once(weir_world *world)
         assert_int_equal(all.ended[i], WEIR_END);
         assert_true(all.whole[i]);
     }
-    const weir_counts counts = counts_of(world);
+    const weir_counts counts = weir_world_counts(world);
     assert_in_range(counts.dials, 1, world->way.protocol == WEIR_H2 ? 1 : 32);
     assert_int_equal(counts.requests, 32);
 }
@@ -198,7 +190,7 @@ static void idle_end_is_noticed(weir_world *world)
 {
     static const weir_peer_turn once[] = {{OK_RESPONSE, WEIR_PEER_FIN, 0}};
     const weir_peer_turn *const scripts[] = {once, once, answer_forever};
-    weir_peer *peer = weir_peer_start(scripts, COUNT_OF(scripts));
+    weir_peer *peer = weir_peer_start(scripts, WEIR_COUNT_OF(scripts));
 
     world->options.probe_after_ns = WEIR_PROBE_ALWAYS;
     for (size_t i = 0; i < 3; i++) {
@@ -209,7 +201,7 @@ static void idle_end_is_noticed(weir_world *world)
         }
     }
     assert_int_equal(weir_peer_requests(peer), 3);
-    assert_int_equal(counts_of(world).dials, 3);
+    assert_int_equal(weir_world_counts(world).dials, 3);
     weir_world_close(world);
     weir_peer_stop(peer);
 }
@@ -218,7 +210,7 @@ static void idle_end_is_noticed(weir_world *world)
 static void replays_idempotent_on_old(weir_world *world, const weir_peer_turn *dying)
 {
     const weir_peer_turn *const scripts[] = {dying, answer_forever};
-    weir_peer *peer = weir_peer_start(scripts, COUNT_OF(scripts));
+    weir_peer *peer = weir_peer_start(scripts, WEIR_COUNT_OF(scripts));
 
     weir_ask ask = peer_ask(world, peer, "GET");
     assert_attempts(world, &ask, 1);
@@ -248,7 +240,7 @@ static void get_is_replayed_after_reset(weir_world *world)
 static void post_is_not_replayed(weir_world *world)
 {
     const weir_peer_turn *const scripts[] = {dies_by_fin, dies_by_reset, answer_forever};
-    weir_peer *peer = weir_peer_start(scripts, COUNT_OF(scripts));
+    weir_peer *peer = weir_peer_start(scripts, WEIR_COUNT_OF(scripts));
     const weir_status expected[] = {WEIR_E_CLOSED_EARLY, WEIR_E_RESET};
 
     for (size_t i = 0; i < 2; i++) {
@@ -270,7 +262,7 @@ static void new_is_not_replayed(weir_world *world)
 {
     static const weir_peer_turn dead[] = {{NULL, WEIR_PEER_FIN, 0}};
     const weir_peer_turn *const scripts[] = {dead, answer_forever};
-    weir_peer *peer = weir_peer_start(scripts, COUNT_OF(scripts));
+    weir_peer *peer = weir_peer_start(scripts, WEIR_COUNT_OF(scripts));
 
     const weir_ask ask = peer_ask(world, peer, "GET");
     const weir_fetched fetched = weir_world_fetch(world, &ask);
@@ -286,7 +278,7 @@ static void begun_answer_is_not_replayed(weir_world *world)
     static const weir_peer_turn half[] = {{OK_RESPONSE, WEIR_PEER_GO_ON, 0},
                                           {"HTTP/1.1 200", WEIR_PEER_FIN, 0}};
     const weir_peer_turn *const scripts[] = {half, answer_forever};
-    weir_peer *peer = weir_peer_start(scripts, COUNT_OF(scripts));
+    weir_peer *peer = weir_peer_start(scripts, WEIR_COUNT_OF(scripts));
 
     weir_ask ask = peer_ask(world, peer, "GET");
     assert_attempts(world, &ask, 1);
@@ -301,9 +293,9 @@ static void policy_is_kept(weir_world *world)
 {
     static const weir_replay_policy policies[] = {WEIR_REPLAY_SAFE, WEIR_REPLAY_NEVER};
     const weir_peer_turn *const scripts[] = {dies_by_fin, dies_by_fin, answer_forever};
-    weir_peer *peer = weir_peer_start(scripts, COUNT_OF(scripts));
+    weir_peer *peer = weir_peer_start(scripts, WEIR_COUNT_OF(scripts));
 
-    for (size_t i = 0; i < COUNT_OF(policies); i++) {
+    for (size_t i = 0; i < WEIR_COUNT_OF(policies); i++) {
         weir_ask ask = peer_ask(world, peer, "GET");
         ask.call.replay = policies[i];
         assert_attempts(world, &ask, 1);
@@ -337,7 +329,7 @@ static void refused_stream_is_replayed(weir_world *world)
 {
     static const weir_body_kind kinds[] = {WEIR_BODY_SPAN, WEIR_BODY_SOURCE};
 
-    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+    for (size_t i = 0; i < WEIR_COUNT_OF(kinds); i++) {
         char path[96];
         (void)snprintf(path, sizeof(path), "/refuse?times=2&id=again-%zu-%d-%d", i, world->way.kind,
                        world->way.tls);
@@ -352,7 +344,7 @@ static void refused_stream_is_replayed(weir_world *world)
         assert_int_equal(weir_exchange_attempt_count(uploading.exchange), 3);
         weir_upload_end(world, &uploading);
     }
-    assert_int_equal(counts_of(world).dials, 1);
+    assert_int_equal(weir_world_counts(world).dials, 1);
 }
 
 /* 421 on a connection that served others: asked again, once, on one that was dialled for it; the
@@ -361,7 +353,7 @@ static void misdirected_is_sent_elsewhere(weir_world *world)
 {
     static const weir_body_kind kinds[] = {WEIR_BODY_SPAN, WEIR_BODY_SOURCE};
 
-    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+    for (size_t i = 0; i < WEIR_COUNT_OF(kinds); i++) {
         char path[96];
         (void)snprintf(path, sizeof(path), "/misdirect?id=else-%zu-%d-%d-%d", i, world->way.kind,
                        world->way.protocol, world->way.tls);
@@ -385,7 +377,7 @@ static void misdirected_is_sent_elsewhere(weir_world *world)
         assert_false(attempt.reused);
         weir_upload_end(world, &uploading);
     }
-    assert_int_equal(counts_of(world).dials, 3);
+    assert_int_equal(weir_world_counts(world).dials, 3);
     assert_int_equal(weir_world_told(world, WEIR_EVENT_REPLAYED), 2);
 }
 
@@ -400,7 +392,7 @@ static void misdirected_is_an_answer(weir_world *world)
     assert_fetched(&fetched, 421);
     assert_string_equal(fetched.text, "status 421\n");
     assert_int_equal(weir_world_told(world, WEIR_EVENT_REPLAYED), 1);
-    assert_int_equal(counts_of(world).dials, 2);
+    assert_int_equal(weir_world_counts(world).dials, 2);
     weir_ask ask = weir_world_ask(world, "/status/421");
     ask.call.replay = WEIR_REPLAY_NEVER;
     fetched = weir_world_fetch(world, &ask);
@@ -409,7 +401,7 @@ static void misdirected_is_an_answer(weir_world *world)
     ask.call.attempts = 1;
     fetched = weir_world_fetch(world, &ask);
     assert_fetched(&fetched, 421);
-    assert_int_equal(counts_of(world).dials, 2);
+    assert_int_equal(weir_world_counts(world).dials, 2);
 }
 
 /* GOAWAY below a stream says the same; the connection is left, the answer comes over another. */
@@ -431,7 +423,7 @@ static void goaway_below_is_replayed(weir_world *world)
     assert_int_equal(attempt.failure.status, WEIR_E_H2_GOAWAY);
     assert_int_equal(attempt.failure.processed, WEIR_REFUSED_BY_PEER);
     weir_world_drop(world, exchange);
-    assert_int_equal(counts_of(world).dials, 2);
+    assert_int_equal(weir_world_counts(world).dials, 2);
 }
 
 static void goaway_after_answer(weir_world *world)
@@ -440,7 +432,7 @@ static void goaway_after_answer(weir_world *world)
         const weir_fetched fetched = get(world, i % 2 == 0 ? "/goaway" : "/goaway?before=1");
         assert_fetched(&fetched, 200);
     }
-    assert_int_equal(counts_of(world).dials, 3);
+    assert_int_equal(weir_world_counts(world).dials, 3);
 }
 
 /* The server's end of an idle connection, over every protocol; whatever the client knew of it, the
@@ -449,7 +441,7 @@ static void idle_end_is_survived(weir_world *world)
 {
     static const char *const paths[] = {"/close-after?ms=1", "/close-after?ms=1&rst=1"};
 
-    for (size_t i = 0; i < COUNT_OF(paths); i++) {
+    for (size_t i = 0; i < WEIR_COUNT_OF(paths); i++) {
         const weir_fetched first = get(world, paths[i]);
         assert_fetched(&first, 200);
         weir_user_settle(weir_world_user(world));
@@ -464,7 +456,7 @@ static void unsent_post_is_replayed(weir_world *world)
 {
     static const weir_peer_turn reset_after[] = {{OK_RESPONSE, WEIR_PEER_RESET, 0}};
     const weir_peer_turn *const scripts[] = {reset_after, answer_forever};
-    weir_peer *peer = weir_peer_start(scripts, COUNT_OF(scripts));
+    weir_peer *peer = weir_peer_start(scripts, WEIR_COUNT_OF(scripts));
 
     world->options.probe_after_ns = WEIR_NEVER;
     weir_ask ask = peer_ask(world, peer, "POST");
@@ -491,13 +483,13 @@ static void connection_close_is_kept(weir_world *world)
 {
     static const weir_peer_turn closing[] = {{CLOSE_RESPONSE, WEIR_PEER_HOLD, 0}};
     const weir_peer_turn *const scripts[] = {closing, closing};
-    weir_peer *peer = weir_peer_start(scripts, COUNT_OF(scripts));
+    weir_peer *peer = weir_peer_start(scripts, WEIR_COUNT_OF(scripts));
 
     for (int i = 0; i < 2; i++) {
         const weir_ask ask = peer_ask(world, peer, "GET");
         assert_attempts(world, &ask, 1);
     }
-    assert_int_equal(counts_of(world).dials, 2);
+    assert_int_equal(weir_world_counts(world).dials, 2);
     weir_world_close(world);
     weir_peer_stop(peer);
 }
@@ -507,14 +499,14 @@ static void surplus_makes_unfit(weir_world *world)
 {
     static const weir_peer_turn chatty[] = {{OK_RESPONSE "HTTP/1.1 200 OK\r\n", WEIR_PEER_HOLD, 0}};
     const weir_peer_turn *const scripts[] = {chatty, chatty};
-    weir_peer *peer = weir_peer_start(scripts, COUNT_OF(scripts));
+    weir_peer *peer = weir_peer_start(scripts, WEIR_COUNT_OF(scripts));
 
     for (int i = 0; i < 2; i++) {
         const weir_ask ask = peer_ask(world, peer, "GET");
         assert_attempts(world, &ask, 1);
     }
-    assert_int_equal(counts_of(world).dials, 2);
-    assert_int_equal(counts_of(world).left_over, 2);
+    assert_int_equal(weir_world_counts(world).dials, 2);
+    assert_int_equal(weir_world_counts(world).left_over, 2);
     weir_world_close(world);
     assert_string_equal(weir_world_event(world, WEIR_EVENT_CONNECTION_CLOSED, 0)->why,
                         "octets_left_over");
@@ -559,5 +551,5 @@ static const weir_behaviour behaviours[] = {
 
 int main(void)
 {
-    return weir_world_run("connection", behaviours, COUNT_OF(behaviours), NULL);
+    return weir_world_run("connection", behaviours, WEIR_COUNT_OF(behaviours), NULL);
 }

@@ -15,6 +15,7 @@
  * mutex.
  */
 #include "support/coroutine.h"
+#include "support/mutexes.h"
 #include "support/peer.h"
 #include "support/world.h"
 
@@ -64,26 +65,8 @@ struct scheduler {
     size_t over;
 };
 
-static _Thread_local int mutexes_held;
 /* What a seat remembers when it was woken before it parked. */
 static green woken_already;
-
-int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
-int __real_pthread_mutex_unlock(pthread_mutex_t *mutex);
-int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);
-int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex);
-
-int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
-{
-    mutexes_held++;
-    return __real_pthread_mutex_lock(mutex);
-}
-
-int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
-{
-    mutexes_held--;
-    return __real_pthread_mutex_unlock(mutex);
-}
 
 /* -- the hooks -- */
 
@@ -104,7 +87,7 @@ static int wait_for(weir_poll *fds, size_t count, weir_time deadline_ns, void *u
     green *g = running(s);
 
     s->waits++;
-    s->held += mutexes_held != 0;
+    s->held += weir_mutexes_held() != 0;
     g->fds = fds;
     g->fd_count = count;
     g->deadline_ns = deadline_ns;
@@ -123,7 +106,7 @@ static void park(void **parked, weir_time deadline_ns, void *user)
     green *g = running(s);
 
     s->parks++;
-    s->held += mutexes_held != 0;
+    s->held += weir_mutexes_held() != 0;
     if (*parked == NULL) {
         *parked = g;
         g->deadline_ns = deadline_ns;
@@ -138,7 +121,7 @@ static void wake(void **parked, void *user)
     scheduler *s = user;
 
     s->wakes++;
-    s->held += mutexes_held != 0;
+    s->held += weir_mutexes_held() != 0;
     if (*parked == NULL) {
         *parked = &woken_already;
     } else if (*parked != &woken_already) {
@@ -300,7 +283,7 @@ static void eight_on_one_thread(weir_world *world)
     }
     weir_user_counts(world->user, &counts);
     assert_int_equal(s.held, 0);
-    assert_int_equal(mutexes_held, 0);
+    assert_int_equal(weir_mutexes_held(), 0);
     assert_true(s.waits > 0);
     assert_true(s.lookups >= 1);
     if (world->way.protocol == WEIR_H2) {

@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#define MANY    4000
+#define MANY 4000
 
 typedef struct names {
     weir_resolver resolver;

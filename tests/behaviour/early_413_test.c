@@ -18,8 +18,7 @@
 
 #include <cmocka.h>
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-#define OCTETS          10000000
+#define OCTETS 10000000
 
 static uint8_t content[OCTETS];
 
@@ -115,9 +114,9 @@ static void answer_of_one_who_does_not_read(weir_world *world)
 
     (void)alarm(weir_tests_are_long() ? 900 : 60);
     /* What was sent stays in the kernel's buffers, so only a few of these connections at a time. */
-    for (size_t i = 0; i < times; i += COUNT_OF(scripts)) {
-        weir_peer *peer = weir_peer_start(scripts, COUNT_OF(scripts));
-        for (size_t j = 0; j < COUNT_OF(scripts); j++) {
+    for (size_t i = 0; i < times; i += WEIR_COUNT_OF(scripts)) {
+        weir_peer *peer = weir_peer_start(scripts, WEIR_COUNT_OF(scripts));
+        for (size_t j = 0; j < WEIR_COUNT_OF(scripts); j++) {
             weir_ask ask = weir_world_ask(world, "/");
             ask.call.connect_to = WEIR_SPAN("127.0.0.1");
             ask.call.connect_port = weir_peer_port(peer);
@@ -138,5 +137,5 @@ int main(void)
          .run = answer_of_one_who_does_not_read,
          .only = WEIR_ONLY_H1 | WEIR_ONLY_CLEAR},
     };
-    return weir_world_run("early_413", behaviours, COUNT_OF(behaviours), NULL);
+    return weir_world_run("early_413", behaviours, WEIR_COUNT_OF(behaviours), NULL);
 }

@@ -26,11 +26,8 @@
 
 #include <cmocka.h>
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-#define LONG_OCTETS     3000000
-#define LONG_ANSWER     "/octets/3000000"
-#define THREADS         4
-#define FORKS           12
+#define THREADS     4
+#define FORKS       12
 /* A sanitizer's own allocator takes a lock that another thread may hold at the fork, and the child
  * waits for it for ever. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -99,7 +96,7 @@ static void the_child_frees_without_a_word(weir_world *world)
 static void what_was_under_way_is_the_parents(weir_world *world)
 {
     weir_user *user = weir_world_user(world);
-    weir_ask ask = weir_world_ask(world, LONG_ANSWER);
+    weir_ask ask = weir_world_ask(world, WEIR_LONG_ANSWER);
     weir_exchange *exchange = NULL;
     weir_status status = WEIR_OK;
     uint8_t room[1000];
@@ -109,7 +106,7 @@ static void what_was_under_way_is_the_parents(weir_world *world)
     assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
     assert_int_equal(weir_user_read(user, exchange, room, sizeof(room), &octets), WEIR_OK);
     if (weir_fork_here(&child)) {
-        MUST(weir_fork_read_all(user, exchange, &status) < LONG_OCTETS);
+        MUST(weir_fork_read_all(user, exchange, &status) < WEIR_LONG_OCTETS);
         MUST(status == WEIR_E_CLOSED);
         const weir_failure failure = weir_exchange_failure(exchange);
         MUST(failure.status == WEIR_E_CLOSED && failure.what != NULL &&
@@ -122,7 +119,7 @@ static void what_was_under_way_is_the_parents(weir_world *world)
         _exit(0);
     }
     assert_true(weir_fork_ended_well(child));
-    assert_int_equal(octets + weir_fork_read_all(user, exchange, &status), LONG_OCTETS);
+    assert_int_equal(octets + weir_fork_read_all(user, exchange, &status), WEIR_LONG_OCTETS);
     assert_int_equal(status, WEIR_END);
     weir_world_drop(world, exchange);
     weir_fork_get(world);
@@ -132,7 +129,7 @@ static void what_was_under_way_is_the_parents(weir_world *world)
 static void what_was_under_way_can_be_freed(weir_world *world)
 {
     weir_user *user = weir_world_user(world);
-    weir_ask ask = weir_world_ask(world, LONG_ANSWER);
+    weir_ask ask = weir_world_ask(world, WEIR_LONG_ANSWER);
     weir_exchange *exchange = NULL;
     weir_status status = WEIR_OK;
     pid_t child = 0;
@@ -145,7 +142,7 @@ static void what_was_under_way_can_be_freed(weir_world *world)
         _exit(0);
     }
     assert_true(weir_fork_ended_well(child));
-    assert_int_equal(weir_fork_read_all(user, exchange, &status), LONG_OCTETS);
+    assert_int_equal(weir_fork_read_all(user, exchange, &status), WEIR_LONG_OCTETS);
     assert_int_equal(status, WEIR_END);
     weir_world_drop(world, exchange);
 }
@@ -155,7 +152,7 @@ static void what_was_under_way_can_be_freed(weir_world *world)
 static void the_origin_hears_only_the_parent(weir_world *world)
 {
     weir_closings all;
-    weir_ask ask = weir_world_ask(world, LONG_ANSWER);
+    weir_ask ask = weir_world_ask(world, WEIR_LONG_ANSWER);
     weir_exchange *exchange = NULL;
     weir_status status = WEIR_OK;
     pid_t child = 0;
@@ -177,7 +174,7 @@ static void the_origin_hears_only_the_parent(weir_world *world)
         }
         assert_true(weir_fork_ended_well(child));
     }
-    assert_int_equal(weir_fork_read_all(user, exchange, &status), LONG_OCTETS);
+    assert_int_equal(weir_fork_read_all(user, exchange, &status), WEIR_LONG_OCTETS);
     weir_world_drop(world, exchange);
     weir_fork_get(world);
     weir_closings_agree(&all);
@@ -223,7 +220,7 @@ static void sessions_stay_the_parents(weir_world *world)
     weir_world_close(world);
     assert_int_equal(all.count, 3);
     assert_true(weir_origin_log_of_port(weir_fork_origin_log(), all.ports[0], &lines[0]));
-    for (size_t i = 1; i < COUNT_OF(lines); i++) {
+    for (size_t i = 1; i < WEIR_COUNT_OF(lines); i++) {
         assert_true(
             weir_origin_log_of_order(weir_fork_origin_log(), lines[0].order + i, &lines[i]));
     }
@@ -441,5 +438,5 @@ static const weir_behaviour behaviours[] = {
 
 int main(void)
 {
-    return weir_fork_run("fork", behaviours, COUNT_OF(behaviours) - (ALLOCATOR_FORKS ? 0 : 1));
+    return weir_fork_run("fork", behaviours, WEIR_COUNT_OF(behaviours) - (ALLOCATOR_FORKS ? 0 : 1));
 }

@@ -14,8 +14,6 @@
 
 #include <cmocka.h>
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 static void get(weir_world *world, const char *path)
 {
     const weir_ask ask = weir_world_ask(world, path);
@@ -23,13 +21,6 @@ static void get(weir_world *world, const char *path)
     assert_int_equal(fetched.called, WEIR_OK);
     assert_int_equal(fetched.ended, WEIR_END);
     assert_int_equal(fetched.code, 200);
-}
-
-static weir_counts counts_of(weir_world *world)
-{
-    weir_counts counts = WEIR_COUNTS_INIT;
-    weir_user_counts(weir_world_user(world), &counts);
-    return counts;
 }
 
 /* Connections told closed with this word. */
@@ -48,7 +39,7 @@ static void requests_are_limited(weir_world *world)
     for (int i = 0; i < 7; i++) {
         get(world, "/octets/10");
     }
-    const weir_counts counts = counts_of(world);
+    const weir_counts counts = weir_world_counts(world);
     assert_int_equal(counts.dials, 3);
     assert_int_equal(counts.reuses, 4);
     assert_int_equal(closed_for(world, "expired_requests"), 2);
@@ -60,7 +51,7 @@ static void await_no_idle(weir_world *world)
     weir_user *user = weir_world_user(world);
     weir_loop *loop = weir_user_loop(user);
 
-    while (counts_of(world).connections_idle > 0) {
+    while (weir_world_counts(world).connections_idle > 0) {
         struct pollfd fd = {.fd = loop != NULL ? weir_loop_fd(loop) : -1, .events = POLLIN};
         (void)poll(&fd, 1, 5);
         weir_user_settle(user);
@@ -145,8 +136,8 @@ static void age_ends_what_is_idle(weir_world *world)
     assert_non_null(closed);
     assert_true(closed->at_ns >= began_ns + of->least_ns);
     get(world, "/octets/10");
-    assert_int_equal(counts_of(world).dials, 2);
-    assert_int_equal(counts_of(world).reuses, 0);
+    assert_int_equal(weir_world_counts(world).dials, 2);
+    assert_int_equal(weir_world_counts(world).reuses, 0);
 }
 
 /* Nobody closed it in time: it is not used all the same. */
@@ -158,8 +149,8 @@ static void age_ends_reuse(weir_world *world)
     get(world, of->path);
     let_pass(of->least_ns + of->least_ns / 2);
     get(world, "/octets/10");
-    assert_int_equal(counts_of(world).dials, 2);
-    assert_int_equal(counts_of(world).reuses, 0);
+    assert_int_equal(weir_world_counts(world).dials, 2);
+    assert_int_equal(weir_world_counts(world).reuses, 0);
     const weir_event *closed = close_of(world, 1);
     assert_non_null(closed);
     assert_string_equal(closed->why, of->why);
@@ -178,7 +169,7 @@ static void lifetime_drains_what_is_in_use(weir_world *world)
     weir_user_settle(world->user);
     assert_int_equal(weir_world_told(world, WEIR_EVENT_CONNECTION_CLOSED), 0);
     get(world, "/octets/10");
-    assert_int_equal(counts_of(world).dials, 2);
+    assert_int_equal(weir_world_counts(world).dials, 2);
     assert_null(close_of(world, 1));
     weir_world_drain(world, holder, &fetched);
     assert_int_equal(fetched.ended, WEIR_END);
@@ -215,7 +206,7 @@ static void streams_are_limited(weir_world *world)
     for (size_t i = 0; i < 12; i++) {
         assert_int_equal(all.ended[i], WEIR_END);
     }
-    assert_int_equal(counts_of(world).dials, 3);
+    assert_int_equal(weir_world_counts(world).dials, 3);
 }
 
 /* Twice the server is seen to close what was idle; then we are the first. */
@@ -227,7 +218,7 @@ static void horizon_is_learned(weir_world *world)
         await_no_idle(world);
     }
     assert_int_equal(closed_for(world, "expired_horizon"), 1);
-    assert_int_equal(counts_of(world).dials, 3);
+    assert_int_equal(weir_world_counts(world).dials, 3);
 }
 
 /* Reuse within the horizon goes on. */
@@ -240,7 +231,7 @@ static void horizon_allows_reuse(weir_world *world)
     for (int i = 0; i < 3; i++) {
         get(world, "/octets/10");
     }
-    assert_int_equal(counts_of(world).dials, 3);
+    assert_int_equal(weir_world_counts(world).dials, 3);
 }
 
 static weir_time horizon_of(weir_world *world)
@@ -298,8 +289,8 @@ static void the_look_teaches_the_horizon(weir_world *world)
     assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
     assert_int_equal(closed_for(world, "expired_horizon"), 1);
     /* No call met the end of a connection. */
-    assert_int_equal(counts_of(world).dials, 4);
-    assert_int_equal(counts_of(world).requests, 4);
+    assert_int_equal(weir_world_counts(world).dials, 4);
+    assert_int_equal(weir_world_counts(world).requests, 4);
     weir_world_close(world);
     weir_relay_stop(relay);
 }
@@ -334,7 +325,7 @@ static void herd_is_one_handshake(weir_world *world)
         for (size_t k = 0; k < 12; k++) {
             assert_int_equal(all.ended[k], WEIR_END);
         }
-        assert_int_equal(counts_of(world).dials, 1);
+        assert_int_equal(weir_world_counts(world).dials, 1);
         /* A loop is told of all twelve before it dials, and asks what others know when it does. */
         if (i > 0 && world->way.kind == WEIR_USER_BLOCKING) {
             assert_int_equal(waited_for(world, "alpn_unknown_wait"), before);
@@ -365,5 +356,5 @@ static const weir_behaviour behaviours[] = {
 
 int main(void)
 {
-    return weir_world_run("lifetime", behaviours, COUNT_OF(behaviours), NULL);
+    return weir_world_run("lifetime", behaviours, WEIR_COUNT_OF(behaviours), NULL);
 }

@@ -5,6 +5,7 @@
  * (what was learned of the origin goes to the weir_shared), and a connection that somebody wants
  * closed meanwhile is closed when it is done.
  */
+#include "support/mutexes.h"
 #include "support/world.h"
 
 #include <pthread.h>
@@ -19,34 +20,14 @@
 
 #define PATIENCE_S 10
 
-/* In the place of the system's: how many mutexes a thread holds; where the maintaining one stops.
- */
-static _Thread_local unsigned held;
-static _Thread_local unsigned most_held;
+/* Where the maintaining thread stops: in the place of the system's recv(). */
 static _Thread_local bool stops;
 static _Thread_local bool was_in_time;
 static sem_t is_there;
 static sem_t may_go_on;
 
-int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
-int __real_pthread_mutex_unlock(pthread_mutex_t *mutex);
 ssize_t __real_recv(int fd, void *to, size_t room, int flags);
-int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);
-int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex);
 ssize_t __wrap_recv(int fd, void *to, size_t room, int flags);
-
-int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
-{
-    held++;
-    most_held = held > most_held ? held : most_held;
-    return __real_pthread_mutex_lock(mutex);
-}
-
-int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
-{
-    held--;
-    return __real_pthread_mutex_unlock(mutex);
-}
 
 ssize_t __wrap_recv(int fd, void *to, size_t room, int flags)
 {
@@ -64,7 +45,7 @@ ssize_t __wrap_recv(int fd, void *to, size_t room, int flags)
 typedef struct maintenance {
     weir_client *client;
     bool was_in_time;
-    unsigned most_held;
+    int most_held;
 } maintenance;
 
 static void *maintain(void *user)
@@ -72,10 +53,10 @@ static void *maintain(void *user)
     maintenance *m = user;
 
     stops = true;
-    most_held = 0;
+    weir_mutexes_forget();
     (void)weir_client_maintain(m->client);
     m->was_in_time = was_in_time;
-    m->most_held = most_held;
+    m->most_held = weir_mutexes_most_held();
     return NULL;
 }
 

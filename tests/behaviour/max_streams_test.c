@@ -15,19 +15,9 @@
 
 #include <cmocka.h>
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-/* More than any window: its stream is open until it is read. */
-#define LONG_ANSWER     "/octets/3000000"
-#define SHORT_NS        (50 * WEIR_NS_PER_MS)
+#define SHORT_NS (50 * WEIR_NS_PER_MS)
 
 enum { JOBS = 4 };
-
-static weir_counts counts_of(weir_world *world)
-{
-    weir_counts counts = WEIR_COUNTS_INIT;
-    weir_user_counts(weir_world_user(world), &counts);
-    return counts;
-}
 
 static void get(weir_world *world, const char *path)
 {
@@ -35,24 +25,6 @@ static void get(weir_world *world, const char *path)
     const weir_fetched fetched = weir_world_fetch(world, &ask);
     assert_int_equal(fetched.ended, WEIR_END);
     assert_int_equal(fetched.code, 200);
-}
-
-static weir_exchange *begin_long(weir_world *world)
-{
-    const weir_ask ask = weir_world_ask(world, LONG_ANSWER);
-    weir_exchange *exchange = NULL;
-    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
-    return exchange;
-}
-
-static void end_long(weir_world *world, weir_exchange *exchange)
-{
-    weir_fetched fetched = {0};
-    weir_world_drain(world, exchange, &fetched);
-    assert_int_equal(fetched.ended, WEIR_END);
-    assert_int_equal(fetched.octets, 3000000);
-    assert_true(fetched.is_pattern);
-    weir_world_drop(world, exchange);
 }
 
 /* A call that may wait for a moment finds no stream: it waited for nothing else. */
@@ -72,15 +44,15 @@ static void assert_no_stream(weir_world *world)
 static void lowered_below_what_is_open(weir_world *world)
 {
     world->limits.h2_connections = 1;
-    weir_exchange *first = begin_long(world);
-    weir_exchange *second = begin_long(world);
+    weir_exchange *first = weir_world_begin_long(world);
+    weir_exchange *second = weir_world_begin_long(world);
     get(world, "/settings?max_streams=1");
     assert_no_stream(world);
-    end_long(world, first);
+    weir_world_end_long(world, first);
     assert_no_stream(world); /* one is open, and one is allowed */
-    end_long(world, second);
+    weir_world_end_long(world, second);
     get(world, "/octets/10");
-    assert_int_equal(counts_of(world).dials, 1);
+    assert_int_equal(weir_world_counts(world).dials, 1);
 }
 
 typedef struct crowd {
@@ -116,7 +88,7 @@ static void raised_while_calls_wait(weir_world *world)
 
     world->limits.h2_connections = 1;
     get(world, "/settings?max_streams=2");
-    weir_exchange *first = begin_long(world);
+    weir_exchange *first = weir_world_begin_long(world);
     const size_t sent = weir_world_told(world, WEIR_EVENT_HEAD_SENT);
     const size_t got = weir_world_told(world, WEIR_EVENT_HEAD_RECEIVED);
     weir_user_together(weir_world_user(world), JOBS, one_of_a_crowd, &all);
@@ -141,8 +113,8 @@ static void raised_while_calls_wait(weir_world *world)
         answered_between += at_ns > raised_ns && at_ns < last_sent_ns;
     }
     assert_int_equal(answered_between, 0);
-    assert_int_equal(counts_of(world).dials, 1);
-    end_long(world, first);
+    assert_int_equal(weir_world_counts(world).dials, 1);
+    weir_world_end_long(world, first);
 }
 
 /* 421 with one connection to the origin, on which another exchange goes on: the call waits for its
@@ -155,7 +127,7 @@ static void misdirected_waits_for_its_turn(weir_world *world)
     weir_waits waits = WEIR_WAITS_INIT;
 
     world->limits.connections_per_origin = 1;
-    weir_exchange *first = begin_long(world);
+    weir_exchange *first = weir_world_begin_long(world);
     (void)snprintf(path, sizeof(path), "/misdirect?id=turn-%d-%d", world->way.kind, world->way.tls);
     weir_ask ask = weir_world_ask(world, path);
     ask.call.queue_ns = SHORT_NS;
@@ -166,9 +138,9 @@ static void misdirected_waits_for_its_turn(weir_world *world)
     weir_exchange_waits(exchange, &waits);
     assert_true(waits.ns[WEIR_REASON_DRAINING] >= SHORT_NS / 2);
     weir_world_drop(world, exchange);
-    end_long(world, first);
+    weir_world_end_long(world, first);
     get(world, path);
-    assert_int_equal(counts_of(world).dials, 2);
+    assert_int_equal(weir_world_counts(world).dials, 2);
 }
 
 static const weir_behaviour behaviours[] = {
@@ -182,5 +154,5 @@ static const weir_behaviour behaviours[] = {
 
 int main(void)
 {
-    return weir_world_run("max_streams", behaviours, COUNT_OF(behaviours), NULL);
+    return weir_world_run("max_streams", behaviours, WEIR_COUNT_OF(behaviours), NULL);
 }

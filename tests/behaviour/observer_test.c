@@ -94,7 +94,6 @@ static const weir_event_kind with_hints[] = {
     WEIR_EVENT_HEAD_RECEIVED, WEIR_EVENT_RELEASED,
     WEIR_EVENT_DONE,
 };
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 static diary fetch_noting(weir_world *world, const char *path)
 {
@@ -111,14 +110,14 @@ static void order_of_events(weir_world *world)
 {
     diary d = fetch_noting(world, "/octets/1000");
     if (world->way.tls) {
-        assert_kinds(&d, new_tls_connection, COUNT_OF(new_tls_connection));
+        assert_kinds(&d, new_tls_connection, WEIR_COUNT_OF(new_tls_connection));
     } else {
-        assert_kinds(&d, new_connection, COUNT_OF(new_connection));
+        assert_kinds(&d, new_connection, WEIR_COUNT_OF(new_connection));
     }
     d = fetch_noting(world, "/octets/1000");
-    assert_kinds(&d, old_connection, COUNT_OF(old_connection));
+    assert_kinds(&d, old_connection, WEIR_COUNT_OF(old_connection));
     d = fetch_noting(world, "/hints?n=2&ms=1");
-    assert_kinds(&d, with_hints, COUNT_OF(with_hints));
+    assert_kinds(&d, with_hints, WEIR_COUNT_OF(with_hints));
 }
 
 /* What is told of octets is what the account says of them, and of every call: the connection's
@@ -129,7 +128,7 @@ static void figures_are_the_accounts(weir_world *world)
     weir_tally sum;
 
     memset(&sum, 0, sizeof(sum));
-    for (size_t i = 0; i < COUNT_OF(lengths); i++) {
+    for (size_t i = 0; i < WEIR_COUNT_OF(lengths); i++) {
         diary d = {.in_order = true};
         const weir_observer observer = {sizeof(observer), &d, note};
         weir_ask ask = weir_world_ask(world, "/sink");
@@ -278,7 +277,7 @@ static void observer_begins(weir_world *world)
                                             WEIR_EVENT_SUBMITTED};
 
     (void)weir_world_user(world);
-    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+    for (size_t i = 0; i < WEIR_COUNT_OF(kinds); i++) {
         meddler m = {.world = world, .when = kinds[i], .begins = true};
         const weir_observer observer = {sizeof(observer), &m, meddle};
         weir_ask ask = weir_world_ask(world, "/octets/10");
@@ -310,7 +309,7 @@ static void observer_frees(weir_world *world)
                                             WEIR_EVENT_HEAD_RECEIVED, WEIR_EVENT_DONE};
 
     (void)weir_world_user(world);
-    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+    for (size_t i = 0; i < WEIR_COUNT_OF(kinds); i++) {
         meddler m = {.world = world, .when = kinds[i], .frees = true};
         const weir_observer observer = {sizeof(observer), &m, meddle};
         weir_ask ask = weir_world_ask(world, "/octets/0");
@@ -366,7 +365,7 @@ static void events_as_records(weir_world *world)
 {
     static const size_t rooms[] = {1, 2, 3, 64};
 
-    for (size_t r = 0; r < COUNT_OF(rooms); r++) {
+    for (size_t r = 0; r < WEIR_COUNT_OF(rooms); r++) {
         weir_loop_options options = WEIR_LOOP_OPTIONS_INIT;
         weir_status status = WEIR_OK;
         weir_exchange *exchange = NULL;
@@ -393,9 +392,9 @@ static void events_as_records(weir_world *world)
             }
         }
         if (world->way.tls) {
-            assert_kinds(&d, new_tls_connection, COUNT_OF(new_tls_connection));
+            assert_kinds(&d, new_tls_connection, WEIR_COUNT_OF(new_tls_connection));
         } else {
-            assert_kinds(&d, new_connection, COUNT_OF(new_connection));
+            assert_kinds(&d, new_connection, WEIR_COUNT_OF(new_connection));
         }
         weir_exchange_free(exchange);
         weir_loop_free(loop);
@@ -415,5 +414,5 @@ static const weir_behaviour behaviours[] = {
 
 int main(void)
 {
-    return weir_world_run("observer", behaviours, COUNT_OF(behaviours), NULL);
+    return weir_world_run("observer", behaviours, WEIR_COUNT_OF(behaviours), NULL);
 }

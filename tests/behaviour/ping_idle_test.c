@@ -119,13 +119,6 @@ static void stop(mute_peer *peer)
     (void)close(peer->listener);
 }
 
-static weir_counts counts_of(weir_world *world)
-{
-    weir_counts counts = WEIR_COUNTS_INIT;
-    weir_user_counts(weir_world_user(world), &counts);
-    return counts;
-}
-
 static void get(weir_world *world, const mute_peer *peer)
 {
     char url[64];
@@ -145,7 +138,7 @@ static void await_no_idle(weir_world *world)
     weir_user *user = weir_world_user(world);
     weir_loop *loop = weir_user_loop(user);
 
-    while (counts_of(world).connections_idle > 0) {
+    while (weir_world_counts(world).connections_idle > 0) {
         struct pollfd fd = {.fd = loop != NULL ? weir_loop_fd(loop) : -1, .events = POLLIN};
         (void)poll(&fd, 1, loop != NULL ? -1 : 2);
         weir_user_settle(user);
@@ -166,7 +159,7 @@ static void silence_is_found_out(weir_world *world)
     assert_string_equal(weir_world_event(world, WEIR_EVENT_CONNECTION_CLOSED, 0)->why,
                         "WEIR_E_H2_PING");
     get(world, &peer);
-    assert_int_equal(counts_of(world).dials, 2);
+    assert_int_equal(weir_world_counts(world).dials, 2);
     weir_world_close(world);
     stop(&peer);
 }

@@ -33,14 +33,6 @@ static weir_ask ask_at(weir_world *world, const char *host, const char *path)
     return ask;
 }
 
-static weir_counts counts_of(weir_world *world)
-{
-    weir_counts counts = WEIR_COUNTS_INIT;
-
-    weir_user_counts(weir_world_user(world), &counts);
-    return counts;
-}
-
 static size_t told_why(const weir_world *world, weir_event_kind kind, const char *why)
 {
     size_t told = 0;
@@ -72,8 +64,8 @@ static void idle_makes_room(weir_world *world)
         const weir_fetched fetched = weir_world_fetch(world, &ask);
         assert_int_equal(fetched.ended, WEIR_END);
         assert_int_equal(told_why(world, WEIR_EVENT_CONNECTION_CLOSED, "evicted"), i);
-        assert_int_equal(counts_of(world).connections_idle, 1);
-        assert_int_equal(counts_of(world).dials, i + 1);
+        assert_int_equal(weir_world_counts(world).connections_idle, 1);
+        assert_int_equal(weir_world_counts(world).dials, i + 1);
     }
 }
 
@@ -92,7 +84,7 @@ static void in_use_makes_none(weir_world *world)
     assert_true(waits.total_ns >= QUEUE_NS);
     assert_int_equal(waits.ns[WEIR_REASON_TOTAL_LIMIT], waits.total_ns);
     assert_int_equal(told_why(world, WEIR_EVENT_WAITING, "total_limit"), 1);
-    assert_int_equal(counts_of(world).dials, 1);
+    assert_int_equal(weir_world_counts(world).dials, 1);
     weir_world_drop(world, exchange);
     weir_world_drop(world, holder);
 }
@@ -165,7 +157,7 @@ static void one_of_a_crowd(weir_user *user, size_t index, void *shared)
         return;
     }
     while (all->world->way.kind == WEIR_USER_BLOCKING &&
-           counts_of(all->world).waiting < BUSY_CALLERS - 1) {
+           weir_world_counts(all->world).waiting < BUSY_CALLERS - 1) {
         (void)sched_yield();
     }
     weir_ask ask = ask_at(all->world, "b.test", "/octets/10");

@@ -7,6 +7,7 @@
  * pthread_mutex_lock() is wrapped by the linker: no hook may be called while this thread holds any
  * mutex.
  */
+#include "support/mutexes.h"
 #include "support/peer.h"
 #include "support/relay.h"
 #include "support/world.h"
@@ -38,25 +39,6 @@ typedef struct counting {
     size_t lookups;
 } counting;
 
-static _Thread_local int mutexes_held;
-
-int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
-int __real_pthread_mutex_unlock(pthread_mutex_t *mutex);
-int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);
-int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex);
-
-int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
-{
-    mutexes_held++;
-    return __real_pthread_mutex_lock(mutex);
-}
-
-int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
-{
-    mutexes_held--;
-    return __real_pthread_mutex_unlock(mutex);
-}
-
 /* ::1 accepts nobody, 127.0.0.1 is the origin. */
 static void answer(counting *all)
 {
@@ -80,7 +62,7 @@ static int wait_for(weir_poll *fds, size_t count, weir_time deadline_ns, void *u
     const weir_time ms = left_ns / WEIR_NS_PER_MS;
 
     all->waits++;
-    all->held += mutexes_held != 0;
+    all->held += weir_mutexes_held() != 0;
     all->widest = count > all->widest ? count : all->widest;
     answer(all);
     for (size_t i = 0; i < count && i < 64; i++) {
@@ -97,14 +79,14 @@ static int wait_for(weir_poll *fds, size_t count, weir_time deadline_ns, void *u
 static void park(void **parked, weir_time deadline_ns, void *user)
 {
     (void)deadline_ns;
-    ((counting *)user)->held += mutexes_held != 0;
+    ((counting *)user)->held += weir_mutexes_held() != 0;
     *parked = NULL;
 }
 
 static void wake(void **parked, void *user)
 {
     (void)parked;
-    ((counting *)user)->held += mutexes_held != 0;
+    ((counting *)user)->held += weir_mutexes_held() != 0;
 }
 
 static void begin_lookup(weir_lookup *lookup, weir_span host, void *user)
@@ -123,14 +105,6 @@ static void end_lookup(weir_lookup *lookup, void *user)
 }
 
 /* -- */
-
-static weir_counts counts_of(weir_world *world)
-{
-    weir_counts counts = WEIR_COUNTS_INIT;
-
-    weir_user_counts(weir_world_user(world), &counts);
-    return counts;
-}
 
 /* One exchange on each connection. */
 static weir_ask ask_for(weir_world *world, uint16_t port)
@@ -168,15 +142,15 @@ static void use_all(weir_world *world, const weir_ask *like, size_t connections)
 {
     weir_exchange *held[DIALS] = {NULL};
     weir_ask ask = weir_world_ask(world, "/octets/3000000");
-    const uint64_t dials = counts_of(world).dials;
+    const uint64_t dials = weir_world_counts(world).dials;
 
     ask.call.connect_to = like->call.connect_to;
     ask.call.connect_port = like->call.connect_port;
     for (size_t i = 0; i < connections; i++) {
         assert_int_equal(weir_world_call(world, &ask, &held[i]), WEIR_OK);
     }
-    assert_int_equal(counts_of(world).connections_active, connections);
-    assert_int_equal(counts_of(world).dials, dials);
+    assert_int_equal(weir_world_counts(world).connections_active, connections);
+    assert_int_equal(weir_world_counts(world).dials, dials);
     for (size_t i = 0; i < connections; i++) {
         weir_fetched fetched = {.called = WEIR_OK};
         weir_world_drain(world, held[i], &fetched);
@@ -199,8 +173,8 @@ static void all_dials_go_at_once(weir_world *world)
 
     gather(world, &all, DIALS, 0);
     assert_int_equal(preconnect(world, &all.ask, DIALS), WEIR_OK);
-    assert_int_equal(counts_of(world).connections_idle, DIALS);
-    assert_int_equal(counts_of(world).dials, DIALS);
+    assert_int_equal(weir_world_counts(world).connections_idle, DIALS);
+    assert_int_equal(weir_world_counts(world).dials, DIALS);
     use_all(world, &all.ask, DIALS);
     weir_world_close(world);
     weir_relay_stop(all.relay);
@@ -214,14 +188,14 @@ static void one_that_fails_leaves_the_others(weir_world *world)
     gather(world, &all, DIALS, 1);
     const weir_status status = preconnect(world, &all.ask, DIALS);
     assert_hung_up(status);
-    while (counts_of(world).connections_dialing > 0) {
+    while (weir_world_counts(world).connections_dialing > 0) {
         /* a loop says it at once, and its other dials go on */
         assert_int_equal(world->way.kind, WEIR_USER_LOOP);
         weir_loop_wait(weir_user_loop(world->user), WEIR_NEVER);
         weir_user_settle(world->user);
     }
-    assert_int_equal(counts_of(world).dial_failures, 1);
-    assert_int_equal(counts_of(world).connections_idle, DIALS - 1);
+    assert_int_equal(weir_world_counts(world).dial_failures, 1);
+    assert_int_equal(weir_world_counts(world).connections_idle, DIALS - 1);
     use_all(world, &all.ask, DIALS - 1);
     weir_world_close(world);
     weir_relay_stop(all.relay);
@@ -239,7 +213,7 @@ static void the_deadline_ends_those_that_are_left(weir_world *world)
     assert_hung_up(status);
     if (world->way.kind == WEIR_USER_BLOCKING) {
         assert_true(weir_now() >= all.ask.call.deadline_ns);
-        assert_int_equal(counts_of(world).connections_dialing, 0);
+        assert_int_equal(weir_world_counts(world).connections_dialing, 0);
     }
     weir_world_close(world);
     weir_relay_stop(all.relay);
@@ -273,9 +247,9 @@ static void a_cancel_ends_all(weir_world *world)
     assert_int_equal(preconnect(world, &all.ask, DIALS), WEIR_E_CANCELLED);
     pthread_join(thread, NULL);
     weir_token_free(it.token);
-    assert_int_equal(counts_of(world).waiting, 0);
+    assert_int_equal(weir_world_counts(world).waiting, 0);
     if (world->way.kind == WEIR_USER_BLOCKING) {
-        assert_int_equal(counts_of(world).connections_dialing, 0); /* nobody would go on */
+        assert_int_equal(weir_world_counts(world).connections_dialing, 0); /* nobody would go on */
     }
     weir_world_close(world);
     weir_relay_stop(all.relay);
@@ -297,7 +271,7 @@ static void one_wait_for_all(weir_world *world)
     world->options.resolver = &resolver;
     way.ask.call.connect_to = WEIR_SPAN("name.test");
     assert_int_equal(preconnect(world, &way.ask, DIALS), WEIR_OK);
-    assert_int_equal(counts_of(world).connections_idle, DIALS);
+    assert_int_equal(weir_world_counts(world).connections_idle, DIALS);
     assert_int_equal(all.lookups, 1);
     assert_int_equal(all.held, 0);
     assert_true(all.waits > 0);
@@ -321,7 +295,7 @@ static void a_crowd_of_dials(weir_world *world)
     world->limits.h2_connections = CROWD;
     world->limits.connections_per_origin = CROWD;
     assert_int_equal(preconnect(world, &ask, CROWD), WEIR_OK);
-    assert_int_equal(counts_of(world).connections_idle, CROWD);
+    assert_int_equal(weir_world_counts(world).connections_idle, CROWD);
 }
 
 /* The limits of `call` are those of each dial. */

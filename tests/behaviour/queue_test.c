@@ -36,25 +36,18 @@ static bool gives_up(const queue *all, size_t index)
     return all->leaves != NULL && (index == 0 || index == 3 || index == 4 || index == CALLERS - 1);
 }
 
-static weir_counts counts_of(weir_world *world)
-{
-    weir_counts counts = WEIR_COUNTS_INIT;
-
-    weir_user_counts(world->user, &counts);
-    return counts;
-}
-
 /* Threads wait for each other; over a loop callers enter in the order of their numbers anyway. */
 static void await_waiting(const queue *all, size_t count)
 {
-    while (all->world->way.kind == WEIR_USER_BLOCKING && counts_of(all->world).waiting < count) {
+    while (all->world->way.kind == WEIR_USER_BLOCKING &&
+           weir_world_counts(all->world).waiting < count) {
         (void)sched_yield();
     }
 }
 
 static void await_waiting_exactly(const queue *all, size_t count)
 {
-    while (counts_of(all->world).waiting != count) {
+    while (weir_world_counts(all->world).waiting != count) {
         if (all->world->way.kind == WEIR_USER_LOOP) {
             weir_user_settle(all->world->user);
         } else {
@@ -160,7 +153,7 @@ static void run_queue(queue *all)
         assert_int_equal(all->places, turn);
         assert_int_equal(all->exchanges, turn);
     }
-    assert_int_equal(counts_of(world).dials, 1);
+    assert_int_equal(weir_world_counts(world).dials, 1);
 }
 
 static void who_waits_is_served_in_turn(weir_world *world)
@@ -292,7 +285,7 @@ static void the_place_goes_to_who_asked_first(weir_world *world)
     assert_true(all.told);
     assert_int_equal(all.shown.place, 1);
     assert_non_null(strstr(all.text, "waits at place 1 (behind_others), waited "));
-    assert_int_equal(counts_of(world).dials, 3);
+    assert_int_equal(weir_world_counts(world).dials, 3);
 }
 
 static const weir_behaviour behaviours[] = {

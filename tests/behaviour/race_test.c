@@ -144,6 +144,17 @@ static void assert_both_are_told(const race *r)
     assert_true(r->lost_has_port);
 }
 
+/* The call was given up: of its attempts one was a connection. */
+static void assert_one_is_told(const race *r)
+{
+    assert_int_equal(r->closed, 2); /* the other is the link that never was */
+    assert_int_equal(r->lost, 1);
+    assert_int_equal(r->lost_octets.sent, 0);
+    assert_int_equal(r->lost_octets.received, 0);
+    assert_true(r->lost_has_port);
+    assert_int_equal(r->agreed, 1);
+}
+
 static void url_of(const race *r, char *url, size_t room)
 {
     (void)snprintf(url, room, "http://name.test:%u/", (unsigned)r->port);
@@ -193,6 +204,16 @@ static void never_wake(void **parked, void *user)
     abort();
 }
 
+static weir_client *open_client(race *r, const weir_wait_hooks *hooks)
+{
+    weir_client_options options = WEIR_CLIENT_OPTIONS_INIT;
+
+    options.resolver = &r->resolver;
+    options.observer = &r->observer;
+    options.hooks = hooks;
+    return weir_client_new(&options, NULL);
+}
+
 static void client__tells_of_an_attempt_that_lost_connected(void **state)
 {
     race *r = *state;
@@ -201,18 +222,14 @@ static void client__tells_of_an_attempt_that_lost_connected(void **state)
                                    .wait = wait_between,
                                    .park = never_park,
                                    .wake = never_wake};
-    weir_client_options options = WEIR_CLIENT_OPTIONS_INIT;
     weir_request request = WEIR_REQUEST_INIT;
     weir_counts counts = WEIR_COUNTS_INIT;
     weir_exchange *exchange = NULL;
     char url[64];
 
-    options.resolver = &r->resolver;
-    options.observer = &r->observer;
-    options.hooks = &hooks;
     url_of(r, url, sizeof(url));
     request.url = weir_span_of(url);
-    weir_client *client = weir_client_new(&options, NULL);
+    weir_client *client = open_client(r, &hooks);
     assert_int_equal(weir_client_call(client, &request, NULL, &exchange), WEIR_OK);
     assert_int_equal(r->lost, 1); /* told by the call that caused it */
     weir_client_counts(client, &counts);
@@ -254,7 +271,6 @@ static void client__tells_of_an_attempt_that_was_given_up_connected(void **state
                                    .wait = wait_and_give_up,
                                    .park = never_park,
                                    .wake = wake_nobody};
-    weir_client_options options = WEIR_CLIENT_OPTIONS_INIT;
     weir_request request = WEIR_REQUEST_INIT;
     weir_call call = WEIR_CALL_INIT;
     weir_exchange *exchange = NULL;
@@ -263,23 +279,15 @@ static void client__tells_of_an_attempt_that_was_given_up_connected(void **state
     (void)close(accept(r->full, NULL, NULL));
     r->token = weir_token_new(NULL);
     assert_non_null(r->token);
-    options.resolver = &r->resolver;
-    options.observer = &r->observer;
-    options.hooks = &hooks;
     call.token = r->token;
     url_of(r, url, sizeof(url));
     request.url = weir_span_of(url);
-    weir_client *client = weir_client_new(&options, NULL);
+    weir_client *client = open_client(r, &hooks);
     assert_int_equal(weir_client_call(client, &request, &call, &exchange), WEIR_E_CANCELLED);
     weir_exchange_free(exchange);
     weir_client_free(client);
     weir_token_free(r->token);
-    assert_int_equal(r->closed, 2); /* the other is the link that never was */
-    assert_int_equal(r->lost, 1);
-    assert_int_equal(r->lost_octets.sent, 0);
-    assert_int_equal(r->lost_octets.received, 0);
-    assert_true(r->lost_has_port);
-    assert_int_equal(r->agreed, 1);
+    assert_one_is_told(r);
 }
 
 static weir_loop *open_loop(race *r)
@@ -345,12 +353,7 @@ static void loop__tells_of_an_attempt_that_was_given_up_connected(void **state)
     say(r->first, "who asked?");
     weir_exchange_free(exchange);
     weir_loop_free(loop);
-    assert_int_equal(r->closed, 2); /* the other is the link that never was */
-    assert_int_equal(r->lost, 1);
-    assert_int_equal(r->lost_octets.sent, 0);
-    assert_int_equal(r->lost_octets.received, 0);
-    assert_true(r->lost_has_port);
-    assert_int_equal(r->agreed, 1);
+    assert_one_is_told(r);
 }
 
 int main(void)

@@ -17,8 +17,6 @@
 
 #include <cmocka.h>
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 /* How a call differs from the usual one: zero, nothing. */
 typedef struct difference {
     const char *host; /* of the URL */
@@ -38,14 +36,6 @@ typedef struct pair {
     difference other;
     bool shared;
 } pair;
-
-static weir_counts counts_of(weir_world *world)
-{
-    weir_counts counts = WEIR_COUNTS_INIT;
-
-    weir_user_counts(weir_world_user(world), &counts);
-    return counts;
-}
 
 static uint16_t good_port(const weir_world *world)
 {
@@ -105,10 +95,10 @@ static void two_calls(weir_world *world)
         const difference *first = turn == 0 ? &of->one : &of->other;
         const difference *second = turn == 0 ? &of->other : &of->one;
         call(world, first, relay);
-        assert_int_equal(counts_of(world).dials, 1);
+        assert_int_equal(weir_world_counts(world).dials, 1);
         call(world, second, relay);
-        assert_int_equal(counts_of(world).dials, of->shared ? 1 : 2);
-        assert_int_equal(counts_of(world).reuses, of->shared ? 1 : 0);
+        assert_int_equal(weir_world_counts(world).dials, of->shared ? 1 : 2);
+        assert_int_equal(weir_world_counts(world).reuses, of->shared ? 1 : 0);
         weir_world_close(world);
     }
     weir_relay_stop(relay);
@@ -129,7 +119,7 @@ static void tls_is_never_clear(weir_world *world)
     assert_int_equal(weir_exchange_failure(exchange).phase, WEIR_PHASE_TLS);
     assert_int_equal(weir_exchange_failure(exchange).processed, WEIR_NOT_SENT);
     weir_world_drop(world, exchange);
-    assert_int_equal(counts_of(world).reuses, 0);
+    assert_int_equal(weir_world_counts(world).reuses, 0);
 }
 
 /* The zone of an IPv6 address, in two spellings and none: the interface is the same one. */
@@ -143,17 +133,18 @@ static void zones_do_not_share(weir_world *world)
     if (relay == NULL) {
         skip();
     }
-    for (size_t i = 0; i < 2 * COUNT_OF(hosts); i++) {
+    for (size_t i = 0; i < 2 * WEIR_COUNT_OF(hosts); i++) {
         weir_ask ask = weir_world_ask(world, "");
         (void)snprintf(url, sizeof(url), "%s://%s:%u/octets/10", world->way.tls ? "https" : "http",
-                       hosts[i % COUNT_OF(hosts)], (unsigned)port);
+                       hosts[i % WEIR_COUNT_OF(hosts)], (unsigned)port);
         ask.request.url = weir_span_of(url);
         const weir_fetched fetched = weir_world_fetch(world, &ask);
         assert_int_equal(fetched.called, WEIR_OK);
         assert_int_equal(fetched.ended, WEIR_END);
-        assert_int_equal(counts_of(world).dials, i < COUNT_OF(hosts) ? i + 1 : COUNT_OF(hosts));
+        assert_int_equal(weir_world_counts(world).dials,
+                         i < WEIR_COUNT_OF(hosts) ? i + 1 : WEIR_COUNT_OF(hosts));
     }
-    assert_int_equal(counts_of(world).reuses, COUNT_OF(hosts));
+    assert_int_equal(weir_world_counts(world).reuses, WEIR_COUNT_OF(hosts));
     weir_world_close(world);
     weir_relay_stop(relay);
 }
@@ -191,5 +182,5 @@ static const weir_behaviour behaviours[] = {
 
 int main(void)
 {
-    return weir_world_run("sharing", behaviours, COUNT_OF(behaviours), NULL);
+    return weir_world_run("sharing", behaviours, WEIR_COUNT_OF(behaviours), NULL);
 }

@@ -10,8 +10,6 @@
 
 #include <cmocka.h>
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 static const uint64_t lengths[] = {0, 1, 16384, 70001, 1500000};
 
 static void assert_whole(const weir_fetched *fetched, uint64_t octets)
@@ -25,7 +23,7 @@ static void assert_whole(const weir_fetched *fetched, uint64_t octets)
 
 static void get_each_length(weir_world *world, const char *name)
 {
-    for (size_t i = 0; i < COUNT_OF(lengths); i++) {
+    for (size_t i = 0; i < WEIR_COUNT_OF(lengths); i++) {
         char path[64];
         (void)snprintf(path, sizeof(path), "/%s/%llu", name, (unsigned long long)lengths[i]);
         weir_ask ask = weir_world_ask(world, path);
@@ -76,7 +74,7 @@ static void assert_sunk(const weir_fetched *fetched, uint64_t octets)
 
 static void upload_each_length(weir_world *world, weir_body_kind kind, bool counted, size_t piece)
 {
-    for (size_t i = 0; i < COUNT_OF(lengths); i++) {
+    for (size_t i = 0; i < WEIR_COUNT_OF(lengths); i++) {
         weir_ask ask = weir_world_ask(world, "/sink");
         weir_upload upload = {
             .kind = kind, .octets = lengths[i], .counted = counted, .piece = piece};
@@ -195,7 +193,7 @@ static void trailers_both_ways(weir_world *world)
     };
     static const weir_body_kind kinds[] = {WEIR_BODY_SPAN, WEIR_BODY_SOURCE, WEIR_BODY_STREAM};
 
-    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+    for (size_t i = 0; i < WEIR_COUNT_OF(kinds); i++) {
         weir_ask ask = weir_world_ask(world, "/trailers-echo");
         weir_upload upload = {
             .kind = kinds[i], .octets = 20000, .trailers = two_trailers, .trailer_count = 2};
@@ -244,7 +242,7 @@ static void no_content(weir_world *world)
                                         "/status/204?length=0"};
     static const int codes[] = {204, 304, 200, 204};
 
-    for (size_t i = 0; i < COUNT_OF(paths); i++) {
+    for (size_t i = 0; i < WEIR_COUNT_OF(paths); i++) {
         weir_ask ask = weir_world_ask(world, paths[i]);
         const weir_fetched fetched = weir_world_fetch(world, &ask);
         assert_int_equal(fetched.ended, WEIR_END);
@@ -309,7 +307,7 @@ static const weir_body_kind expecting[] = {WEIR_BODY_SPAN, WEIR_BODY_SOURCE, WEI
 
 static void continue_answered(weir_world *world)
 {
-    for (size_t i = 0; i < COUNT_OF(expecting); i++) {
+    for (size_t i = 0; i < WEIR_COUNT_OF(expecting); i++) {
         uint64_t sent = 0;
         const weir_fetched fetched = expect(world, "/expect?answer=100", expecting[i], &sent);
         assert_sunk(&fetched, 30000);
@@ -319,7 +317,7 @@ static void continue_answered(weir_world *world)
 
 static void continue_not_answered(weir_world *world)
 {
-    for (size_t i = 0; i < COUNT_OF(expecting); i++) {
+    for (size_t i = 0; i < WEIR_COUNT_OF(expecting); i++) {
         uint64_t sent = 0;
         const weir_fetched fetched = expect(world, "/expect?answer=none", expecting[i], &sent);
         assert_sunk(&fetched, 30000);
@@ -329,7 +327,7 @@ static void continue_not_answered(weir_world *world)
 
 static void continue_refused(weir_world *world)
 {
-    for (size_t i = 0; i < COUNT_OF(expecting); i++) {
+    for (size_t i = 0; i < WEIR_COUNT_OF(expecting); i++) {
         uint64_t sent = 0;
         const weir_fetched fetched = expect(world, "/expect?answer=417", expecting[i], &sent);
         assert_int_equal(fetched.ended, WEIR_END);
@@ -341,7 +339,7 @@ static void continue_refused(weir_world *world)
 
 static void continue_final_instead(weir_world *world)
 {
-    for (size_t i = 0; i < COUNT_OF(expecting); i++) {
+    for (size_t i = 0; i < WEIR_COUNT_OF(expecting); i++) {
         uint64_t sent = 0;
         const weir_fetched fetched = expect(world, "/expect?answer=200", expecting[i], &sent);
         assert_int_equal(fetched.ended, WEIR_END);
@@ -395,7 +393,7 @@ static void source_resumed(weir_world *world)
 {
     static const uint64_t places[] = {0, 1, 16384, 30000, 50000};
 
-    for (size_t i = 0; i < COUNT_OF(places); i++) {
+    for (size_t i = 0; i < WEIR_COUNT_OF(places); i++) {
         weir_loop *loop = weir_user_loop(weir_world_user(world));
         halting h = {.halts_at = places[i]};
         const weir_source source = {sizeof(source), &h, read_halting, NULL};
@@ -466,5 +464,5 @@ static const weir_behaviour behaviours[] = {
 
 int main(void)
 {
-    return weir_world_run("transfer", behaviours, COUNT_OF(behaviours), NULL);
+    return weir_world_run("transfer", behaviours, WEIR_COUNT_OF(behaviours), NULL);
 }

@@ -17,17 +17,7 @@
 
 #include <cmocka.h>
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-#define SECOND          WEIR_NS_PER_SECOND
-/* More than any window: a connection whose answer is not read is busy until it is. */
-#define LONG_ANSWER     "/octets/3000000"
-
-static weir_counts counts_of(weir_world *world)
-{
-    weir_counts counts = WEIR_COUNTS_INIT;
-    weir_user_counts(weir_world_user(world), &counts);
-    return counts;
-}
+#define SECOND WEIR_NS_PER_SECOND
 
 static void get(weir_world *world)
 {
@@ -35,25 +25,6 @@ static void get(weir_world *world)
     const weir_fetched fetched = weir_world_fetch(world, &ask);
     assert_int_equal(fetched.ended, WEIR_END);
     assert_int_equal(fetched.code, 200);
-}
-
-/* An exchange whose connection is in use until it is read to its end. */
-static weir_exchange *begin_long(weir_world *world)
-{
-    const weir_ask ask = weir_world_ask(world, LONG_ANSWER);
-    weir_exchange *exchange = NULL;
-    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
-    return exchange;
-}
-
-static void end_long(weir_world *world, weir_exchange *exchange)
-{
-    weir_fetched fetched = {0};
-    weir_world_drain(world, exchange, &fetched);
-    assert_int_equal(fetched.ended, WEIR_END);
-    assert_int_equal(fetched.octets, 3000000);
-    assert_true(fetched.is_pattern);
-    weir_world_drop(world, exchange);
 }
 
 /* As weir_client_drain(), over both. */
@@ -89,29 +60,29 @@ static void drain_closes_what_is_idle(weir_world *world)
     uint64_t left = 7;
 
     get(world);
-    assert_int_equal(counts_of(world).connections_idle, 1);
+    assert_int_equal(weir_world_counts(world).connections_idle, 1);
     assert_int_equal(drain(world, (weir_span){NULL, 0}, 10 * SECOND, &left), WEIR_OK);
     assert_int_equal(left, 0);
-    assert_int_equal(counts_of(world).connections_idle, 0);
+    assert_int_equal(weir_world_counts(world).connections_idle, 0);
     assert_closed_for(world, 0, "draining");
     get(world);
-    assert_int_equal(counts_of(world).dials, 2);
+    assert_int_equal(weir_world_counts(world).dials, 2);
 }
 
 static void drain_lets_the_busy_end(weir_world *world)
 {
-    weir_exchange *exchange = begin_long(world);
+    weir_exchange *exchange = weir_world_begin_long(world);
     uint64_t left = 0;
 
     assert_int_equal(drain(world, (weir_span){NULL, 0}, 0, &left), WEIR_E_DEADLINE_TOTAL);
     assert_int_equal(left, 1);
-    assert_int_equal(counts_of(world).connections_draining, 1);
+    assert_int_equal(weir_world_counts(world).connections_draining, 1);
     get(world); /* not on that one */
-    assert_int_equal(counts_of(world).dials, 2);
-    end_long(world, exchange);
+    assert_int_equal(weir_world_counts(world).dials, 2);
+    weir_world_end_long(world, exchange);
     assert_int_equal(drain(world, (weir_span){NULL, 0}, 10 * SECOND, &left), WEIR_OK);
     assert_int_equal(left, 0);
-    const weir_counts counts = counts_of(world);
+    const weir_counts counts = weir_world_counts(world);
     assert_int_equal(counts.connections_draining + counts.connections_idle, 0);
     assert_closed_for(world, 0, "draining");
     assert_closed_for(world, 1, "draining");
@@ -123,7 +94,7 @@ static void drain_lets_the_busy_end(weir_world *world)
  */
 static void loop_drain_with_a_deadline(weir_world *world)
 {
-    weir_exchange *exchange = begin_long(world);
+    weir_exchange *exchange = weir_world_begin_long(world);
     weir_loop *loop = weir_user_loop(weir_world_user(world));
     const weir_time deadline_ns = weir_now() + 20 * WEIR_NS_PER_MS;
     weir_loop_event events[4];
@@ -132,7 +103,7 @@ static void loop_drain_with_a_deadline(weir_world *world)
     assert_int_equal(weir_loop_drain(loop, (weir_span){NULL, 0}), WEIR_OK);
     do {
         weir_loop_wait(loop, deadline_ns);
-        (void)weir_loop_turn(loop, events, COUNT_OF(events));
+        (void)weir_loop_turn(loop, events, WEIR_COUNT_OF(events));
         left = weir_loop_draining(loop);
     } while (left > 0 && weir_now() < deadline_ns);
     assert_true(weir_now() >= deadline_ns);
@@ -141,7 +112,7 @@ static void loop_drain_with_a_deadline(weir_world *world)
     weir_world_drop(world, exchange);              /* now it is */
     while (weir_loop_draining(loop) > 0) {
         weir_loop_wait(loop, WEIR_NEVER);
-        (void)weir_loop_turn(loop, events, COUNT_OF(events));
+        (void)weir_loop_turn(loop, events, WEIR_COUNT_OF(events));
     }
     assert_int_equal(weir_world_told(world, WEIR_EVENT_CONNECTION_CLOSED), 1);
 }
@@ -154,13 +125,13 @@ static void drain_meets_one_origin(weir_world *world)
     uint64_t left = 7;
 
     get(world);
-    for (size_t i = 0; i < COUNT_OF(others); i++) {
+    for (size_t i = 0; i < WEIR_COUNT_OF(others); i++) {
         assert_int_equal(drain(world, weir_span_of(others[i]), 10 * SECOND, &left), WEIR_OK);
         assert_int_equal(left, 0);
-        assert_int_equal(counts_of(world).connections_idle, 1);
+        assert_int_equal(weir_world_counts(world).connections_idle, 1);
     }
     assert_int_equal(drain(world, mine, 10 * SECOND, &left), WEIR_OK);
-    assert_int_equal(counts_of(world).connections_idle, 0);
+    assert_int_equal(weir_world_counts(world).connections_idle, 0);
     assert_int_equal(drain(world, WEIR_SPAN("ftp://other.test/"), 0, &left), WEIR_E_URL_SCHEME);
 }
 
@@ -196,8 +167,10 @@ static void drain_or_read(weir_user *user, size_t index, void *shared)
 /* The thread that drains sleeps until the thread that reads has come to the end. */
 static void drain_is_woken_by_the_last_exchange(weir_world *world)
 {
-    shared_drain both = {
-        .world = world, .exchange = begin_long(world), .status = WEIR_E_STATE, .left = 7};
+    shared_drain both = {.world = world,
+                         .exchange = weir_world_begin_long(world),
+                         .status = WEIR_E_STATE,
+                         .left = 7};
 
     weir_user_together(weir_world_user(world), 2, drain_or_read, &both);
     assert_int_equal(both.status, WEIR_OK);
@@ -224,24 +197,24 @@ static weir_tls_config *settings(bool trusting)
 static void tls_swap_drains(weir_world *world)
 {
     get(world);
-    weir_exchange *exchange = begin_long(world);
-    const uint64_t dials = counts_of(world).dials;
+    weir_exchange *exchange = weir_world_begin_long(world);
+    const uint64_t dials = weir_world_counts(world).dials;
     weir_tls_config *config = settings(true);
 
     assert_int_equal(weir_shared_set_tls(world->shared, NULL), WEIR_E_INVALID);
     assert_int_equal(weir_shared_set_tls(world->shared, config), WEIR_OK);
     get(world);
-    assert_int_equal(counts_of(world).dials, dials + 1);
-    end_long(world, exchange);
+    assert_int_equal(weir_world_counts(world).dials, dials + 1);
+    weir_world_end_long(world, exchange);
     weir_user_settle(weir_world_user(world));
-    assert_int_equal(counts_of(world).connections_idle, 1);
-    assert_int_equal(counts_of(world).connections_draining, 0);
+    assert_int_equal(weir_world_counts(world).connections_idle, 1);
+    assert_int_equal(weir_world_counts(world).connections_draining, 0);
     assert_closed_for(world, 0, "tls_replaced");
     /* The same again is nothing new. */
     assert_int_equal(weir_shared_set_tls(world->shared, config), WEIR_OK);
     weir_tls_config_release(config);
     get(world);
-    assert_int_equal(counts_of(world).dials, dials + 1);
+    assert_int_equal(weir_world_counts(world).dials, dials + 1);
 }
 
 /* Neither a connection nor a session of the old settings serves under the new ones: these do not
@@ -272,23 +245,23 @@ static void tls_swap_is_seen_without_a_call(weir_world *world)
         weir_loop_wake(weir_user_loop(weir_world_user(world)));
     }
     weir_user_settle(weir_world_user(world));
-    assert_int_equal(counts_of(world).connections_idle, 0);
+    assert_int_equal(weir_world_counts(world).connections_idle, 0);
     assert_closed_for(world, 0, "tls_replaced");
 }
 
 /* An exchange that was under way does not leave its connection behind. */
 static void tls_swap_meets_the_end_of_an_exchange(weir_world *world)
 {
-    weir_exchange *exchange = begin_long(world);
+    weir_exchange *exchange = weir_world_begin_long(world);
     weir_tls_config *config = settings(true);
 
     assert_int_equal(weir_shared_set_tls(world->shared, config), WEIR_OK);
     weir_tls_config_release(config);
-    end_long(world, exchange);
+    weir_world_end_long(world, exchange);
     if (weir_user_loop(weir_world_user(world)) != NULL) {
         weir_user_settle(weir_world_user(world));
     }
-    assert_int_equal(counts_of(world).connections_idle, 0);
+    assert_int_equal(weir_world_counts(world).connections_idle, 0);
     assert_closed_for(world, 0, "tls_replaced");
 }
 
@@ -302,8 +275,8 @@ static void tls_swap_leaves_own_settings_alone(weir_world *world)
     assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
     assert_int_equal(weir_shared_set_tls(world->shared, config), WEIR_OK);
     assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
-    assert_int_equal(counts_of(world).dials, 1);
-    assert_int_equal(counts_of(world).reuses, 1);
+    assert_int_equal(weir_world_counts(world).dials, 1);
+    assert_int_equal(weir_world_counts(world).reuses, 1);
     weir_tls_config_release(own);
     weir_tls_config_release(config);
 }
@@ -339,12 +312,12 @@ static void assert_each_has_dialled(weir_user *const *users, uint64_t dials)
 static void tls_swap_reaches_all(weir_world *world)
 {
     static const weir_user_kind kinds[] = {WEIR_USER_BLOCKING, WEIR_USER_BLOCKING, WEIR_USER_LOOP};
-    weir_user *users[COUNT_OF(kinds)] = {NULL};
+    weir_user *users[WEIR_COUNT_OF(kinds)] = {NULL};
     weir_tls_config *trusting = settings(true);
     weir_tls_config *doubting = settings(false);
     weir_status status = WEIR_OK;
 
-    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+    for (size_t i = 0; i < WEIR_COUNT_OF(kinds); i++) {
         const weir_user_options options = {
             .kind = kinds[i], .allocator = &world->memory.allocator, .shared = world->shared};
         users[i] = weir_user_new(&options, &status);
@@ -353,12 +326,12 @@ static void tls_swap_reaches_all(weir_world *world)
     }
     assert_each_has_dialled(users, 1);
     assert_int_equal(weir_shared_set_tls(world->shared, trusting), WEIR_OK);
-    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+    for (size_t i = 0; i < WEIR_COUNT_OF(kinds); i++) {
         assert_int_equal(get_by(world, users[i]), WEIR_END);
     }
     assert_each_has_dialled(users, 2);
     assert_int_equal(weir_shared_set_tls(world->shared, doubting), WEIR_OK);
-    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+    for (size_t i = 0; i < WEIR_COUNT_OF(kinds); i++) {
         assert_int_equal(get_by(world, users[i]), WEIR_E_TLS_UNTRUSTED);
         weir_user_free(users[i]);
     }
@@ -382,7 +355,7 @@ static void tls_swap_keeps_the_old_while_they_are_used(weir_world *world)
     assert_int_equal(weir_shared_set_tls(world->shared, old), WEIR_OK);
     weir_tls_config_release(old);
     get(world); /* a session, too */
-    weir_exchange *exchange = begin_long(world);
+    weir_exchange *exchange = weir_world_begin_long(world);
     assert_int_equal(weir_shared_set_tls(world->shared, world->tls), WEIR_OK);
     get(world);
     weir_user_settle(weir_world_user(world));
@@ -391,7 +364,7 @@ static void tls_swap_keeps_the_old_while_they_are_used(weir_world *world)
     weir_world_drain(world, exchange, &fetched);
     assert_int_equal(fetched.octets, 3000000);
     weir_user_settle(weir_world_user(world));
-    assert_int_equal(counts_of(world).connections_draining, 0);
+    assert_int_equal(weir_world_counts(world).connections_draining, 0);
     assert_true(atomic_load(&memory.live) > 0); /* an exchange has them still */
     weir_world_drop(world, exchange);
     weir_user_settle(weir_world_user(world));
@@ -409,13 +382,13 @@ static void preconnect_warms(weir_world *world)
     assert_int_equal(weir_user_preconnect(user, &ask.request, &ask.call, 0), WEIR_E_INVALID);
     assert_int_equal(weir_user_preconnect(user, &ask.request, &ask.call, 3), WEIR_OK);
     world->begun++; /* it was told DONE, as a call is */
-    assert_int_equal(counts_of(world).connections_idle, wanted);
-    assert_int_equal(counts_of(world).leases, 0);
+    assert_int_equal(weir_world_counts(world).connections_idle, wanted);
+    assert_int_equal(weir_world_counts(world).leases, 0);
     /* They are there: nothing is dialled, neither for the same wish nor for a call. */
     assert_int_equal(weir_user_preconnect(user, &ask.request, &ask.call, 3), WEIR_OK);
     world->begun++;
     get(world);
-    assert_int_equal(counts_of(world).dials, wanted);
+    assert_int_equal(weir_world_counts(world).dials, wanted);
 }
 
 static void preconnect_says_what_failed(weir_world *world)
@@ -442,7 +415,7 @@ static void preconnect_says_what_failed(weir_world *world)
     assert_int_equal(weir_user_preconnect(user, &ask.request, &ask.call, 2), WEIR_E_CANCELLED);
     world->begun++;
     weir_token_free(token);
-    assert_int_equal(counts_of(world).leases + counts_of(world).waiting, 0);
+    assert_int_equal(weir_world_counts(world).leases + weir_world_counts(world).waiting, 0);
 }
 
 static void preconnect_keeps_to_limits(weir_world *world)
@@ -454,7 +427,7 @@ static void preconnect_keeps_to_limits(weir_world *world)
     assert_int_equal(weir_user_preconnect(weir_world_user(world), &ask.request, &ask.call, 5),
                      WEIR_OK);
     world->begun++;
-    assert_int_equal(counts_of(world).connections_idle, 2);
+    assert_int_equal(weir_world_counts(world).connections_idle, 2);
 }
 
 /* -- the network -- */
@@ -464,21 +437,21 @@ static void network_change_drains(weir_world *world)
     weir_user *user = weir_world_user(world);
 
     get(world);
-    weir_exchange *exchange = begin_long(world);
-    const uint64_t dials = counts_of(world).dials;
+    weir_exchange *exchange = weir_world_begin_long(world);
+    const uint64_t dials = weir_world_counts(world).dials;
     if (weir_user_loop(user) != NULL) {
         weir_loop_network_changed(weir_user_loop(user));
         weir_user_settle(user);
     } else {
         weir_client_network_changed(weir_user_client(user));
     }
-    assert_int_equal(counts_of(world).connections_idle, 0);
-    assert_int_equal(counts_of(world).connections_draining, 1);
+    assert_int_equal(weir_world_counts(world).connections_idle, 0);
+    assert_int_equal(weir_world_counts(world).connections_draining, 1);
     get(world);
-    assert_int_equal(counts_of(world).dials, dials + 1);
-    end_long(world, exchange); /* what was under way is not disturbed */
+    assert_int_equal(weir_world_counts(world).dials, dials + 1);
+    weir_world_end_long(world, exchange); /* what was under way is not disturbed */
     weir_user_settle(user);
-    assert_int_equal(counts_of(world).connections_draining, 0);
+    assert_int_equal(weir_world_counts(world).connections_draining, 0);
     assert_closed_for(world, 0, "network_changed");
 }
 
@@ -527,7 +500,7 @@ static void network_change_asks_anew(weir_world *world)
     }
     get_by_name(world);
     assert_int_equal(all.asked, 2);
-    assert_int_equal(counts_of(world).dials, 3);
+    assert_int_equal(weir_world_counts(world).dials, 3);
     weir_world_close(world); /* before the resolver is gone */
 }
 
@@ -560,5 +533,5 @@ static const weir_behaviour behaviours[] = {
 
 int main(void)
 {
-    return weir_world_run("upkeep", behaviours, COUNT_OF(behaviours), NULL);
+    return weir_world_run("upkeep", behaviours, WEIR_COUNT_OF(behaviours), NULL);
 }

@@ -205,6 +205,34 @@ void weir_world_drain(weir_world *world, weir_exchange *exchange, weir_fetched *
     fetched->failure = weir_exchange_failure(exchange);
 }
 
+weir_exchange *weir_world_begin_long(weir_world *world)
+{
+    const weir_ask ask = weir_world_ask(world, WEIR_LONG_ANSWER);
+    weir_exchange *exchange = NULL;
+
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    return exchange;
+}
+
+void weir_world_end_long(weir_world *world, weir_exchange *exchange)
+{
+    weir_fetched fetched = {0};
+
+    weir_world_drain(world, exchange, &fetched);
+    assert_int_equal(fetched.ended, WEIR_END);
+    assert_int_equal(fetched.octets, WEIR_LONG_OCTETS);
+    assert_true(fetched.is_pattern);
+    weir_world_drop(world, exchange);
+}
+
+weir_counts weir_world_counts(weir_world *world)
+{
+    weir_counts counts = WEIR_COUNTS_INIT;
+
+    weir_user_counts(weir_world_user(world), &counts);
+    return counts;
+}
+
 uint8_t weir_pattern_at(uint64_t at)
 {
     return (uint8_t)(at * 31 + (at >> 8) * 7);

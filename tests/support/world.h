@@ -13,6 +13,7 @@
 #ifndef WEIR_TESTS_WORLD_H
 #define WEIR_TESTS_WORLD_H
 
+#include "proto/base.h"
 #include "support/failalloc.h"
 #include "support/origin_process.h"
 #include "support/user.h"
@@ -109,6 +110,15 @@ weir_fetched weir_world_fetch(weir_world *world, const weir_ask *ask);
 void weir_world_drop(weir_world *world, weir_exchange *exchange);
 /* Reads to the end; the exchange stays. */
 void weir_world_drain(weir_world *world, weir_exchange *exchange, weir_fetched *fetched);
+
+/* More than any window: a stream, and on HTTP/1.1 the connection, is in use until it is read. */
+#define WEIR_LONG_ANSWER "/octets/3000000"
+#define WEIR_LONG_OCTETS 3000000
+/* A call for it, and its end: read as it should be, and dropped. */
+weir_exchange *weir_world_begin_long(weir_world *world);
+void weir_world_end_long(weir_world *world, weir_exchange *exchange);
+
+weir_counts weir_world_counts(weir_world *world);
 
 /* The origin's body pattern. */
 uint8_t weir_pattern_at(uint64_t at);
