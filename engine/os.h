@@ -16,7 +16,7 @@
 
 /* -- os_clock.c -- (weir_now() of request.h is there too) */
 void weir_os_random(void *to, size_t octets);
-/* The malloc allocator. */
+/* The malloc allocator, which asks the kernel for large pages for what is as large as one. */
 const weir_allocator *weir_os_allocator(void);
 
 /* -- os_socket.c -- */

@@ -98,7 +98,7 @@ void weir_drain_origin(weir_pool *pool, weir_origin *origin, weir_reason reason)
 
 static void touch(weir_pool *pool, weir_origin *origin)
 {
-    if (weir_list_is_empty(&origin->unsettled) && weir_list_is_empty(&origin->remembered)) {
+    if (weir_list_is_empty(&origin->unsettled) && !origin->is_remembered) {
         weir_list_push_back(&pool->unsettled, &origin->unsettled);
     }
 }

@@ -41,6 +41,7 @@ weir_pool *weir_pool_new(const weir_pool_options *options, weir_status *status)
         weir_list_init(lists[i]);
     }
     weir_idle_init(&pool->idle);
+    weir_slabs_init(&pool->records, options->allocator, sizeof(weir_origin));
     return pool;
 }
 
@@ -57,6 +58,7 @@ void weir_pool_free(weir_pool *pool)
         weir_record_free(pool, WEIR_CONTAINER_OF(pool->origins.next, weir_origin, link));
     }
     weir_table_clear(&pool->table);
+    weir_slabs_clear(&pool->records);
     weir_release(pool->allocator, pool);
 }
 
@@ -234,7 +236,7 @@ void weir_pool_retire(weir_pool *pool, weir_slot *slot, weir_reason reason, weir
     weir_origin *origin = slot->origin;
     slot->ends_at_ns = at_ns;
     slot->ends_for = reason;
-    (void)weir_slot_expire(pool, slot);
+    weir_slot_look_at(pool, slot);
     finish(pool, origin);
 }
 

@@ -32,6 +32,7 @@ struct weir_pool {
     uint64_t slot_ids;
     bool is_shut;
     weir_table table;
+    weir_slabs records; /* of origins */
     weir_list origins;
     weir_list remembered;
     uint32_t remembered_origins;

@@ -10,13 +10,10 @@
  */
 #include "pool/pool_common.h"
 
-/* Of a record: what finding, leasing and releasing look at begins here. */
-enum { USED_FROM = offsetof(weir_origin, own) + offsetof(weir_slot, ends_for) };
-
 static weir_origin *record_new(weir_pool *pool, const weir_origin_key *key, uint64_t hash);
 static weir_origin *record_find(const weir_pool *pool, const weir_origin_key *key, uint64_t hash);
 static bool is_worth_remembering(const weir_pool *pool, const weir_origin *origin);
-static void forget(weir_pool *pool, weir_origin *origin);
+static void take_back(weir_pool *pool, weir_origin *origin);
 
 static inline weir_origin *of_entry(weir_table_entry *entry)
 {
@@ -28,7 +25,7 @@ static inline weir_origin *of_entry(weir_table_entry *entry)
 static inline void expect_use(const weir_origin *origin)
 {
     const char *record = (const char *)origin;
-    for (size_t at = USED_FROM; at < sizeof *origin + WEIR_LINE_OCTETS; at += WEIR_LINE_OCTETS) {
+    for (size_t at = WEIR_RECORD_USED_FROM; at < sizeof *origin; at += WEIR_LINE_OCTETS) {
         __builtin_prefetch(record + at, 1);
     }
 }
@@ -40,9 +37,8 @@ weir_origin *weir_record_get(weir_pool *pool, const weir_origin_key *key)
     if (!origin) {
         return record_new(pool, key, hash);
     }
-    if (!weir_list_is_empty(&origin->remembered)) {
-        weir_list_remove(&origin->remembered);
-        pool->remembered_origins--;
+    if (origin->is_remembered) {
+        take_back(pool, origin);
     }
     return origin;
 }
@@ -60,7 +56,7 @@ bool weir_record_is_asked(const weir_origin *origin)
 void weir_record_settle(weir_pool *pool, weir_origin *origin)
 {
     if (weir_record_is_asked(origin) || origin->connections > 0 || origin->ghosts > 0 ||
-        !weir_list_is_empty(&origin->paused) || !weir_list_is_empty(&origin->remembered)) {
+        !weir_list_is_empty(&origin->paused) || origin->is_remembered) {
         return;
     }
     WEIR_ASSERT(weir_list_is_empty(&origin->hungry));
@@ -70,9 +66,10 @@ void weir_record_settle(weir_pool *pool, weir_origin *origin)
         return;
     }
     weir_list_push_back(&pool->remembered, &origin->remembered);
+    origin->is_remembered = true;
     pool->remembered_origins++;
     if (pool->remembered_origins > pool->options.origins_remembered) {
-        forget(pool, WEIR_CONTAINER_OF(pool->remembered.next, weir_origin, remembered));
+        weir_record_free(pool, WEIR_CONTAINER_OF(pool->remembered.next, weir_origin, remembered));
     }
 }
 
@@ -84,15 +81,15 @@ void weir_record_free(weir_pool *pool, weir_origin *origin)
     WEIR_ASSERT(origin->ghosts == 0);
     WEIR_ASSERT(weir_list_is_empty(&origin->wishes));
     WEIR_ASSERT(weir_list_is_empty(&origin->unsettled));
-    if (!weir_list_is_empty(&origin->remembered)) {
-        forget(pool, origin);
-        return;
+    if (origin->is_remembered) {
+        take_back(pool, origin);
     }
     weir_agenda_leave(&pool->agenda, &origin->retry);
     weir_table_leave(&pool->table, &origin->entry);
     weir_list_remove(&origin->link);
     pool->counts.origins--;
-    weir_release(pool->allocator, origin);
+    weir_release(pool->allocator, origin->octets);
+    weir_slabs_give(&pool->records, origin->slab, origin);
 }
 
 weir_protocol weir_record_protocol(const weir_origin *origin)
@@ -160,10 +157,19 @@ static weir_origin *record_find(const weir_pool *pool, const weir_origin_key *ke
 
 static weir_origin *record_new(weir_pool *pool, const weir_origin_key *key, uint64_t hash)
 {
-    weir_origin *origin =
-        weir_alloc_zeroed(pool->allocator, sizeof *origin + weir_origin_key_octets(key));
+    const size_t octets = weir_origin_key_octets(key);
+    weir_slab *slab = NULL;
+    weir_origin *origin = weir_slabs_take(&pool->records, &slab);
     if (!origin) {
         return NULL;
+    }
+    origin->slab = slab;
+    if (octets > sizeof origin->room) {
+        origin->octets = weir_alloc(pool->allocator, octets);
+        if (!origin->octets) {
+            weir_slabs_give(&pool->records, slab, origin);
+            return NULL;
+        }
     }
     weir_list *const nodes[] = {&origin->link,    &origin->unawaited,  &origin->unsettled,
                                 &origin->dials,   &origin->remembered, &origin->hungry,
@@ -172,7 +178,7 @@ static weir_origin *record_new(weir_pool *pool, const weir_origin_key *key, uint
     for (size_t i = 0; i < WEIR_COUNT_OF(nodes); i++) {
         weir_list_init(nodes[i]);
     }
-    weir_origin_key_copy(&origin->key, key, origin->octets);
+    weir_origin_key_copy(&origin->key, key, origin->octets ? origin->octets : origin->room);
     weir_table_enter(&pool->table, &origin->entry, hash);
     weir_list_push_back(&pool->origins, &origin->link);
     pool->counts.origins++;
@@ -189,11 +195,12 @@ static bool is_worth_remembering(const weir_pool *pool, const weir_origin *origi
            origin->left_over > 0 || (handshake_decides && origin->protocol != WEIR_PROTOCOL_ANY);
 }
 
-static void forget(weir_pool *pool, weir_origin *origin)
+/* Out of the list of those that are only remembered. */
+static void take_back(weir_pool *pool, weir_origin *origin)
 {
     weir_list_remove(&origin->remembered);
+    origin->is_remembered = false;
     pool->remembered_origins--;
-    weir_record_free(pool, origin);
 }
 
 void weir_record_check(const weir_pool *pool, const weir_origin *origin)

@@ -6,14 +6,16 @@
  *                                          ^                         |         of too many
  *                                          \------- request ---------/
  *
- * Ownership: the pool's, found by its key in the pool's table. The key's octets lie behind the
- * record, and one of its slots in it: a slot keeps its origin, so it never outlives the record.
+ * Ownership: the pool's, found by its key in the pool's table. The key's octets lie in the record
+ * if they are not too many, and one of its slots: a slot keeps its origin, so it never outlives the
+ * record.
  */
 #ifndef WEIR_POOL_RECORD_H
 #define WEIR_POOL_RECORD_H
 
 #include "pool/agenda.h"
 #include "pool/horizon.h"
+#include "pool/slab.h"
 #include "pool/slot.h"
 #include "pool/table.h"
 
@@ -29,7 +31,7 @@
  * In the order of use: with a million origins each request finds another one, and pays for every
  * cache line of it that it touches, and most for each that says only where the next one is. So the
  * first of its slots lies in it, and what finding, leasing and releasing look at lies together,
- * from the second half of `own` to the key's octets.
+ * from the second half of `own` to the end.
  */
 struct weir_origin {
     weir_list link;      /* the pool's origins */
@@ -45,6 +47,9 @@ struct weir_origin {
     uint64_t left_over;    /* connections that had octets which answered no request */
     uint64_t failed_order; /* of the last failure */
     weir_time failed_at_ns;
+    weir_list remembered; /* the pool's bare ones, the oldest first */
+    weir_slab *slab;      /* that the record is of */
+    uint8_t *octets;      /* of a key for which `room` is too small; else NULL */
 
     weir_slot own;        /* room for one of its slots; free while its id is 0 */
     weir_list spare;      /* READY slots without leases, with room, the last used first */
@@ -54,7 +59,6 @@ struct weir_origin {
     weir_list unsettled;  /* those whose situation another's decision has changed */
     weir_horizon horizon; /* how long its server lets connections be idle */
     weir_agenda_entry retry;
-    weir_list remembered;  /* the pool's bare ones, the oldest first */
     weir_ticket *undialed; /* the first waiting ticket for which no dial was started */
     weir_time retry_at_ns; /* no dial before */
     uint32_t tickets;      /* waiting */
@@ -73,10 +77,16 @@ struct weir_origin {
     uint8_t waits_for;  /* index of the reason, of those that wait without a dial */
     bool has_news;      /* of what is remembered, that was not taken yet */
     bool out_of_memory; /* a dial would be worth while, but there is no memory for its slot */
+    bool is_remembered; /* in the list of those */
     weir_table_entry entry;
     weir_origin_key key;
-    uint8_t octets[];
+    uint8_t room[48]; /* for the key's octets */
 };
+
+/* What finding, leasing and releasing look at begins here, and goes on to the end. */
+#define WEIR_RECORD_USED_FROM (offsetof(weir_origin, own) + offsetof(weir_slot, ends_for))
+_Static_assert(WEIR_RECORD_USED_FROM % WEIR_LINE_OCTETS == 0, "it begins where a line begins");
+_Static_assert(sizeof(weir_origin) % WEIR_LINE_OCTETS == 0, "the next record does so too");
 
 /* The origin of a key, made if it is not there; NULL: no memory. */
 weir_origin *weir_record_get(weir_pool *pool, const weir_origin_key *key);

@@ -426,7 +426,9 @@ static void script(weir_failalloc *memory, void *user)
     weir_action action;
     uint64_t versions = 0;
     for (size_t i = 0; i < WEIR_COUNT_OF(tickets); i++) {
-        const char host[] = {(char)('a' + i / 2 % 34), '\0'};
+        /* Every third one is too long for the room in a record. */
+        char host[61] = {0};
+        memset(host, 'a' + (int)(i / 2 % 26), i / 2 % 3 == 0 ? 60 : 1 + i / 2 / 26);
         const weir_origin_key key = rig_key(host);
         status = weir_pool_request(pool, &key, &tickets[i], i);
         assert_true(status == WEIR_OK || status == WEIR_AGAIN || status == WEIR_E_NOMEM);
@@ -467,7 +469,7 @@ static void script(weir_failalloc *memory, void *user)
 static void pool__survives_every_failed_allocation(void **state)
 {
     (void)state;
-    assert_true(weir_failalloc_every(script, NULL) > 60);
+    assert_true(weir_failalloc_every(script, NULL) > 30);
 }
 
 static void pool__waits_for_a_connection_when_there_is_no_memory_for_another(void **state)
@@ -482,8 +484,10 @@ static void pool__waits_for_a_connection_when_there_is_no_memory_for_another(voi
     r.memory.fail_at = atomic_load(&r.memory.calls) + 1;
     r.memory.and_after = true;
     assert_int_equal(rig_ask(&r, 'b', "one"), WEIR_AGAIN);
-    assert_int_equal(rig_ask(&r, 'c', "two"), WEIR_E_NOMEM);
-    assert_string_equal(rig_actions(&r), "");
+    /* The first slab has two records. */
+    assert_int_equal(rig_ask(&r, 'c', "two"), WEIR_AGAIN);
+    assert_int_equal(rig_ask(&r, 'd', "three"), WEIR_E_NOMEM);
+    assert_string_equal(rig_actions(&r), "dial 2 for c");
     r.memory.fail_at = 0;
     rig_release(&r, 'a');
     assert_string_equal(rig_actions(&r), "grant b 1 reused");
