@@ -15,17 +15,16 @@ typedef struct bench_run {
     unsigned clear_port;
     unsigned tls_port;
     const char *ca;
-    const char *large; /* a file that bench_large_measure() wrote; NULL: there is none */
 } bench_run;
 
 /* speed.c */
 void bench_speed(const bench_run *run);
 /* A random one of the origins each time, all of which are there and idle. */
 void bench_random_origins(bed *b, const bench_run *run, uint32_t origins, bench_samples *samples);
-/* large.c: measures into a file; false: it could not, or large pages are not to be had. */
-bool bench_large_measure(const bench_run *run, const char *path);
-/* Takes that as a figure. */
-bool bench_large_add(const char *path);
+/* pages.c: how much of the memory of these origins came in large pages. */
+void bench_pages_share(const bed *b, uint32_t origins);
+/* A random one of so many, without any. */
+void bench_small_pages(const bench_run *run, uint32_t origins);
 /* queue.c: a long queue, and connections that have been idle too long. */
 void bench_queue(const bench_run *run);
 /* memory.c: of the pool's own records. */

@@ -3,10 +3,8 @@
  * weir-bench-pool: what the pool and an idle connection cost. bench/run starts it.
  *
  *   weir-bench-pool [--quick] [--json FILE] [--data FOLDER]
- *                   [--clear-port N --tls-port N --ca FILE] [--large FILE]
- *   weir-bench-pool [--quick] --measure-large FILE
+ *                   [--clear-port N --tls-port N --ca FILE]
  *
- * The second form measures what the first takes with --large: see large.c.
  * The status is 0 if everything was measured, whatever the figures are.
  */
 #include "bench/pool/bench.h"
@@ -19,7 +17,6 @@ int main(int count, char **words)
     bench_run run = {.samples = 1001};
     const char *json = NULL;
     const char *data = NULL;
-    const char *large = NULL;
 
     for (int i = 1; i < count; i++) {
         const char *value = i + 1 < count ? words[i + 1] : "";
@@ -38,18 +35,11 @@ int main(int count, char **words)
             run.tls_port = (unsigned)strtoul(value, NULL, 10);
         } else if (strcmp(words[i], "--ca") == 0) {
             run.ca = value;
-        } else if (strcmp(words[i], "--large") == 0) {
-            run.large = value;
-        } else if (strcmp(words[i], "--measure-large") == 0) {
-            large = value;
         } else {
             fprintf(stderr, "weir-bench-pool: what is %s?\n", words[i]);
             return 2;
         }
         i++;
-    }
-    if (large != NULL) {
-        return bench_large_measure(&run, large) ? 0 : 1;
     }
     bench_speed(&run);
     bench_queue(&run);

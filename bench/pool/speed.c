@@ -29,9 +29,7 @@ void bench_speed(const bench_run *run)
     for (size_t i = 0; i < sizeof origins / sizeof origins[0] - (run->quick ? 2 : 0); i++) {
         of_origins(run, origins[i]);
     }
-    if (run->large != NULL) {
-        bed_must(bench_large_add(run->large), "there is a figure with large pages");
-    }
+    bench_small_pages(run, run->quick ? 1000 : 1000000);
     for (size_t i = 0; i < sizeof slots / sizeof slots[0] - (run->quick ? 1 : 0); i++) {
         of_slots(run, slots[i], false);
         of_slots(run, slots[i], true);
@@ -70,6 +68,9 @@ static void of_origins(const bench_run *run, uint32_t origins)
                                                  .unit = "ns",
                                                  .limit = 3 * ACQUIRE_LIMIT_NS},
                                   &samples);
+    }
+    if (origins == 1000000) {
+        bench_pages_share(&b, origins);
     }
     bed_close(&b);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/support/counted.h"
 
+#include "engine/os.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +30,8 @@ void bench_counted_init(bench_counted *counted)
 
 void *bench_counted_give(size_t octets, bench_counted *counted)
 {
-    header *at = malloc(sizeof *at + octets);
+    const weir_allocator *allocator = weir_os_allocator();
+    header *at = allocator->alloc(sizeof *at + octets, allocator->user);
 
     if (at == NULL) {
         return NULL;
@@ -55,7 +58,7 @@ void bench_counted_take(void *block, bench_counted *counted)
     if (block != NULL) {
         header *at = (header *)block - 1;
         count(counted, at->octets, false);
-        free(at);
+        weir_os_allocator()->release(at, NULL);
     }
 }
 
