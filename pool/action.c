@@ -95,6 +95,6 @@ static void look_at(weir_pool *pool, weir_agenda_entry *entry)
         return;
     }
     weir_slot *slot = WEIR_CONTAINER_OF(entry, weir_slot, due);
-    weir_slot_expire(pool, slot);
+    weir_slot_look_at(pool, slot);
     weir_place_settle(pool, slot->origin);
 }

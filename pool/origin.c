@@ -19,8 +19,9 @@ typedef struct sip {
 enum { SPANS = 6 };
 
 static void spans_of(const weir_origin_key *key, weir_span spans[SPANS]);
-static uint64_t small_members(const weir_origin_key *key, const weir_span spans[SPANS]);
-static void sip_word(sip *state, uint64_t word);
+static inline uint64_t spans_present(const weir_origin_key *key);
+static inline uint64_t small_members(const weir_origin_key *key);
+static inline void sip_word(sip *state, uint64_t word);
 static void sip_span(sip *state, weir_span span);
 static bool span_equal(weir_span a, weir_span b);
 
@@ -49,14 +50,16 @@ uint64_t weir_origin_key_hash(const weir_origin_key *key, uint64_t seed)
     const uint64_t k1 = rotate(seed, 32) * UINT64_C(0x9e3779b97f4a7c15) + 1;
     sip state = {k0 ^ UINT64_C(0x736f6d6570736575), k1 ^ UINT64_C(0x646f72616e646f6d),
                  k0 ^ UINT64_C(0x6c7967656e657261), k1 ^ UINT64_C(0x7465646279746573)};
-    weir_span spans[SPANS];
-    spans_of(key, spans);
+    const uint64_t present = spans_present(key);
     sip_word(&state, key->tls);
-    sip_word(&state, small_members(key, spans));
-    for (size_t i = 0; i < SPANS; i++) {
-        if (spans[i].length > 0) {
-            sip_span(&state, spans[i]);
-        }
+    sip_word(&state, small_members(key) | present << 56);
+    sip_span(&state, key->host);
+    if (present >> 1 != 0) {
+        sip_span(&state, key->zone);
+        sip_span(&state, key->address);
+        sip_span(&state, key->proxy);
+        sip_span(&state, key->socket_path);
+        sip_span(&state, key->local);
     }
     state.v2 ^= 0xff;
     for (int i = 0; i < 3; i++) {
@@ -112,19 +115,23 @@ static void spans_of(const weir_origin_key *key, weir_span spans[SPANS])
     spans[5] = key->local;
 }
 
-static uint64_t small_members(const weir_origin_key *key, const weir_span spans[SPANS])
+/* A bit for each span that is not empty, the host's the lowest. */
+static inline uint64_t spans_present(const weir_origin_key *key)
 {
-    uint64_t present = 0;
-    for (unsigned i = 0; i < SPANS; i++) {
-        present |= (uint64_t)(spans[i].length > 0) << i;
-    }
-    /* https is a truth value, reserved is zero; each has bits of its own. */
+    return (uint64_t)(key->host.length > 0) | (uint64_t)(key->zone.length > 0) << 1 |
+           (uint64_t)(key->address.length > 0) << 2 | (uint64_t)(key->proxy.length > 0) << 3 |
+           (uint64_t)(key->socket_path.length > 0) << 4 | (uint64_t)(key->local.length > 0) << 5;
+}
+
+/* https is a truth value, reserved is zero; each has bits of its own, and 56 to 61 are left. */
+static inline uint64_t small_members(const weir_origin_key *key)
+{
     return (uint64_t)key->port | (uint64_t)key->address_port << 16 | (uint64_t)key->kind << 32 |
-           (uint64_t)key->pin << 40 | (uint64_t)key->https << 48 | present << 56 |
+           (uint64_t)key->pin << 40 | (uint64_t)key->https << 48 |
            (uint64_t)(key->reserved & 3) << 62;
 }
 
-static void sip_word(sip *state, uint64_t word)
+static inline void sip_word(sip *state, uint64_t word)
 {
     state->v3 ^= word;
     sip_round(state);
@@ -133,15 +140,21 @@ static void sip_word(sip *state, uint64_t word)
 
 static void sip_span(sip *state, weir_span span)
 {
-    uint64_t word;
+    if (span.length == 0) {
+        return;
+    }
     sip_word(state, span.length);
-    for (; span.length >= sizeof word; span = weir_span_from(span, sizeof word)) {
-        memcpy(&word, span.at, sizeof word);
+    size_t at = 0;
+    for (; span.length - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
+        uint64_t word;
+        memcpy(&word, span.at + at, sizeof word);
         sip_word(state, word);
     }
-    if (span.length > 0) {
-        word = 0;
-        memcpy(&word, span.at, span.length);
+    if (at < span.length) {
+        uint64_t word = 0;
+        for (size_t i = 0; at < span.length; i++, at++) {
+            word |= (uint64_t)span.at[at] << (8 * i);
+        }
         sip_word(state, word);
     }
 }

@@ -80,13 +80,21 @@ bool weir_slot_expire(weir_pool *pool, weir_slot *slot)
 {
     const weir_reason reason = weir_slot_expiry(pool, slot);
     if (reason == WEIR_REASON_NONE) {
-        schedule(pool, slot);
-    } else if (slot->is_idle) {
+        return false;
+    }
+    if (slot->is_idle) {
         weir_slot_close(pool, slot, reason);
     } else {
         weir_slot_retire(pool, slot, reason);
     }
-    return reason != WEIR_REASON_NONE;
+    return true;
+}
+
+void weir_slot_look_at(weir_pool *pool, weir_slot *slot)
+{
+    if (!weir_slot_expire(pool, slot)) {
+        schedule(pool, slot);
+    }
 }
 
 void weir_slot_lease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket)

@@ -80,9 +80,10 @@ weir_reason weir_slot_end_reason(const weir_slot *slot);
 uint32_t weir_slot_room(const weir_slot *slot);
 /* Why it is too old to be leased now; NONE: it is not. */
 weir_reason weir_slot_expiry(const weir_pool *pool, const weir_slot *slot);
-/* Closes it, or lets it drain, if it is too old now; else makes sure that it is looked at in time.
- * True: it was. */
+/* Closes it, or lets it drain, if it is too old now. True: it was. */
 bool weir_slot_expire(weir_pool *pool, weir_slot *slot);
+/* The same when its time may have changed or come; if it is not too old it is looked at in time. */
+void weir_slot_look_at(weir_pool *pool, weir_slot *slot);
 
 /* Leases ever, those taken back not counted. */
 static inline uint64_t weir_slot_uses(const weir_slot *slot)
