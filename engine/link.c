@@ -59,8 +59,8 @@ weir_link *weir_link_new(const weir_link_options *options, weir_status *status)
     link->early->failure = no_failure;
     link->early->limits = options->limits;
     link->early->pin = (weir_protocol)options->key->pin;
-    weir_ledger_init(&link->early->ledger, options->tls != NULL,
-                     options->tls != NULL ? &link->early->annex : NULL);
+    weir_ledger_init_h1(&link->early->ledger,
+                        options->tls != NULL ? &link->early->of_records : NULL);
     if (options->tls != NULL) {
         link->tls = new_filter(link, options, status);
         if (link->tls == NULL) {

@@ -68,7 +68,7 @@ typedef struct weir_link_early {
     const weir_link_limits *limits;
     weir_failure failure;
     weir_ledger ledger; /* the accounts of the handshake */
-    weir_ledger_annex annex;
+    weir_ledger_tls of_records;
 } weir_link_early;
 
 typedef struct weir_link {

@@ -70,7 +70,7 @@ typedef struct trouble {
     const char *what;
     int tls_error;
     int16_t alert; /* -1: none */
-    int16_t status;
+    weir_status status : 16;
 } trouble;
 
 struct weir_tls {
@@ -82,7 +82,7 @@ struct weir_tls {
     weir_tls_resume resume;
     trouble trouble;
     uint32_t idle_records; /* since the last plaintext, or since the beginning */
-    uint8_t state;         /* weir_tls_state */
+    weir_tls_state state : 8;
     bool started;
     bool said_goodbye;
     bool said_alert; /* a fatal one: the last that was queued */
@@ -130,7 +130,7 @@ weir_tls *weir_tls_new(const weir_tls_filter_options *options, weir_status *stat
     tls->trouble.alert = -1;
     tls->handshake = weir_alloc_zeroed(allocator, sizeof(*tls->handshake));
     if (!tls->handshake || !set_up(tls, options)) {
-        *status = tls->handshake ? (weir_status)tls->trouble.status : WEIR_E_NOMEM;
+        *status = tls->handshake ? tls->trouble.status : WEIR_E_NOMEM;
         weir_tls_free(tls);
         return NULL;
     }
@@ -238,7 +238,7 @@ weir_status weir_tls_seal(weir_tls *tls, weir_span plain)
     int result;
 
     if (tls->state == WEIR_TLS_FAILED) {
-        return (weir_status)tls->trouble.status;
+        return tls->trouble.status;
     }
     WEIR_ASSERT(weir_tls_can_seal(tls));
     WEIR_ASSERT(plain.length <= WEIR_TLS_PLAIN_LIMIT_OCTETS);
@@ -248,7 +248,7 @@ weir_status weir_tls_seal(weir_tls *tls, weir_span plain)
     result = wolfSSL_write(tls->ssl, plain.at, (int)plain.length);
     if (result != (int)plain.length) {
         fail_as_wolfssl(tls, result);
-        return (weir_status)tls->trouble.status;
+        return tls->trouble.status;
     }
     /* The data is the last of what was emitted: a KeyUpdate of our own may go before it. */
     WEIR_ASSERT(tls->records != NULL);
@@ -317,7 +317,7 @@ bool weir_tls_wants_pause(const weir_tls *tls)
 
 weir_tls_state weir_tls_state_of(const weir_tls *tls)
 {
-    return (weir_tls_state)tls->state;
+    return tls->state;
 }
 
 const char *weir_tls_state_name(weir_tls_state state)
@@ -333,7 +333,7 @@ bool weir_tls_owes_alert(const weir_tls *tls)
 weir_failure weir_tls_failure(const weir_tls *tls)
 {
     return (weir_failure){
-        .status = (weir_status)tls->trouble.status,
+        .status = tls->trouble.status,
         .tls_alert = tls->trouble.alert,
         .tls_error = tls->trouble.tls_error,
         .offset = WEIR_UNKNOWN,
@@ -437,7 +437,7 @@ static bool set_up_protocols(weir_tls *tls, weir_protocol pin)
 static void enter(weir_tls *tls, weir_tls_state state)
 {
     WEIR_ASSERT(edges[tls->state][state]);
-    tls->state = (uint8_t)state;
+    tls->state = state;
 }
 
 static void fail(weir_tls *tls, weir_status status, const char *what)
@@ -446,7 +446,7 @@ static void fail(weir_tls *tls, weir_status status, const char *what)
         return;
     }
     enter(tls, WEIR_TLS_FAILED);
-    tls->trouble.status = (int16_t)status;
+    tls->trouble.status = status;
     tls->trouble.what = what;
 }
 
@@ -471,7 +471,7 @@ static void fail_as_wolfssl(weir_tls *tls, int result)
     tls->trouble = (trouble){.what = failure.what,
                              .tls_error = failure.tls_error,
                              .alert = (int16_t)failure.tls_alert,
-                             .status = (int16_t)failure.status};
+                             .status = failure.status};
     weir_tls_records *records = tls->records;
     if (alerts.last_tx.level == alert_fatal && records && records->out.count > 0 &&
         weir_tls_out_is_whole(&records->out)) {

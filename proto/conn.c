@@ -11,6 +11,8 @@
  */
 #include "proto/conn_common.h"
 
+#include "proto/failure.h"
+
 static void enter(weir_conn *conn, weir_time now_ns);
 static void leave(const weir_conn *conn);
 static bool is_h2(const weir_conn *conn);
@@ -269,7 +271,10 @@ weir_facts weir_conn_facts(const weir_conn *conn)
 
 weir_failure weir_conn_failure(const weir_conn *conn)
 {
-    return conn->failure;
+    if (conn->failure) {
+        return *conn->failure;
+    }
+    return weir_failure_of(conn->failed ? WEIR_E_NOMEM : WEIR_OK, NULL);
 }
 
 size_t weir_conn_open_streams(const weir_conn *conn)
@@ -285,15 +290,17 @@ weir_ledger *weir_conn_ledger(weir_conn *conn)
 void weir_conn_check(const weir_conn *conn)
 {
     size_t owners = 0;
-    for (const weir_list *at = conn->ledger.open.next; at != &conn->ledger.open; at = at->next) {
+    for (const weir_owner *at = weir_ledger_next_open(&conn->ledger, NULL); at;
+         at = weir_ledger_next_open(&conn->ledger, at)) {
         owners++;
     }
     WEIR_CHECK_ASSERT(owners == conn->open_streams);
     for (const weir_list *at = conn->ready.next; at != &conn->ready; at = at->next) {
         WEIR_CHECK_ASSERT(WEIR_CONST_CONTAINER_OF(at, weir_stream, ready)->news != 0);
     }
-    WEIR_CHECK_ASSERT(conn->failure.status == WEIR_OK || !conn->facts.accepting);
-    WEIR_CHECK_ASSERT(conn->failure.status == WEIR_OK || !conn->facts.reusable);
+    WEIR_CHECK_ASSERT(conn->failed || !conn->failure);
+    WEIR_CHECK_ASSERT(!conn->failed || !conn->facts.accepting);
+    WEIR_CHECK_ASSERT(!conn->failed || !conn->facts.reusable);
     WEIR_CHECK_ASSERT((conn->facts.unfit == WEIR_FIT) == conn->facts.reusable);
     if (conn->out) {
         weir_out_check(conn->out);

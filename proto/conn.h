@@ -88,15 +88,15 @@ const char *weir_unfit_name(weir_unfit unfit);
 
 /* All that the pool is told of a connection, as a value with a version. */
 typedef struct weir_facts {
-    uint64_t version; /* grows with every change */
-    weir_protocol protocol;
+    uint64_t version;          /* grows with every change */
+    weir_time keep_alive_ns;   /* the server's Keep-Alive: timeout=, 0: not said */
     uint32_t capacity_streams; /* how many exchanges at once: 1 on HTTP/1.1; may be 0 or below what
                                   is open */
-    bool capacity_assumed;     /* HTTP/2: the peer's SETTINGS have not come, and nothing was said */
-    bool accepting;            /* takes a further exchange if capacity allows */
-    bool reusable;             /* worth keeping when the open exchanges are over */
-    weir_unfit unfit;          /* why not */
-    weir_time keep_alive_ns;   /* the server's Keep-Alive: timeout=, 0: not said */
+    weir_protocol protocol : 8;
+    weir_unfit unfit : 8;      /* why it is not accepting, or not reusable */
+    bool capacity_assumed : 1; /* HTTP/2: the peer's SETTINGS have not come, and nothing was said */
+    bool accepting : 1;        /* takes a further exchange if capacity allows */
+    bool reusable : 1;         /* worth keeping when the open exchanges are over */
 } weir_facts;
 
 typedef struct weir_conn weir_conn;

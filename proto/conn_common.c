@@ -83,8 +83,7 @@ weir_conn_limits weir_conn_limits_fill(const weir_conn_limits *limits, weir_prot
     };
 }
 
-void weir_conn_init(weir_conn *conn, const weir_conn_options *options, weir_ledger_annex *annex,
-                    weir_time now_ns)
+void weir_conn_init(weir_conn *conn, const weir_conn_options *options)
 {
     WEIR_ASSERT(options->protocol == WEIR_H1 || options->protocol == WEIR_H2);
     memset(conn, 0, sizeof(*conn));
@@ -93,9 +92,7 @@ void weir_conn_init(weir_conn *conn, const weir_conn_options *options, weir_ledg
                    : options->protocol == WEIR_H2 ? &h2_defaults
                                                   : &h1_defaults;
     WEIR_ASSERT(conn->limits->first_stream % 2 == 1); /* else they were not filled in */
-    weir_ledger_init(&conn->ledger, options->over_tls, annex);
     weir_list_init(&conn->ready);
-    conn->failure = weir_failure_of(WEIR_OK, NULL);
     conn->facts = (weir_facts){
         .version = 1,
         .protocol = options->protocol,
@@ -105,15 +102,29 @@ void weir_conn_init(weir_conn *conn, const weir_conn_options *options, weir_ledg
         .reusable = true,
         .unfit = WEIR_FIT,
     };
-    conn->ledger.now_ns = now_ns;
 }
 
 void weir_conn_clear(weir_conn *conn)
 {
     WEIR_ASSERT(weir_list_is_empty(&conn->ready));
-    WEIR_ASSERT(weir_list_is_empty(&conn->ledger.open));
+    WEIR_ASSERT(weir_ledger_next_open(&conn->ledger, NULL) == NULL);
     if (conn->out) {
         weir_out_clear(conn->out);
+    }
+    weir_release(conn->bin->allocator, conn->failure);
+    conn->failure = NULL;
+}
+
+void weir_conn_fail(weir_conn *conn, const weir_failure *failure)
+{
+    WEIR_ASSERT(failure->status != WEIR_OK);
+    if (conn->failed) {
+        return;
+    }
+    conn->failed = true;
+    conn->failure = weir_alloc(conn->bin->allocator, sizeof(*conn->failure));
+    if (conn->failure) {
+        *conn->failure = *failure;
     }
 }
 

@@ -26,15 +26,17 @@ struct weir_conn {
     weir_ledger ledger; /* its now_ns is the time of the call under way, or of the last one */
     weir_out *out;      /* the machine's; NULL: nothing is queued (HTTP/1.1 between exchanges) */
     weir_list ready;    /* streams with news */
-    weir_failure failure;
+    /* why it failed; NULL: it did not, or there was no memory to say why */
+    weir_failure *failure;
     weir_facts facts;
     uint32_t open_streams; /* opened and not yet closed */
+    bool failed;
     bool withholds; /* what is still queued shall not be sent: it stays, for a send under way */
 };
 
-/* Used by the machines' own new(): initialises the common part. `annex` is the ledger's. */
-void weir_conn_init(weir_conn *conn, const weir_conn_options *options, weir_ledger_annex *annex,
-                    weir_time now_ns);
+/* Used by the machines' own new(): initialises the common part but for the ledger, which follows,
+ * and then its time. */
+void weir_conn_init(weir_conn *conn, const weir_conn_options *options);
 /* Used by the machines' own free(). */
 void weir_conn_clear(weir_conn *conn);
 /* The limit of the inbox of a stream that opens. */
@@ -42,6 +44,9 @@ uint32_t weir_conn_inbox_octets(const weir_conn *conn, const weir_head *head);
 /* How much a stream that opens may queue, and what its owner asks of the queue. */
 uint32_t weir_conn_out_octets(const weir_conn *conn, const weir_head *head);
 uint32_t weir_conn_small_octets(const weir_conn *conn, const weir_head *head);
+/* It has failed, for good. The first failure stays; one that there is no memory for is told as
+ * NOMEM. */
+void weir_conn_fail(weir_conn *conn, const weir_failure *failure);
 /* Changes the facts and their version, if anything in them differs. */
 void weir_conn_set_facts(weir_conn *conn, weir_facts facts);
 

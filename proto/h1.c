@@ -34,14 +34,15 @@ static bool is_orderly(weir_status status);
 
 weir_conn *weir_h1_new(const weir_conn_options *options, weir_time now_ns)
 {
-    /* Over TLS the ledger's annex lies behind the connection. */
-    const size_t annex_octets = options->over_tls ? sizeof(weir_ledger_annex) : 0;
-    weir_h1 *h1 = weir_alloc_zeroed(options->allocator, sizeof(*h1) + annex_octets);
+    /* Over TLS the accounts of its records lie behind the connection. */
+    const size_t tls_octets = options->over_tls ? sizeof(weir_ledger_tls) : 0;
+    weir_h1 *h1 = weir_alloc_zeroed(options->allocator, sizeof(*h1) + tls_octets);
     if (!h1) {
         return NULL;
     }
-    weir_ledger_annex *annex = options->over_tls ? (weir_ledger_annex *)(h1 + 1) : NULL;
-    weir_conn_init(&h1->conn, options, annex, now_ns);
+    weir_conn_init(&h1->conn, options);
+    weir_ledger_init_h1(&h1->conn.ledger, options->over_tls ? (weir_ledger_tls *)(h1 + 1) : NULL);
+    h1->conn.ledger.now_ns = now_ns;
     return &h1->conn;
 }
 
@@ -127,7 +128,7 @@ void weir_h1_cancel(weir_conn *conn, weir_stream *stream)
     WEIR_ASSERT(stream == &h1->open->stream);
     weir_stream_hush(stream);
     if (weir_h1_is_worth_its_rest(h1)) {
-        h1->rest_octets = h1->open->decode.left_octets;
+        h1->rest_octets = (uint32_t)h1->open->decode.left_octets;
         h1->rest_until_ns = weir_time_add(conn->ledger.now_ns, WEIR_H1_REST_NS);
         h1->open->is_given_up = true;
         weir_h1_enter_receiving(h1, WEIR_H1_RECEIVING_ENDED);
@@ -300,6 +301,7 @@ static weir_h1_stream *stream_new(weir_h1 *h1, const weir_head *head, void *user
     weir_out_init(conn->out, conn->bin, weir_conn_out_octets(conn, head));
     weir_stream_init(&open->stream, user, conn->bin, weir_conn_inbox_octets(conn, head));
     open->is_duplex = head->hint == WEIR_HINT_DUPLEX;
+    weir_ledger_set_owners(&conn->ledger, &open->owners);
     h1->last_id++;
     weir_ledger_open(&conn->ledger, &open->stream.owner, h1->last_id);
     open->stream.owner.small_octets = weir_conn_small_octets(conn, head);
@@ -318,6 +320,7 @@ static void stream_free(weir_h1 *h1, weir_h1_stream *open)
 {
     WEIR_ASSERT(h1->conn.out == &open->out);
     weir_ledger_fold(&h1->conn.ledger, &open->stream.owner);
+    weir_ledger_set_owners(&h1->conn.ledger, NULL);
     weir_h1_decode_clear(&open->decode);
     weir_stream_clear(&open->stream);
     if (weir_out_octets(&open->out) == 0) {
@@ -395,7 +398,7 @@ static size_t receive(weir_h1 *h1, weir_span octets)
  * good as before. */
 static size_t drop_rest(weir_h1 *h1, weir_span octets)
 {
-    const size_t step = h1->rest_octets < octets.length ? (size_t)h1->rest_octets : octets.length;
+    const uint32_t step = (uint32_t)weir_min(h1->rest_octets, octets.length);
 
     weir_ledger_charge(&h1->conn.ledger, NULL, weir_row_of_conn(WEIR_ROW_UNREAD), WEIR_RECEIVED,
                        step);

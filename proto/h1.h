@@ -52,14 +52,15 @@ typedef enum weir_h1_receiving {
 
 /* Of a response that was given up: how much may be left, and how long it may take, for the
  * connection to be used again. */
-#define WEIR_H1_REST_OCTETS ((uint64_t)65536)
+#define WEIR_H1_REST_OCTETS ((uint32_t)65536)
 #define WEIR_H1_REST_NS     (WEIR_NS_PER_SECOND)
 
 typedef struct weir_h1_stream {
     weir_stream stream; /* first: weir_stream * is what users hold */
     weir_h1_encode encode;
     weir_h1_decode decode;
-    weir_out out;     /* conn.out */
+    weir_out out; /* conn.out */
+    weir_ledger_owners owners;
     bool awaits_room; /* a write was answered AGAIN */
     bool is_duplex;   /* no head stops the request */
     bool is_given_up; /* cancelled, and the rest of its response is little: receiving is ENDED
@@ -69,20 +70,20 @@ typedef struct weir_h1_stream {
 typedef struct weir_h1 {
     weir_conn conn;       /* first */
     weir_h1_stream *open; /* NULL: no exchange */
-    weir_h1_sending sending;
-    weir_h1_receiving receiving;
-    uint64_t rest_octets; /* of a response that was given up: still to come, and dropped */
     weir_time rest_until_ns;
+    uint32_t rest_octets; /* of a response that was given up: still to come, and dropped */
     uint32_t last_id;
-    /* What the reuse rule looks at besides the two states; none is ever taken back. */
-    bool closes; /* a head said that this is the last response, or HTTP/1.0 did not say more */
-    bool is_until_close; /* the content, or a tunnel, goes on until the close */
-    bool has_left_over;  /* octets came that answer nothing */
-    /* of those, how many in a row begin a 408, up to all of its status line */
+    weir_h1_sending sending : 8;
+    weir_h1_receiving receiving : 8;
+    /* Of octets that answer nothing, how many in a row begin a 408, up to all of its status line. */
     uint8_t timeout_octets;
-    bool has_ended; /* the peer's end of input */
-    bool is_shut_down;
-    bool has_abandoned_rest;
+    /* What the reuse rule looks at besides the two states; none is ever taken back. */
+    bool closes : 1; /* a head said that this is the last response, or HTTP/1.0 did not say more */
+    bool is_until_close : 1; /* the content, or a tunnel, goes on until the close */
+    bool has_left_over : 1;  /* octets came that answer nothing */
+    bool has_ended : 1;      /* the peer's end of input */
+    bool is_shut_down : 1;
+    bool has_abandoned_rest : 1;
 } weir_h1;
 
 const char *weir_h1_sending_name(weir_h1_sending sending);

@@ -102,7 +102,7 @@ void weir_h1_abandon(weir_h1 *h1)
 
 void weir_h1_fail(weir_h1 *h1, weir_failure failure)
 {
-    if (h1->conn.failure.status != WEIR_OK) {
+    if (h1->conn.failed) {
         return;
     }
     if (weir_h1_is_receiving(h1)) {
@@ -114,7 +114,7 @@ void weir_h1_fail(weir_h1 *h1, weir_failure failure)
         weir_stream_tell_failed(&h1->open->stream, &h1->conn.ready, &failure);
         weir_h1_abandon(h1);
     }
-    h1->conn.failure = failure;
+    weir_conn_fail(&h1->conn, &failure);
 }
 
 /* RFC 9110 s15.5.9: with 408 and no request outstanding the server says that it closes an idle
@@ -169,7 +169,7 @@ static weir_unfit reuse(const weir_h1 *h1)
     if (h1->has_left_over) { /* before the failure that an octet nobody asked for may be */
         return is_timeout(h1) ? WEIR_UNFIT_ENDED : WEIR_UNFIT_LEFT_OVER;
     }
-    if (h1->conn.failure.status != WEIR_OK) {
+    if (h1->conn.failed) {
         return WEIR_UNFIT_FAILED;
     }
     if (h1->is_until_close) {

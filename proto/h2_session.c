@@ -36,7 +36,9 @@ weir_conn *weir_h2_new(const weir_conn_options *options, weir_time now_ns)
         return NULL;
     }
     weir_conn *conn = &session->conn;
-    weir_conn_init(conn, options, &session->annex, now_ns);
+    weir_conn_init(conn, options);
+    weir_ledger_init(&conn->ledger, options->over_tls, &session->annex);
+    conn->ledger.now_ns = now_ns;
     conn->out = &session->out;
     weir_out_init(conn->out, conn->bin,
                   conn->limits->out_octets < WEIR_H2_LEAST_OUT_OCTETS ? WEIR_H2_LEAST_OUT_OCTETS
@@ -149,8 +151,9 @@ void weir_h2_end(weir_conn *conn, const weir_failure *failure)
         return;
     }
     session->ended = true;
-    conn->failure = end_failure(session, failure);
-    lose_all(session, &conn->failure);
+    const weir_failure end = end_failure(session, failure);
+    weir_conn_fail(conn, &end);
+    lose_all(session, &end);
     weir_h2_session_update_facts(session);
 }
 
@@ -250,17 +253,18 @@ void weir_h2_session_fail(weir_h2_session *session, weir_h2_fault fault)
     if (weir_h2_session_has_failed(session)) {
         return;
     }
-    conn->failure = (weir_failure){.status = fault.status,
-                                   .phase = weir_status_phase(fault.status),
-                                   .h2_code = (uint32_t)fault.code,
-                                   .has_h2_code = true,
-                                   .local_h2_code = true,
-                                   .tls_alert = -1,
-                                   .offset = WEIR_UNKNOWN,
-                                   .what = fault.what};
+    const weir_failure failure = {.status = fault.status,
+                                  .phase = weir_status_phase(fault.status),
+                                  .h2_code = (uint32_t)fault.code,
+                                  .has_h2_code = true,
+                                  .local_h2_code = true,
+                                  .tls_alert = -1,
+                                  .offset = WEIR_UNKNOWN,
+                                  .what = fault.what};
+    weir_conn_fail(conn, &failure);
     /* Without memory the peer is not told; it sees the close. */
     (void)weir_h2_queue_goaway(conn->out, fault.code);
-    lose_all(session, &conn->failure);
+    lose_all(session, &failure);
     weir_h2_session_update_facts(session);
 }
 

@@ -116,7 +116,7 @@ static inline weir_h2_stream *weir_h2_stream_of(weir_stream *stream)
 
 static inline bool weir_h2_session_has_failed(const weir_h2_session *session)
 {
-    return session->conn.failure.status != WEIR_OK;
+    return session->conn.failed;
 }
 
 /* What went wrong and what the peer is told of it. */

@@ -16,7 +16,8 @@
 static void move(weir_octets *counter, weir_direction direction, uint64_t octets);
 static uint64_t get(const weir_octets *counter, weir_direction direction);
 static weir_octets *owner_row(weir_owner *owner, weir_row row);
-static weir_octets *conn_row(weir_ledger *ledger, size_t row);
+static weir_octets *conn_row(weir_ledger *ledger, weir_conn_row row);
+static weir_octets *row_beside(const weir_ledger *ledger, weir_conn_row row);
 static void add(weir_octets *sum, weir_octets octets);
 static void touch(weir_ledger *ledger, weir_owner *owner, weir_direction direction,
                   uint64_t octets);
@@ -30,32 +31,58 @@ static weir_octets rows_sum(const weir_ledger *ledger);
 
 void weir_ledger_init(weir_ledger *ledger, bool over_tls, weir_ledger_annex *annex)
 {
-    WEIR_ASSERT(annex != NULL || !over_tls);
-    *ledger = (weir_ledger){.annex = annex};
-    weir_list_init(&ledger->open);
-    weir_list_init(&ledger->moved);
-    if (annex != NULL) {
-        *annex = (weir_ledger_annex){.over_tls = over_tls};
-        weir_list_init(&annex->touched[WEIR_SENT]);
-        weir_list_init(&annex->touched[WEIR_RECEIVED]);
+    weir_ledger_init_h1(ledger, over_tls ? &annex->tls : NULL);
+    annex->frames = (weir_ledger_frames){.undecided = {0, 0}};
+    ledger->frames = &annex->frames;
+    weir_ledger_set_owners(ledger, &annex->owners);
+}
+
+void weir_ledger_init_h1(weir_ledger *ledger, weir_ledger_tls *tls)
+{
+    *ledger = (weir_ledger){.tls = tls};
+    if (tls) {
+        *tls = (weir_ledger_tls){.torn = {0, 0}};
+    }
+}
+
+void weir_ledger_set_owners(weir_ledger *ledger, weir_ledger_owners *owners)
+{
+    WEIR_ASSERT(weir_ledger_next_open(ledger, NULL) == NULL);
+    ledger->owners = owners;
+    if (owners) {
+        weir_list_init(&owners->open);
+        weir_list_init(&owners->moved);
+        weir_list_init(&owners->touched[WEIR_SENT]);
+        weir_list_init(&owners->touched[WEIR_RECEIVED]);
     }
 }
 
 void weir_ledger_inherit(weir_ledger *ledger, const weir_ledger *from)
 {
-    WEIR_ASSERT(weir_list_is_empty(&from->open));
-    WEIR_ASSERT(weir_list_is_empty(&ledger->open));
-    WEIR_ASSERT(ledger->annex != NULL);
-    WEIR_ASSERT(from->annex != NULL);
+    WEIR_ASSERT(weir_ledger_next_open(from, NULL) == NULL);
+    WEIR_ASSERT(weir_ledger_next_open(ledger, NULL) == NULL);
     for (size_t i = 0; i < WEIR_CONN_ROWS; i++) {
-        add(conn_row(ledger, i), weir_ledger_row(from, (weir_conn_row)i));
+        const weir_octets row = weir_ledger_row(from, (weir_conn_row)i);
+        if (row.sent + row.received > 0) {
+            add(conn_row(ledger, (weir_conn_row)i), row);
+        }
     }
-    move(&ledger->plain, WEIR_SENT, from->plain.sent);
-    move(&ledger->plain, WEIR_RECEIVED, from->plain.received);
-    move(&ledger->wire, WEIR_SENT, from->wire.sent);
-    move(&ledger->wire, WEIR_RECEIVED, from->wire.received);
-    ledger->annex->undecided = from->annex->undecided;
-    ledger->annex->torn = from->annex->torn;
+    add(&ledger->plain, from->plain);
+    add(&ledger->wire, from->wire);
+    if (from->tls) {
+        ledger->tls->torn = from->tls->torn;
+    }
+    WEIR_ASSERT(weir_ledger_undecided(from).sent == 0); /* no conn, no frame */
+    WEIR_ASSERT(weir_ledger_undecided(from).received == 0);
+}
+
+const weir_owner *weir_ledger_next_open(const weir_ledger *ledger, const weir_owner *after)
+{
+    if (!ledger->owners) {
+        return NULL;
+    }
+    const weir_list *next = after ? after->link.next : ledger->owners->open.next;
+    return next != &ledger->owners->open ? WEIR_CONST_CONTAINER_OF(next, weir_owner, link) : NULL;
 }
 
 void weir_ledger_open(weir_ledger *ledger, weir_owner *owner, uint32_t id)
@@ -65,7 +92,7 @@ void weir_ledger_open(weir_ledger *ledger, weir_owner *owner, uint32_t id)
     weir_list_init(&owner->touched[WEIR_SENT]);
     weir_list_init(&owner->touched[WEIR_RECEIVED]);
     weir_list_init(&owner->moved);
-    weir_list_push_back(&ledger->open, &owner->link);
+    weir_list_push_back(&ledger->owners->open, &owner->link);
 }
 
 void weir_ledger_fold(weir_ledger *ledger, weir_owner *owner)
@@ -77,8 +104,8 @@ void weir_ledger_fold(weir_ledger *ledger, weir_owner *owner)
     weir_list_remove(&owner->moved);
     for (weir_direction d = WEIR_SENT; d < WEIR_DIRECTIONS; d++) {
         if (owner->in_record[d] > 0) {
-            WEIR_ASSERT(owner->in_record[d] <= UINT32_MAX - ledger->annex->folded_in_record[d]);
-            ledger->annex->folded_in_record[d] += owner->in_record[d];
+            WEIR_ASSERT(owner->in_record[d] <= UINT32_MAX - ledger->tls->folded_in_record[d]);
+            ledger->tls->folded_in_record[d] += owner->in_record[d];
         }
         untouch(owner, d);
     }
@@ -93,68 +120,68 @@ void weir_ledger_charge(weir_ledger *ledger, weir_owner *owner, weir_row row,
         if (octets > 0) {
             owner->charged_ns[direction] = ledger->now_ns;
             if (weir_list_is_empty(&owner->moved)) {
-                weir_list_push_back(&ledger->moved, &owner->moved);
+                weir_list_push_back(&ledger->owners->moved, &owner->moved);
             }
         }
         touch(ledger, owner, direction, octets);
     } else {
         WEIR_ASSERT(row >= WEIR_ROW_CONN);
-        size_t i = (size_t)row - WEIR_ROW_CONN;
-        WEIR_ASSERT(i < WEIR_CONN_ROWS);
-        move(conn_row(ledger, i), direction, octets);
+        const weir_conn_row of_conn = (weir_conn_row)((unsigned)row - (unsigned)WEIR_ROW_CONN);
+        WEIR_ASSERT(of_conn < WEIR_CONN_ROWS);
+        move(conn_row(ledger, of_conn), direction, octets);
     }
 }
 
 weir_octets weir_ledger_row(const weir_ledger *ledger, weir_conn_row row)
 {
-    WEIR_ASSERT(row < WEIR_CONN_ROWS);
     if (row == WEIR_ROW_LATE) {
         return ledger->late;
     }
     if (row == WEIR_ROW_UNREAD) {
         return ledger->unread;
     }
-    return ledger->annex ? ledger->annex->rows[row] : (weir_octets){0, 0};
+    const weir_octets *at = row_beside(ledger, row);
+    return at ? *at : (weir_octets){0, 0};
 }
 
 weir_octets weir_ledger_undecided(const weir_ledger *ledger)
 {
-    return ledger->annex ? ledger->annex->undecided : (weir_octets){0, 0};
+    return ledger->frames ? ledger->frames->undecided : (weir_octets){0, 0};
 }
 
 weir_octets weir_ledger_torn(const weir_ledger *ledger)
 {
-    return ledger->annex ? ledger->annex->torn : (weir_octets){0, 0};
+    return ledger->tls ? ledger->tls->torn : (weir_octets){0, 0};
 }
 
 weir_owner *weir_ledger_next_moved(weir_ledger *ledger)
 {
-    if (weir_list_is_empty(&ledger->moved)) {
+    if (!ledger->owners || weir_list_is_empty(&ledger->owners->moved)) {
         return NULL;
     }
-    weir_owner *owner = WEIR_CONTAINER_OF(ledger->moved.next, weir_owner, moved);
+    weir_owner *owner = WEIR_CONTAINER_OF(ledger->owners->moved.next, weir_owner, moved);
     weir_list_remove(&owner->moved);
     return owner;
 }
 
 void weir_ledger_share(weir_ledger *ledger, weir_direction direction, uint64_t overhead_octets)
 {
-    WEIR_ASSERT(weir_ledger_is_over_tls(ledger));
+    WEIR_ASSERT(ledger->tls != NULL);
     WEIR_ASSERT(overhead_octets <= UINT32_MAX);
-    weir_ledger_annex *annex = ledger->annex;
-    weir_list *touched = &annex->touched[direction];
-    uint32_t folded_octets = annex->folded_in_record[direction];
-    if (weir_list_is_empty(touched) && folded_octets == 0) {
-        move(&annex->rows[WEIR_ROW_TLS_CONTROL], direction, overhead_octets);
+    weir_list nobody = {&nobody, &nobody};
+    weir_list *touched = ledger->owners ? &ledger->owners->touched[direction] : &nobody;
+    uint32_t *folded_octets = &ledger->tls->folded_in_record[direction];
+    if (weir_list_is_empty(touched) && *folded_octets == 0) {
+        move(&ledger->tls->control, direction, overhead_octets);
         return;
     }
 
     /* Stands for the owners that were folded inside this record, and loses every tie. */
     weir_owner folded = {.id = UINT32_MAX};
-    folded.in_record[direction] = folded_octets;
+    folded.in_record[direction] = *folded_octets;
     weir_list_init(&folded.touched[direction]);
     weir_list_push_back(touched, &folded.touched[direction]);
-    annex->folded_in_record[direction] = 0;
+    *folded_octets = 0;
 
     uint64_t left = overhead_octets - share_floors(touched, direction, overhead_octets);
     for (; left > 0; left--) {
@@ -165,7 +192,7 @@ void weir_ledger_share(weir_ledger *ledger, weir_direction direction, uint64_t o
     while (!weir_list_is_empty(touched)) {
         untouch(touched_owner(touched->next, direction), direction);
     }
-    move(&annex->rows[WEIR_ROW_TLS_CONTROL], direction, get(&folded.tally.tls, direction));
+    move(&ledger->tls->control, direction, get(&folded.tally.tls, direction));
 }
 
 void weir_ledger_plain(weir_ledger *ledger, weir_direction direction, uint64_t octets)
@@ -180,27 +207,30 @@ void weir_ledger_wire(weir_ledger *ledger, weir_direction direction, uint64_t oc
 
 void weir_ledger_set_undecided(weir_ledger *ledger, weir_direction direction, uint64_t octets)
 {
-    weir_octets *undecided = &ledger->annex->undecided;
+    weir_octets *undecided = &ledger->frames->undecided;
     *(direction == WEIR_SENT ? &undecided->sent : &undecided->received) = octets;
 }
 
 void weir_ledger_set_torn(weir_ledger *ledger, weir_direction direction, uint64_t octets)
 {
-    WEIR_ASSERT(weir_ledger_is_over_tls(ledger) || octets == 0);
-    weir_octets *torn = &ledger->annex->torn;
+    WEIR_ASSERT(ledger->tls != NULL);
+    weir_octets *torn = &ledger->tls->torn;
     *(direction == WEIR_SENT ? &torn->sent : &torn->received) = octets;
 }
 
 void weir_ledger_settle(weir_ledger *ledger)
 {
-    const weir_ledger_annex *annex = ledger->annex;
-    for (weir_direction d = WEIR_SENT; annex && d < WEIR_DIRECTIONS; d++) {
-        weir_ledger_charge(ledger, NULL, weir_row_of_conn(WEIR_ROW_OTHER), d,
-                           get(&annex->undecided, d));
-        weir_ledger_charge(ledger, NULL, weir_row_of_conn(WEIR_ROW_TLS_CONTROL), d,
-                           get(&annex->torn, d));
-        weir_ledger_set_undecided(ledger, d, 0);
-        weir_ledger_set_torn(ledger, d, 0);
+    for (weir_direction d = WEIR_SENT; d < WEIR_DIRECTIONS; d++) {
+        if (ledger->frames) {
+            weir_ledger_charge(ledger, NULL, weir_row_of_conn(WEIR_ROW_OTHER), d,
+                               get(&ledger->frames->undecided, d));
+            weir_ledger_set_undecided(ledger, d, 0);
+        }
+        if (ledger->tls) {
+            weir_ledger_charge(ledger, NULL, weir_row_of_conn(WEIR_ROW_TLS_CONTROL), d,
+                               get(&ledger->tls->torn, d));
+            weir_ledger_set_torn(ledger, d, 0);
+        }
     }
 }
 
@@ -238,22 +268,13 @@ bool weir_ledger_holds(const weir_ledger *ledger)
 void weir_ledger_check_plain(const weir_ledger *ledger)
 {
     WEIR_CHECK_ASSERT(weir_ledger_plain_holds(ledger));
-    for (const weir_list *at = ledger->open.next; at != &ledger->open; at = at->next) {
-        const weir_owner *owner = WEIR_CONST_CONTAINER_OF(at, weir_owner, link);
+    for (const weir_owner *owner = weir_ledger_next_open(ledger, NULL); owner;
+         owner = weir_ledger_next_open(ledger, owner)) {
         for (weir_direction d = WEIR_SENT; d < WEIR_DIRECTIONS; d++) {
             bool is_touched = !weir_list_is_empty(&owner->touched[d]);
             WEIR_CHECK_ASSERT(is_touched == (owner->in_record[d] > 0));
-            WEIR_CHECK_ASSERT(!is_touched || weir_ledger_is_over_tls(ledger));
+            WEIR_CHECK_ASSERT(!is_touched || ledger->tls != NULL);
         }
-    }
-    const weir_ledger_annex *annex = ledger->annex;
-    if (annex) {
-        WEIR_CHECK_ASSERT(annex->over_tls || annex->folded_in_record[WEIR_SENT] == 0);
-        WEIR_CHECK_ASSERT(annex->over_tls || annex->folded_in_record[WEIR_RECEIVED] == 0);
-        WEIR_CHECK_ASSERT(annex->rows[WEIR_ROW_LATE].sent + annex->rows[WEIR_ROW_LATE].received ==
-                          0);
-        WEIR_CHECK_ASSERT(
-            annex->rows[WEIR_ROW_UNREAD].sent + annex->rows[WEIR_ROW_UNREAD].received == 0);
     }
 }
 
@@ -312,7 +333,7 @@ static weir_octets *owner_row(weir_owner *owner, weir_row row)
     weir_assert_fail("an exchange has no such row", __FILE__, __LINE__);
 }
 
-static weir_octets *conn_row(weir_ledger *ledger, size_t row)
+static weir_octets *conn_row(weir_ledger *ledger, weir_conn_row row)
 {
     if (row == WEIR_ROW_LATE) {
         return &ledger->late;
@@ -320,8 +341,34 @@ static weir_octets *conn_row(weir_ledger *ledger, size_t row)
     if (row == WEIR_ROW_UNREAD) {
         return &ledger->unread;
     }
-    WEIR_ASSERT(ledger->annex != NULL); /* else the connection has no such row */
-    return &ledger->annex->rows[row];
+    weir_octets *at = row_beside(ledger, row);
+    WEIR_ASSERT(at != NULL); /* else the connection has no such row */
+    return at;
+}
+
+/* A row of records or frames; NULL: the connection has none, and never moves it. */
+static weir_octets *row_beside(const weir_ledger *ledger, weir_conn_row row)
+{
+    switch (row) {
+    case WEIR_ROW_PREFACE:
+    case WEIR_ROW_SETTINGS:
+    case WEIR_ROW_PING:
+    case WEIR_ROW_WINDOW:
+    case WEIR_ROW_GOAWAY:
+    case WEIR_ROW_OTHER:
+        return ledger->frames ? &ledger->frames->rows[row] : NULL;
+    case WEIR_ROW_PROXY:
+        return ledger->frames ? &ledger->frames->proxy : NULL;
+    case WEIR_ROW_TLS_HANDSHAKE:
+        return ledger->tls ? &ledger->tls->handshake : NULL;
+    case WEIR_ROW_TLS_CONTROL:
+        return ledger->tls ? &ledger->tls->control : NULL;
+    case WEIR_ROW_LATE:
+    case WEIR_ROW_UNREAD:
+    case WEIR_CONN_ROWS:
+        break;
+    }
+    weir_assert_fail("not a row of records or frames", __FILE__, __LINE__);
 }
 
 static void add(weir_octets *sum, weir_octets octets)
@@ -333,13 +380,13 @@ static void add(weir_octets *sum, weir_octets octets)
 /* Remembers that the record under way holds octets of this owner. */
 static void touch(weir_ledger *ledger, weir_owner *owner, weir_direction direction, uint64_t octets)
 {
-    if (!weir_ledger_is_over_tls(ledger) || octets == 0) {
+    if (!ledger->tls || octets == 0) {
         return;
     }
     WEIR_ASSERT(octets <= UINT32_MAX - owner->in_record[direction]);
     owner->in_record[direction] += (uint32_t)octets;
     if (weir_list_is_empty(&owner->touched[direction])) {
-        weir_list_push_back(&ledger->annex->touched[direction], &owner->touched[direction]);
+        weir_list_push_back(&ledger->owners->touched[direction], &owner->touched[direction]);
     }
 }
 
@@ -403,8 +450,9 @@ static bool is_tls_row(size_t row)
 static weir_tally exchanges_sum(const weir_ledger *ledger)
 {
     weir_tally sum = ledger->closed;
-    for (const weir_list *at = ledger->open.next; at != &ledger->open; at = at->next) {
-        weir_tally_add(&sum, &WEIR_CONST_CONTAINER_OF(at, weir_owner, link)->tally);
+    for (const weir_owner *owner = weir_ledger_next_open(ledger, NULL); owner;
+         owner = weir_ledger_next_open(ledger, owner)) {
+        weir_tally_add(&sum, &owner->tally);
     }
     return sum;
 }

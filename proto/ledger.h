@@ -25,9 +25,14 @@
  * after it was charged and before the share: its tally was final already. The folded owners of a
  * record count as one, which loses every tie.
  *
- * Ownership: the owner lives in its stream; the ledger links it from open to fold. The annex lies
- * in whatever holds the ledger. None of them may move in memory. Thread rule: none inside; the
- * link's lock guards it.
+ * A connection has the accounts that it can move: the ledger itself is what a clear HTTP/1.1 one
+ * has while it is idle, and that is most of the life of most connections. Records (TLS) and frames
+ * (HTTP/2) have accounts of their own beside it, and the lists of open exchanges are there while
+ * there can be one.
+ *
+ * Ownership: the owner lives in its stream; the ledger links it from open to fold. What lies beside
+ * the ledger is *kept*, and lies in whatever holds the ledger or its exchange. None of them may move
+ * in memory. Thread rule: none inside; the link's lock guards it.
  */
 #ifndef WEIR_PROTO_LEDGER_H
 #define WEIR_PROTO_LEDGER_H
@@ -58,35 +63,51 @@ static inline weir_row weir_row_of_conn(weir_conn_row row)
 
 /* An open exchange's place in the ledger. It lives in its stream; linked while it is open. */
 typedef struct weir_owner {
-    weir_list link; /* in ledger.open */
+    weir_list link; /* in ledger.owners->open */
     weir_tally tally;
     uint32_t id;                         /* the stream's number: breaks ties */
     uint32_t in_record[WEIR_DIRECTIONS]; /* octets charged since the last share */
-    weir_list touched[WEIR_DIRECTIONS];  /* in ledger.touched */
+    weir_list touched[WEIR_DIRECTIONS];  /* in ledger.owners->touched */
     uint64_t queued_octets;              /* octets in an out queue that name this owner */
     uint32_t small_octets; /* so many of those queued next go in small records: out.h */
     weir_time charged_ns[WEIR_DIRECTIONS]; /* when a row was last moved; 0: never */
-    weir_list moved;                       /* in ledger.moved */
+    weir_list moved;                       /* in ledger.owners->moved */
 } weir_owner;
 
-/*
- * What only a connection with records or frames moves: TLS, HTTP/2. Clear HTTP/1.1 has none of it,
- * and a hundred idle connections of it should not pay for what they cannot have.
- */
-typedef struct weir_ledger_annex {
-    bool over_tls;                              /* records are shared; set once at birth */
-    weir_list touched[WEIR_DIRECTIONS];         /* owners in the record under way */
-    uint32_t folded_in_record[WEIR_DIRECTIONS]; /* of owners folded since the last share */
-    weir_octets rows[WEIR_CONN_ROWS];           /* all but LATE and UNREAD, which stay zero here */
-    weir_octets undecided;
+/* The open exchanges. On HTTP/1.1 it comes and goes with the only one there is. */
+typedef struct weir_ledger_owners {
+    weir_list open;
+    weir_list moved;                    /* those that were charged since somebody asked */
+    weir_list touched[WEIR_DIRECTIONS]; /* those in the record under way */
+} weir_ledger_owners;
+
+/* What only a connection with records moves. */
+typedef struct weir_ledger_tls {
+    weir_octets handshake;
+    weir_octets control;
     weir_octets torn;
+    uint32_t folded_in_record[WEIR_DIRECTIONS]; /* of owners folded since the last share */
+} weir_ledger_tls;
+
+/* What only a connection with frames moves. */
+typedef struct weir_ledger_frames {
+    weir_octets rows[WEIR_ROW_OTHER + 1]; /* those from PREFACE to OTHER */
+    weir_octets proxy;
+    weir_octets undecided;
+} weir_ledger_frames;
+
+/* All that may lie beside a ledger, for who has it from birth to death. */
+typedef struct weir_ledger_annex {
+    weir_ledger_owners owners;
+    weir_ledger_tls tls;
+    weir_ledger_frames frames;
 } weir_ledger_annex;
 
 typedef struct weir_ledger {
-    weir_ledger_annex *annex; /* NULL on clear HTTP/1.1 */
-    weir_time now_ns;         /* of the call under way: the conn sets it */
-    weir_list open;
-    weir_list moved; /* open owners that were charged since somebody asked */
+    weir_ledger_owners *owners; /* NULL: no exchange is open */
+    weir_ledger_tls *tls;       /* NULL: clear; else records are shared */
+    weir_ledger_frames *frames; /* NULL: HTTP/1.1 */
+    weir_time now_ns;           /* of the call under way: the conn sets it */
     weir_tally closed;
     weir_octets late; /* the two rows that every connection has */
     weir_octets unread;
@@ -94,17 +115,17 @@ typedef struct weir_ledger {
     weir_octets wire;
 } weir_ledger;
 
-/* Are there records, whose overhead is shared? */
-static inline bool weir_ledger_is_over_tls(const weir_ledger *ledger)
-{
-    return ledger->annex && ledger->annex->over_tls;
-}
-
-/* The annex is *kept* and initialised here; NULL: a clear HTTP/1.1 connection. */
+/* HTTP/2: with all there is, initialised here; its `tls` is used if the connection is over TLS. */
 void weir_ledger_init(weir_ledger *ledger, bool over_tls, weir_ledger_annex *annex);
+/* HTTP/1.1, and a handshake that does not know yet: `tls`, initialised here, or NULL. */
+void weir_ledger_init_h1(weir_ledger *ledger, weir_ledger_tls *tls);
+/* ... and where its exchanges are listed, initialised here; NULL when none is open any more. */
+void weir_ledger_set_owners(weir_ledger *ledger, weir_ledger_owners *owners);
 /* Takes over what was counted before (a handshake); no owner was ever open in `from`. */
 void weir_ledger_inherit(weir_ledger *ledger, const weir_ledger *from);
 
+/* The open exchange after that one; NULL: the first, and none. */
+const weir_owner *weir_ledger_next_open(const weir_ledger *ledger, const weir_owner *after);
 /* Initialises the owner and links it. */
 void weir_ledger_open(weir_ledger *ledger, weir_owner *owner, uint32_t id);
 /*

@@ -28,7 +28,9 @@ static weir_conn *stand_in_new(const weir_conn_options *options, weir_time now_n
     if (!m) {
         return NULL;
     }
-    weir_conn_init(&m->conn, options, &m->annex, now_ns);
+    weir_conn_init(&m->conn, options);
+    weir_ledger_init(&m->conn.ledger, options->over_tls, &m->annex);
+    m->conn.ledger.now_ns = now_ns;
     m->conn.out = &m->out;
     weir_out_init(&m->out, options->bin, m->conn.limits->out_octets);
     m->takes = SIZE_MAX;
@@ -95,7 +97,7 @@ static void stand_in_end(weir_conn *conn, const weir_failure *failure, weir_unfi
     facts.unfit = unfit;
     weir_conn_set_facts(conn, facts);
     if (failure) {
-        conn->failure = *failure;
+        weir_conn_fail(conn, failure);
     }
 }
 

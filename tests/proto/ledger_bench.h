@@ -8,7 +8,7 @@
 
 #include "proto/ledger.h"
 
-#define CONTROL(ledger) ((ledger)->annex->rows[WEIR_ROW_TLS_CONTROL])
+#define CONTROL(ledger) ((ledger)->tls->control)
 
 void bench_charge(weir_ledger *ledger, weir_owner *owner, weir_row row, weir_direction direction,
                   uint64_t octets);

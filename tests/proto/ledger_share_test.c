@@ -346,7 +346,7 @@ static void assert_equal(world *w)
     assert_memory_equal(&w->ledger.closed, &w->folded, sizeof(w->folded));
     for (weir_direction d = WEIR_SENT; d < WEIR_DIRECTIONS; d++) {
         assert_int_equal(*side(&CONTROL(&w->ledger), d), w->control[d]);
-        assert_int_equal(*side(&w->ledger.annex->rows[WEIR_ROW_PING], d), w->ping[d]);
+        assert_int_equal(*side(&w->ledger.frames->rows[WEIR_ROW_PING], d), w->ping[d]);
     }
     for (size_t i = 0; i < OWNERS; i++) {
         if (w->open[i]) {
@@ -373,8 +373,8 @@ static void share__equals_the_rule_in_random_records_of_many_exchanges(void **st
         }
     }
     assert_equal(&w);
-    assert_true(weir_list_is_empty(&w.ledger.annex->touched[WEIR_SENT]));
-    assert_true(weir_list_is_empty(&w.ledger.annex->touched[WEIR_RECEIVED]));
+    assert_true(weir_list_is_empty(&w.ledger.owners->touched[WEIR_SENT]));
+    assert_true(weir_list_is_empty(&w.ledger.owners->touched[WEIR_RECEIVED]));
 }
 
 /* Products of 32-bit weights and overheads do not wrap. */

@@ -108,8 +108,8 @@ static void ledger__one_octet_astray_breaks_a_law(void **state)
     weir_octets *const above[] = {&owner.tally.head,
                                   &ledger.plain,
                                   &ledger.closed.body,
-                                  &ledger.annex->rows[WEIR_ROW_PING],
-                                  &ledger.annex->undecided,
+                                  &ledger.frames->rows[WEIR_ROW_PING],
+                                  &ledger.frames->undecided,
                                   &ledger.late,
                                   &ledger.unread};
     for (size_t i = 0; i < WEIR_COUNT_OF(above); i++) {
@@ -122,9 +122,8 @@ static void ledger__one_octet_astray_breaks_a_law(void **state)
         above[i]->received--;
         assert_true(weir_ledger_holds(&ledger));
     }
-    weir_octets *const below[] = {&owner.tally.tls,   &ledger.wire,
-                                  &ledger.closed.tls, &ledger.annex->rows[WEIR_ROW_TLS_HANDSHAKE],
-                                  &CONTROL(&ledger),  &ledger.annex->torn};
+    weir_octets *const below[] = {&owner.tally.tls,       &ledger.wire,      &ledger.closed.tls,
+                                  &ledger.tls->handshake, &CONTROL(&ledger), &ledger.tls->torn};
     for (size_t i = 0; i < WEIR_COUNT_OF(below); i++) {
         below[i]->sent++;
         assert_false(weir_ledger_wire_holds(&ledger));
@@ -159,7 +158,7 @@ static void ledger__folding_keeps_every_octet_and_the_final_tally(void **state)
     weir_ledger_fold(&ledger, &owners[2]);
     assert_true(weir_ledger_holds(&ledger));
     assert_int_equal(ledger.closed.body.received, 33);
-    assert_true(weir_list_is_empty(&ledger.open));
+    assert_true(weir_ledger_next_open(&ledger, NULL) == NULL);
     expect_assert_failure(weir_ledger_fold(&ledger, &owners[2]));
 }
 
