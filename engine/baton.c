@@ -55,7 +55,7 @@ bool weir_baton_drive(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_
     bool tried = false;
     bool has = true;
 
-    weir_mutex_lock(&line->lock);
+    weir_lock_take(&line->lock);
     if (line->used_ns <= ex->stalls.since_ns) {
         weir_exchange_stalls_unread(
             ex, now_ns); /* between two calls nobody reads, unless another call is inside */
@@ -126,7 +126,7 @@ void weir_baton_leave(weir_line *line, weir_exchange *ex)
 {
     weir_time now_ns = weir_now();
 
-    weir_mutex_lock(&line->lock);
+    weir_lock_take(&line->lock);
     /* What the exchange queued last (RST_STREAM) leaves while it is still its own. */
     flush(line, &now_ns);
     weir_exchange_detach(ex, now_ns);
@@ -197,14 +197,14 @@ void weir_line_unlock(weir_line *line)
             count++;
         }
         const bool more = !weir_list_is_empty(&line->wakes);
-        weir_mutex_unlock(&line->lock);
+        weir_lock_release(&line->lock);
         for (size_t i = 0; i < count; i++) {
             weir_seat_wake(seats[i]);
         }
         if (!more) {
             return;
         }
-        weir_mutex_lock(&line->lock);
+        weir_lock_take(&line->lock);
     }
 }
 
@@ -284,7 +284,7 @@ static bool fill_source(weir_line *line, weir_exchange *ex, weir_time *now_ns)
     }
     weir_line_unlock(line);
     bool filled = weir_exchange_fill(ex);
-    weir_mutex_lock(&line->lock);
+    weir_lock_take(&line->lock);
     *now_ns = weir_now();
     return filled || weir_exchange_is_over(ex);
 }
@@ -309,7 +309,7 @@ static void write_step(weir_line *line, weir_time *now_ns)
     line->writing = true;
     weir_line_unlock(line);
     const weir_io io = weir_os_send(line->fd, want.out, want.out[1].length > 0 ? 2 : 1, true);
-    weir_mutex_lock(&line->lock);
+    weir_lock_take(&line->lock);
     *now_ns = weir_now();
     line->writing = false;
     if (io.kind == WEIR_IO_OK) {
@@ -370,7 +370,7 @@ static void read_step(weir_line *line, weir_exchange *ex, weir_seat *seat, const
                                 (line->unwritable ? WEIR_POLL_OUT : 0));
         weir_line_unlock(line);
         const weir_status polled = read_polling(seat, want, fds, deadline_ns, &io);
-        weir_mutex_lock(&line->lock);
+        weir_lock_take(&line->lock);
         if (polled != WEIR_OK) {
             weir_exchange_fail_with(ex, polled, NULL,
                                     *now_ns); /* the connection is as good as before */
@@ -403,7 +403,7 @@ static weir_io read_exclusive(weir_line *line, weir_exchange *ex, weir_seat *sea
     }
     weir_line_unlock(line);
     const weir_io io = weir_seat_receive(seat, line->fd, want->in_octets);
-    weir_mutex_lock(&line->lock);
+    weir_lock_take(&line->lock);
     line->fired_early = io.kind == WEIR_IO_AGAIN;
     return io;
 }
@@ -466,7 +466,7 @@ static void park(weir_line *line, weir_seat *seat, weir_time deadline_ns, weir_t
     line->for_sent += seat->for_sent;
     weir_line_unlock(line);
     weir_seat_park(seat, deadline_ns);
-    weir_mutex_lock(&line->lock);
+    weir_lock_take(&line->lock);
     weir_list_remove(&seat->place);
     line->for_sent -= seat->for_sent;
     *now_ns = weir_now();
@@ -526,7 +526,7 @@ static bool tell_facts(weir_line *line, weir_time now_ns)
     weir_pool_facts(client->core.pool, line->slot, &facts, now_ns);
     weir_client_settle(client);
     weir_client_unlock(client);
-    weir_mutex_lock(&line->lock);
+    weir_lock_take(&line->lock);
     return true;
 }
 

@@ -70,7 +70,8 @@ void weir_exchange_stalls_unread(weir_exchange *ex, weir_time now_ns)
         return;
     }
     /* A clock of the conn that runs has counted it. */
-    if (ex->stream->inbox.octets > 0 && !ex->stream->unread.runs && !weir_exchange_is_over(ex)) {
+    if (ex->stream->inbox.octets > 0 && !weir_stopwatch_runs(&ex->stream->unread) &&
+        !weir_exchange_is_over(ex)) {
         clock->sum.caller_reading_ns += weir_time_since(now_ns, clock->since_ns);
     }
     weir_exchange_stalls_settle(ex, now_ns);
@@ -79,7 +80,7 @@ void weir_exchange_stalls_unread(weir_exchange *ex, weir_time now_ns)
 bool weir_exchange_awaits_caller(const weir_exchange *ex)
 {
     return ex->stream != NULL &&
-           (ex->stalls.awaited == WEIR_AWAITED_CALLER || ex->stream->unread.runs);
+           (ex->stalls.awaited == WEIR_AWAITED_CALLER || weir_stopwatch_runs(&ex->stream->unread));
 }
 
 /* The whole of what the request half may wait for while it is ATTACHED. */

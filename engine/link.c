@@ -131,8 +131,7 @@ size_t weir_link_room(const weir_link *link)
 void weir_link_connected(weir_link *link, weir_time now_ns)
 {
     WEIR_ASSERT(link->state == WEIR_LINK_NEW);
-    link->now_ns = now_ns;
-    link->last_received_ns = now_ns;
+    weir_link_set_now(link, now_ns);
     if (link->tls != NULL) {
         weir_link_enter(link, WEIR_LINK_HANDSHAKE);
         weir_tls_start(link->tls);
@@ -149,7 +148,7 @@ void weir_link_sending(weir_link *link, size_t octets)
 
 void weir_link_sent(weir_link *link, size_t octets, weir_time now_ns)
 {
-    link->now_ns = now_ns;
+    weir_link_set_now(link, now_ns);
     link->is_sending = false;
     weir_stopwatch_set(&link->refused, false, now_ns);
     weir_ledger_wire(weir_link_ledger(link), WEIR_SENT, octets);
@@ -169,7 +168,7 @@ void weir_link_refused(weir_link *link, weir_time now_ns)
 
 void weir_link_failed(weir_link *link, int sys_errno, weir_time now_ns)
 {
-    link->now_ns = now_ns;
+    weir_link_set_now(link, now_ns);
     weir_link_error_taken(link, sys_errno);
     weir_link_fail_with(link, WEIR_E_NETWORK, sys_errno, NULL);
 }
@@ -187,7 +186,7 @@ void weir_link_error_taken(weir_link *link, int sys_errno)
 
 void weir_link_tick(weir_link *link, weir_time now_ns)
 {
-    link->now_ns = now_ns;
+    weir_link_set_now(link, now_ns);
     if (link->state == WEIR_LINK_CLOSING && now_ns >= link->closing_until_ns) {
         weir_link_enter(link, WEIR_LINK_CLOSED);
         return;
@@ -199,7 +198,7 @@ void weir_link_tick(weir_link *link, weir_time now_ns)
 
 void weir_link_close(weir_link *link, weir_time closing_ns, weir_time now_ns)
 {
-    link->now_ns = now_ns;
+    weir_link_set_now(link, now_ns);
     if (link->state == WEIR_LINK_CLOSING || link->state == WEIR_LINK_CLOSED) {
         return;
     }
@@ -221,7 +220,7 @@ void weir_link_close(weir_link *link, weir_time closing_ns, weir_time now_ns)
 
 void weir_link_abort(weir_link *link, weir_status status, weir_time now_ns)
 {
-    link->now_ns = now_ns;
+    weir_link_set_now(link, now_ns);
     if (link->state != WEIR_LINK_CLOSING) { /* what is on its way to the peer goes on its way */
         weir_link_fail_with(link, status, 0, NULL);
     }
@@ -338,6 +337,18 @@ static weir_tls *new_filter(weir_link *link, const weir_link_options *options, w
     return weir_tls_new(&filter, status);
 }
 
+void weir_link_set_now(weir_link *link, weir_time now_ns)
+{
+    weir_ledger *ledger = weir_link_ledger(link);
+
+    ledger->now_ns = now_ns > ledger->now_ns ? now_ns : ledger->now_ns;
+}
+
+weir_time weir_link_now(const weir_link *link)
+{
+    return link->conn != NULL ? weir_conn_ledger(link->conn)->now_ns : link->early->ledger.now_ns;
+}
+
 /* Edges of the state machine; a state never comes back. */
 void weir_link_enter(weir_link *link, weir_link_state state)
 {
@@ -362,7 +373,7 @@ static void fail(weir_link *link, const weir_failure *failure)
 static void end_conn(weir_link *link, const weir_failure *failure)
 {
     if (link->conn != NULL) {
-        weir_conn_end(link->conn, failure, link->now_ns);
+        weir_conn_end(link->conn, failure, weir_link_now(link));
         link->failed = true;
     } else if (link->early->failure.status == WEIR_OK) {
         link->early->failure = *failure;
@@ -377,7 +388,7 @@ static bool says_alert(weir_link *link)
         return false;
     }
     if (link->state != WEIR_LINK_CLOSING) {
-        link->closing_until_ns = weir_time_add(link->now_ns, ALERT_NS);
+        link->closing_until_ns = weir_time_add(weir_link_now(link), ALERT_NS);
         weir_link_enter(link, WEIR_LINK_CLOSING);
     }
     return true;
@@ -408,7 +419,7 @@ static void open_conn(weir_link *link, weir_protocol protocol)
         .limits = protocol == WEIR_H2 ? &link->early->limits->h2 : &link->early->limits->h1,
     };
     weir_status status = WEIR_OK;
-    weir_conn *conn = weir_conn_new(&options, link->now_ns, &status);
+    weir_conn *conn = weir_conn_new(&options, weir_link_now(link), &status);
 
     if (conn == NULL) {
         weir_link_fail_with(link, status, 0, NULL);
@@ -478,7 +489,7 @@ static void records_sent(weir_link *link)
 
     while (weir_tls_next_sent(link->tls, &record)) {
         if (record.kind == WEIR_TLS_DATA) {
-            weir_conn_sent(link->conn, record.plain_octets, link->now_ns);
+            weir_conn_sent(link->conn, record.plain_octets, weir_link_now(link));
             weir_ledger_share(ledger, WEIR_SENT, record.wire_octets - record.plain_octets);
         } else {
             weir_conn_row row =

@@ -72,7 +72,7 @@ typedef struct weir_link_early {
 } weir_link_early;
 
 typedef struct weir_link {
-    weir_link_state state;
+    weir_link_state state : 8;
     bool is_sending; /* outside the lock, or in a ring: nobody knows yet what of it left */
     bool failed; /* by the network, TLS or us, with a conn, and not by what the peer said in it */
     bool left_over; /* octets that answer no request lie in it, below the conn, which has not seen
@@ -83,14 +83,11 @@ typedef struct weir_link {
     weir_conn *conn;        /* ... or a conn: when it is known which protocol it speaks */
     weir_tls *tls;          /* NULL: clear */
     weir_stopwatch refused; /* the kernel takes no more for now of what is there to send */
-    weir_time now_ns;
-    weir_time last_received_ns;
     weir_time closing_until_ns;
     weir_time opened_ns; /* when its dial was over; 0: it was not */
-    weir_slot *slot;
+    weir_slot *slot;     /* whose user is the front end's record of it */
     /* to the answer that its address came from (names.h); NULL: it came from none */
     struct weir_tie *tie;
-    void *driver; /* the front end's record of it */
     weir_os_watch watch;
     int error_taken; /* the first errno that the socket told; 0: none */
 } weir_link;

@@ -12,6 +12,10 @@
 
 #include "engine/link.h"
 
+/* The time of the call under way, or of the last one: the ledger has it, wherever that is. It never
+ * goes back. */
+void weir_link_set_now(weir_link *link, weir_time now_ns);
+weir_time weir_link_now(const weir_link *link);
 /* Edges of the state machine; a state never comes back. */
 void weir_link_enter(weir_link *link, weir_link_state state);
 /* Ends it with that failure; WEIR_E_NETWORK becomes the status that the errno stands for. */

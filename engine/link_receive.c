@@ -20,7 +20,7 @@ size_t weir_link_received(weir_link *link, weir_span octets, weir_time now_ns)
 {
     size_t taken = 0;
 
-    link->now_ns = now_ns;
+    weir_link_set_now(link, now_ns);
     if (octets.length == 0) {
         link->watch.fin_seen = link->watch.fin_seen || !link->watch.failed;
         if (link->watch.fin_seen) {
@@ -32,7 +32,6 @@ size_t weir_link_received(weir_link *link, weir_span octets, weir_time now_ns)
         }
         return 0;
     }
-    link->last_received_ns = now_ns;
     taken = link->tls != NULL ? received_tls(link, octets) : received_clear(link, octets);
     weir_link_check(link);
     return taken;
@@ -40,7 +39,7 @@ size_t weir_link_received(weir_link *link, weir_span octets, weir_time now_ns)
 
 void weir_link_resume(weir_link *link, weir_time now_ns)
 {
-    link->now_ns = now_ns;
+    weir_link_set_now(link, now_ns);
     if (weir_link_is_held(link)) {
         feed_held(link);
         read_stash(link);
@@ -80,7 +79,8 @@ static size_t received_clear(weir_link *link, weir_span octets)
     size_t taken = 0;
 
     while (taken < octets.length) {
-        size_t step = weir_conn_feed(link->conn, weir_span_from(octets, taken), link->now_ns);
+        size_t step =
+            weir_conn_feed(link->conn, weir_span_from(octets, taken), weir_link_now(link));
         if (step == 0) {
             break;
         }
@@ -164,7 +164,7 @@ static void take_record(weir_link *link, const weir_tls_record *record)
     if (record->kind == WEIR_TLS_CLOSE_NOTIFY) {
         const weir_failure orderly = {.status = WEIR_OK, .tls_alert = -1, .offset = WEIR_UNKNOWN};
         if (link->conn != NULL) {
-            weir_conn_end(link->conn, &orderly, link->now_ns);
+            weir_conn_end(link->conn, &orderly, weir_link_now(link));
         }
     }
 }
@@ -178,7 +178,7 @@ static void feed_held(weir_link *link)
         return; /* without a conn the link has failed: it stays held until the account is made */
     }
     while (held->plain.length > 0) {
-        const size_t step = weir_conn_feed(link->conn, held->plain, link->now_ns);
+        const size_t step = weir_conn_feed(link->conn, held->plain, weir_link_now(link));
         if (step == 0) {
             return;
         }
@@ -230,7 +230,7 @@ static void input_ended(weir_link *link)
         weir_link_fail_with(link, WEIR_E_CLOSED_EARLY, 0, NULL);
         return;
     }
-    weir_conn_end(link->conn, &failure, link->now_ns);
+    weir_conn_end(link->conn, &failure, weir_link_now(link));
     if (link->state == WEIR_LINK_OPEN) {
         weir_link_enter(link, WEIR_LINK_CLOSED);
     }

@@ -258,9 +258,8 @@ weir_snapshot *weir_loop_snapshot(weir_loop *loop, weir_status *status)
         if (port != NULL) {
             weir_core_snapshot_link(&loop->turn.core, &snapshot->lines[i], port->link, now_ns);
         }
-        if (port != NULL && port->link->last_received_ns != 0) {
-            snapshot->lines[i].connection.last_read_ns =
-                weir_time_since(now_ns, port->link->last_received_ns);
+        if (port != NULL && port->received_ns != 0) {
+            snapshot->lines[i].connection.last_read_ns = weir_time_since(now_ns, port->received_ns);
         }
     }
     return weir_snapshot_taken(snapshot, status);

@@ -9,6 +9,8 @@
 #ifndef WEIR_ENGINE_OS_H
 #define WEIR_ENGINE_OS_H
 
+#include <stdatomic.h>
+
 #include "proto/base.h"
 #include "weir/client.h"
 #include "weir/ledger.h"
@@ -132,12 +134,18 @@ void weir_os_poller_signal(weir_os_poller *poller);
 
 /* -- os_thread.c -- */
 typedef struct weir_mutex {
-    _Alignas(16) unsigned char room[48]; /* a connection has one: no more than glibc's, wherever it
-                                            runs */
+    _Alignas(16) unsigned char room[48]; /* no more than glibc's, wherever it runs */
 } weir_mutex;
 typedef struct weir_condition {
     _Alignas(16) unsigned char room[64];
 } weir_condition;
+/* A lock of one word, because each connection has one: a mutex of POSIX is ten times as large. For
+ * short work; no condition can be waited for with it. Zero-initialise: free. */
+typedef struct weir_lock {
+    atomic_uint word;
+} weir_lock;
+void weir_lock_take(weir_lock *lock);
+void weir_lock_release(weir_lock *lock);
 /* Lets other threads run. */
 void weir_os_yield(void);
 bool weir_mutex_init(weir_mutex *mutex);

@@ -1,18 +1,32 @@
 /* SPDX-License-Identifier: MIT */
-/* Mutexes and conditions of POSIX, inside records whose room the headers know; and the mark that a
- * fork wipes. */
+/*
+ * Mutexes and conditions of POSIX, inside records whose room the headers know; the lock of one word;
+ * and the mark that a fork wipes.
+ *
+ *   LOCK_FREE --take--> LOCK_TAKEN --another takes--> LOCK_AWAITED
+ *       ^-------release------/                             /
+ *       ^-------release, which wakes one who waits--------/
+ *
+ * Who had to wait takes it as AWAITED, for it cannot know whether it was the only one: at worst the
+ * release then wakes nobody. Neither makes a system call unless two threads meet.
+ */
 #define _GNU_SOURCE
 #include "engine/os.h"
 
+#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 _Static_assert(sizeof(pthread_mutex_t) <= sizeof(weir_mutex), "a mutex fits");
 _Static_assert(sizeof(pthread_cond_t) <= sizeof(weir_condition), "a condition fits");
+
+enum { LOCK_FREE = 0, LOCK_TAKEN, LOCK_AWAITED };
+_Static_assert(sizeof(atomic_uint) == 4, "the kernel waits on a word of 32 bits");
 
 enum { MARK_WIPED = 0, MARK_OURS, MARK_CLAIMED };
 
@@ -20,12 +34,33 @@ struct weir_fork_mark {
     atomic_uchar state;
 };
 
+static void wait_for(weir_lock *lock);
 static pthread_mutex_t *mutex_of(weir_mutex *mutex);
 static pthread_cond_t *condition_of(weir_condition *condition);
 
 void weir_os_yield(void)
 {
     (void)sched_yield();
+}
+
+void weir_lock_take(weir_lock *lock)
+{
+    unsigned word = LOCK_FREE;
+
+    if (!atomic_compare_exchange_strong_explicit(&lock->word, &word, LOCK_TAKEN,
+                                                 memory_order_acquire, memory_order_relaxed)) {
+        wait_for(lock);
+    }
+}
+
+void weir_lock_release(weir_lock *lock)
+{
+    const unsigned word = atomic_exchange_explicit(&lock->word, LOCK_FREE, memory_order_release);
+
+    WEIR_ASSERT(word != LOCK_FREE);
+    if (word == LOCK_AWAITED) {
+        (void)syscall(SYS_futex, &lock->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    }
 }
 
 bool weir_mutex_init(weir_mutex *mutex)
@@ -141,6 +176,14 @@ bool weir_fork_mark_claim(weir_fork_mark *mark)
 void weir_fork_mark_settle(weir_fork_mark *mark, bool ours)
 {
     atomic_store_explicit(&mark->state, ours ? MARK_OURS : MARK_WIPED, memory_order_release);
+}
+
+static void wait_for(weir_lock *lock)
+{
+    while (atomic_exchange_explicit(&lock->word, LOCK_AWAITED, memory_order_acquire) != LOCK_FREE) {
+        /* Comes back at once if it is not AWAITED any more; whatever else wakes it, it looks. */
+        (void)syscall(SYS_futex, &lock->word, FUTEX_WAIT_PRIVATE, LOCK_AWAITED, NULL, NULL, 0);
+    }
 }
 
 static pthread_mutex_t *mutex_of(weir_mutex *mutex)

@@ -155,7 +155,7 @@ static weir_status sync_read(weir_exchange *ex, uint8_t *to, size_t room, size_t
         (void)run(client, ex, seat, WEIR_NEED_READABLE);
         if (ex->state == WEIR_EXCHANGE_ATTACHED) {
             weir_line *line = line_of(ex);
-            weir_mutex_lock(&line->lock);
+            weir_lock_take(&line->lock);
             status = weir_exchange_read(ex, to, room, weir_now(), octets);
             weir_line_deliver(line, ex); /* what was held back may have come on */
             weir_line_unlock(line);
@@ -184,7 +184,7 @@ static weir_status sync_write(weir_exchange *ex, weir_span octets, size_t *taken
             return end_call(client, ex, seat, status);
         }
         weir_line *line = line_of(ex);
-        weir_mutex_lock(&line->lock);
+        weir_lock_take(&line->lock);
         status = weir_exchange_write(ex, weir_span_from(octets, *taken), weir_now(), &now);
         weir_line_unlock(line);
         *taken += now;
@@ -213,7 +213,7 @@ static weir_status sync_finish(weir_exchange *ex, const weir_fields *trailers)
             return end_call(client, ex, seat, status);
         }
         weir_line *line = line_of(ex);
-        weir_mutex_lock(&line->lock);
+        weir_lock_take(&line->lock);
         status = weir_exchange_finish(ex, trailers, weir_now());
         weir_line_unlock(line);
     }
@@ -264,7 +264,7 @@ static void sync_leave(weir_exchange *ex)
     }
     if (ex->state == WEIR_EXCHANGE_ATTACHED) {
         weir_line *line = line_of(ex);
-        weir_mutex_lock(&line->lock);
+        weir_lock_take(&line->lock);
         weir_exchange_fail_with(ex, WEIR_E_CANCELLED, NULL, weir_now());
         weir_line_unlock(line);
         ex->call.replay = WEIR_REPLAY_NEVER;
@@ -388,7 +388,7 @@ static bool is_of_parent(const weir_exchange *ex)
 
 static weir_line *line_of(const weir_exchange *ex)
 {
-    return ex->link->driver;
+    return weir_slot_user(ex->link->slot);
 }
 
 /* Everything that happened to it, on its own thread, with no lock held. True: its observer freed

@@ -13,7 +13,7 @@ weir_line *weir_line_new(weir_client *client, weir_slot *slot, const weir_exchan
     weir_line_dial *dial = weir_alloc_zeroed(client->allocator, sizeof(*dial));
 
     *status = WEIR_E_NOMEM;
-    if (line == NULL || dial == NULL || !weir_mutex_init(&line->lock)) {
+    if (line == NULL || dial == NULL) {
         weir_release(client->allocator, dial);
         weir_release(client->allocator, line);
         return NULL;
@@ -30,12 +30,10 @@ weir_line *weir_line_new(weir_client *client, weir_slot *slot, const weir_exchan
     weir_bin_init(&line->bin, client->allocator, WEIR_SEAT_CHUNKS);
     line->link = weir_core_link(&client->core, slot, &line->bin, cause, status);
     if (line->link == NULL) {
-        weir_mutex_clear(&line->lock);
         weir_release(client->allocator, dial);
         weir_release(client->allocator, line);
         return NULL;
     }
-    line->link->driver = line;
     weir_list_push_back(&client->lines, &line->place);
     weir_slot_set_user(slot, line);
     return line;
@@ -79,6 +77,5 @@ void weir_line_close(weir_line *line, weir_time now_ns)
     }
     weir_link_free(line->link);
     weir_bin_clear(&line->bin);
-    weir_mutex_clear(&line->lock);
     weir_release(client->allocator, line);
 }

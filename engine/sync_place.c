@@ -103,7 +103,7 @@ static void attach(weir_client *client, weir_exchange *ex, weir_seat *seat)
     /* A clock that is read twice may tell the same nanosecond: "always" does not depend on it. */
     const bool always = client->probe_after_ns == WEIR_PROBE_ALWAYS;
 
-    weir_mutex_lock(&line->lock);
+    weir_lock_take(&line->lock);
     if (ex->ticket.reused && !line->reading &&
         (always || weir_time_since(now_ns, line->used_ns) >= client->probe_after_ns)) {
         weir_baton_probe(line, seat->receive, WEIR_SEAT_RECEIVE_OCTETS, now_ns);

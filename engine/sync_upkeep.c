@@ -97,7 +97,7 @@ bool weir_line_look_after(weir_line *line, weir_facts *facts, weir_time *wake_ns
     uint8_t room[16384];
     weir_want want;
 
-    weir_mutex_lock(&line->lock);
+    weir_lock_take(&line->lock);
     const weir_time now_ns = weir_now();
     if (!line->reading && !line->writing) {
         weir_baton_probe(line, room, sizeof(room), now_ns);

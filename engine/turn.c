@@ -98,7 +98,7 @@ void weir_turn_abandon(weir_turn *turn, weir_exchange *ex)
     if (ex->state != WEIR_EXCHANGE_DONE) {
         weir_exchange_fail_with(ex, WEIR_E_CANCELLED, NULL, turn->now_ns);
         if (ex->state == WEIR_EXCHANGE_ATTACHED) {
-            weir_turn_touch(turn, ex->link->driver);
+            weir_turn_touch(turn, weir_turn_port_of(ex->link->slot));
             weir_exchange_detach(ex, turn->now_ns);
         }
         weir_turn_orphan(turn, ex);
@@ -304,7 +304,7 @@ static void push(weir_turn *turn, weir_exchange *ex)
         weir_exchange_push(ex, turn->now_ns);
     }
     if (ex->state == WEIR_EXCHANGE_ATTACHED) {
-        weir_turn_touch(turn, ex->link->driver);
+        weir_turn_touch(turn, weir_turn_port_of(ex->link->slot));
     }
 }
 
@@ -315,7 +315,7 @@ static void leave(weir_turn *turn, weir_exchange *ex)
         return;
     }
     if (ex->state == WEIR_EXCHANGE_ATTACHED) {
-        weir_turn_touch(turn, ex->link->driver);
+        weir_turn_touch(turn, weir_turn_port_of(ex->link->slot));
         weir_exchange_detach(ex, turn->now_ns);
     }
     weir_turn_orphan(turn, ex);

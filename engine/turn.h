@@ -42,8 +42,9 @@ typedef struct weir_port {
     weir_dialing *dialing; /* while DIALING */
     weir_timer timer;
     uint64_t facts_version; /* last told to the pool */
-    weir_reason close_reason;
-    weir_port_state state;
+    weir_time received_ns;  /* when octets came last, 0: never */
+    weir_reason close_reason : 8;
+    weir_port_state state : 8;
     /* The driver's. */
     bool dial_begun;
     bool readable; /* the socket may have octets: it did not say EAGAIN yet */

@@ -24,6 +24,7 @@ void weir_turn_received(weir_turn *turn, weir_port *port, weir_span octets)
 {
     size_t taken = weir_link_received(port->link, octets, turn->now_ns);
 
+    port->received_ns = octets.length > 0 ? turn->now_ns : port->received_ns;
     WEIR_ASSERT(taken == octets.length);
     weir_turn_delivered(turn, port);
 }
@@ -144,7 +145,6 @@ void weir_turn_dial(weir_turn *turn, weir_action *action)
     weir_list_push_back(&turn->ports, &port->place);
     port->link = weir_core_link(&turn->core, action->slot, &turn->bin, limits, &failure.status);
     if (port->link != NULL) {
-        port->link->driver = port;
         port->dialing = weir_dialing_new(&turn->core, port->link, limits, turn->now_ns);
         failure.status = WEIR_E_NOMEM;
     }

@@ -6,7 +6,7 @@
  * AGAIN: edge-triggered for the user, without a way to miss one. DONE is told exactly once and
  * last.
  */
-#include "engine/turn.h"
+#include "engine/turn_common.h"
 
 static bool tell_one(weir_turn *turn, weir_exchange *ex, weir_loop_event *event);
 static bool take(weir_exchange *ex, unsigned bit);
@@ -130,7 +130,7 @@ static void touch_link(weir_turn *turn, weir_exchange *ex)
 {
     if (ex->state == WEIR_EXCHANGE_ATTACHED) {
         /* Reading may have let plaintext on that was held back: its events are due. */
-        weir_turn_delivered(turn, ex->link->driver);
+        weir_turn_delivered(turn, weir_turn_port_of(ex->link->slot));
         /* What the user did decides which deadline runs: to be looked at, whatever it was. */
         weir_turn_touch_exchange(turn, ex);
     }

@@ -54,22 +54,26 @@ static inline weir_time weir_time_earlier(weir_time a, weir_time b)
 /* Runs while something is so, and shows for how long it was so in all. Zero-initialise. */
 typedef struct weir_stopwatch {
     weir_time total_ns; /* without the run under way */
-    weir_time since_ns; /* of the run under way */
-    bool runs;
+    weir_time after_ns; /* when the run under way began, and one more; 0: none is */
 } weir_stopwatch;
+
+static inline bool weir_stopwatch_runs(const weir_stopwatch *watch)
+{
+    return watch->after_ns > 0;
+}
 
 static inline weir_time weir_stopwatch_read(const weir_stopwatch *watch, weir_time now_ns)
 {
-    return watch->total_ns + (watch->runs ? weir_time_since(now_ns, watch->since_ns) : 0);
+    return watch->total_ns +
+           (weir_stopwatch_runs(watch) ? weir_time_since(now_ns, watch->after_ns - 1) : 0);
 }
 
 /* It is so from now on, or is not; saying what it knows changes nothing. */
 static inline void weir_stopwatch_set(weir_stopwatch *watch, bool is_so, weir_time now_ns)
 {
-    if (watch->runs != is_so) {
+    if (weir_stopwatch_runs(watch) != is_so) {
         watch->total_ns = weir_stopwatch_read(watch, now_ns);
-        watch->since_ns = now_ns;
-        watch->runs = is_so;
+        watch->after_ns = is_so ? now_ns + 1 : 0;
     }
 }
 

@@ -237,7 +237,7 @@ void weir_h2_check(const weir_conn *conn)
     WEIR_CHECK_ASSERT(count == session->table.count);
     WEIR_CHECK_ASSERT(active == session->active);
     WEIR_CHECK_ASSERT(told == session->told);
-    WEIR_CHECK_ASSERT(session->no_window.runs == (session->send_window <= 0));
+    WEIR_CHECK_ASSERT(weir_stopwatch_runs(&session->no_window) == (session->send_window <= 0));
     WEIR_CHECK_ASSERT(committed == session->committed_octets);
     WEIR_CHECK_ASSERT(!session->block.stream || session->block.stream_id != 0);
     WEIR_CHECK_ASSERT(!session->frame_stream || !weir_h2_stream_is_closed(session->frame_stream));

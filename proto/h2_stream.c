@@ -155,7 +155,8 @@ void weir_h2_stream_check(const weir_h2_stream *stream)
         (stream->waits == WEIR_H2_WAITS_SHARED || stream->waits == WEIR_H2_WAITS_OWN_QUEUE) ==
         !weir_list_is_empty(&stream->waiting));
     WEIR_CHECK_ASSERT(stream->waits == WEIR_H2_WAITS_NOT || weir_h2_stream_is_sending(stream));
-    WEIR_CHECK_ASSERT(stream->own_window.runs == (stream->waits == WEIR_H2_WAITS_OWN_WINDOW));
+    WEIR_CHECK_ASSERT(weir_stopwatch_runs(&stream->own_window) ==
+                      (stream->waits == WEIR_H2_WAITS_OWN_WINDOW));
     (void)window;
 }
 

@@ -107,7 +107,7 @@ typedef struct weir_ledger {
     weir_ledger_owners *owners; /* NULL: no exchange is open */
     weir_ledger_tls *tls;       /* NULL: clear; else records are shared */
     weir_ledger_frames *frames; /* NULL: HTTP/1.1 */
-    weir_time now_ns;           /* of the call under way: the conn sets it */
+    weir_time now_ns;           /* of the call under way, or of the last one */
     weir_tally closed;
     weir_octets late; /* the two rows that every connection has */
     weir_octets unread;

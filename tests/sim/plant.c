@@ -84,7 +84,7 @@ void __wrap_weir_ledger_charge(weir_ledger *ledger, weir_owner *owner, weir_row 
 
 weir_status __wrap_weir_exchange_attach(weir_exchange *exchange, weir_link *link, weir_time now_ns)
 {
-    sim_driver_race(sim_current, link->driver);
+    sim_driver_race(sim_current, weir_slot_user(link->slot));
     return __real_weir_exchange_attach(exchange, link, now_ns);
 }
 
