@@ -17,9 +17,8 @@ typedef enum ready_kind { READY_DEAD = 0, READY_PORT, READY_ATTEMPT, READY_RESOL
 
 typedef struct ready_tag {
     ready_kind kind;
+    int number; /* ATTEMPT: its index; RESOLVER: the descriptor */
     weir_port *port;
-    size_t index; /* of an attempt */
-    int fd;       /* of the resolver */
     weir_list place;
 } ready_tag;
 

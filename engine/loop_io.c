@@ -81,7 +81,7 @@ static void gather_ready(weir_loop *loop, const weir_os_ready *ready)
     case READY_DEAD:
         return;
     case READY_RESOLVER:
-        weir_channel_ready(loop->channel, tag->fd, ready->readable, ready->writable,
+        weir_channel_ready(loop->channel, tag->number, ready->readable, ready->writable,
                            loop->turn.now_ns);
         return;
     case READY_ATTEMPT:
@@ -145,7 +145,7 @@ void weir_loop_watch_resolver(weir_loop *loop)
         for (weir_list *at = loop->resolver_tags.next; at != &loop->resolver_tags && tag == NULL;
              at = at->next) {
             ready_tag *known = WEIR_CONTAINER_OF(at, ready_tag, place);
-            tag = known->fd == watch.fd ? known : NULL;
+            tag = known->number == watch.fd ? known : NULL;
         }
         if (tag == NULL) {
             tag = weir_alloc_zeroed(loop->allocator, sizeof(*tag));
@@ -153,7 +153,7 @@ void weir_loop_watch_resolver(weir_loop *loop)
                 return; /* c-ares tries again after its time-out */
             }
             tag->kind = READY_RESOLVER;
-            tag->fd = watch.fd;
+            tag->number = watch.fd;
             weir_list_init(&tag->place);
             weir_list_push_back(&loop->resolver_tags, &tag->place);
         }
@@ -250,7 +250,7 @@ static void start_attempt(weir_loop *loop, weir_port *port, size_t index)
     weir_io io = {WEIR_IO_FAILED, 0, 0};
 
     if (tag != NULL) {
-        *tag = (ready_tag){.kind = READY_ATTEMPT, .port = port, .index = index, .fd = -1};
+        *tag = (ready_tag){.kind = READY_ATTEMPT, .port = port, .number = (int)index};
         weir_list_init(&tag->place);
         io = weir_os_connect(&attempt->address, port->dialing->port, &attempt->fd);
     }
@@ -273,7 +273,7 @@ static void start_attempt(weir_loop *loop, weir_port *port, size_t index)
 static void attempt_ready(weir_loop *loop, ready_tag *tag)
 {
     weir_port *port = tag->port;
-    const size_t index = tag->index;
+    const size_t index = (size_t)tag->number;
     weir_dial_address *attempt = &port->dialing->dial.addresses[index];
     const weir_io io = weir_os_connect_result(attempt->fd);
 

@@ -46,10 +46,10 @@ typedef struct weir_port {
     weir_reason close_reason : 8;
     weir_port_state state : 8;
     /* The driver's. */
-    bool dial_begun;
-    bool readable; /* the socket may have octets: it did not say EAGAIN yet */
-    bool writable;
-    bool hangup; /* the end or an error is on its way: read until it shows */
+    bool dial_begun : 1;
+    bool readable : 1; /* the socket may have octets: it did not say EAGAIN yet */
+    bool writable : 1;
+    bool hangup : 1; /* the end or an error is on its way: read until it shows */
     int fd;
     weir_lookup *lookup;
     void *driver;
