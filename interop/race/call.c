@@ -7,6 +7,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+enum { EVENTS = 64 };
+
 static bool is_right(const race_run *run, const char *octets, size_t count);
 
 const char *race_way_name(unsigned way)
@@ -91,6 +93,23 @@ void race_end(race_run *run, weir_status status)
     c->processed = (uint8_t)failure.processed;
     weir_exchange_free(run->exchange);
     run->exchange = NULL;
+}
+
+void race_turn(weir_loop *loop, weir_time until_ns, size_t *over)
+{
+    weir_loop_event events[EVENTS];
+
+    weir_loop_wait(loop, until_ns);
+    const size_t count = weir_loop_turn(loop, events, EVENTS);
+    for (size_t i = 0; i < count; i++) {
+        race_run *run = events[i].user;
+        if (events[i].told == WEIR_TOLD_READABLE) {
+            (void)race_read(run);
+        } else if (events[i].told == WEIR_TOLD_DONE) {
+            race_end(run, race_read(run));
+            (*over)++;
+        }
+    }
 }
 
 uint32_t race_dice(uint64_t *seed)

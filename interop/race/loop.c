@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { EVENTS = 64, BURST = 512 };
+enum { BURST = 512 };
 
 typedef struct looper {
     race_front *front;
@@ -18,7 +18,6 @@ typedef struct looper {
 static void open_loop(looper *l);
 static void close_loop(looper *l);
 static void together(looper *l, size_t count, bool all_ways);
-static void turn(looper *l, weir_time until_ns, size_t *over);
 static void pause_for(looper *l, weir_time pause_ns);
 
 void race_run_loop(race_front *front)
@@ -92,23 +91,7 @@ static void together(looper *l, size_t count, bool all_ways)
         }
     }
     while (over < begun) {
-        turn(l, WEIR_NEVER, &over);
-    }
-}
-
-static void turn(looper *l, weir_time until_ns, size_t *over)
-{
-    weir_loop_event events[EVENTS];
-    weir_loop_wait(l->loop, until_ns);
-    size_t count = weir_loop_turn(l->loop, events, EVENTS);
-    for (size_t i = 0; i < count; i++) {
-        race_run *run = events[i].user;
-        if (events[i].told == WEIR_TOLD_READABLE) {
-            (void)race_read(run);
-        } else if (events[i].told == WEIR_TOLD_DONE) {
-            race_end(run, race_read(run));
-            (*over)++;
-        }
+        race_turn(l->loop, WEIR_NEVER, &over);
     }
 }
 
@@ -118,6 +101,6 @@ static void pause_for(looper *l, weir_time pause_ns)
     weir_time until_ns = weir_now() + pause_ns;
     size_t none = 0;
     while (weir_now() < until_ns) {
-        turn(l, until_ns, &none);
+        race_turn(l->loop, until_ns, &none);
     }
 }

@@ -10,10 +10,7 @@
 
 #include <stdlib.h>
 
-enum { EVENTS = 64 };
-
 static void burst(race_front *front, weir_loop *loop, unsigned way);
-static void turn(weir_loop *loop, size_t *over);
 
 void race_run_order(race_front *front)
 {
@@ -50,23 +47,7 @@ static void burst(race_front *front, weir_loop *loop, unsigned way)
         }
     }
     while (over < begun) {
-        turn(loop, &over);
+        race_turn(loop, WEIR_NEVER, &over);
     }
     free(runs);
-}
-
-static void turn(weir_loop *loop, size_t *over)
-{
-    weir_loop_event events[EVENTS];
-    weir_loop_wait(loop, WEIR_NEVER);
-    size_t count = weir_loop_turn(loop, events, EVENTS);
-    for (size_t i = 0; i < count; i++) {
-        race_run *run = events[i].user;
-        if (events[i].told == WEIR_TOLD_READABLE) {
-            (void)race_read(run);
-        } else if (events[i].told == WEIR_TOLD_DONE) {
-            race_end(run, race_read(run));
-            (*over)++;
-        }
-    }
 }

@@ -103,6 +103,8 @@ bool race_prepare(race_front *front, race_run *run, unsigned way, unsigned dice)
 weir_status race_read(race_run *run);
 /* Writes down what came of it and frees it. */
 void race_end(race_run *run, weir_status status);
+/* Waits and turns once: reads what came, ends those that are over and counts them. */
+void race_turn(weir_loop *loop, weir_time until_ns, size_t *over);
 
 /* The pause before the next batch at the worst moment, from what came of the last: calls first to
  * last. */
