@@ -30,6 +30,7 @@ static bool is_done_for(const weir_link *link);
 static bool satisfied(const weir_exchange *ex, weir_need need);
 static bool is_for_sending(weir_need need);
 static bool advance(weir_line *line, weir_exchange *ex, weir_time now_ns);
+static bool ended_by_asking(weir_line *line, weir_exchange *ex, weir_time now_ns);
 static bool fill_source(weir_line *line, weir_exchange *ex, weir_time *now_ns);
 static void tick(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_time now_ns);
 static void write_step(weir_line *line, weir_time *now_ns);
@@ -84,12 +85,8 @@ bool weir_baton_drive(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_
             continue;
         }
         weir_link_want(line->link, &want);
-        if (weir_link_is_closing(line->link)) {
-            weir_line_deliver(line, ex); /* asking was what failed it */
-            weir_exchange_collect(ex, now_ns);
-            if (weir_exchange_is_over(ex)) {
-                continue;
-            }
+        if (ended_by_asking(line, ex, now_ns)) {
+            continue;
         }
         if (want.wake_ns <= now_ns) {
             tick(line, ex, seat, now_ns);
@@ -268,6 +265,17 @@ static bool advance(weir_line *line, weir_exchange *ex, weir_time now_ns)
         weir_exchange_push(ex, now_ns);
     }
     return true;
+}
+
+/* What a link is asked for may be what fails it: is the exchange over by that? */
+static bool ended_by_asking(weir_line *line, weir_exchange *ex, weir_time now_ns)
+{
+    if (!weir_link_is_closing(line->link)) {
+        return false;
+    }
+    weir_line_deliver(line, ex);
+    weir_exchange_collect(ex, now_ns);
+    return weir_exchange_is_over(ex);
 }
 
 /*

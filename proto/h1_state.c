@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The half machines of an HTTP/1.1 connection and its reuse rule: see h1_state.h. */
 #include "proto/h1_state.h"
 
 #include "proto/failure.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The bed of the pool's benchmarks: see bed.h. */
 #include "bench/pool/bed.h"
 
 #include <stdio.h>

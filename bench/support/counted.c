@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The allocator that counts: see counted.h. */
 #include "bench/support/counted.h"
 
 #include "engine/os.h"

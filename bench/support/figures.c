@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The figures of a run and their three printed forms: see figures.h. */
 #include "bench/support/figures.h"
 
 #include <inttypes.h>

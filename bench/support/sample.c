@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Samples, their order and their percentiles: see sample.h. */
 #include "bench/support/sample.h"
 
 #include <stdlib.h>

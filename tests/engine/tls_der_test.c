@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* DER as certificates have it: lengths of each form, and what is not whole or not the shortest. */
 #include "engine/tls_der.h"
 
 #include <setjmp.h>

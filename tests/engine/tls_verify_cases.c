@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The certificates of tls_verify_test.c, good and bad: see tls_verify_cases.h. */
 #include "tls_verify_cases.h"
 
 const host weir_server_test = {WEIR_HOST_NAME, "server.test", {0}};

@@ -14,6 +14,7 @@
 #define US       (1000 * UINT64_C(1))
 
 static void tell_first(explain_story *story);
+static void tell_first_again(explain_story *story);
 static void end_first(explain_story *story);
 static void tell_second(explain_story *story);
 static void fill_book(explain_book *book, const records *all);
@@ -92,6 +93,12 @@ static void tell_first(explain_story *story)
              .conn = 7,
              .failure = {
                  .status = WEIR_E_REFUSED, .has_h2_code = true, .h2_code = 7, .tls_alert = -1}});
+    tell_first_again(story);
+}
+
+/* ... its second attempt. */
+static void tell_first_again(explain_story *story)
+{
     tell(story, 4050 * US,
          (weir_event){.kind = WEIR_EVENT_CONNECTION_ACQUIRED,
                       .conn = 7,

@@ -241,6 +241,9 @@ static void step_retire(world *w)
 /* A 421 on a connection: all that its origin has are the wrong ones, and its dials are not. */
 static void step_misdirected(world *w)
 {
+    if (!model_chance(w, 20)) {
+        return;
+    }
     caller *c = pick_caller(w, WEIR_TICKET_LEASED);
     if (!c || !model_link_of(w, c->ticket.slot)) {
         return;
@@ -296,79 +299,41 @@ static void step_warm(world *w)
     }
 }
 
+/* The connection died by itself. */
+static void step_death(world *w)
+{
+    model_link *at = model_pick_link(w, LINK_OPEN);
+    if (at) {
+        model_end_link(w, at);
+    }
+}
+
+static void step_rare(world *w)
+{
+    if (model_chance(w, 10)) {
+        step_drain(w);
+    } else if (model_chance(w, 30)) {
+        step_retire(w);
+    }
+}
+
 void model_step(world *w)
 {
-    switch (model_choose(w, 37)) {
-    case 0:
-    case 1:
-    case 2:
-    case 3:
-    case 4:
-    case 5:
-    case 6:
-    case 7:
-        step_request(w);
-        break;
-    case 8:
-    case 9:
-        step_abandon(w);
-        break;
-    case 10:
-    case 11:
-    case 12:
-    case 13:
-    case 14:
-        model_step_release(w);
-        break;
-    case 15:
-    case 16:
-        step_bounce(w);
-        break;
-    case 17:
-    case 18:
-        step_facts(w);
-        break;
-    case 19:
-    case 20:
-    case 21:
-    case 22:
-    case 23:
-        model_step_dial(w);
-        break;
-    case 24:
-    case 25:
-    case 26:
-        model_step_closing(w);
-        break;
-    case 27: {
-        model_link *at = model_pick_link(w, LINK_OPEN);
-        if (at) {
-            model_end_link(w, at); /* the connection died by itself */
-        }
-        break;
+    /* A choice below this is that step; of one stream of choices always the same. */
+    static const struct {
+        unsigned below;
+        void (*step)(world *w);
+    } steps[] = {
+        {8, step_request},        {10, step_abandon},  {15, model_step_release},
+        {17, step_bounce},        {19, step_facts},    {24, model_step_dial},
+        {27, model_step_closing}, {28, step_death},    {29, step_rare},
+        {32, step_time},          {33, step_warm},     {34, step_idle_end},
+        {35, step_misdirected},   {37, step_idle_end},
+    };
+    const uint64_t chosen = model_choose(w, steps[WEIR_COUNT_OF(steps) - 1].below);
+    size_t i = 0;
+    while (chosen >= steps[i].below) {
+        i++;
     }
-    case 32:
-        step_warm(w);
-        break;
-    case 33:
-    case 35:
-    case 36:
-        step_idle_end(w);
-        break;
-    case 34:
-        if (model_chance(w, 20)) {
-            step_misdirected(w);
-        }
-        break;
-    case 28:
-        if (model_chance(w, 10)) {
-            step_drain(w);
-        } else if (model_chance(w, 30)) {
-            step_retire(w);
-        }
-        break;
-    default:
-        step_time(w);
-        break;
-    }
+    steps[i].step(w);
 }

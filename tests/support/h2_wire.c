@@ -81,6 +81,7 @@ static const name_of flags[] = {
 };
 
 static bool known_step(weir_h2_wire *wire, draft *d);
+static bool frame_step(weir_h2_wire *wire, draft *d);
 static void wrong(const draft *d, const char *what);
 static bool word(draft *d, char *text, size_t room);
 static uint32_t number(draft *d);
@@ -189,6 +190,32 @@ void weir_h2_flags_text(uint8_t type, uint8_t bits, char *text, size_t room)
 static bool known_step(weir_h2_wire *wire, draft *d)
 {
     const char *key = d->step->key;
+
+    if (strcmp(key, "block") == 0) {
+        fields_or_options(wire, d);
+        encode_fields(wire, d);
+        return true;
+    }
+    if (strcmp(key, "octets") == 0) {
+        weir_corpus_value(d->document, d->step, &wire->octets);
+        return true;
+    }
+    if (!frame_step(wire, d)) {
+        return false;
+    }
+    finish(wire, d);
+    if (strcmp(key, "hello") == 0) {
+        weir_h2_wire_frame(
+            wire, (weir_h2_frame_head){.type = WEIR_H2_SETTINGS, .flags = WEIR_H2_FLAG_ACK},
+            (weir_span){NULL, 0});
+    }
+    return true;
+}
+
+/* The head and payload of the frame that the step names; false: it names none. */
+static bool frame_step(weir_h2_wire *wire, draft *d)
+{
+    const char *key = d->step->key;
     char text[64];
     if (strcmp(key, "settings") == 0 || strcmp(key, "hello") == 0) {
         static char name[WORD_ROOM];
@@ -202,10 +229,6 @@ static bool known_step(weir_h2_wire *wire, draft *d)
         d->head.type = key[0] == 'h' ? WEIR_H2_HEADERS : WEIR_H2_CONTINUATION;
         stream_and_flags(d);
         fields_or_options(wire, d);
-    } else if (strcmp(key, "block") == 0) {
-        fields_or_options(wire, d);
-        encode_fields(wire, d);
-        return true;
     } else if (strcmp(key, "data") == 0) {
         d->head.type = WEIR_H2_DATA;
         stream_and_flags(d);
@@ -246,17 +269,8 @@ static bool known_step(weir_h2_wire *wire, draft *d)
         d->head.flags = (uint8_t)number(d);
         d->head.stream = number(d);
         words_to_payload(d);
-    } else if (strcmp(key, "octets") == 0) {
-        weir_corpus_value(d->document, d->step, &wire->octets);
-        return true;
     } else {
         return false;
-    }
-    finish(wire, d);
-    if (strcmp(key, "hello") == 0) {
-        weir_h2_wire_frame(
-            wire, (weir_h2_frame_head){.type = WEIR_H2_SETTINGS, .flags = WEIR_H2_FLAG_ACK},
-            (weir_span){NULL, 0});
     }
     return true;
 }

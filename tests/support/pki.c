@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Certificates made to order: see pki.h. */
 #include "support/pki.h"
 
 #include <openssl/bn.h>

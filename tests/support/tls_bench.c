@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* What the TLS suites stand on: see tls_bench.h. */
 #include "support/tls_bench.h"
 
 #include <setjmp.h>

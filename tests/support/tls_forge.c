@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* TLS 1.3 records that no honest server sends: see tls_forge.h. */
 #include "support/tls_forge.h"
 
 #include <openssl/evp.h>

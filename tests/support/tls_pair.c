@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* A TLS filter and an OpenSSL server, joined: see tls_pair.h. */
 #include "support/tls_pair.h"
 
 #include <setjmp.h>

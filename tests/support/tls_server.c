@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* OpenSSL as the other end: see tls_server.h. */
 #include "support/tls_server.h"
 
 #include <openssl/err.h>
