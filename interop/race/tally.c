@@ -10,6 +10,7 @@
 
 static void read_log(tally *t, const char *path);
 static void read_records(tally *t, const char *path);
+static void take_front(tally *t, char *const words[]);
 static void take_call(tally *t, char **words);
 static void take_connection(tally *t, char **words);
 static void read_witness(tally *t, const char *path);
@@ -76,21 +77,26 @@ static void read_records(tally *t, const char *path)
             r->fresh = number_of(words[4]);
             r->again = number_of(words[5]);
         } else if (count == 7 && strcmp(words[0], "front") == 0) {
-            for (size_t i = 0; i < t->front_count; i++) {
-                front *f = &t->fronts[i];
-                if (strcmp(f->name, words[1]) == 0) {
-                    f->dials = number_of(words[2]);
-                    f->reuses = number_of(words[3]);
-                    f->bounces = number_of(words[4]);
-                    f->differ = number_of(words[5]);
-                    f->took_ns = number_of(words[6]);
-                }
-            }
+            take_front(t, words);
         } else {
             die("%s: a line that is not understood", path);
         }
     }
     fclose(file);
+}
+
+static void take_front(tally *t, char *const words[])
+{
+    for (size_t i = 0; i < t->front_count; i++) {
+        front *f = &t->fronts[i];
+        if (strcmp(f->name, words[1]) == 0) {
+            f->dials = number_of(words[2]);
+            f->reuses = number_of(words[3]);
+            f->bounces = number_of(words[4]);
+            f->differ = number_of(words[5]);
+            f->took_ns = number_of(words[6]);
+        }
+    }
 }
 
 static void take_call(tally *t, char **words)
