@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -225,12 +226,201 @@ static void read_while_others_call(weir_world *world)
     assert_int_equal(metrics.active_requests, 0);
 }
 
+/* -- as an exporter has them -- */
+
+#define CONTENT_OCTETS 700
+
+/* What the test counted itself. */
+typedef struct own_count {
+    weir_octets plain; /* of all requests over a connection */
+    weir_octets body;
+    weir_time least_ns; /* that their heads took, and at most */
+    weir_time most_ns;
+    weir_time queued_ns;
+    size_t attempts; /* that had a connection */
+} own_count;
+
+static const char *attribute(const weir_metric_sample *sample, const char *name)
+{
+    for (size_t i = 0; i < sample->attribute_count; i++) {
+        if (strcmp(sample->attributes[i].name, name) == 0) {
+            return sample->attributes[i].value;
+        }
+    }
+    return "";
+}
+
+/* The sample of that name, and with these words among the values of its attributes; "": no such
+ * attribute. */
+static weir_metric_sample sample_of(const weir_metrics *metrics, const char *name,
+                                    const char *version, const char *word)
+{
+    weir_metric_sample sample = WEIR_METRIC_SAMPLE_INIT;
+
+    for (size_t i = 0; weir_metrics_at(metrics, i, &sample); i++) {
+        const char *state = attribute(&sample, "http.connection.state");
+        const char *of = *state != '\0' ? state : attribute(&sample, "error.type");
+        if (strcmp(sample.name, name) == 0 && strcmp(of, word) == 0 &&
+            strcmp(attribute(&sample, "network.protocol.version"), version) == 0) {
+            return sample;
+        }
+    }
+    fail_msg("no %s{%s, %s}", name, version, word);
+    return sample;
+}
+
+static uint64_t number_of(const weir_metrics *metrics, const char *name, const char *word)
+{
+    const weir_metric_sample sample = sample_of(metrics, name, "", word);
+
+    assert_int_not_equal(sample.kind, WEIR_METRIC_HISTOGRAM);
+    return sample.value;
+}
+
+/* A call that the test counts, too. */
+static void counted(weir_world *world, const weir_ask *ask, own_count *own)
+{
+    weir_exchange *exchange = NULL;
+    weir_fetched fetched = {0};
+    weir_waits waits = WEIR_WAITS_INIT;
+
+    const weir_time before_ns = weir_now();
+    assert_int_equal(weir_world_call(world, ask, &exchange), WEIR_OK);
+    own->most_ns += weir_now() - before_ns; /* its head is here */
+    weir_world_drain(world, exchange, &fetched);
+    assert_int_equal(fetched.ended, WEIR_END);
+    assert_int_equal(fetched.code, 200);
+    const weir_tally tally = weir_exchange_tally(exchange);
+    own->plain.sent += tally.head.sent + tally.body.sent + tally.trailers.sent + tally.framing.sent;
+    own->plain.received += tally.head.received + tally.body.received + tally.trailers.received +
+                           tally.framing.received;
+    own->body.sent += tally.body.sent;
+    own->body.received += tally.body.received;
+    own->attempts += weir_exchange_attempt_count(exchange);
+    weir_exchange_waits(exchange, &waits);
+    own->queued_ns += waits.total_ns;
+    weir_world_drop(world, exchange);
+}
+
+static void assert_sizes(const weir_metrics *metrics, const char *version, const own_count *own)
+{
+    const struct {
+        const char *name;
+        uint64_t octets;
+    } all[] = {
+        {"http.client.request.body.size", own->body.sent},
+        {"http.client.response.body.size", own->body.received},
+        {"weir.client.request.size", own->plain.sent},
+        {"weir.client.response.size", own->plain.received},
+    };
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        const weir_metric_sample sample = sample_of(metrics, all[i].name, version, "");
+        assert_int_equal(sample.kind, WEIR_METRIC_HISTOGRAM);
+        assert_string_equal(sample.unit, "By");
+        assert_int_equal(sample.count, 3);
+        assert_int_equal((uint64_t)sample.sum, all[i].octets);
+    }
+}
+
+static uint64_t in_buckets(const weir_metric_sample *sample)
+{
+    uint64_t all = 0;
+
+    for (size_t i = 0; i <= sample->boundary_count; i++) {
+        all += sample->buckets[i];
+    }
+    return all;
+}
+
+static void assert_durations(weir_world *world, const weir_metrics *metrics, const char *version,
+                             const own_count *own)
+{
+    weir_metric_sample sample = sample_of(metrics, "http.client.request.duration", version, "");
+    assert_string_equal(sample.unit, "s");
+    assert_int_equal(sample.count, 3);
+    assert_int_equal(in_buckets(&sample), 3);
+    assert_true(sample.sum >= (double)own->least_ns / 1e9);
+    assert_true(sample.sum <= (double)own->most_ns / 1e9);
+    sample = sample_of(metrics, "http.client.request.duration", "", "failed");
+    assert_int_equal(sample.count, 1);
+    sample = sample_of(metrics, "http.client.request.time_in_queue", version, "");
+    assert_int_equal(sample.count, own->attempts);
+    assert_int_equal(in_buckets(&sample), own->attempts);
+    assert_true(sample.sum > (double)own->queued_ns / 1e9 - 1e-6);
+    assert_true(sample.sum < (double)own->queued_ns / 1e9 + 1e-6);
+    /* The one connection that is closed was dialled behind its call's beginning, and lasted until
+     * its close was told; its server waited that long before it answered. */
+    const weir_event *began = weir_world_event(world, WEIR_EVENT_SUBMITTED, 0);
+    const weir_event *ended = weir_world_event(world, WEIR_EVENT_CONNECTION_CLOSED, 0);
+    sample = sample_of(metrics, "http.client.connection.duration", version, "");
+    assert_int_equal(sample.count, 1);
+    assert_true(sample.sum >= (double)own->least_ns / 1e9);
+    assert_true(sample.sum <= (double)(ended->at_ns - began->at_ns) / 1e9);
+}
+
+static void by_their_names(weir_world *world)
+{
+    const char *version = world->way.protocol == WEIR_H1 ? "1.1" : "2";
+    static uint8_t content[CONTENT_OCTETS];
+    own_count own = {.least_ns = 20 * WEIR_NS_PER_MS};
+    weir_exchange *exchange = NULL;
+    char path[96];
+
+    weir_ask ask = weir_world_ask(world, "/delay/20");
+    counted(world, &ask, &own);
+    ask = weir_world_ask(world, "/sink");
+    ask.request.method = WEIR_SPAN("POST");
+    ask.request.body =
+        (weir_body){.kind = WEIR_BODY_SPAN, .span = (weir_span){content, CONTENT_OCTETS}};
+    counted(world, &ask, &own);
+    assert_int_equal(own.body.sent, CONTENT_OCTETS);
+    /* Asked once more, on another connection. */
+    (void)snprintf(path, sizeof(path), "/misdirect?id=names-%d-%d-%d", world->way.kind,
+                   world->way.protocol, world->way.tls);
+    ask = weir_world_ask(world, path);
+    counted(world, &ask, &own);
+    assert_int_equal(own.attempts, 4);
+    weir_user_settle(world->user);
+    ask = weir_world_ask(world, "/octets/10");
+    ask.call.connect_to = WEIR_SPAN("127.0.0.1");
+    ask.call.connect_port = 1; /* nothing listens there */
+    assert_int_equal(weir_world_fetch(world, &ask).called, WEIR_E_CONNECT_REFUSED);
+    weir_metrics metrics = metrics_of(world);
+    assert_sizes(&metrics, version, &own);
+    assert_durations(world, &metrics, version, &own);
+    assert_int_equal(number_of(&metrics, "weir.client.requests.started", ""), 4);
+    assert_int_equal(number_of(&metrics, "weir.client.requests.ended", ""), 3);
+    assert_int_equal(number_of(&metrics, "weir.client.requests.ended", "failed"), 1);
+    assert_int_equal(number_of(&metrics, "weir.client.requests.ended", "cancelled"), 0);
+    assert_int_equal(number_of(&metrics, "weir.client.requests.resent", ""), 1);
+    assert_int_equal(number_of(&metrics, "weir.client.connections.opened", ""), 2);
+    assert_int_equal(number_of(&metrics, "weir.client.connections.closed", ""), 1);
+    assert_int_equal(number_of(&metrics, "http.client.open_connections", "active"), 0);
+    assert_int_equal(number_of(&metrics, "http.client.open_connections", "idle"), 1);
+    assert_int_equal(number_of(&metrics, "http.client.active_requests", ""), 0);
+
+    ask = weir_world_ask(world, "/drip/100000000?ms=100000");
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    metrics = metrics_of(world);
+    assert_int_equal(number_of(&metrics, "http.client.active_requests", ""), 1);
+    assert_int_equal(number_of(&metrics, "http.client.open_connections", "active"), 1);
+    assert_int_equal(number_of(&metrics, "http.client.open_connections", "idle"), 0);
+    weir_world_drop(world, exchange);
+    weir_user_settle(world->user);
+    metrics = metrics_of(world);
+    assert_int_equal(number_of(&metrics, "weir.client.requests.ended", "cancelled"), 1);
+    assert_int_equal(
+        sample_of(&metrics, "http.client.request.duration", version, "cancelled").count, 1);
+}
+
 static const weir_behaviour behaviours[] = {
     {"each request is counted once, with its octets", requests, 0, NULL},
     {"gauges say what is under way, and return", under_way, 0, NULL},
     {"a duration ends with the head", until_the_head, 0, NULL},
     {"failures are counted apart", failures, 0, NULL},
     {"to pre-connect is no request", pre_connecting, 0, NULL},
+    {"an exporter is told them by OpenTelemetry's names", by_their_names, 0, NULL},
     {"they are read while others call", read_while_others_call, WEIR_ONLY_BLOCKING, NULL},
 };
 
