@@ -80,7 +80,7 @@ struct weir_origin {
     bool is_remembered; /* in the list of those */
     weir_table_entry entry;
     weir_origin_key key;
-    uint8_t room[48]; /* for the key's octets */
+    uint8_t room[56]; /* for the key's octets */
 };
 
 /* What finding, leasing and releasing look at begins here, and goes on to the end. */
