@@ -31,8 +31,8 @@ static int by_key(const void *a, const void *b);
 static void check_rows(report *r, const entries *expected, entries *ran);
 static void check_list(report *r, const entries *expected, const entries *ran);
 static void check_plan(report *r, const entries *expected);
-static void check_planned(report *r, const entries *expected, const char *server,
-                          const interop_case *c, way w);
+static void check_planned(report *r, const entries *expected, const char *at, const interop_case *c,
+                          way w);
 static bool is_asked(const report *r, const char *key);
 static void make_key(char *key, const char *who, const char *name, way w);
 static void make_verdict(char *verdict, const interop_case *c, const capabilities *can,
@@ -161,14 +161,14 @@ static void check_plan(report *r, const entries *expected)
 }
 
 /* What is listed of one case at one server is what the tables say. */
-static void check_planned(report *r, const entries *expected, const char *server,
-                          const interop_case *c, way w)
+static void check_planned(report *r, const entries *expected, const char *at, const interop_case *c,
+                          way w)
 {
     char key[KEY_OCTETS];
     char verdict[KEY_OCTETS];
 
-    make_key(key, server, c->name, w);
-    make_verdict(verdict, c, &r->can, server, w);
+    make_key(key, at, c->name, w);
+    make_verdict(verdict, c, &r->can, at, w);
     const entry *e = find(expected, key);
     if (e == NULL || strcmp(e->verdict, verdict) != 0) {
         verdicts_add_problem(&r->verdicts, "expected.tsv: %s is \"%s\", but by the tables \"%s\"",
