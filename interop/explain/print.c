@@ -167,6 +167,10 @@ static void print_moment(FILE *to, const explain_story *story, const explain_mom
         (void)fprintf(to, " %s port %u", moment->address, event->port);
         break;
     case WEIR_EVENT_TLS_DONE:
+        if (event->failure.status != WEIR_OK) {
+            (void)fputs(" failed", to);
+            break;
+        }
         (void)fprintf(to, " %s %s", weir_protocol_name(event->protocol),
                       event->why != NULL ? event->why : "");
         break;

@@ -116,14 +116,17 @@ void options_clear(options *o)
 
 static void help(void)
 {
-    puts("weir-origin: an HTTP/1.1 and HTTP/2 test origin that counts every octet\n");
+    puts("usage: weir-origin --port N | --tls-port N --cert FILE --key FILE | --mute-port N "
+         "[option...]\n\n"
+         "An HTTP/1.1 and HTTP/2 test origin that counts every octet.\n");
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         printf("  %-14s %-14s %s\n", table[i].name, table[i].value == NULL ? "" : table[i].value,
                table[i].help);
     }
     puts(
         "\nPrints `ready clear=PORT tls=PORT mute=PORT` (0: none) and serves until standard input\n"
-        "ends, SIGTERM or SIGINT. cases.c lists the paths it answers.");
+        "ends, SIGTERM or SIGINT. /octets/1000 is a path that it answers; interop/origin/cases.c\n"
+        "lists all, most of which misbehave. Exit status 64 if an option is wrong.");
 }
 
 static const option *find(const char *name)
@@ -197,7 +200,8 @@ static void check(const options *o)
 {
     if (o->port == OPTIONS_NO_PORT && o->tls_port == OPTIONS_NO_PORT &&
         o->mute_port == OPTIONS_NO_PORT) {
-        mistake("is missing; see --help", "--port");
+        mistake("is missing, and so are --tls-port and --mute-port: one is needed; see --help",
+                "--port");
     }
     if (o->tls_port != OPTIONS_NO_PORT &&
         (o->certificates[0].cert == NULL || o->certificates[0].key == NULL)) {

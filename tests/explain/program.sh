@@ -293,7 +293,8 @@ word_insecure() {
 }
 
 wrong_host() {
-    cause WEIR_E_TLS_IDENTITY --cacert "$pki/ca.pem" --connect-to "::127.0.0.1:$tls" https://other.test/octets/1 && wrote ''
+    cause WEIR_E_TLS_IDENTITY --cacert "$pki/ca.pem" --connect-to "::127.0.0.1:$tls" https://other.test/octets/1 && wrote '' &&
+        says '^ +[0-9.]+ ms  tls_done +failed: the certificate is not for this host '
 }
 
 protocol_is() { # protocol_is NAME WORD... URL
