@@ -10,6 +10,8 @@
  */
 #include "engine/tls_resume.h"
 
+#include "engine/tls_config.h"
+
 #include <string.h>
 
 #include <wolfssl/options.h> /* before every other header of wolfSSL */
@@ -21,6 +23,7 @@
 enum { TICKET_LIMIT_OCTETS = 1536 };
 
 static weir_tls_session_key key_of(const weir_tls_resume *resume, weir_tls_config *config);
+static bool is_secret_untold(const weir_tls_config *config, WOLFSSL *ssl);
 static bool is_new_ticket(weir_tls_resume *resume, WOLFSSL *ssl);
 
 bool weir_tls_resume_init(weir_tls_resume *resume, const weir_tls_filter_options *options)
@@ -72,7 +75,7 @@ void weir_tls_resume_remember(weir_tls_resume *resume, weir_tls_config *config, 
     WOLFSSL_SESSION *session;
     WOLFSSL_SESSION *copy;
 
-    if (!resume->sessions || !is_new_ticket(resume, ssl)) {
+    if (!resume->sessions || is_secret_untold(config, ssl) || !is_new_ticket(resume, ssl)) {
         return;
     }
     session = wolfSSL_get1_session(ssl);
@@ -90,6 +93,13 @@ void weir_tls_resume_remember(weir_tls_resume *resume, weir_tls_config *config, 
 static weir_tls_session_key key_of(const weir_tls_resume *resume, weir_tls_config *config)
 {
     return (weir_tls_session_key){config, {resume->identity, resume->identity_octets}};
+}
+
+/* wolfSSL tells a secret when it is made, and a TLS 1.2 session that is resumed makes none: its
+ * connection would be missing in the key log. */
+static bool is_secret_untold(const weir_tls_config *config, WOLFSSL *ssl)
+{
+    return weir_tls_config_key_log(config) && wolfSSL_GetVersion(ssl) == WOLFSSL_TLSV1_2;
 }
 
 static bool is_new_ticket(weir_tls_resume *resume, WOLFSSL *ssl)

@@ -37,7 +37,8 @@ typedef struct weir_tls_options {
     weir_span certificate_pem;    /* the same as text */
     const char *key_file;         /* PEM: the private key of that certificate */
     weir_span key_pem;
-    const char *key_log_file; /* append each connection's secrets (NSS format): for debugging */
+    const char *key_log_file; /* append each connection's secrets (NSS format): for debugging; no
+                                 TLS 1.2 session is resumed then */
 } weir_tls_options;
 
 #define WEIR_TLS_OPTIONS_INIT WEIR_INIT(weir_tls_options)

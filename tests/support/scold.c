@@ -38,6 +38,7 @@ static void serve_one(weir_scold *server, int fd);
 static uint64_t reset(int fd);
 static void hear(int write_p, int version, int content_type, const void *octets, size_t count,
                  SSL *ssl, void *user);
+static void note_secret(const SSL *ssl, const char *line);
 static int choose(SSL *ssl, const unsigned char **out, unsigned char *out_octets,
                   const unsigned char *in, unsigned int in_octets, void *user);
 static void must(bool ok, const char *what);
@@ -132,6 +133,13 @@ static void make_context(weir_scold *server)
     must(SSL_CTX_use_PrivateKey_file(server->context, weir_test_certificate(key),
                                      SSL_FILETYPE_PEM) == 1,
          "key");
+    if (server->options.version != 0) {
+        must(SSL_CTX_set_min_proto_version(server->context, server->options.version) == 1 &&
+                 SSL_CTX_set_max_proto_version(server->context, server->options.version) == 1,
+             "version");
+    }
+    must(SSL_CTX_set_app_data(server->context, server) == 1, "SSL_CTX_set_app_data");
+    SSL_CTX_set_keylog_callback(server->context, note_secret);
     SSL_CTX_set_alpn_select_cb(server->context, choose, server);
     SSL_CTX_set_msg_callback(server->context, hear);
     SSL_CTX_set_msg_callback_arg(server->context, server);
@@ -225,6 +233,15 @@ static void hear(int write_p, int version, int content_type, const void *octets,
         server->hearing.alert_level = at[0];
         server->hearing.alert = at[1];
     }
+}
+
+static void note_secret(const SSL *ssl, const char *line)
+{
+    weir_scold *server = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    char *secrets = server->hearing.secrets;
+    const size_t used = strlen(secrets);
+
+    (void)snprintf(secrets + used, sizeof(server->hearing.secrets) - used, "%s\n", line);
 }
 
 static int choose(SSL *ssl, const unsigned char **out, unsigned char *out_octets,

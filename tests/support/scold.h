@@ -37,6 +37,7 @@ typedef void weir_scold_play(weir_scold_line *line, void *user);
 typedef struct weir_scold_options {
     const char *certificate; /* "good.pem", with its key in "good.key"; NULL: clear */
     const char *protocol;    /* ALPN */
+    int version;             /* TLS1_2_VERSION, alone; 0: any */
     weir_scold_play *play;
     void *user;
 } weir_scold_options;
@@ -48,6 +49,7 @@ typedef struct weir_scold_heard {
     size_t octets;   /* plaintext that came after the script */
     uint64_t given;  /* `resets`: octets on the wire that the client's kernel acknowledged */
     uint8_t first[4096];
+    char secrets[2048]; /* the server's own of its TLS, in lines of the NSS format */
 } weir_scold_heard;
 
 /* Aborts if it cannot start. */
