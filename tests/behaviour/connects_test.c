@@ -272,7 +272,7 @@ static void dead_ipv4_and_live_ipv6(weir_world *world)
     if (relay == NULL) {
         weir_world_close(world);
         weir_full_port_close(&full);
-        skip();
+        weir_world_skip(world);
     }
     known.v4[known.v4_count++] = v4(127, 0, 0, 1);
     ask.call.connect_to = WEIR_SPAN("another.test");

@@ -42,10 +42,8 @@ static void every_status_was_produced(weir_world *world)
     weir_status status = WEIR_OK;
     size_t missing = 0;
 
-    (void)world;
     if (getenv("WEIR_TESTS_ONLY") != NULL || getenv("WEIR_TESTS_SKIP") != NULL) {
-        print_message("a filter is set: nothing is judged\n");
-        return;
+        weir_world_skip(world);
     }
     for (size_t i = 0; weir_status_at(i, &status); i++) {
         const bool excused = excuse_of(status) != NULL;

@@ -79,6 +79,15 @@ int weir_world_run(const char *suite, const weir_behaviour *behaviours, size_t c
     return failed;
 }
 
+void weir_world_skip(weir_world *world)
+{
+    close_world(world);
+    (void)alarm(0);
+    free(world);
+    skip();
+    abort(); /* cmocka's macro is not known not to return */
+}
+
 void weir_way_text(weir_way way, char *text, size_t room)
 {
     (void)snprintf(text, room, "%s, %s, %s", weir_user_kind_name(way.kind),

@@ -74,6 +74,10 @@ typedef struct weir_behaviour {
 int weir_world_run(const char *suite, const weir_behaviour *behaviours, size_t count,
                    const char *const *arguments);
 
+/* What this machine has no means for is not tested, and counted as skipped. Takes the world apart; a
+ * behaviour gives back before what it took itself. */
+_Noreturn void weir_world_skip(weir_world *world);
+
 /* "blocking, HTTP/2, TLS" */
 void weir_way_text(weir_way way, char *text, size_t room);
 
