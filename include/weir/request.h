@@ -86,7 +86,8 @@ typedef enum weir_hint {
                               queued, so that what is written next does not lie behind 64 KiB */
     WEIR_HINT_EVENTS,      /* a response that trickles for ever: no idle limit unless given */
     WEIR_HINT_DUPLEX /* both directions at once: no first-octet limit unless given; the upload goes
-                        on behind a final head of 300 or more */
+                        on behind a final head of 300 or more, but not if that came in place of the
+                        100 that was waited for (expect_continue) */
 } weir_hint;
 
 typedef enum weir_replay_policy {
@@ -133,7 +134,10 @@ typedef struct weir_call {
     uint32_t attempts;    /* at most, the first included; 0: 8, and 3 of those that may have been
                              processed */
     weir_protocol pin;    /* only this protocol */
-    bool expect_continue; /* send Expect: 100-continue and wait for it before the body */
+    bool expect_continue; /* send Expect: 100-continue and wait for it before the body (RFC 9110
+                             s10.1.1). A final head in its place below 300 lets the body go; any
+                             other says that it is not wanted, whatever the hint: weir_write()
+                             answers WEIR_ANSWERED, and the response is read as any */
     const weir_observer *observer; /* kept until the exchange is freed */
     weir_tls_config *tls;          /* instead of the client's; held while the call lasts */
     /* dial this host instead; Host, SNI and certificate stay those of the URL */

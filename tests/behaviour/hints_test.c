@@ -276,12 +276,44 @@ static void duplex_goes_on_behind_a_refusal(weir_world *world)
     assert_string_equal(fetched.text, "ok");
 }
 
+/* The same head in place of the 100 that is waited for: the server was asked whether it wants the
+ * content, and said no. Only the head is there, the response goes on. */
+static void duplex_heeds_a_refusal_instead_of_100(weir_world *world)
+{
+    static uint8_t content[UPLOAD_OCTETS];
+    weir_ask ask;
+    weir_scold *server = start(world, world->way.protocol == WEIR_H2 ? 80 : 40, &ask);
+    weir_exchange *exchange = NULL;
+    size_t taken = 0;
+
+    got.early = true;
+    ask.request.method = WEIR_SPAN("POST");
+    ask.request.body = (weir_body){.kind = WEIR_BODY_STREAM, .length_octets = UPLOAD_OCTETS};
+    ask.call.hint = WEIR_HINT_DUPLEX;
+    ask.call.expect_continue = true;
+    ask.call.continue_ns = WEIR_NEVER;
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    weir_user *user = weir_world_user(world);
+    assert_int_equal(weir_user_response(user, exchange), WEIR_OK);
+    assert_int_equal(weir_exchange_code(exchange), 400);
+    assert_int_equal(weir_user_write(user, exchange, (weir_span){content, sizeof(content)}, &taken),
+                     WEIR_ANSWERED);
+    assert_int_equal(taken, 0);
+    assert_int_equal(weir_user_finish(user, exchange, NULL, 0), WEIR_ANSWERED);
+    assert_int_equal(weir_exchange_tally(exchange).body.sent, 0);
+    weir_world_drop(world, exchange);
+    weir_world_close(world);
+    (void)weir_scold_await(server, 1);
+    weir_scold_stop(server);
+}
+
 static const weir_behaviour behaviours[] = {
     {"in bulk a stream opens with a wide window", bulk_opens_the_window, WEIR_ONLY_H2, NULL},
     {"bulk changes no limit that was given", bulk_keeps_what_was_given, WEIR_ONLY_H2, NULL},
     {"interactive octets go in small records", interactive_octets_go_in_small_records,
      WEIR_ONLY_TLS, NULL},
     {"duplex goes on behind a refusal", duplex_goes_on_behind_a_refusal, 0, NULL},
+    {"duplex heeds a refusal instead of 100", duplex_heeds_a_refusal_instead_of_100, 0, NULL},
 };
 
 int main(void)

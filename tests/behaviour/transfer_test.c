@@ -287,13 +287,15 @@ static void declared_length(weir_world *world)
 
 /* Sends 30,000 octets behind Expect: 100-continue to the path; how many of them the kernel took, is
  * the answer. */
-static weir_fetched expect(weir_world *world, const char *path, weir_body_kind kind, uint64_t *sent)
+static weir_fetched expect_as(weir_world *world, const char *path, weir_body_kind kind,
+                              weir_hint hint, uint64_t *sent)
 {
     weir_ask ask = weir_world_ask(world, path);
     weir_upload upload = {.kind = kind, .octets = 30000, .counted = true};
     weir_uploading uploading;
 
     ask.call.expect_continue = true;
+    ask.call.hint = hint;
     ask.call.continue_ns = 30 * WEIR_NS_PER_MS;
     weir_fetched fetched = {.called = weir_upload_begin(world, &ask, &upload, &uploading)};
     assert_int_equal(fetched.called, WEIR_OK);
@@ -301,6 +303,11 @@ static weir_fetched expect(weir_world *world, const char *path, weir_body_kind k
     *sent = weir_exchange_tally(uploading.exchange).body.sent;
     weir_upload_end(world, &uploading);
     return fetched;
+}
+
+static weir_fetched expect(weir_world *world, const char *path, weir_body_kind kind, uint64_t *sent)
+{
+    return expect_as(world, path, kind, WEIR_HINT_NONE, sent);
 }
 
 static const weir_body_kind expecting[] = {WEIR_BODY_SPAN, WEIR_BODY_SOURCE, WEIR_BODY_STREAM};
@@ -335,6 +342,33 @@ static void continue_refused(weir_world *world)
         assert_string_equal(fetched.text, "final\n");
         assert_int_equal(sent, 0);
     }
+}
+
+/* Who asks whether the content is wanted was told that it is not: the hint does not overrule that.
+ * The connection, on which the server may wait for it, is not used again. */
+static void continue_refused_in_duplex(weir_world *world)
+{
+    for (size_t i = 0; i < WEIR_COUNT_OF(expecting); i++) {
+        uint64_t sent = 0;
+        const weir_fetched fetched =
+            expect_as(world, "/expect?answer=417&keep=1", expecting[i], WEIR_HINT_DUPLEX, &sent);
+        assert_int_equal(fetched.ended, WEIR_END);
+        assert_int_equal(fetched.code, 417);
+        assert_string_equal(fetched.text, "final\n");
+        assert_int_equal(sent, 0);
+    }
+    const weir_ask ask = weir_world_ask(world, "/octets/5");
+    const weir_fetched fetched = weir_world_fetch(world, &ask);
+    assert_whole(&fetched, 5);
+}
+
+static void continue_welcome_in_duplex(weir_world *world)
+{
+    uint64_t sent = 0;
+    const weir_fetched fetched =
+        expect_as(world, "/expect?answer=100", WEIR_BODY_STREAM, WEIR_HINT_DUPLEX, &sent);
+    assert_sunk(&fetched, 30000);
+    assert_int_equal(sent, 30000);
 }
 
 static void continue_final_instead(weir_world *world)
@@ -456,6 +490,8 @@ static const weir_behaviour behaviours[] = {
     {"the content follows 100", continue_answered, 0, NULL},
     {"the content follows when 100 does not come in time", continue_not_answered, 0, NULL},
     {"417 keeps the content back", continue_refused, 0, NULL},
+    {"417 keeps the content back, of a duplex call too", continue_refused_in_duplex, 0, NULL},
+    {"the content of a duplex call follows 100", continue_welcome_in_duplex, 0, NULL},
     {"a final answer instead of 100 is read", continue_final_instead, 0, NULL},
     {"a source that halts is resumed", source_resumed, WEIR_ONLY_LOOP, NULL},
     {"a source that halts fails a blocking call", blocking_source_halts, WEIR_ONLY_BLOCKING, NULL},

@@ -30,7 +30,7 @@ typedef struct drought {
     bool is_dry;       /* the first call is over: nobody has an exchange */
     weir_token *token; /* of one that waits; NULL: nobody leaves */
     size_t leaver;
-    int without;       /* so many times one of those who do not leave cannot wait */
+    int without; /* so many times one of those who do not leave cannot wait */
     weir_status ended[CALLERS];
 } drought;
 
@@ -305,8 +305,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(streams_come_back),           cmocka_unit_test(the_connection_ends),
         cmocka_unit_test(one_that_waits_is_cancelled), cmocka_unit_test(the_last_exchange_leaves),
-        cmocka_unit_test(the_connection_is_drained),
-        cmocka_unit_test(there_is_no_descriptor),
+        cmocka_unit_test(the_connection_is_drained),   cmocka_unit_test(there_is_no_descriptor),
     };
 
     cmocka_set_test_filter(getenv("WEIR_TESTS_ONLY"));
