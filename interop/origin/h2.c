@@ -411,8 +411,10 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *u
         return 0;
     }
     bool ends = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-    bool all = frame->hd.type == NGHTTP2_DATA && x->plan.body == BODY_PATTERN &&
-               x->body_at == x->plan.octets;
+    /* nghttp2 makes no DATA frame of no octets without END_STREAM: then the head was the last. */
+    bool may_be_last = frame->hd.type == NGHTTP2_DATA ||
+                       (x->plan.octets == 0 && frame->headers.cat == NGHTTP2_HCAT_RESPONSE);
+    bool all = may_be_last && x->plan.body == BODY_PATTERN && x->body_at == x->plan.octets;
     if (ends || (all && x->plan.reset_stream)) {
         bool reset = x->plan.reset_stream;
         uint32_t code = x->plan.code;
