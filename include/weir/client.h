@@ -67,7 +67,8 @@ typedef struct weir_client_options {
  * (the options, their limits or hooks have no size, or a hook is missing), WEIR_E_TLS_CONFIG,
  * WEIR_E_DESCRIPTORS. */
 WEIR_API weir_client *weir_client_new(const weir_client_options *options, weir_status *status);
-/* Every exchange must be freed before. Closes the idle connections. NULL-safe. */
+/* Closes the connections. Every exchange must be freed before, and no thread be inside: one that
+ * still has a connection ends the program. NULL-safe. Not from an observer. */
 WEIR_API void weir_client_free(weir_client *client);
 
 /*
@@ -132,7 +133,7 @@ WEIR_API weir_status weir_client_drain(weir_client *client, weir_span url, weir_
  */
 WEIR_API void weir_client_network_changed(weir_client *client);
 
-/* The pool's counts now. Any thread. */
+/* Fills counts->size octets of it (WEIR_COUNTS_INIT sets it): the pool's counts now. Any thread. */
 WEIR_API void weir_client_counts(weir_client *client, weir_counts *counts);
 
 /* Fills metrics->size octets of it (WEIR_METRICS_INIT sets it): everything as of one moment. Any

@@ -106,7 +106,8 @@ WEIR_API bool weir_exchange_field(const weir_exchange *exchange, const char *nam
 /* Trailers: complete when weir_read() answered WEIR_END. */
 WEIR_API size_t weir_exchange_trailer_count(const weir_exchange *exchange);
 WEIR_API bool weir_exchange_trailer_at(const weir_exchange *exchange, size_t i, weir_field *field);
-/* 1xx responses in order of arrival. */
+/* 1xx responses in order of arrival: how many, the code of the i-th (0: no such), and the j-th
+ * field of the i-th. */
 WEIR_API size_t weir_exchange_informational_count(const weir_exchange *exchange);
 WEIR_API int weir_exchange_informational_code(const weir_exchange *exchange, size_t i);
 WEIR_API bool weir_exchange_informational_field_at(const weir_exchange *exchange, size_t i,
@@ -119,9 +120,10 @@ WEIR_API bool weir_exchange_is_done(const weir_exchange *exchange);
 /* Why it failed; of one that goes on, why weir_finish() was refused last. status WEIR_OK: neither.
  */
 WEIR_API weir_failure weir_exchange_failure(const weir_exchange *exchange);
+/* Where it is; DONE when it is over (weir_exchange_failure() has the phase in which it failed). And
+ * the time that it spent in a phase, without the one that it is in; 0 for a number of none. */
 WEIR_API weir_phase weir_exchange_phase(const weir_exchange *exchange);
-WEIR_API weir_time weir_exchange_phase_ns(const weir_exchange *exchange,
-                                          weir_phase phase);       /* time spent in it */
+WEIR_API weir_time weir_exchange_phase_ns(const weir_exchange *exchange, weir_phase phase);
 WEIR_API void *weir_exchange_user(const weir_exchange *exchange);  /* NULL in the blocking one */
 WEIR_API uint64_t weir_exchange_id(const weir_exchange *exchange); /* never reused */
 
@@ -136,6 +138,7 @@ typedef struct weir_attempt {
     weir_failure failure;
 } weir_attempt;
 #define WEIR_ATTEMPT_INIT WEIR_INIT(weir_attempt)
+/* How many there were, from the first; the last is the one under way or that ended it. */
 WEIR_API size_t weir_exchange_attempt_count(const weir_exchange *exchange);
 /* Fills attempt->size octets of it (WEIR_ATTEMPT_INIT sets it). false: no such attempt. */
 WEIR_API bool weir_exchange_attempt_at(const weir_exchange *exchange, size_t i,

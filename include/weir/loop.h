@@ -93,9 +93,9 @@ WEIR_API weir_status weir_loop_submit(weir_loop *loop, const weir_request *reque
  * of a fork it is another one: ask again (docs/fork.md). */
 WEIR_API int weir_loop_fd(const weir_loop *loop);
 
-/* Does what is due and fills up to `room` events; how many. Never blocks. What finds no room is told
- * by the next turn, for which the descriptor stays readable. 0 and nothing told, too, in the child
- * of a fork that could not begin anew. Not from an observer. */
+/* Does what is due and fills up to `room` events; how many. Never blocks. What finds no room is
+ * told by the next turn, for which the descriptor stays readable; with `room` 0 nothing is told. 0,
+ * too, in the child of a fork that could not begin anew. From an observer it ends the program. */
 WEIR_API size_t weir_loop_turn(weir_loop *loop, weir_loop_event *events, size_t room);
 
 /* When the next turn is due by time alone, for those who cannot poll: WEIR_NEVER, or an absolute
@@ -121,12 +121,13 @@ WEIR_API weir_status weir_loop_preconnect(weir_loop *loop, const weir_request *r
 
 /*
  * Drains, as weir_client_drain(), but waits for nothing: the turns that follow close what is idle
- * and, as their exchanges end, the rest. WEIR_OK, WEIR_E_NOMEM, WEIR_E_URL_*. Inside a turn only
- * from an observer; also those of weir_loop_submit() in the child of a fork. Its deadline is the
- * program's: who has waited long enough sees what is left, and frees the exchanges that hold it.
- * weir_loop_draining() says how many of all the connections that a drain found
- * (for whatever reason: other TLS settings and another network are drains too) are not closed yet:
- * after a turn, 0 is the end of the drain.
+ * and, as their exchanges end, the rest. WEIR_OK; WEIR_E_NOMEM, WEIR_E_URL_*; in the child of a
+ * fork WEIR_E_DESCRIPTORS and WEIR_E_STATE, as weir_loop_submit(). An observer may call it.
+ *
+ * Its deadline is the program's: who has waited long enough sees what is left, and frees the
+ * exchanges that hold it. weir_loop_draining() says how many of all the connections that a drain
+ * found (for whatever reason: other TLS settings and another network are drains too) are not closed
+ * yet: after a turn, 0 is the end of the drain.
  */
 WEIR_API weir_status weir_loop_drain(weir_loop *loop, weir_span url);
 WEIR_API uint64_t weir_loop_draining(const weir_loop *loop);

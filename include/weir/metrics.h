@@ -67,8 +67,8 @@ typedef struct weir_metrics {
 } weir_metrics;
 #define WEIR_METRICS_INIT WEIR_INIT(weir_metrics)
 
-/* The boundaries that OpenTelemetry advises, in ns: of request_duration and time_in_queue; of
- * connection_duration. Static. */
+/* The WEIR_METRIC_BOUNDARIES boundaries that OpenTelemetry advises, in ns: of request_duration and
+ * time_in_queue; of connection_duration. Static. */
 WEIR_API const weir_time *weir_request_boundaries_ns(void);
 WEIR_API const weir_time *weir_connection_boundaries_ns(void);
 

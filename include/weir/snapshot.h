@@ -52,6 +52,7 @@ typedef struct weir_snapshot_pool {
     weir_time lifetime_limit_ns;
 } weir_snapshot_pool;
 #define WEIR_SNAPSHOT_POOL_INIT WEIR_INIT(weir_snapshot_pool)
+/* Fills pool->size octets of it. */
 WEIR_API void weir_snapshot_pool_of(const weir_snapshot *snapshot, weir_snapshot_pool *pool);
 
 /* What makes calls share, what is remembered of it, and what its calls wait for. */
@@ -120,6 +121,7 @@ typedef struct weir_snapshot_connection {
 } weir_snapshot_connection;
 #define WEIR_SNAPSHOT_CONNECTION_INIT WEIR_INIT(weir_snapshot_connection)
 WEIR_API size_t weir_snapshot_connection_count(const weir_snapshot *snapshot);
+/* Fills connection->size octets of it. false: no such connection. */
 WEIR_API bool weir_snapshot_connection_at(const weir_snapshot *snapshot, size_t i,
                                           weir_snapshot_connection *connection);
 
@@ -139,9 +141,11 @@ typedef struct weir_snapshot_call {
 } weir_snapshot_call;
 #define WEIR_SNAPSHOT_CALL_INIT WEIR_INIT(weir_snapshot_call)
 WEIR_API size_t weir_snapshot_call_count(const weir_snapshot *snapshot);
+/* Fills call->size octets of it. false: no such call. */
 WEIR_API bool weir_snapshot_call_at(const weir_snapshot *snapshot, size_t i,
                                     weir_snapshot_call *call);
-/* How long it waited for what until the snapshot was taken, all attempts together. */
+/* How long the i-th call waited for what until the snapshot was taken, all attempts together: fills
+ * waits->size octets of it. false: no such call. */
 WEIR_API bool weir_snapshot_waits_at(const weir_snapshot *snapshot, size_t i, weir_waits *waits);
 
 /*
