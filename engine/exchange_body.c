@@ -2,12 +2,11 @@
 /*
  * An exchange's content in both directions.
  *
- * When an upload stops (design section 5, refined): it stops when the response is complete, when
- * the peer says so (RST_STREAM with NO_ERROR, RFC 9113 s8.1), or when a final head with a code of
- * 300 or more is in and the call is not WEIR_HINT_DUPLEX. A 2xx head alone does not stop it: a
- * server may well answer while it reads (an echo, a gRPC stream), and a client that then went
- * silent would truncate what it was asked to send. A head of 300 or more says that the content will
- * not be used.
+ * An upload stops when the response is complete, when the peer says so (RST_STREAM with NO_ERROR,
+ * RFC 9113 s8.1), or when a final head with a code of 300 or more is in and the call is not
+ * WEIR_HINT_DUPLEX. A 2xx head alone does not stop it: a server may well answer while it reads (an
+ * echo, a gRPC stream), and a client that then went silent would truncate what it was asked to
+ * send. A head of 300 or more says that the content will not be used.
  */
 #include "engine/exchange.h"
 

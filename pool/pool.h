@@ -16,8 +16,8 @@
  * and memory worth keeping is freed too.
  *
  * After any call the caller pulls weir_pool_next_action() until it answers false. Actions are the
- * only way in which the pool makes something happen; what it answered directly (weir_place) needs
- * no action.
+ * only way in which the pool makes something happen; a place that it answered directly
+ * (weir_pool_request) needs no action.
  *
  * FIFO: tickets of one origin are granted in the order of their requests; a bounced ticket goes
  * back to the front with its original time. Limits hold at every instant, between actions too: a

@@ -4,7 +4,7 @@
  * CANCELLED, soon; its place is given back; the client works; and who shares its connection does
  * not notice.
  *
- * How soon is asserted loosely here, because machines are busy; tests/behaviour/cancel_storm.c
+ * How soon is asserted loosely here, because machines are busy; tests/behaviour/cancel_storm_test.c
  * measures it.
  */
 #include "support/asleep.h"

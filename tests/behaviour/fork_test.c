@@ -26,8 +26,8 @@
 
 #include <cmocka.h>
 
-#define THREADS     4
-#define FORKS       12
+#define THREADS 4
+#define FORKS   12
 /* A sanitizer's own allocator takes a lock that another thread may hold at the fork, and the child
  * waits for it for ever. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

@@ -43,7 +43,7 @@ void sim_check_turn(sim_world *world)
 
 /* -- connections -- */
 
-/* Invariant 9: limits hold at every instant. */
+/* Limits hold at every instant. */
 static void check_ports(sim_world *world)
 {
     weir_turn *turn = &world->driver->turn;

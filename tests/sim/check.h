@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What must hold after every turn, at the close of every connection, and at the end; what must hold
- * of each call is in check_call.h. Whatever does not is a violation. The numbers are those of
- * threats.md's list of invariants where there is one.
+ * of each call is in check_call.h. Whatever does not is a violation.
  */
 #ifndef WEIR_SIM_CHECK_H
 #define WEIR_SIM_CHECK_H

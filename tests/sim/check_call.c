@@ -32,7 +32,7 @@ void sim_check_call_informational(sim_call *call)
     call->informational_told = count;
 }
 
-/* Invariant 5: the response of exactly this request. */
+/* The response of exactly this request. */
 void sim_check_call_head(sim_call *call)
 {
     sim_world *world = call->world;
@@ -197,8 +197,8 @@ void sim_check_call_done(sim_call *call)
     }
 }
 
-/* Invariant 14. A call whose deadline passes before its first turn, which may come late, ends in
- * the second, which may too. */
+/* A call whose deadline passes before its first turn, which may come late, ends in the second,
+ * which may too. */
 static void check_times(sim_call *call)
 {
     sim_world *world = call->world;
@@ -275,7 +275,7 @@ static void check_warm(const sim_call *call)
              "call %llu is a wish and has a ticket", NUMBER(call));
 }
 
-/* Invariant 6: truncated never equals complete. */
+/* Truncated never equals complete. */
 static void check_success(sim_call *call)
 {
     sim_world *world = call->world;

@@ -201,7 +201,7 @@ static void put_malformed(sim_peer *peer, sim_script *script, sim_request *reque
     put(peer, script, row, "%s", chunks[sim_below(dice, WEIR_COUNT_OF(chunks))]);
 }
 
-/* More than a client should bear (threats.md, rows 12 to 15). */
+/* More than a client should bear. */
 static void put_too_much(sim_peer *peer, sim_script *script, sim_request *request)
 {
     uint64_t *row = &request->response.rows.head;

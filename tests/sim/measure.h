@@ -10,7 +10,7 @@
 /* A call that is done: its stalls against the time it took, and against what its user saw. */
 void sim_measure_stalls(const sim_call *call);
 
-/* Invariant 20, after every turn: what was begun is over or under way. */
+/* After every turn: what was begun is over or under way. */
 void sim_measure_counters(sim_world *world);
 /* ... and at the end, when nothing is under way. */
 void sim_measure_end(sim_world *world);

@@ -459,7 +459,7 @@ static void idle_time_out(sim_world *world, void *what, uint64_t turn)
     }
 }
 
-/* A response that nobody asked for: response queue poisoning (threats.md, row 18). */
+/* A response that nobody asked for: response queue poisoning. */
 static void unasked(sim_world *world, void *what, uint64_t turn)
 {
     static const char poison[] = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nx-serial: 0\r\n\r\n";
