@@ -56,7 +56,7 @@ apache_cgi() {
 }
 
 server_prepare() {
-    local modules module user= hints= place
+    local modules module user="" hints="" place
     modules=$(apache_modules)
     [ "$(id -u)" -ne 0 ] || user="User www-data
 Group www-data"

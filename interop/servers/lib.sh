@@ -84,6 +84,7 @@ make_files() {
         printf -v octet '\\%03o' $(((i * 31 + (i >> 8) * 7) & 255))
         block+=$octet
     done
+    # shellcheck disable=SC2059 # the block is made of escapes
     printf "$block" >"$www/block"
     : >"$www/octets/0"
     head -c 1 "$www/block" >"$www/octets/1"

@@ -20,7 +20,7 @@ nginx_has_echo() {
 }
 
 server_prepare() {
-    local user= module= echo=
+    local user="" module="" echo=""
     [ "$(id -u)" -ne 0 ] || user="user root;"
     if nginx_has_echo; then
         module="load_module $nginx_modules/ngx_http_echo_module.so;"

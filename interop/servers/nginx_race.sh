@@ -7,7 +7,7 @@
 . "$here/nginx.sh"
 
 server_prepare() {
-    local user= pad
+    local user="" pad
     [ "$(id -u)" -ne 0 ] || user="user root;"
     printf -v pad '%03000d' 0 # more than the client's inbox: who does not read holds its connection
     mkdir -p "$dir/tmp"

@@ -28,7 +28,6 @@ tomcat_connector() {
 }
 
 server_prepare() {
-    local page
     mkdir -p "$dir/conf" "$dir/temp" "$dir/work" "$dir/www/WEB-INF"
     cp "$here/tomcat/web.xml" "$dir/www/WEB-INF/web.xml"
     cp "$here"/tomcat/*.jsp "$dir/www/"

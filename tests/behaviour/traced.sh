@@ -104,7 +104,7 @@ hang() {
 sleeps_once() { # sleeps_once NAME THREADS
     cat "$scratch/$1.said"
     grep -qx failed "$scratch/$1.said" && return 1
-    awk -v ms=$hang_ms -v wanted="$2" '
+    awk -v ms="$hang_ms" -v wanted="$2" '
         match($0, /<[0-9.]+>$/) {
             took = substr($0, RSTART + 1, RLENGTH - 2)
             if (took > longest[$1]) longest[$1] = took

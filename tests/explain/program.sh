@@ -75,7 +75,7 @@ cause() {
 truncated() {
     local status=WEIR_E_TRUNCATED
     case "$way" in h2*) status=WEIR_E_H2_LENGTH ;; esac
-    cause $status "$base/half/1000" && [ "$(wc -c <"$scratch/out")" = 500 ]
+    cause "$status" "$base/half/1000" && [ "$(wc -c <"$scratch/out")" = 500 ]
 }
 
 # Of a reset of TCP, the kernel tells who sends at that moment, and who receives only an end.
@@ -101,7 +101,7 @@ one_of_several() {
 body_alone() {
     local size
     for size in 0 1 100000 3000000; do
-        head -c $size "$scratch/random" >"$scratch/sent"
+        head -c "$size" "$scratch/random" >"$scratch/sent"
         explain 0 "${words[@]}" --data-binary "@$scratch/sent" "$base/echo" && cmp "$scratch/sent" "$scratch/out" || return 1
     done
 }
@@ -239,6 +239,7 @@ not_arrived() {
 echoed() {
     local body=$1
     shift
+    # shellcheck disable=SC2059 # the body is written with escapes
     explain 0 "${words[@]}" "$@" "$base/echo" && printf "$body" | cmp - "$scratch/out"
 }
 
@@ -258,7 +259,7 @@ word_header() {
 word_secret() {
     local format
     for format in '' --json; do
-        explain 0 "${words[@]}" $format --snapshot -H 'Authorization: Bearer s3cr3t' -H 'X-Key: s3cr3t' "$base/octets/10" || return 1
+        explain 0 "${words[@]}" ${format:+"$format"} --snapshot -H 'Authorization: Bearer s3cr3t' -H 'X-Key: s3cr3t' "$base/octets/10" || return 1
         ! grep s3cr3t "$scratch/err" "$scratch/out" && [ -s "$scratch/err" ] || return 1
     done
 }

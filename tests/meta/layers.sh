@@ -24,7 +24,7 @@ sees_none() { # sees_none LAYER OTHER: says which it sees
             seen=1
         fi
     done
-    return $seen
+    return "$seen"
 }
 
 sees_all() {
@@ -59,7 +59,7 @@ compiled_with_no_more() { # compiled_with_no_more LAYER FORBIDDEN...
             bad=1
         fi
     done
-    return $bad
+    return "$bad"
 }
 check "proto is compiled without the roots of pool, engine and the tree" compiled_with_no_more proto \
     "$build/include-pool" "$build/include-engine" "$root"

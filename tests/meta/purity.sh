@@ -54,7 +54,7 @@ output='#include <stdio.h>
 void weir_planted(void); void weir_planted(void) { puts("x"); }'
 memory='#include <stdlib.h>
 void *weir_planted(void); void *weir_planted(void) { return malloc(7); }'
-planted_call=time
+planted_call="time"
 check_fails "a planted time() in weir_proto is found" with_planted "$proto" "$clock"
 check_fails "a planted time() in weir_pool is found" with_planted "$pool" "$clock" "$proto"
 planted_call=puts
