@@ -7,6 +7,11 @@
  * decoded to its end, whatever becomes of its fields, because the tables of the two sides advance
  * together (RFC 9113 s4.3). For the same reason what was encoded must be sent.
  *
+ * nghttp2 keeps an entry of a table in two to four times the octets that RFC 7541 s4.1 counts. A
+ * connection that rests can have its coders put away: what is left is each table written down
+ * (h2_literal.h) in no more octets than are counted. They are made anew when they are used next,
+ * with the same tables, and then encode and decode as if nothing had been.
+ *
  * Ownership: the allocator is *kept*. Thread rule: none inside.
  *
  *   decoder:  (decode* with last=false) ... (decode* with last=true until it answers no field)
@@ -61,5 +66,18 @@ bool weir_h2_hpack_limit_decoder(weir_h2_hpack *hpack, uint32_t octets);
  */
 weir_status weir_h2_hpack_decode(weir_h2_hpack *hpack, weir_span *block, bool last,
                                  weir_field *field, bool *found);
+
+/*
+ * Puts both coders away until they are used next. One of which that cannot be done stays as it is:
+ * there is no memory for what is written down, the decoder is in a block or waits for the table
+ * size that the peer has to announce (RFC 7541 s4.2), the encoder is lost.
+ */
+void weir_h2_hpack_stow(weir_h2_hpack *hpack);
+
+/* For tests: what is written down of the encoder's table; empty: it is not put away, or empty. */
+weir_span weir_h2_hpack_stowed_encoder(const weir_h2_hpack *hpack);
+/* For tests: which coders there are. */
+bool weir_h2_hpack_has_encoder(const weir_h2_hpack *hpack);
+bool weir_h2_hpack_has_decoder(const weir_h2_hpack *hpack);
 
 #endif

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "support/failalloc.h"
+#include "support/h2_twins.h"
 #include "support/split.h"
 #include "support/text.h"
 
@@ -245,6 +246,44 @@ static void hpack__never_uses_more_table_than_the_default(void **state)
     weir_failalloc_finish(&failalloc);
 }
 
+/* Of the section when it is encoded for the second time. */
+static size_t second_length(const weir_h2_section_fields *section)
+{
+    weir_failalloc failalloc;
+    weir_failalloc_init(&failalloc, 0);
+    weir_h2_hpack *hpack = weir_h2_hpack_new(&failalloc.allocator);
+    uint8_t octets[ROOM];
+    (void)encode(hpack, section->lead, section->lead_count, octets);
+    const size_t length = encode(hpack, section->lead, section->lead_count, octets).length;
+    weir_h2_hpack_free(hpack);
+    return length;
+}
+
+/* What is put away and cannot be made anew is still put away: it can be tried again. */
+static void again_after_rest(weir_h2_hpack *hpack, const weir_h2_section_fields *section,
+                             weir_text *log, bool once)
+{
+    uint8_t octets[ROOM];
+    size_t length = 0;
+    weir_h2_hpack_stow(hpack);
+    weir_status status = weir_h2_hpack_encode(hpack, section, octets, &length);
+    assert_true(status == WEIR_OK || status == WEIR_E_NOMEM);
+    if (status == WEIR_E_NOMEM && weir_h2_hpack_can_encode(hpack) && once) {
+        status = weir_h2_hpack_encode(hpack, section, octets, &length);
+        assert_int_equal(status, WEIR_OK);
+    }
+    if (status == WEIR_OK) {
+        weir_text same = {.at = NULL};
+        assert_int_equal(length, second_length(section));
+        status = decode(hpack, (weir_span){octets, length}, NULL, &same);
+        assert_true(status == WEIR_OK || status == WEIR_E_NOMEM);
+        if (status == WEIR_OK) {
+            assert_string_equal(weir_text_string(&same), weir_text_string(log));
+        }
+        weir_text_clear(&same);
+    }
+}
+
 static void without_memory(weir_failalloc *failalloc, void *user)
 {
     (void)user;
@@ -270,12 +309,15 @@ static void without_memory(weir_failalloc *failalloc, void *user)
         status = weir_h2_hpack_encode(hpack, &section, octets, &length);
         assert_int_equal(status, WEIR_OK);
     }
+    weir_text log = {.at = NULL};
     if (status == WEIR_OK) {
-        weir_text log = {.at = NULL};
         status = decode(hpack, (weir_span){octets, length}, NULL, &log);
         assert_true(status == WEIR_OK || status == WEIR_E_NOMEM);
-        weir_text_clear(&log);
     }
+    if (status == WEIR_OK) {
+        again_after_rest(hpack, &section, &log, !failalloc->and_after);
+    }
+    weir_text_clear(&log);
     weir_h2_hpack_free(hpack);
 }
 
@@ -283,6 +325,148 @@ static void hpack__survives_every_failed_allocation(void **state)
 {
     (void)state;
     assert_true(weir_failalloc_every(without_memory, NULL) > 10);
+}
+
+/* More short fields than a table holds. */
+static size_t fill_many(weir_field *fields, char (*names)[16])
+{
+    size_t count = 0;
+    for (; count < 100; count++) {
+        (void)snprintf(names[count], sizeof(names[0]), "x-f-%zu", count);
+        fields[count] = field(names[count], "sixteen letters!");
+    }
+    return count;
+}
+
+static void hpack__full_tables_take_what_is_counted_at_rest(void **state)
+{
+    (void)state;
+    weir_failalloc failalloc;
+    weir_failalloc_init(&failalloc, 0);
+    weir_h2_hpack *hpack = weir_h2_hpack_new(&failalloc.allocator);
+    weir_field fields[100];
+    char names[100][16];
+    uint8_t octets[ROOM];
+    weir_text log = {.at = NULL};
+    weir_text again = {.at = NULL};
+    const size_t count = fill_many(fields, names);
+    weir_span block = encode(hpack, fields, count, octets);
+    assert_int_equal(decode(hpack, block, NULL, &log), WEIR_OK);
+    assert_true(atomic_load(&failalloc.live_octets) > 20000);
+    weir_h2_hpack_stow(hpack);
+    assert_true(atomic_load(&failalloc.live_octets) < 2 * WEIR_H2_TABLE_OCTETS);
+    block = encode(hpack, fields, count, octets);
+    assert_int_equal(decode(hpack, block, NULL, &again), WEIR_OK);
+    assert_string_equal(weir_text_string(&log), weir_text_string(&again));
+    weir_text_clear(&log);
+    weir_text_clear(&again);
+    weir_h2_hpack_free(hpack);
+    weir_failalloc_finish(&failalloc);
+}
+
+static void hpack__a_decoder_in_a_block_is_not_put_away(void **state)
+{
+    (void)state;
+    weir_failalloc failalloc;
+    weir_failalloc_init(&failalloc, 0);
+    weir_h2_hpack *hpack = weir_h2_hpack_new(&failalloc.allocator);
+    const weir_field one = field("x-a", "some value or other");
+    uint8_t octets[ROOM];
+    weir_text log = {.at = NULL};
+    const weir_span block = encode(hpack, &one, 1, octets);
+    assert_int_equal(decode_piece(hpack, weir_span_head(block, 5), false, &log), WEIR_OK);
+    weir_h2_hpack_stow(hpack);
+    assert_true(weir_h2_hpack_has_decoder(hpack));
+    assert_false(weir_h2_hpack_has_encoder(hpack));
+    assert_int_equal(decode_piece(hpack, weir_span_from(block, 5), false, &log), WEIR_OK);
+    weir_h2_hpack_stow(hpack);
+    assert_true(weir_h2_hpack_has_decoder(hpack));
+    assert_int_equal(decode_piece(hpack, (weir_span){NULL, 0}, true, &log), WEIR_OK);
+    assert_string_equal(weir_text_string(&log), "x-a=some value or other\n");
+    weir_h2_hpack_stow(hpack);
+    assert_false(weir_h2_hpack_has_decoder(hpack));
+    weir_text_clear(&log);
+    weir_h2_hpack_free(hpack);
+    weir_failalloc_finish(&failalloc);
+}
+
+/* RFC 7541 s4.2: a peer that goes on without it is in error, also after a rest. */
+static void hpack__a_size_that_is_owed_is_still_owed_after_rest(void **state)
+{
+    (void)state;
+    weir_failalloc failalloc;
+    weir_failalloc_init(&failalloc, 0);
+    for (unsigned put_away_first = 0; put_away_first < 2; put_away_first++) {
+        weir_h2_hpack *hpack = weir_h2_hpack_new(&failalloc.allocator);
+        weir_text log = {.at = NULL};
+        if (put_away_first) {
+            weir_h2_hpack_stow(hpack);
+        }
+        assert_true(weir_h2_hpack_limit_decoder(hpack, 100));
+        weir_h2_hpack_stow(hpack);
+        assert_int_equal(decode(hpack, WEIR_SPAN("\x82"), NULL, &log), WEIR_E_H2_COMPRESSION);
+        weir_text_clear(&log);
+        weir_h2_hpack_free(hpack);
+    }
+    weir_failalloc_finish(&failalloc);
+}
+
+/*
+ * Should nghttp2 one day not let a field in that it let in before, then our table and the peer's
+ * would be different ones. Here two entries are made one, which it lets in once.
+ */
+static void hpack__a_table_that_comes_back_different_is_emptied_on_both_sides(void **state)
+{
+    (void)state;
+    weir_failalloc failalloc;
+    weir_failalloc_init(&failalloc, 0);
+    weir_h2_hpack *hpack = weir_h2_hpack_new(&failalloc.allocator);
+    weir_field fields[] = {field("x-a", "1"), field("x-a", "2"), field("x-b", "3")};
+    uint8_t octets[ROOM];
+    weir_text log = {.at = NULL};
+    assert_true(weir_h2_hpack_limit_encoder(hpack, 1000));
+    weir_span block = encode(hpack, fields, 3, octets);
+    assert_int_equal(decode(hpack, block, NULL, &log), WEIR_OK);
+    weir_h2_hpack_stow(hpack);
+    const weir_span written = weir_h2_hpack_stowed_encoder(hpack);
+    uint8_t *two = memchr(written.at, '2', written.length);
+    *two = '1';
+    weir_text_reset(&log);
+    block = encode(hpack, fields, 3, octets);
+    assert_memory_equal(block.at, "\x20\x3f\xc9\x07", 4); /* a table of none, then of 1000 */
+    assert_int_equal(decode(hpack, block, NULL, &log), WEIR_OK);
+    block = encode(hpack, fields, 3, octets);
+    assert_int_equal(block.length, 3);
+    assert_int_equal(decode(hpack, block, NULL, &log), WEIR_OK);
+    assert_string_equal(weir_text_string(&log), "x-a=1\nx-a=2\nx-b=3\nx-a=1\nx-a=2\nx-b=3\n");
+    weir_text_clear(&log);
+    weir_h2_hpack_free(hpack);
+    weir_failalloc_finish(&failalloc);
+}
+
+/* Programs of random octets (splitmix64). */
+static void hpack__is_the_same_after_it_was_put_away(void **state)
+{
+    (void)state;
+    enum { PROGRAMS = 600, OCTETS = 1500 };
+    weir_h2_twins_seen seen = {.encoded = 0};
+    static uint8_t program[OCTETS];
+    uint64_t dice = 1;
+    for (size_t i = 0; i < PROGRAMS; i++) {
+        for (size_t at = 0; at < OCTETS; at++) {
+            dice += UINT64_C(0x9e3779b97f4a7c15);
+            uint64_t value = (dice ^ (dice >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+            program[at] = (uint8_t)(value >> 40);
+        }
+        weir_h2_twins_run((weir_span){program, OCTETS}, &seen);
+    }
+    print_message("# put away %zu encoders and %zu decoders, encoded %zu and decoded %zu blocks, "
+                  "refused %zu\n",
+                  seen.stowed_encoders, seen.stowed_decoders, seen.encoded, seen.decoded,
+                  seen.refused);
+    assert_true(seen.stowed_encoders > PROGRAMS);
+    assert_true(seen.stowed_decoders > PROGRAMS);
+    assert_true(seen.refused < PROGRAMS);
 }
 
 int main(void)
@@ -295,6 +479,11 @@ int main(void)
         cmocka_unit_test(hpack__an_empty_section_is_an_empty_block),
         cmocka_unit_test(hpack__announces_a_smaller_table_that_the_peer_asked_for),
         cmocka_unit_test(hpack__never_uses_more_table_than_the_default),
+        cmocka_unit_test(hpack__full_tables_take_what_is_counted_at_rest),
+        cmocka_unit_test(hpack__a_decoder_in_a_block_is_not_put_away),
+        cmocka_unit_test(hpack__a_size_that_is_owed_is_still_owed_after_rest),
+        cmocka_unit_test(hpack__a_table_that_comes_back_different_is_emptied_on_both_sides),
+        cmocka_unit_test(hpack__is_the_same_after_it_was_put_away),
         cmocka_unit_test(hpack__survives_every_failed_allocation),
     };
     return cmocka_run_group_tests_name("h2_hpack", tests, NULL, NULL);
