@@ -26,6 +26,7 @@ static const char *const why_names[] = {
     [WEIR_WHY_IDLE_CONNECTION] = "idle-connection",
     [WEIR_WHY_LIFETIME] = "lifetime",
     [WEIR_WHY_PAUSE] = "pause",
+    [WEIR_WHY_STOW] = "stow",
     [WEIR_WHY_REST] = "rest",
 };
 _Static_assert(WEIR_COUNT_OF(why_names) == WEIR_WHY_COUNT, "every timer has a name");

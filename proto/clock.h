@@ -30,6 +30,7 @@ typedef enum weir_why {
     WEIR_WHY_IDLE_CONNECTION,
     WEIR_WHY_LIFETIME,
     WEIR_WHY_PAUSE, /* the peer refused a request more than once and is given time */
+    WEIR_WHY_STOW,  /* an idle HTTP/2 connection puts its header tables away */
     WEIR_WHY_REST,  /* of a response that was cancelled: then the connection is given up */
     WEIR_WHY_COUNT
 } weir_why;

@@ -57,6 +57,8 @@ typedef struct weir_conn_limits {
                                     sending before weir_conn_write() answers AGAIN, and the first
                                     that go in small TLS records: 16384; if out_octets is given: as
                                     that */
+    weir_time stow_ns; /* HTTP/2: when no stream was open for so long, the header tables are put
+                          away until they are used next: 1 s */
 } weir_conn_limits;
 
 typedef struct weir_conn_options {

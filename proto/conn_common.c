@@ -24,6 +24,7 @@
 #define DEFAULT_HEADER_TABLE_OCTETS 4096
 #define DEFAULT_SETTINGS_NS         (10 * WEIR_NS_PER_SECOND)
 #define DEFAULT_PING_TIMEOUT_NS     (10 * WEIR_NS_PER_SECOND)
+#define DEFAULT_STOW_NS             WEIR_NS_PER_SECOND
 #define DEFAULT_FIRST_STREAM        1
 
 #define DEFAULTS(an_inbox_octets, a_bulk_octets)                                                   \
@@ -36,6 +37,7 @@
         .unproductive_frames = DEFAULT_UNPRODUCTIVE_FRAMES,                                        \
         .header_table_octets = DEFAULT_HEADER_TABLE_OCTETS, .settings_ns = DEFAULT_SETTINGS_NS,    \
         .ping_timeout_ns = DEFAULT_PING_TIMEOUT_NS, .first_stream = DEFAULT_FIRST_STREAM,          \
+        .stow_ns = DEFAULT_STOW_NS,                                                                \
     }
 
 _Static_assert(DEFAULT_H2_INBOX_OCTETS <= INT32_MAX, "a window is at most 2^31 - 1 (s6.9.1)");
@@ -80,6 +82,7 @@ weir_conn_limits weir_conn_limits_fill(const weir_conn_limits *limits, weir_prot
         .bare_lf = limits->bare_lf,
         .first_stream = or_default(limits->first_stream, otherwise->first_stream),
         .ping_idle = limits->ping_idle,
+        .stow_ns = or_default_ns(limits->stow_ns, otherwise->stow_ns),
     };
 }
 

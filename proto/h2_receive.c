@@ -254,6 +254,7 @@ static void end_block(weir_h2_session *session)
 {
     weir_h2_inbound_block *block = &session->block;
     take_fragment(session, (weir_span){NULL, 0}, true);
+    session->coded_ns = session->conn.ledger.now_ns;
     weir_h2_stream *stream = block->stream;
     if (stream && !weir_h2_session_has_failed(session)) {
         act_on_section(session, stream);

@@ -343,6 +343,7 @@ static weir_status encode(weir_h2_session *session, const weir_h2_section_fields
         return WEIR_E_NOMEM;
     }
     size_t length = 0;
+    session->coded_ns = conn->ledger.now_ns;
     weir_status status = weir_h2_hpack_encode(session->hpack, section, to, &length);
     if (status != WEIR_OK) {
         (void)weir_out_prepare(conn->out, 0, 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The HTTP/2 connection: birth and death, the ways in which streams and the connection end, what
- * the pool is told, and the two timers.
+ * the pool is told, and the three timers.
  *
  * What ends a stream, in one place:
  *   END_STREAM both ways          closed; its user closes it when it has read everything
@@ -28,6 +28,8 @@ static weir_failure stream_failure(const weir_h2_stream *stream, weir_h2_fault f
 static void lose_all(weir_h2_session *session, const weir_failure *failure);
 static weir_failure end_failure(const weir_h2_session *session, const weir_failure *failure);
 static weir_time ping_due_ns(const weir_h2_session *session);
+static weir_time stow_due_ns(const weir_h2_session *session);
+static void tick_ping(weir_h2_session *session);
 
 weir_conn *weir_h2_new(const weir_conn_options *options, weir_time now_ns)
 {
@@ -61,6 +63,7 @@ weir_conn *weir_h2_new(const weir_conn_options *options, weir_time now_ns)
     session->goaway_last_id = WEIR_H2_STREAM_ID_MASK;
     session->received_ns = now_ns;
     session->ping_sent_ns = WEIR_NEVER;
+    session->coded_ns = now_ns;
     session->settings_due_ns = weir_time_add(now_ns, conn->limits->settings_ns);
     session->hpack = weir_h2_hpack_new(conn->bin->allocator);
     if (!session->hpack || !begin(session)) {
@@ -110,6 +113,7 @@ void weir_h2_close(weir_conn *conn, weir_stream *base, weir_tally *tally)
     session->committed_octets -= stream->window.limit_octets;
     weir_h2_table_remove(&session->table, stream);
     weir_list_remove(&stream->all);
+    session->coded_ns = conn->ledger.now_ns;
     weir_out_disown(conn->out, &base->owner);
     *tally = base->owner.tally;
     weir_ledger_fold(&conn->ledger, &base->owner);
@@ -173,10 +177,17 @@ weir_time weir_h2_deadline(const weir_conn *conn, weir_why *why)
     if (weir_h2_session_has_failed(session)) {
         return WEIR_NEVER;
     }
-    weir_time ping_ns = ping_due_ns(session);
-    weir_time due_ns = weir_time_earlier(session->settings_due_ns, ping_ns);
+    weir_time due_ns = session->settings_due_ns;
     if (due_ns != WEIR_NEVER) {
-        *why = due_ns == session->settings_due_ns ? WEIR_WHY_SETTINGS : WEIR_WHY_PING;
+        *why = WEIR_WHY_SETTINGS;
+    }
+    if (ping_due_ns(session) < due_ns) {
+        due_ns = ping_due_ns(session);
+        *why = WEIR_WHY_PING;
+    }
+    if (stow_due_ns(session) < due_ns) {
+        due_ns = stow_due_ns(session);
+        *why = WEIR_WHY_STOW;
     }
     return due_ns;
 }
@@ -192,15 +203,12 @@ void weir_h2_tick(weir_conn *conn)
         weir_h2_session_fail(session, (weir_h2_fault){.status = WEIR_E_H2_SETTINGS,
                                                       .code = WEIR_H2_SETTINGS_TIMEOUT});
     } else if (conn->ledger.now_ns >= ping_due_ns(session)) {
-        if (session->ping_sent_ns != WEIR_NEVER) {
-            weir_h2_session_fail(
-                session, (weir_h2_fault){.status = WEIR_E_H2_PING, .code = WEIR_H2_NO_ERROR});
-        } else {
-            uint8_t opaque[8] = {'w', 'e', 'i', 'r'};
-            weir_h2_put32(opaque + 4, (uint32_t)++session->pings);
-            session->ping_sent_ns = conn->ledger.now_ns;
-            weir_h2_session_answered(session, weir_h2_queue_ping(conn->out, false, opaque));
-        }
+        tick_ping(session);
+    }
+    if (conn->ledger.now_ns >= stow_due_ns(session)) {
+        /* Once: what cannot be put away now is not tried again and again. */
+        session->coded_ns = WEIR_NEVER;
+        weir_h2_hpack_stow(session->hpack);
     }
     weir_h2_session_update_facts(session);
 }
@@ -507,6 +515,20 @@ static weir_failure end_failure(const weir_h2_session *session, const weir_failu
 }
 
 /* When a PING is due, or its answer; anything that is received proves as much as an answer. */
+static void tick_ping(weir_h2_session *session)
+{
+    weir_conn *conn = &session->conn;
+    if (session->ping_sent_ns != WEIR_NEVER) {
+        weir_h2_session_fail(session,
+                             (weir_h2_fault){.status = WEIR_E_H2_PING, .code = WEIR_H2_NO_ERROR});
+        return;
+    }
+    uint8_t opaque[8] = {'w', 'e', 'i', 'r'};
+    weir_h2_put32(opaque + 4, (uint32_t)++session->pings);
+    session->ping_sent_ns = conn->ledger.now_ns;
+    weir_h2_session_answered(session, weir_h2_queue_ping(conn->out, false, opaque));
+}
+
 static weir_time ping_due_ns(const weir_h2_session *session)
 {
     const weir_conn_limits *limits = session->conn.limits;
@@ -519,4 +541,13 @@ static weir_time ping_due_ns(const weir_h2_session *session)
         return WEIR_NEVER;
     }
     return weir_time_add(session->received_ns, limits->ping_ns);
+}
+
+/* While a stream is open it is not asked: whoever waits for an answer is not woken for this. */
+static weir_time stow_due_ns(const weir_h2_session *session)
+{
+    if (session->coded_ns == WEIR_NEVER || !weir_list_is_empty(&session->streams)) {
+        return WEIR_NEVER;
+    }
+    return weir_time_add(session->coded_ns, session->conn.limits->stow_ns);
 }

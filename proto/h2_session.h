@@ -90,6 +90,8 @@ typedef struct weir_h2_session {
     weir_time settings_due_ns; /* when ours must be acknowledged; WEIR_NEVER: it was */
     weir_time received_ns;     /* when the peer was last heard of */
     weir_time ping_sent_ns;    /* WEIR_NEVER: none is out */
+    weir_time coded_ns; /* when a header block was coded last, or a stream closed; WEIR_NEVER:
+                                  the coders are put away since */
     uint64_t pings;
 
     bool preface_seen; /* the peer's first SETTINGS */

@@ -139,7 +139,11 @@ void weir_h2_settings_acknowledged(weir_h2_session *session)
     }
     session->settings_due_ns = WEIR_NEVER;
     uint32_t octets = session->conn.limits->header_table_octets;
-    if (octets != WEIR_H2_TABLE_OCTETS && !weir_h2_hpack_limit_decoder(session->hpack, octets)) {
+    if (octets == WEIR_H2_TABLE_OCTETS) {
+        return;
+    }
+    session->coded_ns = session->conn.ledger.now_ns; /* it may have been put away */
+    if (!weir_h2_hpack_limit_decoder(session->hpack, octets)) {
         weir_h2_session_fail_nomem(session);
     }
 }

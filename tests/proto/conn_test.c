@@ -339,13 +339,15 @@ static void limits__every_default_is_filled_in_and_nothing_given_is_changed(void
     assert_true(h2.ping_timeout_ns == 10 * WEIR_NS_PER_SECOND);
     assert_false(h1.bare_lf);
     assert_false(h2.ping_idle);
+    assert_true(h2.stow_ns == WEIR_NS_PER_SECOND);
     assert_int_equal(h2.first_stream, 1);
     assert_int_equal(h1.bulk_octets, 262144);
     assert_int_equal(h2.bulk_octets, 4194304);
     assert_int_equal(h1.interactive_octets, 16384);
     assert_int_equal(h2.interactive_octets, 16384);
 
-    weir_conn_limits given = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, true, 15, true, 17, 18};
+    weir_conn_limits given = {1,  2,  3,  4,    5,  6,    7,  8,  9, 10,
+                              11, 12, 13, true, 15, true, 17, 18, 19};
     weir_conn_limits filled = weir_conn_limits_fill(&given, WEIR_H2);
     assert_int_equal(filled.head_octets, 1);
     assert_int_equal(filled.fields, 2);
@@ -365,6 +367,7 @@ static void limits__every_default_is_filled_in_and_nothing_given_is_changed(void
     assert_true(filled.ping_idle);
     assert_int_equal(filled.bulk_octets, 17);
     assert_int_equal(filled.interactive_octets, 18);
+    assert_int_equal(filled.stow_ns, 19);
     given.bulk_octets = 0;
     given.interactive_octets = 0;
     assert_int_equal(weir_conn_limits_fill(&given, WEIR_H2).bulk_octets, 6);

@@ -33,19 +33,20 @@ static void compare_log(const weir_corpus_document *document, const weir_text *l
     }
 }
 
-static void play(const weir_corpus_document *document, const weir_split *split)
+static void play(const weir_corpus_document *document, const weir_split *split, bool stows)
 {
     weir_failalloc failalloc;
     weir_failalloc_init(&failalloc, 0);
     weir_text log = {.at = NULL};
-    weir_h2_playing playing = {document, &failalloc.allocator, split, NULL, false};
+    weir_h2_playing playing = {document, &failalloc.allocator, split, NULL, false, stows};
     weir_h2_document_play(&playing, &log);
     weir_failalloc_finish(&failalloc);
     char how[64] = "whole";
+    const bool writes = record && !split && !stows;
     if (split) {
         weir_split_describe(split, how, sizeof(how));
     }
-    if (record && !split) {
+    if (writes) {
         fprintf(record, "@@ %s\n%s", document->title, weir_text_string(&log));
     } else if (!record) {
         compare_log(document, &log, how);
@@ -56,15 +57,29 @@ static void play(const weir_corpus_document *document, const weir_split *split)
 static void every_split(void **state)
 {
     const weir_corpus_document *document = *state;
-    play(document, NULL);
+    play(document, NULL, false);
     if (weir_h2_document_is_whole(document) || record) {
         return;
     }
     weir_split split;
     size_t octets = weir_h2_document_octets(document);
     for (weir_split_first(&split, octets); !weir_split_is_over(&split); weir_split_next(&split)) {
-        play(document, &split);
+        play(document, &split, false);
     }
+}
+
+/* The coders are put away after every step, and whenever half a step was received. */
+static void is_the_same_when_put_away(void **state)
+{
+    const weir_corpus_document *document = *state;
+    play(document, NULL, true);
+    if (weir_h2_document_is_whole(document)) {
+        return;
+    }
+    weir_split split;
+    weir_split_first(&split, weir_h2_document_octets(document));
+    weir_split_next(&split); /* octet by octet */
+    play(document, &split, true);
 }
 
 /* The oracle agrees, or differs in the one way that the document says. */
@@ -77,7 +92,7 @@ static void agrees_with_the_oracle(void **state)
     weir_h2_oracle *oracle = weir_h2_oracle_new(&limits);
     weir_h2_watch watch = weir_h2_oracle_watch(oracle);
     weir_text log = {.at = NULL};
-    weir_h2_playing playing = {document, &failalloc.allocator, NULL, &watch, true};
+    weir_h2_playing playing = {document, &failalloc.allocator, NULL, &watch, true, false};
     weir_h2_document_play(&playing, &log);
     const char *found = weir_h2_oracle_difference(oracle);
     if (weir_h2_oracle_report(oracle)[0]) {
@@ -93,7 +108,15 @@ static void agrees_with_the_oracle(void **state)
 static void play_without_memory(weir_failalloc *failalloc, void *user)
 {
     weir_text log = {.at = NULL};
-    weir_h2_playing playing = {user, &failalloc->allocator, NULL, NULL, false};
+    weir_h2_playing playing = {user, &failalloc->allocator, NULL, NULL, false, false};
+    weir_h2_document_play(&playing, &log);
+    weir_text_clear(&log);
+}
+
+static void stow_without_memory(weir_failalloc *failalloc, void *user)
+{
+    weir_text log = {.at = NULL};
+    weir_h2_playing playing = {user, &failalloc->allocator, NULL, NULL, false, true};
     weir_h2_document_play(&playing, &log);
     weir_text_clear(&log);
 }
@@ -104,6 +127,7 @@ static void survives_every_failed_allocation(void **state)
     weir_corpus_document *document = *state;
     if (weir_h2_document_octets(document) < MOST_OCTETS_WITHOUT_MEMORY) {
         assert_true(weir_failalloc_every(play_without_memory, document) > 0);
+        assert_true(weir_failalloc_every(stow_without_memory, document) > 0);
     }
 }
 
@@ -140,6 +164,7 @@ static const struct {
     CMUnitTestFunction test;
 } each[] = {
     {"", every_split},
+    {"put away: ", is_the_same_when_put_away},
     {"oracle: ", agrees_with_the_oracle},
     {"without memory: ", survives_every_failed_allocation},
 };

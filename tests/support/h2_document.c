@@ -56,6 +56,7 @@ void weir_h2_document_play(const weir_h2_playing *playing, weir_text *log)
     p->playing = playing;
     weir_h2_wire_init(&p->wire);
     bool begun = weir_h2_player_init(&p->player, playing->allocator, &limits, playing->watch);
+    p->player.stows = playing->stows;
     if (begun) {
         weir_h2_player_settle(&p->player);
     }

@@ -32,6 +32,7 @@ typedef struct weir_h2_playing {
     const weir_split *split;    /* NULL: whole */
     const weir_h2_watch *watch; /* NULL: nobody */
     bool by_frame;              /* fed frame by frame instead */
+    bool stows;                 /* as of the player */
 } weir_h2_playing;
 
 /* Appends the log. */

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "proto/h2_session.h"
 #include "support/h2_wire.h"
 
 #define PREFACE_OCTETS 24
@@ -25,6 +26,7 @@ static void log_failure(weir_h2_played *played, const char *kind, const weir_fai
 static void show_body(weir_h2_played *played);
 static void read_body(weir_h2_player *player, weir_h2_played *played, size_t octets);
 static void take_pending(weir_h2_player *player);
+static void sum(weir_h2_player *player, weir_span octets);
 static void take_frames(weir_h2_player *player);
 static void log_sent(weir_h2_player *player, weir_h2_frame_head head, const uint8_t *payload);
 static void collapse(const weir_text *lines, weir_text *log);
@@ -41,6 +43,7 @@ bool weir_h2_player_init(weir_h2_player *player, const weir_allocator *allocator
     memset(player, 0, sizeof(*player));
     player->allocator = allocator;
     player->preface_left = true;
+    player->sent_sum = UINT64_C(0xcbf29ce484222325);
     if (watch) {
         player->watch = *watch;
     }
@@ -194,6 +197,7 @@ void weir_h2_player_send(weir_h2_player *player, size_t octets)
             break;
         }
         weir_text_append(&player->out, run);
+        sum(player, run);
         player->sent_octets += run.length;
         octets -= run.length;
         weir_conn_sent(player->conn, run.length, player->now_ns);
@@ -237,6 +241,10 @@ void weir_h2_player_settle(weir_h2_player *player)
 {
     pull(player);
     take_pending(player);
+    if (player->stows) {
+        /* The conn itself does so when it is idle; any moment between two blocks is as good. */
+        weir_h2_hpack_stow(weir_h2_session_of(player->conn)->hpack);
+    }
     check(player);
 }
 
@@ -402,6 +410,13 @@ static void take_pending(weir_h2_player *player)
 {
     if (!player->stalled) {
         weir_h2_player_send(player, SIZE_MAX);
+    }
+}
+
+static void sum(weir_h2_player *player, weir_span octets)
+{
+    for (size_t i = 0; i < octets.length; i++) {
+        player->sent_sum = (player->sent_sum ^ octets.at[i]) * UINT64_C(0x100000001b3);
     }
 }
 

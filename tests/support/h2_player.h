@@ -54,6 +54,7 @@ struct weir_h2_player {
     weir_time now_ns;
     weir_h2_watch watch;
     bool stalled; /* nothing is sent */
+    bool stows;   /* the coders of header blocks are put away after every step */
     weir_h2_played played[WEIR_H2_PLAYED_MOST];
     size_t count;
     weir_text out;      /* octets that left, and are not yet a whole frame */
@@ -61,6 +62,7 @@ struct weir_h2_player {
     bool preface_left;
     uint32_t last_head; /* the highest id that HEADERS were sent for */
     uint64_t sent_octets;
+    uint64_t sent_sum; /* of all octets that were sent (FNV-1a) */
     uint64_t fed_octets;
 };
 
