@@ -66,6 +66,9 @@ bool sim_driver_open(sim_world *world)
     };
     status = weir_turn_init(&driver->turn, &core);
     driver->is_open = status == WEIR_OK;
+    if (driver->is_open && world->plan.stow_ns != 0) {
+        driver->turn.core.limits.h2.stow_ns = world->plan.stow_ns;
+    }
     if (!driver->is_open) {
         weir_shared_release(driver->shared);
         SIM_MUST(world, status == WEIR_E_NOMEM, "a turn cannot begin: %s",

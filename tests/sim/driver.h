@@ -32,6 +32,7 @@ typedef struct sim_driver {
     weir_observer observer; /* of connections */
     uint64_t closes_told;
     uint64_t left_dns; /* of these: closed because their address left the answer of the name */
+    uint64_t unstowed; /* requests whose header coder had been put away */
     weir_pool_counts counts; /* when it was closed */
     weir_metrics metrics;    /* likewise */
     uint64_t links_closed;

@@ -189,7 +189,7 @@ static int run_tests(const options *given)
     int failed = 0;
     int number = 0;
 
-    printf("1..%d\n", SIM_PLANT_COUNT + 3);
+    printf("1..%d\n", SIM_PLANT_COUNT + 4);
     run_all(given, &once);
     failed += once.violations > 0;
     printf("%sok %d - %" PRIu64 " seeds without a violation\n", once.violations > 0 ? "not " : "",
@@ -201,6 +201,9 @@ static int run_tests(const options *given)
     failed += !learned;
     printf("%sok %d - horizons were learned, and rests lay within and beyond\n",
            learned ? "" : "not ", ++number);
+    failed += once.unstowed == 0;
+    printf("%sok %d - requests came to connections that had put their header coders away\n",
+           once.unstowed > 0 ? "" : "not ", ++number);
     memset(&once, 0, sizeof(once));
     replay.runs = given->runs < REPLAY_RUNS_MOST ? given->runs : REPLAY_RUNS_MOST;
     run_all(&replay, &once);
@@ -247,6 +250,8 @@ static void report(const sim_totals *totals)
            " closed of age, %" PRIu64 " because their address left DNS\n",
            totals->reuses, totals->replays, totals->bounces, totals->evictions, totals->closed_idle,
            totals->left_dns);
+    printf("%" PRIu64 " requests on connections that had put their header coders away\n",
+           totals->unstowed);
     printf("%" PRIu64 " horizons could be learned; then %" PRIu64
            " leases after a rest within, %" PRIu64 " calls after one beyond\n",
            totals->horizons, totals->rest_reuses, totals->rests_passed);

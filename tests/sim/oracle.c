@@ -12,7 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "proto/conn.h"
+#include "driver.h"
+#include "proto/h2_session.h"
 #include "support/failalloc.h"
 #include "support/h2_oracle.h"
 #include "support/h2_wire.h"
@@ -56,6 +57,7 @@ static void play_octets(weir_h2_player *player, weir_text *torn, const step *at)
 
 static tape *tapes;
 static bool records;
+static bool plays; /* the conn is the player's */
 
 void sim_oracle_open(sim_world *world)
 {
@@ -80,8 +82,14 @@ weir_conn *__wrap_weir_conn_new(const weir_conn_options *options, weir_time now_
 weir_status __wrap_weir_conn_open(weir_conn *conn, const weir_head *head, void *user,
                                   weir_time now_ns, weir_stream **stream)
 {
+    const bool is_put_away = weir_conn_facts(conn).protocol == WEIR_H2 &&
+                             !weir_h2_hpack_has_encoder(weir_h2_session_of(conn)->hpack);
     const weir_status status = __real_weir_conn_open(conn, head, user, now_ns, stream);
     tape **at = find(conn);
+
+    if (status == WEIR_OK && is_put_away && !plays) {
+        sim_current->driver->unstowed++;
+    }
 
     if (status == WEIR_OK && *at != NULL) {
         step *made = add(*at, 0, now_ns);
@@ -147,8 +155,10 @@ static void play(const tape *whole)
     const bool recorded = records;
 
     records = false; /* the player's conn is nobody's link */
+    plays = true;
     weir_failalloc_init(&memory, 0);
     if (weir_h2_player_init(&player, &memory.allocator, &whole->limits, &watch)) {
+        player.stows = true; /* as often as may be, whatever the conn itself did */
         weir_h2_player_settle(&player);
         for (const step *at = whole->first; at != NULL; at = at->next) {
             player.now_ns = at->now_ns;
@@ -164,6 +174,7 @@ static void play(const tape *whole)
     weir_h2_oracle_free(oracle);
     weir_text_clear(&torn);
     records = recorded;
+    plays = false;
     SIM_MUST(sim_current, report[0] == '\0', "the oracle of HTTP/2 differs %s", report);
 }
 

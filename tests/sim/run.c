@@ -153,6 +153,7 @@ static void add_up(const sim_world *world, sim_totals *totals)
         totals->evictions += world->driver->counts.evictions;
         totals->closed_idle += world->driver->counts.closed_idle;
         totals->left_dns += world->driver->left_dns;
+        totals->unstowed += world->driver->unstowed;
     }
     if (world->net != NULL) {
         totals->sockets += world->net->count;

@@ -24,6 +24,7 @@ typedef struct sim_totals {
     uint64_t evictions;
     uint64_t closed_idle;
     uint64_t left_dns;
+    uint64_t unstowed;
     uint64_t horizons; /* that could be learned, of servers that close what rests */
     uint64_t rest_reuses;
     uint64_t rests_passed;
