@@ -84,7 +84,8 @@ WEIR_API weir_status weir_client_call(weir_client *client, const weir_request *r
 
 /*
  * What nobody does while no call is inside: reads idle HTTP/2 connections (PING and SETTINGS
- * answered, a death noticed), closes what has been idle too long. Any thread; does not block.
+ * answered, a death noticed), closes what has been idle too long, and makes HTTP/2 connections that
+ * are idle for a second smaller (docs/http2.md, "At rest"). Any thread; does not block.
  * Returns when it should be called again.
  */
 WEIR_API weir_time weir_client_maintain(weir_client *client);
