@@ -94,7 +94,8 @@ check "internal headers are named with their layer" no_line \
 # Of ISO C, what has no clock, no signals and no threads.
 iso='(assert|ctype|errno|float|inttypes|iso646|limits|stdalign|stdarg|stdatomic|stdbool|stddef|stdint'
 iso+='|stdio|stdlib|stdnoreturn|string)'
-allowed="<($iso\.h|weir/[a-z0-9_]+\.h|nghttp2/nghttp2\.h|llhttp\.h|wolfssl/[a-z0-9_/-]+\.h|wslay/wslay\.h|zlib\.h)>"
+# And what a sanitizer is told, where there is one.
+allowed="<($iso\.h|sanitizer/asan_interface\.h|weir/[a-z0-9_]+\.h|nghttp2/nghttp2\.h|llhttp\.h|wolfssl/[a-z0-9_/-]+\.h|wslay/wslay\.h|zlib\.h)>"
 only_portable_includes() {
     ! grep -nE "$(include_of '<')" "${portable[@]}" | grep -vE "$allowed"
 }
