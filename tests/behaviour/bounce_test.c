@@ -169,14 +169,6 @@ static bool is_blocking(const stage *all)
     return all->world->way.kind == WEIR_USER_BLOCKING;
 }
 
-static weir_counts counts_of(weir_world *world)
-{
-    weir_counts counts = WEIR_COUNTS_INIT;
-
-    weir_user_counts(weir_world_user(world), &counts);
-    return counts;
-}
-
 static void open_stage(stage *all, bool holds_first)
 {
     weir_world *world = all->world;
@@ -322,11 +314,11 @@ static void close_stage(stage *all, unsigned requests)
     weir_world *world = all->world;
 
     assert_int_equal(weir_world_fetch(world, &all->ask).ended, WEIR_END);
-    assert_int_equal(counts_of(world).bounces, 1);
-    assert_int_equal(counts_of(world).leases, 0);
-    assert_int_equal(counts_of(world).waiting, 0);
-    assert_int_equal(counts_of(world).connections_idle, 1);
-    assert_int_equal(counts_of(world).dials, 1);
+    assert_int_equal(weir_world_counts(world).bounces, 1);
+    assert_int_equal(weir_world_counts(world).leases, 0);
+    assert_int_equal(weir_world_counts(world).waiting, 0);
+    assert_int_equal(weir_world_counts(world).connections_idle, 1);
+    assert_int_equal(weir_world_counts(world).dials, 1);
     weir_world_close(world);
     weir_scold_stop(all->server);
     assert_int_equal(all->script.requests, requests + 1);

@@ -15,11 +15,10 @@
 
 #include <cmocka.h>
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 /* Two streams before the last id (RFC 9113 s5.1.1). */
-#define LATE_STREAM     0x7ffffffdU
+#define LATE_STREAM 0x7ffffffdU
 /* A head, and then nothing for as long as a test runs. */
-#define QUIET           "/drip/100000000?ms=100000"
+#define QUIET       "/drip/100000000?ms=100000"
 
 /* In the place of the library's: connections of HTTP/2 begin with a late stream. */
 static bool ids_run_out;
@@ -38,14 +37,6 @@ weir_conn_limits __wrap_weir_conn_limits_fill(const weir_conn_limits *limits,
         filled.first_stream = LATE_STREAM;
     }
     return filled;
-}
-
-static weir_counts counts_of(weir_world *world)
-{
-    weir_counts counts = WEIR_COUNTS_INIT;
-
-    weir_user_counts(weir_world_user(world), &counts);
-    return counts;
 }
 
 static weir_fetched get(weir_world *world, const char *path)
@@ -131,7 +122,7 @@ static void of_a_server_that_is_another(weir_world *world)
     assert_int_equal(get(world, path).code, 200);
     weir_user_settle(world->user);
     assert_closed_for(world, "misdirected");
-    assert_int_equal(counts_of(world).dials, 2);
+    assert_int_equal(weir_world_counts(world).dials, 2);
 }
 
 /* The third request has no id left there. */
@@ -145,9 +136,9 @@ static void out_of_stream_ids(weir_world *world)
     }
     ids_run_out = false;
     assert_closed_for(world, "stream_ids_used_up");
-    assert_int_equal(counts_of(world).dials, 2);
-    assert_int_equal(counts_of(world).reuses, 1);
-    assert_int_equal(counts_of(world).requests, 3); /* none was sent twice */
+    assert_int_equal(weir_world_counts(world).dials, 2);
+    assert_int_equal(weir_world_counts(world).reuses, 1);
+    assert_int_equal(weir_world_counts(world).requests, 3); /* none was sent twice */
 }
 
 /* -- why one was passed over -- */
@@ -163,16 +154,16 @@ static void not_needed(weir_world *world)
 
     world->limits.streams_per_connection = 1;
     world->limits.h2_connections = 2;
-    for (size_t i = 0; i < COUNT_OF(held); i++) {
+    for (size_t i = 0; i < WEIR_COUNT_OF(held); i++) {
         held[i] = begin(world, "/octets/1000000");
     }
-    for (size_t i = 0; i < COUNT_OF(held); i++) {
+    for (size_t i = 0; i < WEIR_COUNT_OF(held); i++) {
         weir_fetched fetched = {0};
         weir_world_drain(world, held[i], &fetched);
         assert_int_equal(fetched.ended, WEIR_END);
         weir_world_drop(world, held[i]);
     }
-    assert_int_equal(counts_of(world).connections_idle, 2);
+    assert_int_equal(weir_world_counts(world).connections_idle, 2);
     ask.call.explain = true;
     assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
     assert_int_equal(weir_exchange_candidate_count(exchange), 2);
@@ -184,7 +175,7 @@ static void not_needed(weir_world *world)
     }
     assert_int_equal(reused, 1);
     assert_int_equal(spare, 1);
-    assert_int_equal(counts_of(world).dials, 2);
+    assert_int_equal(weir_world_counts(world).dials, 2);
     weir_world_drop(world, exchange);
 }
 
@@ -253,5 +244,5 @@ static const weir_behaviour behaviours[] = {
 
 int main(void)
 {
-    return weir_world_run("reasons", behaviours, COUNT_OF(behaviours), NULL);
+    return weir_world_run("reasons", behaviours, WEIR_COUNT_OF(behaviours), NULL);
 }
