@@ -3,6 +3,7 @@
 #include "call_plan.h"
 
 static void plan_pin(sim_world *world, sim_call *call);
+static void plan_route(sim_call *call);
 static void plan_body(sim_world *world, sim_call *call);
 static void plan_limits(sim_world *world, sim_call *call);
 
@@ -50,6 +51,7 @@ void sim_call_plan(sim_world *world, sim_call *call)
         world->plan.warms && sim_below(dice, 4) == 0 ? (uint32_t)sim_between(dice, 1, 4) : 0;
     call->options.hint = (weir_hint)sim_below(dice, WEIR_HINT_DUPLEX + 1);
     plan_pin(world, call);
+    plan_route(call);
     call->is_watched = sim_below(dice, 3) == 0;
     if (call->is_watched) {
         sim_watch_open(&call->watch, call);
@@ -74,6 +76,16 @@ static void plan_pin(sim_world *world, sim_call *call)
     }
     if (kind == SIM_ORIGIN_TLS_H1 && sim_below(dice, 8) == 0) {
         call->options.pin = sim_below(dice, 2) == 0 ? WEIR_H1 : WEIR_H2;
+    }
+}
+
+/* Some name their host and say where it is: to the pool that is another origin. */
+static void plan_route(sim_call *call)
+{
+    static const char *const addresses[SIM_ORIGINS_LIMIT] = {"10.0.0.1", "10.1.0.1", "10.2.0.1"};
+
+    if (call->number % 8 == 7) {
+        call->options.connect_to = weir_span_of(addresses[call->origin]);
     }
 }
 

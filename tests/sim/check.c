@@ -37,6 +37,7 @@ void sim_check_turn(sim_world *world)
         if (call->exchange != NULL) {
             check_call(world, call);
             check_waits(world, call);
+            sim_measure_waiting(&world->client->calls[i]);
         }
     }
 }

@@ -536,6 +536,7 @@ static void done(sim_call *call, weir_status status)
     }
     sim_check_call_done(call);
     sim_measure_stalls(call);
+    sim_measure_candidates(call);
     if (call->rests) {
         sim_rest_done(call);
     }

@@ -63,6 +63,7 @@ typedef struct sim_call {
     /* The response. */
     bool reading; /* an event will read */
     bool head_told;
+    weir_reason waits_for; /* seen last */
     bool poisoned; /* it took octets for its response that came unasked: HTTP/1.1 cannot tell */
     size_t informational_told;
     uint64_t delivered;

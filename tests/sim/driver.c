@@ -69,6 +69,9 @@ bool sim_driver_open(sim_world *world)
     if (driver->is_open && world->plan.stow_ns != 0) {
         driver->turn.core.limits.h2.stow_ns = world->plan.stow_ns;
     }
+    if (driver->is_open && world->plan.first_stream != 0) {
+        driver->turn.core.limits.h2.first_stream = world->plan.first_stream;
+    }
     if (!driver->is_open) {
         weir_shared_release(driver->shared);
         SIM_MUST(world, status == WEIR_E_NOMEM, "a turn cannot begin: %s",

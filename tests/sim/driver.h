@@ -31,10 +31,10 @@ typedef struct sim_driver {
     uint64_t next_lookup;
     weir_observer observer; /* of connections */
     uint64_t closes_told;
-    uint64_t left_dns; /* of these: closed because their address left the answer of the name */
-    uint64_t unstowed; /* requests whose header coder had been put away */
-    weir_pool_counts counts; /* when it was closed */
-    weir_metrics metrics;    /* likewise */
+    uint64_t reasons[WEIR_REASON_COUNT]; /* that users were told */
+    uint64_t unstowed;                   /* requests whose header coder had been put away */
+    weir_pool_counts counts;             /* when it was closed */
+    weir_metrics metrics;                /* likewise */
     uint64_t links_closed;
     uint64_t links_agreed;
     weir_tally closed_exchanges; /* the sum over all accounts */

@@ -138,8 +138,8 @@ size_t sim_h2_write_wrong(sim_dice *dice, uint8_t *to, uint32_t stream)
         sim_h2_write_head(to, 1, SIM_H2_DATA, 0, 0);
         payload[0] = 0;
         return SIM_H2_FRAME_HEAD + 1;
-    case 8: /* s5.1: a stream that the client never opened */
-        sim_h2_write_head(to, 1, SIM_H2_DATA, 0, 99999);
+    case 8: /* s5.1: a stream that the client never opened; behind a late one there is only a push */
+        sim_h2_write_head(to, 1, SIM_H2_DATA, 0, stream < 99999 ? 99999 : 2);
         payload[0] = 0;
         return SIM_H2_FRAME_HEAD + 1;
     case 9: /* s6.5.2: an initial window beyond 2^31 - 1 */

@@ -35,6 +35,7 @@ static void usage(FILE *to);
 static void run_all(const options *given, sim_totals *totals);
 static int run_plant(const options *given);
 static bool has_all_stalls(const sim_totals *totals);
+static bool has_all_reasons(const sim_totals *totals);
 static int run_tests(const options *given);
 static bool finds(const options *given, sim_plant plant, sim_totals *totals);
 static void report(const sim_totals *totals);
@@ -181,6 +182,36 @@ static bool has_all_stalls(const sim_totals *totals)
     return all;
 }
 
+/* What a simulated user is not told, and why. */
+static bool is_excused(weir_reason reason)
+{
+    switch ((int)reason) {
+    case WEIR_REASON_NONE:
+    case WEIR_REASON_UNFIT:     /* a conn that takes no more always says why */
+    case WEIR_REASON_FORKED:    /* there are no processes */
+    case WEIR_REASON_LOST_RACE: /* of sockets, which are a driver's own */
+    case WEIR_REASON_REFUSING:  /* within a turn no time passes */
+    case WEIR_REASON_NO_MEMORY: /* once in thousands of runs */
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool has_all_reasons(const sim_totals *totals)
+{
+    bool all = true;
+
+    for (int i = 0; i < WEIR_REASON_COUNT; i++) {
+        const bool missing = totals->reasons[i] == 0 && !is_excused((weir_reason)i);
+        if (missing) {
+            printf("# nobody was told %s\n", weir_reason_name((weir_reason)i));
+        }
+        all = all && !missing;
+    }
+    return all;
+}
+
 static int run_tests(const options *given)
 {
     static sim_totals once;
@@ -197,6 +228,9 @@ static int run_tests(const options *given)
     const bool all = has_all_stalls(&once);
     failed += !all;
     printf("%sok %d - calls were held up by everything there is\n", all ? "" : "not ", ++number);
+    const bool told = has_all_reasons(&once);
+    failed += !told;
+    printf("%sok %d - every reason was told\n", told ? "" : "not ", ++number);
     const bool learned = once.horizons > 0 && once.rest_reuses > 0 && once.rests_passed > 0;
     failed += !learned;
     printf("%sok %d - horizons were learned, and rests lay within and beyond\n",
@@ -242,14 +276,17 @@ static void report(const sim_totals *totals)
         printf("  %-28s %12" PRIu64 " ms\n", sim_measure_stall_name(i),
                totals->stalls_ns[i] / WEIR_NS_PER_MS);
     }
+    printf("reasons that were told\n");
+    for (size_t i = 1; i < WEIR_REASON_COUNT; i++) {
+        printf("  %-28s %12" PRIu64 "\n", weir_reason_name((weir_reason)i), totals->reasons[i]);
+    }
     printf("%" PRIu64 " sockets; %" PRIu64 " connections closed, of which %" PRIu64
            " had a socket, and its octets agreed\n",
            totals->sockets, totals->links, totals->links_agreed);
     printf("%" PRIu64 " leases on used connections, %" PRIu64 " replays, %" PRIu64
-           " leases bounced, %" PRIu64 " idle connections evicted, %" PRIu64
-           " closed of age, %" PRIu64 " because their address left DNS\n",
-           totals->reuses, totals->replays, totals->bounces, totals->evictions, totals->closed_idle,
-           totals->left_dns);
+           " leases bounced, %" PRIu64 " idle connections evicted, %" PRIu64 " closed of age\n",
+           totals->reuses, totals->replays, totals->bounces, totals->evictions,
+           totals->closed_idle);
     printf("%" PRIu64 " requests on connections that had put their header coders away\n",
            totals->unstowed);
     printf("%" PRIu64 " horizons could be learned; then %" PRIu64

@@ -2,6 +2,8 @@
 /* Measures: see measure.h. */
 #include "measure.h"
 
+#include <string.h>
+
 #include "driver.h"
 
 #define NUMBER(call) ((unsigned long long)(call)->number)
@@ -55,6 +57,35 @@ void sim_measure_stalls(const sim_call *call)
     }
     for (size_t i = 0; i < SIM_STALLS; i++) {
         world->client->stalls_ns[i] += sim_measure_stall_at(&stalls, i);
+    }
+}
+
+void sim_measure_reason(sim_world *world, const char *why)
+{
+    for (int i = 0; i < WEIR_REASON_COUNT; i++) {
+        if (strcmp(why, weir_reason_name((weir_reason)i)) == 0) {
+            world->driver->reasons[i]++;
+            return;
+        }
+    }
+    SIM_MUST(world, strncmp(why, "WEIR_E_", 7) == 0, "a reason that is none: %s", why);
+    world->driver->reasons[WEIR_REASON_FAILED]++;
+}
+
+void sim_measure_waiting(sim_call *call)
+{
+    const weir_reason reason = weir_pool_waits_for(&call->exchange->ticket);
+
+    call->world->driver->reasons[reason] += reason != call->waits_for;
+    call->waits_for = reason;
+}
+
+void sim_measure_candidates(const sim_call *call)
+{
+    for (size_t i = 0; i < weir_exchange_candidate_count(call->exchange); i++) {
+        weir_candidate candidate = WEIR_CANDIDATE_INIT;
+        (void)weir_exchange_candidate_at(call->exchange, i, &candidate);
+        call->world->driver->reasons[candidate.reason]++;
     }
 }
 

@@ -15,6 +15,13 @@ void sim_measure_counters(sim_world *world);
 /* ... and at the end, when nothing is under way. */
 void sim_measure_end(sim_world *world);
 
+/* A reason that a user was told by its word; the name of a status is one of a failure. */
+void sim_measure_reason(sim_world *world, const char *why);
+/* What a call waits for now, counted when it is something else than before. */
+void sim_measure_waiting(sim_call *call);
+/* Those of a call that is done: its candidates. */
+void sim_measure_candidates(const sim_call *call);
+
 /* The stall of that number, SIM_STALLS of them, for totals; and what it is called. */
 #define SIM_STALLS 7
 weir_time sim_measure_stall_at(const weir_stalls *stalls, size_t i);

@@ -8,6 +8,8 @@
 #define SECOND        WEIR_NS_PER_SECOND
 #define REST_LEAST_NS (20 * MS)
 #define REST_MOST_NS  (20 * SECOND)
+#define LAST_STREAM   0x7fffffffU /* RFC 9113 s5.1.1 */
+#define LATE_STREAMS  4
 #define SWARM_RATE    280 /* per mille of the faults that a run knows at all */
 
 static void draw_limits(weir_pool_limits *limits, sim_dice *dice);
@@ -80,6 +82,9 @@ void sim_plan_draw(sim_plan *plan, uint64_t seed)
         draw_misdirects(plan, &dice);
         break;
     default:
+        plan->first_stream = sim_below(&dice, 4) == 0
+                                 ? LAST_STREAM - 2 * (uint32_t)sim_below(&dice, LATE_STREAMS)
+                                 : 0;
         break;
     }
 }

@@ -136,6 +136,7 @@ typedef struct sim_plan {
     bool withholds_of_all; /* HTTP/2 peers are late with the window of the connection */
     size_t storm_calls;    /* while faults happen */
     size_t calm_calls;     /* after them: each must succeed */
+    uint32_t first_stream; /* HTTP/2: few ids are left behind it; 0: of all that there are */
     weir_time storm_ns;    /* how long calls are submitted and faults happen */
     weir_time calm_at_ns;  /* set when it begins */
     sim_rests rests;

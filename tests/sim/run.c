@@ -152,8 +152,10 @@ static void add_up(const sim_world *world, sim_totals *totals)
         totals->bounces += world->driver->counts.bounces;
         totals->evictions += world->driver->counts.evictions;
         totals->closed_idle += world->driver->counts.closed_idle;
-        totals->left_dns += world->driver->left_dns;
         totals->unstowed += world->driver->unstowed;
+        for (size_t i = 0; i < WEIR_REASON_COUNT; i++) {
+            totals->reasons[i] += world->driver->reasons[i];
+        }
     }
     if (world->net != NULL) {
         totals->sockets += world->net->count;

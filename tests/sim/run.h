@@ -23,7 +23,6 @@ typedef struct sim_totals {
     uint64_t bounces;
     uint64_t evictions;
     uint64_t closed_idle;
-    uint64_t left_dns;
     uint64_t unstowed;
     uint64_t horizons; /* that could be learned, of servers that close what rests */
     uint64_t rest_reuses;
@@ -37,7 +36,8 @@ typedef struct sim_totals {
     uint64_t statuses[256]; /* by -status */
     uint64_t faults[SIM_FAULT_COUNT];
     weir_time stalls_ns[SIM_STALLS];
-    char what[256]; /* the last violation */
+    uint64_t reasons[WEIR_REASON_COUNT]; /* that users were told */
+    char what[256];                      /* the last violation */
 } sim_totals;
 
 typedef struct sim_run_options {

@@ -3,10 +3,10 @@
 #include "watch.h"
 
 #include <stddef.h>
-#include <string.h>
 
 #include "client.h"
 #include "driver.h"
+#include "measure.h"
 
 #define NUMBER(watch) ((unsigned long long)(watch)->call->number)
 
@@ -40,6 +40,7 @@ static void told(const weir_event *event, void *user)
              NUMBER(watch), weir_event_name(event->kind));
     switch (event->kind) {
     case WEIR_EVENT_CONNECTION_ACQUIRED:
+        sim_measure_reason(world, event->why);
         watch->attempts++;
         watch->conn = event->conn;
         watch->sent_octets = 0;
@@ -105,6 +106,7 @@ static void connection_told(const weir_event *event, void *user)
     SIM_MUST(world, event->kind != WEIR_EVENT_CONNECTION_CLOSED || event->account != NULL,
              "a connection is closed without its account");
     world->driver->closes_told += event->kind == WEIR_EVENT_CONNECTION_CLOSED;
-    world->driver->left_dns +=
-        event->kind == WEIR_EVENT_CONNECTION_CLOSED && strcmp(event->why, "address_left_dns") == 0;
+    if (event->kind == WEIR_EVENT_CONNECTION_CLOSED) {
+        sim_measure_reason(world, event->why);
+    }
 }
