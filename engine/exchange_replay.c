@@ -26,12 +26,13 @@ bool weir_exchange_may_replay(const weir_exchange *ex)
         return false;
     }
     if (!safe) {
-        /* An old connection that broke before any octet of the answer: it probably died of age. */
+        /* An old connection that broke before any octet of the answer: it probably died of age. Or
+         * we left it, because what came on it was no answer to anybody. */
         safe = ex->call.replay == WEIR_REPLAY_DEFAULT && ex->request.idempotent &&
                ex->attempt_reused && ex->first_octet_ns == 0 &&
                (failure->status == WEIR_E_RESET || failure->status == WEIR_E_CLOSED_EARLY ||
                 failure->status == WEIR_E_NETWORK || failure->status == WEIR_E_H2_GOAWAY ||
-                failure->status == WEIR_E_H2_PING);
+                failure->status == WEIR_E_H2_PING || failure->status == WEIR_E_LIMIT_FLOOD);
     }
     return safe && body_can_go_again(ex);
 }

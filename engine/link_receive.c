@@ -6,8 +6,12 @@
  */
 #include "engine/link_common.h"
 
+/* Records without plaintext that may follow each other while no exchange is on the connection. */
+#define IDLE_RECORDS_LIMIT 256
+
 static size_t received_clear(weir_link *link, weir_span octets);
 static size_t received_tls(weir_link *link, weir_span octets);
+static void end_idle_flood(weir_link *link);
 static size_t read_records(weir_link *link, weir_span octets);
 static void discard(weir_link *link, size_t octets);
 static void take_record(weir_link *link, const weir_tls_record *record);
@@ -108,7 +112,18 @@ static size_t received_tls(weir_link *link, weir_span octets)
         weir_link_fail_with(link, WEIR_E_NOMEM, 0, NULL);
     }
     weir_link_set_torn(link);
+    end_idle_flood(link);
     return octets.length;
+}
+
+/* Tickets and new keys without an exchange are few. A peer that goes on is left before the next
+ * request is put between them, and meets the limit of the filter. */
+static void end_idle_flood(weir_link *link)
+{
+    if (link->state == WEIR_LINK_OPEN && weir_conn_open_streams(link->conn) == 0 &&
+        weir_tls_idle_records(link->tls) > IDLE_RECORDS_LIMIT) {
+        weir_link_fail_with(link, WEIR_E_LIMIT_FLOOD, 0, "TLS records without plaintext");
+    }
 }
 
 /* Records one by one, until the plaintext of one is held. */

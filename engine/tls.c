@@ -315,6 +315,11 @@ bool weir_tls_wants_pause(const weir_tls *tls)
     return weir_tls_pending_octets(tls) >= WEIR_TLS_OUT_LIMIT_OCTETS;
 }
 
+uint32_t weir_tls_idle_records(const weir_tls *tls)
+{
+    return tls->idle_records;
+}
+
 weir_tls_state weir_tls_state_of(const weir_tls *tls)
 {
     return tls->state;

@@ -154,6 +154,9 @@ size_t weir_tls_sealed_octets(const weir_tls *tls);
  */
 bool weir_tls_wants_pause(const weir_tls *tls);
 
+/* Records that came since the last with plaintext, or since the beginning. */
+uint32_t weir_tls_idle_records(const weir_tls *tls);
+
 weir_tls_state weir_tls_state_of(const weir_tls *tls);
 const char *weir_tls_state_name(weir_tls_state state);
 /* FAILED, and the fatal alert that tells the peer is queued and was not taken whole. */

@@ -24,13 +24,16 @@
 #include <cmocka.h>
 
 #define FLOOD_OCTETS ((size_t)24 << 20)
+#define KEYS_OCTETS  ((size_t)30000)   /* about a thousand of them */
 #define READ_LIMIT   ((size_t)2 << 20) /* of a flood, before the call goes on without it */
 #define REFILL_MS    500
 
 typedef enum flood_kind {
     FLOOD_RUBBISH,
     FLOOD_ANSWERS, /* whole ones, that nobody asked for */
-    FLOOD_AFTER_408
+    FLOOD_AFTER_408,
+    FLOOD_KEYS,      /* new TLS keys, each with an answer wanted, and none is read */
+    FLOOD_KEYS_ALONE /* no more than a thousand, and no request meanwhile */
 } flood_kind;
 
 typedef struct flood {
@@ -65,6 +68,12 @@ static void pack_drop(const flood *f, weir_wire *wire)
     static const char evil[] = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL";
     char text[2048];
 
+    if (f->kind >= FLOOD_KEYS) {
+        for (unsigned i = 0; i < 64; i++) {
+            weir_wire_pack_keys(wire);
+        }
+        return;
+    }
     memset(text, 'x', sizeof(text));
     text[sizeof(text) - 1] = '\0';
     weir_wire_pack(wire, f->kind == FLOOD_ANSWERS ? evil : text);
@@ -78,7 +87,8 @@ static void send_flood(flood *f, weir_wire *wire)
         weir_wire_pack(wire, "HTTP/1.1 408 Request Timeout\r\n\r\n");
     }
     pack_drop(f, wire);
-    while (sent < FLOOD_OCTETS && weir_wire_send_all(wire)) {
+    while (sent < (f->kind == FLOOD_KEYS_ALONE ? KEYS_OCTETS : FLOOD_OCTETS) &&
+           weir_wire_send_all(wire)) {
         pack_drop(f, wire);
         sent += wire->packed_octets;
     }
@@ -125,6 +135,19 @@ static void ask(weir_stage *stage, const flood *f, weir_plea *plea, const char *
     plea->call.attempts = 3;
 }
 
+/* Nobody asks for anything; who looks after idle connections does. */
+static void await_its_end(weir_user *user)
+{
+    const weir_time until_ns = weir_now() + 10 * WEIR_NS_PER_SECOND;
+    weir_counts counts = WEIR_COUNTS_INIT;
+
+    do {
+        weir_user_settle(user);
+        weir_user_counts(user, &counts);
+    } while (counts.connections_idle > 0 && weir_now() < until_ns);
+    assert_int_equal(counts.connections_idle, 0);
+}
+
 static void run(weir_user_kind kind, flood_kind how, bool is_tls)
 {
     flood f = {.kind = how, .is_tls = is_tls};
@@ -142,6 +165,10 @@ static void run(weir_user_kind kind, flood_kind how, bool is_tls)
     weir_wire_await_octets(f.client, 1);
     atomic_store(&refilled, f.client);
     ask(&stage, &f, &plea, "/second");
+    if (how == FLOOD_KEYS_ALONE) {
+        plea.call.attempts = 1; /* it finds no flood */
+        await_its_end(stage.user);
+    }
     const weir_outcome outcome = weir_stage_fetch(&stage, &plea);
     atomic_store(&refilled, -1);
     if (outcome.status != WEIR_END) {
@@ -185,12 +212,28 @@ static void rubbish_behind_a_408(void **state)
     run_all(FLOOD_AFTER_408);
 }
 
+static void new_keys_before_reuse(void **state)
+{
+    (void)state;
+    run(WEIR_USER_BLOCKING, FLOOD_KEYS, true);
+    run(WEIR_USER_LOOP, FLOOD_KEYS, true);
+}
+
+static void new_keys_end_an_idle_connection(void **state)
+{
+    (void)state;
+    run(WEIR_USER_BLOCKING, FLOOD_KEYS_ALONE, true);
+    run(WEIR_USER_LOOP, FLOOD_KEYS_ALONE, true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rubbish_before_reuse),
         cmocka_unit_test(answers_before_reuse),
         cmocka_unit_test(rubbish_behind_a_408),
+        cmocka_unit_test(new_keys_before_reuse),
+        cmocka_unit_test(new_keys_end_an_idle_connection),
     };
 
     return weir_secure_run("endless", tests, sizeof(tests) / sizeof(tests[0]));

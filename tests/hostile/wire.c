@@ -95,6 +95,16 @@ void weir_wire_pack(weir_wire *wire, const char *plain)
     wire->packed_octets += octets;
 }
 
+void weir_wire_pack_keys(weir_wire *wire)
+{
+    const size_t room = sizeof(wire->packed) - wire->packed_octets;
+
+    weir_tls_server_update_keys(wire->tls, true);
+    must(weir_tls_server_waiting(wire->tls) <= room, "room");
+    wire->packed_octets +=
+        weir_tls_server_take(wire->tls, wire->packed + wire->packed_octets, room);
+}
+
 void weir_wire_pack_answer(weir_wire *wire, const char *content)
 {
     char answer[1024];

@@ -39,6 +39,8 @@ bool weir_wire_hear(weir_wire *wire, weir_heard *heard);
 
 /* Adds to what is packed; over TLS it is one record. */
 void weir_wire_pack(weir_wire *wire, const char *plain);
+/* Over TLS: a KeyUpdate that asks for one of the client's (RFC 8446 s4.6.3). */
+void weir_wire_pack_keys(weir_wire *wire);
 /* "HTTP/1.1 200 OK" with its length and content. */
 void weir_wire_pack_answer(weir_wire *wire, const char *content);
 /* Sends the first octets of what is packed, in one send. False: the client is gone. */
