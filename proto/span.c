@@ -68,9 +68,6 @@ bool weir_span_next_element(weir_span *rest, weir_span *element)
 }
 
 /* Octets up to the comma that ends the first element, or all of them. */
-#define FNV_BASIS UINT64_C(0xcbf29ce484222325)
-#define FNV_PRIME UINT64_C(0x100000001b3)
-
 static size_t element_length(weir_span rest)
 {
     bool quoted = false;

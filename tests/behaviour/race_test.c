@@ -21,8 +21,6 @@
 
 #include <weir/weir.h>
 
-#define ACCOUNTS 4
-
 typedef struct race {
     int full; /* listens on 127.0.0.2 */
     int filler;
