@@ -18,6 +18,7 @@
 #include "engine/sync.h"
 
 #define WAKES        32
+#define REST_OCTETS  4096 /* room on the stack for what is read and dropped, or told */
 /* What an upload writes before it looks whether it was answered: the kernel may take all of it
  * without ever saying EAGAIN. */
 #define LOOK_OCTETS  131072
@@ -34,7 +35,7 @@ static bool ended_by_asking(weir_line *line, weir_exchange *ex, weir_time now_ns
 static bool fill_source(weir_line *line, weir_exchange *ex, weir_time *now_ns);
 static void tick(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_time now_ns);
 static void write_step(weir_line *line, weir_time *now_ns);
-static void write_failed(weir_line *line, int sys_errno, weir_time *now_ns);
+static void write_failed(weir_line *line, int sys_errno, weir_time now_ns);
 static void read_step(weir_line *line, weir_exchange *ex, weir_seat *seat, const weir_want *want,
                       weir_time deadline_ns, weir_time *now_ns);
 static weir_io read_exclusive(weir_line *line, weir_exchange *ex, weir_seat *seat,
@@ -209,7 +210,7 @@ void weir_line_unlock(weir_line *line)
  * more. */
 static void drop_rest(weir_line *line, weir_time now_ns)
 {
-    uint8_t room[4096];
+    uint8_t room[REST_OCTETS];
     weir_conn *conn = line->link->conn;
 
     if (weir_conn_rest(conn) > 0) {
@@ -332,7 +333,7 @@ static void write_step(weir_line *line, weir_time *now_ns)
             wake_later(line, line->reader); /* it must poll for writing as well */
         }
     } else {
-        write_failed(line, io.sys_errno, now_ns);
+        write_failed(line, io.sys_errno, *now_ns);
     }
 }
 
@@ -340,13 +341,13 @@ static void write_step(weir_line *line, weir_time *now_ns)
  * An answer may lie unread in the socket behind EPIPE or a reset: it is read before the failure is
  * believed. If nobody makes room for it now, whoever reads later meets the end behind it.
  */
-static void write_failed(weir_line *line, int sys_errno, weir_time *now_ns)
+static void write_failed(weir_line *line, int sys_errno, weir_time now_ns)
 {
-    uint8_t room[4096];
+    uint8_t room[REST_OCTETS];
     weir_want want;
 
     weir_link_error_taken(line->link, sys_errno);
-    weir_baton_probe(line, room, sizeof(room), *now_ns);
+    weir_baton_probe(line, room, sizeof(room), now_ns);
     if (weir_link_is_closing(line->link)) {
         return;
     }
@@ -355,7 +356,7 @@ static void write_failed(weir_line *line, int sys_errno, weir_time *now_ns)
         line->unwritable = true; /* the reader will meet the failure after what lies before it */
         return;
     }
-    weir_link_failed(line->link, sys_errno, *now_ns);
+    weir_link_failed(line->link, sys_errno, now_ns);
     weir_line_deliver(line, NULL);
 }
 

@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "engine/address.h"
 #include "engine/os.h"
 
 #define ATTEMPT_DELAY_NS       (250 * WEIR_NS_PER_MS)
@@ -56,7 +57,7 @@ void weir_dial_begin(weir_dial *dial, uint16_t port, weir_time attempt_delay_ns,
 void weir_dial_answer(weir_dial *dial, uint8_t family, weir_status status,
                       const weir_address *addresses, size_t count, weir_time now_ns)
 {
-    const size_t index = family == 4 ? 0 : 1;
+    const size_t index = weir_family_index(family);
 
     WEIR_ASSERT(family == 4 || family == 6);
     if (!dial->awaiting[index]) {
@@ -180,12 +181,8 @@ static bool has_place(const weir_dial *dial, uint8_t family)
 
 static bool is_known(const weir_dial *dial, const weir_address *address)
 {
-    const size_t octets = address->family == 4 ? 4 : 16;
-
     for (size_t i = 0; i < dial->count; i++) {
-        const weir_address *known = &dial->addresses[i].address;
-        if (known->family == address->family && known->scope == address->scope &&
-            memcmp(known->octets, address->octets, octets) == 0) {
+        if (weir_address_equal(&dial->addresses[i].address, address)) {
             return true;
         }
     }
@@ -223,7 +220,7 @@ static size_t take_turns(const weir_dial *dial, size_t begin, bool last, uint8_t
     size_t count = 0;
 
     for (size_t missed = 0; missed < 2;) {
-        size_t *at = &next[*family == 4 ? 0 : 1];
+        size_t *at = &next[weir_family_index(*family)];
         while (*at < dial->count && (dial->addresses[*at].address.family != *family ||
                                      dial->addresses[*at].last != last)) {
             (*at)++;

@@ -13,9 +13,17 @@
 #include "engine/record.h"
 #include "engine/tls_config.h"
 
-#define SECONDS(n)          ((weir_time)(n)*WEIR_NS_PER_SECOND)
+#define SECONDS(n)             ((weir_time)(n)*WEIR_NS_PER_SECOND)
+/* What a call that does not say otherwise may wait for, and how long (docs/deadlines.md). */
+#define QUEUE_DEFAULT_NS       SECONDS(30)
+#define WRITE_DEFAULT_NS       SECONDS(60)
+#define FIRST_OCTET_DEFAULT_NS SECONDS(60)
+#define IDLE_DEFAULT_NS        SECONDS(60)
+#define CONTINUE_DEFAULT_NS    SECONDS(1)
+/* What a target of parts may have between them: "://", brackets, a colon and the port. */
+#define TARGET_MARKS_OCTETS    16
 /* Strings a target may need beside the URL itself: see weir_target_parse(). */
-#define TARGET_EXTRA_OCTETS 32
+#define TARGET_EXTRA_OCTETS    32
 
 static const char *read_records(weir_request *request, weir_call *call,
                                 const weir_request *given_request, const weir_call *given_call);
@@ -237,8 +245,9 @@ static weir_status ask_target(weir_exchange *ex, const weir_request *request)
         .path = request->path,
     };
     const bool whole = request->url.length > 0;
-    const size_t octets = whole ? request->url.length
-                                : parts.scheme.length + parts.host.length + parts.path.length + 16;
+    const size_t octets =
+        whole ? request->url.length
+              : parts.scheme.length + parts.host.length + parts.path.length + TARGET_MARKS_OCTETS;
 
     if (octets > WEIR_URL_LIMIT_OCTETS) {
         return WEIR_E_URL_TOO_LONG;
@@ -308,8 +317,8 @@ static weir_status ask_trailers(weir_exchange *ex, const weir_field *trailers, s
 
 static void fill_call(weir_call *to, const weir_call *from)
 {
-    weir_time first_octet = SECONDS(60);
-    weir_time idle = SECONDS(60);
+    weir_time first_octet = FIRST_OCTET_DEFAULT_NS;
+    weir_time idle = IDLE_DEFAULT_NS;
 
     *to = *from;
     if (to->hint == WEIR_HINT_EVENTS) {
@@ -319,14 +328,14 @@ static void fill_call(weir_call *to, const weir_call *from)
         first_octet = WEIR_NEVER;
     }
     to->deadline_ns = or_default(to->deadline_ns, WEIR_NEVER);
-    to->queue_ns = or_default(to->queue_ns, SECONDS(30));
+    to->queue_ns = or_default(to->queue_ns, QUEUE_DEFAULT_NS);
     to->dns_ns = or_default(to->dns_ns, WEIR_DNS_DEFAULT_NS);
     to->connect_ns = or_default(to->connect_ns, WEIR_CONNECT_DEFAULT_NS);
     to->tls_ns = or_default(to->tls_ns, WEIR_TLS_DEFAULT_NS);
-    to->write_ns = or_default(to->write_ns, SECONDS(60));
+    to->write_ns = or_default(to->write_ns, WRITE_DEFAULT_NS);
     to->first_octet_ns = or_default(to->first_octet_ns, first_octet);
     to->idle_ns = or_default(to->idle_ns, idle);
-    to->continue_ns = or_default(to->continue_ns, SECONDS(1));
+    to->continue_ns = or_default(to->continue_ns, CONTINUE_DEFAULT_NS);
     if (to->attempts > WEIR_ATTEMPTS_LIMIT) {
         to->attempts = WEIR_ATTEMPTS_LIMIT;
     }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "engine/address.h"
 #include "proto/alloc.h"
 #include "proto/span.h"
 
@@ -15,7 +16,6 @@ static void apply(weir_names *names, weir_name *name, weir_time now_ns);
 static void judge(weir_names *names, weir_tie *tie, weir_time now_ns);
 static void arm(weir_names *names, weir_name *name, weir_time now_ns);
 static bool is_looking(const weir_name *name);
-static size_t index_of(uint8_t family);
 
 void weir_names_init(weir_names *names, const weir_allocator *allocator, weir_shared *shared,
                      weir_pool *pool, weir_time leave_ns)
@@ -85,7 +85,7 @@ void weir_names_join(weir_names *names, weir_link *link, weir_span host,
     link->tie = tie;
     weir_list_init(&tie->place);
     weir_list_push_back(&name->ties, &tie->place);
-    name->in_family[index_of(address->family)]++;
+    name->in_family[weir_family_index(address->family)]++;
     if (weir_names_are_behind(link)) {
         apply(names, name, now_ns);
     } else {
@@ -127,7 +127,7 @@ void weir_names_leave(weir_names *names, weir_link *link)
     weir_list_remove(&tie->place);
     link->tie = NULL;
     if (name != NULL && !tie->left) {
-        name->in_family[index_of(tie->address.family)]--;
+        name->in_family[weir_family_index(tie->address.family)]--;
     }
     weir_release(names->allocator, tie);
     if (name != NULL) {
@@ -180,7 +180,7 @@ bool weir_names_answer(weir_names *names, weir_name *name, uint8_t family, weir_
     const weir_span host = {name->host, name->host_length};
 
     WEIR_ASSERT(is_looking(name));
-    name->awaiting[index_of(family)] = false;
+    name->awaiting[weir_family_index(family)] = false;
     if (status == WEIR_OK || status == WEIR_E_DNS_NOT_FOUND) {
         weir_shared_remember(names->shared, host, family, now_ns, addresses, count);
     }
@@ -281,7 +281,7 @@ static void judge(weir_names *names, weir_tie *tie, weir_time now_ns)
         return;
     }
     tie->left = true;
-    name->in_family[index_of(tie->address.family)]--;
+    name->in_family[weir_family_index(tie->address.family)]--;
     weir_pool_retire(names->pool, tie->link->slot, WEIR_REASON_ADDRESS_LEFT_DNS, names->leave_ns,
                      now_ns);
 }
@@ -313,9 +313,4 @@ static void arm(weir_names *names, weir_name *name, weir_time now_ns)
 static bool is_looking(const weir_name *name)
 {
     return !weir_list_is_empty(&name->looking);
-}
-
-static size_t index_of(uint8_t family)
-{
-    return family == 4 ? 0 : 1;
 }

@@ -26,6 +26,7 @@
 #include <string.h>
 #include <sys/select.h>
 
+#include "engine/address.h"
 #include "engine/held.h"
 #include "engine/os.h"
 #include "proto/alloc.h"
@@ -462,7 +463,7 @@ static void came(void *user, int ares_status, int timeouts, struct ares_addrinfo
 static void store(weir_lookup *lookup, uint8_t family, weir_status status,
                   const weir_address *addresses, size_t count)
 {
-    answer *to = &lookup->answers[family == 4 ? 0 : 1];
+    answer *to = &lookup->answers[weir_family_index(family)];
 
     if (!to->came) {
         to->came = true;
@@ -523,13 +524,13 @@ static size_t copy_addresses(const struct ares_addrinfo *result, weir_address *a
         if (at->ai_family == AF_INET) {
             const struct sockaddr_in *in = (const void *)at->ai_addr;
             to->family = 4;
-            memcpy(to->octets, &in->sin_addr, 4);
+            memcpy(to->octets, &in->sin_addr, WEIR_IPV4_OCTETS);
             count++;
         } else if (at->ai_family == AF_INET6) {
             const struct sockaddr_in6 *in6 = (const void *)at->ai_addr;
             to->family = 6;
             to->scope = in6->sin6_scope_id;
-            memcpy(to->octets, &in6->sin6_addr, 16);
+            memcpy(to->octets, &in6->sin6_addr, WEIR_IPV6_OCTETS);
             count++;
         }
     }

@@ -9,6 +9,8 @@
 #define _GNU_SOURCE
 #include "engine/os.h"
 
+#include "engine/address.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -456,14 +458,14 @@ static socklen_t to_sockaddr(const weir_address *address, uint16_t port,
         struct sockaddr_in *in = (struct sockaddr_in *)(void *)storage;
         in->sin_family = AF_INET;
         in->sin_port = htons(port);
-        memcpy(&in->sin_addr, address->octets, 4);
+        memcpy(&in->sin_addr, address->octets, WEIR_IPV4_OCTETS);
         return sizeof(*in);
     }
     struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)storage;
     in6->sin6_family = AF_INET6;
     in6->sin6_port = htons(port);
     in6->sin6_scope_id = address->scope;
-    memcpy(&in6->sin6_addr, address->octets, 16);
+    memcpy(&in6->sin6_addr, address->octets, WEIR_IPV6_OCTETS);
     return sizeof(*in6);
 }
 

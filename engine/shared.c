@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "engine/address.h"
 #include "engine/os.h"
 #include "engine/record.h"
 #include "engine/tls_config.h"
@@ -77,7 +78,6 @@ static void put_back(weir_shared *shared, weir_answers *answers);
 static void forget(weir_shared *shared, weir_answers *answers);
 static void forget_family(weir_shared *shared, family_answer *family);
 static family_answer *family_of(weir_answers *answers, uint8_t family);
-static bool is_same(const weir_address *a, const weir_address *b);
 static weir_time lifetime_of(const weir_address *addresses, size_t count);
 
 weir_shared *weir_shared_new(const weir_shared_options *given, weir_status *status)
@@ -336,7 +336,7 @@ bool weir_shared_has_left(weir_shared *shared, weir_answers *answers, const weir
     bool left = of->known && of->count < WEIR_DIAL_ADDRESSES &&
                 answers->families[0].count + answers->families[1].count > 0;
     for (size_t i = 0; i < of->count && left; i++) {
-        left = !is_same(&of->addresses[i], address);
+        left = !weir_address_equal(&of->addresses[i], address);
     }
     weir_mutex_unlock(&shared->lock);
     return left;
@@ -492,13 +492,7 @@ static void forget_family(weir_shared *shared, family_answer *family)
 
 static family_answer *family_of(weir_answers *answers, uint8_t family)
 {
-    return &answers->families[family == 4 ? 0 : 1];
-}
-
-static bool is_same(const weir_address *a, const weir_address *b)
-{
-    return a->family == b->family && a->scope == b->scope &&
-           memcmp(a->octets, b->octets, a->family == 4 ? 4 : 16) == 0;
+    return &answers->families[weir_family_index(family)];
 }
 
 /*

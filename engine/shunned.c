@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "engine/address.h"
 #include "proto/alloc.h"
 
 static weir_shunned_address *at(const weir_shunned *shunned, size_t i);
@@ -41,7 +42,7 @@ void weir_shunned_add(weir_shunned *shunned, const weir_allocator *allocator,
     }
     weir_shunned_address *to = at(shunned, shunned->count++);
     memset(to, 0, sizeof(*to));
-    memcpy(to->octets, address->octets, address->family == 4 ? 4 : 16);
+    memcpy(to->octets, address->octets, weir_address_octets(address));
     to->scope = address->scope;
     to->port = port;
     to->family = address->family;
@@ -78,7 +79,7 @@ static weir_shunned_address *find(const weir_shunned *shunned, const weir_addres
         weir_shunned_address *known = at(shunned, i);
         if (known->family == address->family && known->port == port &&
             known->scope == address->scope &&
-            memcmp(known->octets, address->octets, address->family == 4 ? 4 : 16) == 0) {
+            memcmp(known->octets, address->octets, weir_address_octets(address)) == 0) {
             return known;
         }
     }
