@@ -36,6 +36,7 @@ static void run_all(const options *given, sim_totals *totals);
 static int run_plant(const options *given);
 static bool has_all_stalls(const sim_totals *totals);
 static bool has_all_reasons(const sim_totals *totals);
+static bool oracle_compares(const sim_totals *totals);
 static int run_tests(const options *given);
 static bool finds(const options *given, sim_plant plant, sim_totals *totals);
 static void report(const sim_totals *totals);
@@ -212,6 +213,15 @@ static bool has_all_reasons(const sim_totals *totals)
     return all;
 }
 
+/* Most of what there is, of many conns, and with calls that were given up among them. */
+static bool oracle_compares(const sim_totals *totals)
+{
+    const sim_oracle_sums *sums = &totals->oracle;
+
+    return sums->compared >= 10 * sums->conns && 2 * sums->compared >= sums->frames &&
+           sums->conns > 0 && sums->cancels > 0;
+}
+
 static int run_tests(const options *given)
 {
     static sim_totals once;
@@ -220,7 +230,7 @@ static int run_tests(const options *given)
     int failed = 0;
     int number = 0;
 
-    printf("1..%d\n", SIM_PLANT_COUNT + 4);
+    printf("1..%d\n", SIM_PLANT_COUNT + 6);
     run_all(given, &once);
     failed += once.violations > 0;
     printf("%sok %d - %" PRIu64 " seeds without a violation\n", once.violations > 0 ? "not " : "",
@@ -238,6 +248,10 @@ static int run_tests(const options *given)
     failed += once.unstowed == 0;
     printf("%sok %d - requests came to connections that had put their header coders away\n",
            once.unstowed > 0 ? "" : "not ", ++number);
+    const bool compares = oracle_compares(&once);
+    failed += !compares;
+    printf("%sok %d - the oracle of HTTP/2 compared %" PRIu64 " frames of %" PRIu64 "\n",
+           compares ? "" : "not ", ++number, once.oracle.compared, once.oracle.frames);
     memset(&once, 0, sizeof(once));
     replay.runs = given->runs < REPLAY_RUNS_MOST ? given->runs : REPLAY_RUNS_MOST;
     run_all(&replay, &once);
@@ -292,6 +306,10 @@ static void report(const sim_totals *totals)
     printf("%" PRIu64 " horizons could be learned; then %" PRIu64
            " leases after a rest within, %" PRIu64 " calls after one beyond\n",
            totals->horizons, totals->rest_reuses, totals->rests_passed);
+    printf("the oracle of HTTP/2 compared %" PRIu64 " frames of %" PRIu64 ", on %" PRIu64
+           " conns with %" PRIu64 " cancels\n",
+           totals->oracle.compared, totals->oracle.frames, totals->oracle.conns,
+           totals->oracle.cancels);
     printf("%" PRIu64 " octets, %" PRIu64 " turns, %" PRIu64 " events, %" PRIu64
            " allocations, %" PRIu64 " s of virtual time\n",
            totals->octets, totals->turns, totals->events, totals->allocations,

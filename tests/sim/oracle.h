@@ -2,7 +2,8 @@
 /*
  * The oracle of HTTP/2 over the traces of a run: what each conn was given is written down, and
  * when the conn is freed it is given again, frame by frame, to a player with the oracle beside it
- * (support/h2_oracle.h), as the fuzz target does. A difference that may not be is a violation.
+ * (support/h2_oracle.h), as the fuzz target does. A difference that may not be is a violation, and so
+ * is an oracle that compares nothing.
  *
  * In one run of SIM_ORACLE_SHARE, and in none with a plant.
  */

@@ -140,6 +140,10 @@ static void add_up(const sim_world *world, sim_totals *totals)
     totals->hash = sim_mix(totals->hash ^ world->hash);
     totals->events += world->events_run;
     totals->allocations += world->memory.calls;
+    totals->oracle.conns += world->oracle.conns;
+    totals->oracle.frames += world->oracle.frames;
+    totals->oracle.compared += world->oracle.compared;
+    totals->oracle.cancels += world->oracle.cancels;
     totals->simulated_ns += world->now_ns - 1000 * WEIR_NS_PER_SECOND;
     for (size_t i = 0; i < SIM_FAULT_COUNT; i++) {
         totals->faults[i] += world->faults[i];

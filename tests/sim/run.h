@@ -32,6 +32,7 @@ typedef struct sim_totals {
     uint64_t events;
     uint64_t octets;
     uint64_t allocations;
+    sim_oracle_sums oracle;
     weir_time simulated_ns;
     uint64_t statuses[256]; /* by -status */
     uint64_t faults[SIM_FAULT_COUNT];

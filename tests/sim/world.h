@@ -104,6 +104,14 @@ typedef struct sim_memory {
 
 typedef struct sim_block sim_block;
 
+/* What the oracle of HTTP/2 saw (oracle.h). */
+typedef struct sim_oracle_sums {
+    uint64_t conns;
+    uint64_t frames;   /* of the peers' */
+    uint64_t compared; /* of them: the first difference that may be ends it */
+    uint64_t cancels;
+} sim_oracle_sums;
+
 typedef struct sim_world {
     uint64_t seed;
     weir_time now_ns;
@@ -141,6 +149,7 @@ typedef struct sim_world {
     struct sim_driver *driver;
     struct sim_client *client;
     struct sim_rest *rest;
+    sim_oracle_sums oracle;
 } sim_world;
 
 extern sim_world *sim_current;

@@ -35,6 +35,7 @@ struct weir_h2_oracle {
     bool is_over;             /* nothing is compared any more */
     weir_h2_frame_head frame; /* the last one that was fed */
     weir_span payload;
+    size_t compared; /* frames */
     const char *difference;
     weir_text report;
     weir_text message; /* nghttp2's own words for its last error */
@@ -120,6 +121,11 @@ weir_h2_watch weir_h2_oracle_watch(weir_h2_oracle *oracle)
 const char *weir_h2_oracle_difference(const weir_h2_oracle *oracle)
 {
     return oracle->difference;
+}
+
+size_t weir_h2_oracle_compared(const weir_h2_oracle *oracle)
+{
+    return oracle->compared;
 }
 
 const char *weir_h2_oracle_report(const weir_h2_oracle *oracle)
@@ -271,6 +277,7 @@ static void fed(weir_h2_player *player, weir_span octets, void *user)
 
 static void compare(weir_h2_oracle *oracle, weir_h2_player *player)
 {
+    oracle->compared++;
     weir_failure failure = weir_conn_failure(player->conn);
     bool weir_failed = failure.status != WEIR_OK;
     weir_h2_point p = {.frame = oracle->frame,

@@ -27,6 +27,8 @@ weir_h2_watch weir_h2_oracle_watch(weir_h2_oracle *oracle);
 
 /* The name of the first difference if it is an allowed one; NULL: none, or see the report. */
 const char *weir_h2_oracle_difference(const weir_h2_oracle *oracle);
+/* Frames of the server after which both were compared. */
+size_t weir_h2_oracle_compared(const weir_h2_oracle *oracle);
 /* What differs and may not; "" when nothing does. */
 const char *weir_h2_oracle_report(const weir_h2_oracle *oracle);
 
