@@ -2,9 +2,12 @@
 /* A process that ran out of descriptors: calls say so, and go well again once there are some. */
 #include "support/world.h"
 
+#include <dirent.h>
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -34,6 +37,43 @@ static void give_back(const struct rlimit *before)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, before), 0);
 }
 
+/* Whoever has to find out why it ended so wants to know what took the descriptors. */
+static void print_open(void)
+{
+    DIR *all = opendir("/proc/self/fd");
+
+    for (const struct dirent *one = all != NULL ? readdir(all) : NULL; one != NULL;
+         one = readdir(all)) {
+        char path[300];
+        char is[200];
+        (void)snprintf(path, sizeof(path), "/proc/self/fd/%s", one->d_name);
+        const ssize_t count = readlink(path, is, sizeof(is) - 1);
+        if (count > 0) {
+            is[count] = '\0';
+            print_error("  %s: %s\n", one->d_name, is);
+        }
+    }
+    if (all != NULL) {
+        (void)closedir(all);
+    }
+}
+
+static void assert_status(const weir_fetched *fetched, weir_status called, weir_status ended,
+                          const char *when)
+{
+    const weir_failure *failure = &fetched->failure;
+
+    if (fetched->called == called && fetched->ended == ended) {
+        return;
+    }
+    print_open();
+    fail_msg("%s: %s and %s in place of %s and %s; %s, errno %d, phase %d, %" PRIu64 " octets",
+             when, weir_status_name(fetched->called), weir_status_name(fetched->ended),
+             weir_status_name(called), weir_status_name(ended),
+             failure->what != NULL ? failure->what : "no word", failure->sys_errno,
+             (int)failure->phase, fetched->octets);
+}
+
 /* Fetches with no more than so many descriptors. */
 static weir_fetched fetch_with(weir_world *world, unsigned more)
 {
@@ -50,8 +90,7 @@ static void assert_goes_well(weir_world *world)
     const weir_ask ask = weir_world_ask(world, "/octets/1000");
     const weir_fetched fetched = weir_world_fetch(world, &ask);
 
-    assert_int_equal(fetched.called, WEIR_OK);
-    assert_int_equal(fetched.ended, WEIR_END);
+    assert_status(&fetched, WEIR_OK, WEIR_END, "with descriptors, or a connection");
     assert_int_equal(fetched.octets, 1000);
 }
 
@@ -60,7 +99,7 @@ static void a_connect_without_descriptors_says_so(weir_world *world)
     (void)weir_world_user(world);
     for (int i = 0; i < 3; i++) {
         const weir_fetched fetched = fetch_with(world, 0);
-        assert_int_equal(fetched.called, WEIR_E_DESCRIPTORS);
+        assert_status(&fetched, WEIR_E_DESCRIPTORS, WEIR_E_DESCRIPTORS, "without descriptors");
         assert_int_equal(fetched.failure.processed, WEIR_NOT_SENT);
     }
     assert_goes_well(world);
@@ -73,11 +112,13 @@ static void any_number_of_descriptors_is_enough_or_too_few(weir_world *world)
     (void)weir_world_user(world);
     for (unsigned more = 0; more < SWEEP; more++) {
         const weir_fetched fetched = fetch_with(world, more);
+        char when[64];
+        (void)snprintf(when, sizeof(when), "with %u descriptors", more);
         if (fetched.called == WEIR_OK) {
-            assert_int_equal(fetched.ended, WEIR_END);
+            assert_status(&fetched, WEIR_OK, WEIR_END, when);
             was_enough = true;
         } else {
-            assert_int_equal(fetched.called, WEIR_E_DESCRIPTORS);
+            assert_status(&fetched, WEIR_E_DESCRIPTORS, WEIR_E_DESCRIPTORS, when);
         }
         assert_goes_well(world);
         weir_world_close(world); /* the next is without a connection again */
