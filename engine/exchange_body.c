@@ -10,6 +10,8 @@
  */
 #include "engine/exchange.h"
 
+static weir_status take(weir_exchange *ex, weir_span octets, bool end, weir_time now_ns,
+                        size_t *taken);
 static void push_span(weir_exchange *ex, weir_span octets, bool last, weir_time now_ns,
                       size_t *taken);
 static void request_ended(weir_exchange *ex, weir_time now_ns);
@@ -98,12 +100,8 @@ weir_status weir_exchange_write(weir_exchange *ex, weir_span octets, weir_time n
     if (status != WEIR_OK) {
         return status;
     }
-    status = weir_conn_write(ex->link->conn, ex->stream, octets, false, now_ns, taken);
-    ex->body_octets += *taken;
-    if (*taken > 0) {
-        ex->body_was_taken = true;
-        ex->sent_ns = now_ns;
-    }
+    status = take(ex, octets, false, now_ns, taken);
+    ex->body_was_taken = ex->body_was_taken || *taken > 0;
     queued(ex, status, now_ns);
     weir_exchange_stalls_settle(ex, now_ns);
     return status == WEIR_AGAIN && *taken == octets.length ? WEIR_OK : status;
@@ -172,17 +170,31 @@ bool weir_exchange_upload_is_unwanted(const weir_exchange *ex)
     return ex->head != NULL && ex->head->code >= 300 && ex->call.hint != WEIR_HINT_DUPLEX;
 }
 
+/*
+ * Hands content to the conn. The limit of writing runs from here if there was no octet to take until
+ * now, however long ago the last was; what is queued behind others does not put it off.
+ */
+static weir_status take(weir_exchange *ex, weir_span octets, bool end, weir_time now_ns,
+                        size_t *taken)
+{
+    const bool waits = ex->write_blocked || ex->stream->owner.queued_octets > 0;
+    const weir_status status =
+        weir_conn_write(ex->link->conn, ex->stream, octets, end, now_ns, taken);
+
+    ex->body_octets += *taken;
+    if (!waits && (*taken > 0 || status == WEIR_AGAIN)) {
+        ex->sent_ns = now_ns;
+    }
+    return status;
+}
+
 /* Hands octets to the conn, and the end with the last of them. */
 static void push_span(weir_exchange *ex, weir_span octets, bool last, weir_time now_ns,
                       size_t *taken)
 {
     const bool end = last && !has_trailers(ex);
-    weir_status status = weir_conn_write(ex->link->conn, ex->stream, octets, end, now_ns, taken);
+    weir_status status = take(ex, octets, end, now_ns, taken);
 
-    ex->body_octets += *taken;
-    if (*taken > 0) {
-        ex->sent_ns = now_ns;
-    }
     if (status == WEIR_OK && last) {
         if (has_trailers(ex)) {
             status =
@@ -226,10 +238,6 @@ static weir_status may_send(weir_exchange *ex)
 static void queued(weir_exchange *ex, weir_status status, weir_time now_ns)
 {
     if (status == WEIR_AGAIN) {
-        if (!ex->write_blocked && ex->stream->owner.queued_octets == 0) {
-            ex->sent_ns =
-                now_ns; /* there was no octet to take until now, however long ago the last was */
-        }
         ex->write_blocked = true;
     } else if (status == WEIR_ANSWERED) {
         ex->sending = WEIR_SENDING_STOPPED;

@@ -320,6 +320,26 @@ static void stalls__the_limit_of_writing_does_not_run_while_the_caller_pauses(vo
 }
 
 /* The same for a source that had nothing for an hour. */
+/* A caller who writes on, an octet at a time, does not hide that the kernel takes none. */
+static void stalls__the_limit_of_writing_is_not_put_off_by_writing(void **state)
+{
+    fixture *f = *state;
+    weir_why why = WEIR_WHY_NONE;
+
+    begin(f, WEIR_H1, WEIR_BODY_STREAM, 100);
+    kernel_takes(f, SIZE_MAX, 110);
+    assert_int_equal(writes(f, 10, 200), WEIR_OK);
+    kernel_takes(f, 0, 210);
+    assert_int_equal(weir_exchange_deadline(f->ex, &why), 200 + 60 * WEIR_NS_PER_SECOND);
+    assert_int_equal(why, WEIR_WHY_WRITE);
+    assert_int_equal(writes(f, 10, 900), WEIR_OK);
+    assert_int_equal(weir_exchange_deadline(f->ex, &why), 200 + 60 * WEIR_NS_PER_SECOND);
+    kernel_takes(f, 1, 1000);
+    assert_int_equal(weir_exchange_deadline(f->ex, &why), 1000 + 60 * WEIR_NS_PER_SECOND);
+    kernel_takes(f, SIZE_MAX, 1100);
+    assert_int_equal(weir_exchange_deadline(f->ex, &why), WEIR_NEVER);
+}
+
 static void stalls__the_limit_of_writing_does_not_run_while_a_source_has_nothing(void **state)
 {
     fixture *f = *state;
@@ -443,6 +463,7 @@ int main(void)
         TEST(stalls__a_source_without_octets_counts_until_it_has_some),
         TEST(stalls__each_window_has_its_own_time),
         TEST(stalls__the_limit_of_writing_does_not_run_while_the_caller_pauses),
+        TEST(stalls__the_limit_of_writing_is_not_put_off_by_writing),
         TEST(stalls__the_limit_of_writing_does_not_run_while_a_source_has_nothing),
         TEST(stalls__an_upload_that_was_answered_is_not_held_up),
         TEST(stalls__a_window_comes_before_the_socket),
