@@ -195,10 +195,14 @@ static void the_same_address_stays(weir_world *world)
 static void it_can_be_switched_off(weir_world *world)
 {
     names known;
+    weir_exchange *exchange = NULL;
 
     begin(world, &known);
     world->limits.address_left_ns = WEIR_NEVER;
     fetch(world, &known);
+    /* In use, the connection has no deadline of its own that is near. */
+    const weir_ask ask = ask_for(world, &known, WEIR_LONG_ANSWER);
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
     if (weir_user_loop(weir_world_user(world)) != NULL) {
         const weir_loop *loop = weir_user_loop(weir_world_user(world));
         assert_true(weir_loop_deadline(loop) > weir_now() + 10 * WEIR_NS_PER_SECOND);
@@ -206,6 +210,7 @@ static void it_can_be_switched_off(weir_world *world)
         assert_true(weir_client_maintain(weir_user_client(weir_world_user(world))) >
                     weir_now() + 10 * WEIR_NS_PER_SECOND);
     }
+    weir_world_end_long(world, exchange);
     weir_world_close(world);
 }
 
