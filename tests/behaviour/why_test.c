@@ -168,6 +168,7 @@ static void what_refused_at_the_last_moment(weir_world *world)
     assert_begins(candidate(exchange, 0), "connection 1: peer_closed");
     weir_waits waits = waits_of(exchange);
     assert_int_equal(waits.bounces, world->way.kind == WEIR_USER_BLOCKING);
+    assert_int_equal(waits.ns[WEIR_REASON_REFUSING] > 0, world->way.kind == WEIR_USER_BLOCKING);
     weir_world_drop(world, exchange);
 }
 
@@ -502,8 +503,8 @@ static const weir_behaviour behaviours[] = {
      NULL},
     {"a dial is waited for, a warm connection is not", by_a_dial, 0, NULL},
     {"a connection that was closed lately says why", what_was_closed, 0, NULL},
-    {"a connection that refused at the last moment says why", what_refused_at_the_last_moment,
-     WEIR_ONLY_H1, NULL},
+    {"a connection that refused at the last moment says why", what_refused_at_the_last_moment, 0,
+     NULL},
     {"a connection that may not be shared says what differs", what_may_not_be_shared, 0, NULL},
     {"a call that the peer refused twice waits for it", by_a_peer_that_refuses, WEIR_ONLY_H2, NULL},
     {"a call waits for the pause after a dial that failed", by_a_dial_that_failed, WEIR_ONLY_CLEAR,
