@@ -515,6 +515,29 @@ static void surplus_makes_unfit(weir_world *world)
     weir_peer_stop(peer);
 }
 
+/* Nobody is hurt by it, and it is told as what it is. */
+static void idle_end_is_told(weir_world *world)
+{
+    static const weir_peer_turn answers_and_ends[] = {{OK_RESPONSE, WEIR_PEER_FIN, 0}};
+    const weir_peer_turn *const scripts[] = {answers_and_ends};
+    weir_peer *peer = weir_peer_start(scripts, WEIR_COUNT_OF(scripts));
+    const weir_ask ask = peer_ask(world, peer, "GET");
+    const weir_fetched fetched = weir_world_fetch(world, &ask);
+
+    assert_fetched(&fetched, 200);
+    weir_peer_await_ended(peer, 1);
+    for (weir_time until_ns = weir_now() + 10 * WEIR_NS_PER_SECOND;
+         weir_world_told(world, WEIR_EVENT_CONNECTION_CLOSED) == 0 && weir_now() < until_ns;) {
+        weir_user_settle(world->user);
+    }
+    assert_int_equal(weir_world_told(world, WEIR_EVENT_CONNECTION_CLOSED), 1);
+    const weir_event *closed = weir_world_event(world, WEIR_EVENT_CONNECTION_CLOSED, 0);
+    assert_string_equal(closed->why, "peer_closed");
+    assert_int_equal(closed->failure.status, WEIR_OK);
+    weir_world_close(world);
+    weir_peer_stop(peer);
+}
+
 #define H1_CLEAR (WEIR_ONLY_H1 | WEIR_ONLY_CLEAR)
 
 static const weir_behaviour behaviours[] = {
@@ -528,6 +551,7 @@ static const weir_behaviour behaviours[] = {
     {"the end of an idle connection is noticed before POST is sent", idle_end_is_noticed, H1_CLEAR,
      NULL},
     {"the end of an idle connection is survived", idle_end_is_survived, 0, NULL},
+    {"the end of an idle connection is told as the peer's", idle_end_is_told, H1_CLEAR, NULL},
     {"GET is sent again when an old connection ends without an answer", get_is_replayed_after_fin,
      H1_CLEAR, NULL},
     {"GET is sent again when an old connection is reset", get_is_replayed_after_reset, H1_CLEAR,
