@@ -321,16 +321,11 @@ void weir_link_check(const weir_link *link)
 
 static weir_tls *new_filter(weir_link *link, const weir_link_options *options, weir_status *status)
 {
-    const weir_origin_key *key = options->key;
     const weir_tls_filter_options filter = {
         .config = options->tls,
-        .kind = (weir_host_kind)key->kind,
-        .host = key->host,
+        .origin = options->key,
         .address = options->host_address,
-        .port = key->port,
-        .pin = link->early->pin,
         .bin = link->bin,
-        .route = key->proxy,
         .sessions = options->sessions,
     };
 

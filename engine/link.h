@@ -54,7 +54,7 @@ typedef struct weir_link_limits {
 typedef struct weir_link_options {
     const weir_allocator *allocator;
     weir_bin *bin;                  /* *kept*, with the allocator of above */
-    const weir_origin_key *key;     /* borrowed; valid with the slot */
+    const weir_origin_key *key;     /* *kept* while it reads; valid with the slot */
     weir_tls_config *tls;           /* NULL: clear */
     weir_tls_sessions *sessions;    /* NULL: none */
     const uint8_t *host_address;    /* for IP hosts: 4 or 16 octets */
@@ -75,8 +75,9 @@ typedef struct weir_link {
     weir_link_state state : 8;
     bool is_sending; /* outside the lock, or in a ring: nobody knows yet what of it left */
     bool failed; /* by the network, TLS or us, with a conn, and not by what the peer said in it */
-    bool left_over; /* octets that answer no request lie in it, below the conn, which has not seen
+    bool left_over;  /* octets that answer no request lie in it, below the conn, which has not seen
                        them */
+    int error_taken; /* the first errno that the socket told; 0: none */
     uint64_t id;
     weir_bin *bin;          /* its allocator is the link's */
     weir_link_early *early; /* there is either this ... */
@@ -89,7 +90,6 @@ typedef struct weir_link {
     /* to the answer that its address came from (names.h); NULL: it came from none */
     struct weir_tie *tie;
     weir_os_watch watch;
-    int error_taken; /* the first errno that the socket told; 0: none */
 } weir_link;
 
 weir_link *weir_link_new(const weir_link_options *options, weir_status *status);

@@ -62,7 +62,8 @@ _Static_assert(WEIR_TLS_BODY_LIMIT_OCTETS >= WEIR_TLS_PLAIN_LIMIT_OCTETS,
 /* What only a handshake needs. */
 typedef struct handshake {
     weir_tls_verify verify;
-    size_t octets; /* received */
+    size_t octets;   /* received */
+    bool is_offered; /* a session, to be resumed */
 } handshake;
 
 /* What there is to say of a failure: the members of weir_failure that a filter can fill. */
@@ -147,7 +148,6 @@ void weir_tls_free(weir_tls *tls)
     wolfSSL_free(tls->ssl);
     weir_tls_records_end(&tls->records);
     end_handshake(tls);
-    weir_tls_resume_clear(&tls->resume, allocator);
     weir_tls_config_release(tls->config);
     weir_release(allocator, tls);
 }
@@ -159,7 +159,7 @@ void weir_tls_start(weir_tls *tls)
     WEIR_ASSERT(!tls->started);
     WEIR_ASSERT(tls->state == WEIR_TLS_HANDSHAKING);
     tls->started = true;
-    weir_tls_resume_offer(&tls->resume, tls->config, tls->ssl);
+    tls->handshake->is_offered = weir_tls_resume_offer(&tls->resume, tls->config, tls->ssl);
     step_handshake(tls, &record);
     weir_tls_check(tls);
 }
@@ -380,11 +380,9 @@ static bool set_up(weir_tls *tls, const weir_tls_filter_options *options)
 {
     weir_tls_verify *verify = &tls->handshake->verify;
 
-    if (!weir_tls_verify_init(verify, options, weir_tls_config_roots(tls->config)) ||
-        !weir_tls_resume_init(&tls->resume, options)) {
-        fail(tls, WEIR_E_NOMEM, NULL);
-        return false;
-    }
+    weir_tls_verify_init(verify, options, weir_tls_config_roots(tls->config));
+    tls->resume.sessions = options->sessions;
+    tls->resume.origin = options->origin;
     tls->ssl = wolfSSL_new(weir_tls_config_context(tls->config));
     if (!tls->ssl) {
         /* Builds of wolfSSL differ in whether they open a descriptor for randomness here. */
@@ -402,7 +400,7 @@ static bool set_up(weir_tls *tls, const weir_tls_filter_options *options)
     if (weir_tls_config_key_log(tls->config)) {
         weir_tls_keylog_attach(tls->ssl, weir_tls_config_key_log(tls->config));
     }
-    return set_up_name(tls) && set_up_protocols(tls, options->pin);
+    return set_up_name(tls) && set_up_protocols(tls, (weir_protocol)options->origin->pin);
 }
 
 /* RFC 6066 s3: a host name, without its final dot, never an address. */
@@ -488,7 +486,6 @@ static void fail_as_wolfssl(weir_tls *tls, int result)
 static void end_handshake(weir_tls *tls)
 {
     if (tls->handshake) {
-        weir_tls_verify_clear(&tls->handshake->verify);
         weir_release(tls->bin->allocator, tls->handshake);
         tls->handshake = NULL;
     }
@@ -534,7 +531,7 @@ static void step_handshake(weir_tls *tls, weir_tls_record *record)
 /* Fail closed: a handshake that ended without our own look at the certificate is no handshake. */
 static void finish_handshake(weir_tls *tls)
 {
-    bool resumed = tls->resume.offered && wolfSSL_session_reused(tls->ssl) != 0;
+    bool resumed = tls->handshake->is_offered && wolfSSL_session_reused(tls->ssl) != 0;
 
     if (!tls->handshake->verify.done && !resumed && !weir_tls_config_is_insecure(tls->config)) {
         fail(tls, WEIR_E_TLS_CERTIFICATE, "the server's certificate was not looked at");

@@ -20,14 +20,14 @@
  *
  * Memory: what is needed for a handshake goes when it is over. Records that are under way, and with
  * them the plaintext of the last one, lie in a loan from the bin (engine/tls_records.h), which goes
- * back as soon as none is. An idle filter holds a small record, the identity that its sessions are
- * for, and wolfSSL's own state.
+ * back as soon as none is. An idle filter holds a small record and wolfSSL's own state.
  *
  * Thread rule: none; whoever owns the link owns its filter.
  */
 #ifndef WEIR_ENGINE_TLS_H
 #define WEIR_ENGINE_TLS_H
 
+#include "pool/origin.h"
 #include "proto/buf.h"
 #include "proto/target.h"
 #include "weir/failure.h"
@@ -70,14 +70,12 @@ typedef struct weir_tls_record {
 
 typedef struct weir_tls_filter_options {
     weir_tls_config *config; /* acquired */
-    weir_host_kind kind;
-    weir_span host; /* HOST_NAME: for SNI and the certificate, as in weir_target */
+    /* Whose connection it is. Its `host` is for SNI and the certificate; its `pin` is what ALPN
+     * offers, ANY: h2 and http/1.1. */
+    const weir_origin_key *origin;
     /* the IP kinds: 4 or 16 octets, compared with the certificate; no SNI */
     const uint8_t *address;
-    uint16_t port;               /* part of the identity that sessions are resumed for */
-    weir_protocol pin;           /* ALPN offer: ANY: h2 and http/1.1; else only that one */
     weir_bin *bin;               /* its allocator is the filter's */
-    weir_span route;             /* whatever else must be equal to resume a session: the proxy */
     weir_tls_sessions *sessions; /* NULL: none are resumed nor remembered */
 } weir_tls_filter_options;
 
@@ -100,8 +98,8 @@ typedef struct weir_tls_facts {
 } weir_tls_facts;
 
 /*
- * Spans and the address are copied; `bin` and `sessions` are *kept*; the configuration is
- * acquired. NULL: *status is WEIR_E_NOMEM or WEIR_E_TLS_CONFIG.
+ * The address is copied; `bin` and `sessions` are *kept*, and so is `origin`, until nothing more is
+ * fed; the configuration is acquired. NULL: *status is WEIR_E_NOMEM or WEIR_E_TLS_CONFIG.
  */
 weir_tls *weir_tls_new(const weir_tls_filter_options *options, weir_status *status);
 void weir_tls_free(weir_tls *tls);

@@ -22,44 +22,27 @@
  * fail. */
 enum { TICKET_LIMIT_OCTETS = 1536 };
 
-static weir_tls_session_key key_of(const weir_tls_resume *resume, weir_tls_config *config);
 static bool is_secret_untold(const weir_tls_config *config, WOLFSSL *ssl);
 static bool is_new_ticket(weir_tls_resume *resume, WOLFSSL *ssl);
 
-bool weir_tls_resume_init(weir_tls_resume *resume, const weir_tls_filter_options *options)
+bool weir_tls_resume_offer(weir_tls_resume *resume, weir_tls_config *config, WOLFSSL *ssl)
 {
-    *resume = (weir_tls_resume){.sessions = options->sessions};
-    if (!options->sessions) {
-        return true;
-    }
-    const weir_span identity = weir_tls_session_identity(options, &resume->identity);
-    WEIR_ASSERT(identity.length <= UINT32_MAX);
-    resume->identity_octets = (uint32_t)identity.length;
-    return resume->identity != NULL;
-}
+    const weir_tls_session_key key = {config, resume->origin};
+    bool is_offered = false;
 
-void weir_tls_resume_clear(weir_tls_resume *resume, const weir_allocator *allocator)
-{
-    weir_release(allocator, resume->identity);
-    resume->identity = NULL;
-}
-
-void weir_tls_resume_offer(weir_tls_resume *resume, weir_tls_config *config, WOLFSSL *ssl)
-{
-    const weir_tls_session_key key = key_of(resume, config);
-
-    while (resume->sessions && !resume->offered) {
+    while (resume->sessions && !is_offered) {
         WOLFSSL_SESSION *session = weir_tls_sessions_take(resume->sessions, &key);
         if (!session) {
-            return;
+            return false;
         }
         /* One that has expired is refused here; there may be another. */
-        resume->offered = wolfSSL_set_session(ssl, session) == WOLFSSL_SUCCESS;
+        is_offered = wolfSSL_set_session(ssl, session) == WOLFSSL_SUCCESS;
         wolfSSL_SESSION_free(session);
     }
-    if (resume->offered) {
+    if (is_offered) {
         (void)is_new_ticket(resume, ssl); /* it is used now: not to be remembered again */
     }
+    return is_offered;
 }
 
 void weir_tls_resume_established(weir_tls_resume *resume, weir_tls_config *config, WOLFSSL *ssl)
@@ -85,14 +68,9 @@ void weir_tls_resume_remember(weir_tls_resume *resume, weir_tls_config *config, 
     copy = wolfSSL_SESSION_dup(session);
     wolfSSL_SESSION_free(session);
     if (copy) {
-        const weir_tls_session_key key = key_of(resume, config);
+        const weir_tls_session_key key = {config, resume->origin};
         weir_tls_sessions_put(resume->sessions, &key, copy);
     }
-}
-
-static weir_tls_session_key key_of(const weir_tls_resume *resume, weir_tls_config *config)
-{
-    return (weir_tls_session_key){config, {resume->identity, resume->identity_octets}};
 }
 
 /* wolfSSL tells a secret when it is made, and a TLS 1.2 session that is resumed makes none: its

@@ -13,19 +13,14 @@
 struct WOLFSSL;
 
 typedef struct weir_tls_resume {
-    weir_tls_sessions *sessions; /* NULL: nothing is resumed nor remembered */
-    uint8_t *identity;           /* the octets of the key that its sessions are found by */
-    uint32_t identity_octets;
-    bool offered;
-    uint8_t ticket_end[8]; /* the end of the last ticket that was remembered */
+    weir_tls_sessions *sessions;   /* *kept*; NULL: nothing is resumed nor remembered */
+    const weir_origin_key *origin; /* *kept* */
+    uint8_t ticket_end[8];         /* the end of the last ticket that was remembered */
 } weir_tls_resume;
 
-/* False: no memory. */
-bool weir_tls_resume_init(weir_tls_resume *resume, const weir_tls_filter_options *options);
-void weir_tls_resume_clear(weir_tls_resume *resume, const weir_allocator *allocator);
-
-/* `config`, here and below: that of the filter, which is part of the key. Before the handshake. */
-void weir_tls_resume_offer(weir_tls_resume *resume, weir_tls_config *config, struct WOLFSSL *ssl);
+/* `config`, here and below: that of the filter, as part of the key. Before the handshake. True: a
+ * session is offered. */
+bool weir_tls_resume_offer(weir_tls_resume *resume, weir_tls_config *config, struct WOLFSSL *ssl);
 /* When the handshake is over: a ticket of TLS 1.2 that was just used may be used again (RFC 5077
  * s3.1). */
 void weir_tls_resume_established(weir_tls_resume *resume, weir_tls_config *config,

@@ -15,8 +15,6 @@
 #include "proto/list.h"
 #include "proto/span.h"
 
-#include <string.h>
-
 #include <wolfssl/options.h> /* before every other header of wolfSSL */
 
 #include <wolfssl/ssl.h>
@@ -28,7 +26,7 @@ typedef struct entry {
     weir_list in_order;
     weir_tls_config *config; /* acquired, so that its address stays its own */
     WOLFSSL_SESSION *session;
-    size_t length;
+    weir_origin_key origin; /* its spans lie in `octets` */
     uint8_t octets[];
 } entry;
 
@@ -48,7 +46,7 @@ static entry *new_entry(weir_tls_sessions *sessions, const weir_tls_session_key 
 static void make_room(weir_tls_sessions *sessions, weir_list *bucket,
                       const weir_tls_session_key *key);
 static void forget(weir_tls_sessions *sessions, entry *e);
-static uint8_t *put(uint8_t *at, const void *octets, size_t count);
+static uint32_t hash_of(uint32_t hash, weir_span octets);
 
 weir_tls_sessions *weir_tls_sessions_new(const weir_allocator *allocator, size_t limit)
 {
@@ -158,55 +156,40 @@ size_t weir_tls_sessions_count(weir_tls_sessions *sessions)
     return count;
 }
 
-/* Fixed widths first, then each length before its octets: no two identities have the same octets.
- */
-weir_span weir_tls_session_identity(const weir_tls_filter_options *options, uint8_t **memory)
-{
-    const uint8_t fixed[4] = {(uint8_t)options->kind, (uint8_t)options->pin,
-                              (uint8_t)(options->port >> 8), (uint8_t)options->port};
-    weir_span name = options->host;
-    size_t length;
-    uint8_t *octets;
-    uint8_t *at;
-
-    if (options->kind != WEIR_HOST_NAME) {
-        name = (weir_span){options->address, options->kind == WEIR_HOST_IPV4 ? 4 : 16};
-    }
-    length = sizeof(fixed) + sizeof(name.length) + name.length + options->route.length;
-    octets = weir_alloc(options->bin->allocator, length);
-    *memory = octets;
-    if (!octets) {
-        return (weir_span){NULL, 0};
-    }
-    at = put(octets, fixed, sizeof(fixed));
-    at = put(at, &name.length, sizeof(name.length));
-    at = put(at, name.at, name.length);
-    at = put(at, options->route.at, options->route.length);
-    WEIR_ASSERT((size_t)(at - octets) == length);
-    return (weir_span){octets, length};
-}
-
-/* FNV-1a. What a peer can choose of a key (nothing) cannot crowd a bucket. */
+/* What a peer can choose of a key (nothing) cannot crowd a bucket. */
 static weir_list *bucket_of(weir_tls_sessions *sessions, const weir_tls_session_key *key)
 {
-    uint32_t hash = UINT32_C(2166136261);
+    const uint8_t port[2] = {(uint8_t)(key->origin->port >> 8), (uint8_t)key->origin->port};
+    uint32_t hash = hash_of(UINT32_C(2166136261), key->origin->host);
 
-    for (size_t i = 0; i < key->octets.length; ++i) {
-        hash = (hash ^ key->octets.at[i]) * UINT32_C(16777619);
-    }
+    hash = hash_of(hash, (weir_span){port, sizeof(port)});
     return &sessions->buckets[(hash ^ hash >> 16) % BUCKETS];
+}
+
+/* FNV-1a. */
+static uint32_t hash_of(uint32_t hash, weir_span octets)
+{
+    for (size_t i = 0; i < octets.length; ++i) {
+        hash = (hash ^ octets.at[i]) * UINT32_C(16777619);
+    }
+    return hash;
 }
 
 static bool is_for(const entry *e, const weir_tls_session_key *key)
 {
-    return e->config == key->config &&
-           weir_span_equal((weir_span){e->octets, e->length}, key->octets);
+    const weir_origin_key *a = &e->origin;
+    const weir_origin_key *b = key->origin;
+
+    return e->config == key->config && a->kind == b->kind && a->port == b->port &&
+           a->pin == b->pin && weir_span_equal(a->host, b->host) &&
+           weir_span_equal(a->proxy, b->proxy);
 }
 
 static entry *new_entry(weir_tls_sessions *sessions, const weir_tls_session_key *key,
                         WOLFSSL_SESSION *session)
 {
-    entry *e = weir_alloc_zeroed(sessions->allocator, sizeof(*e) + key->octets.length);
+    entry *e =
+        weir_alloc_zeroed(sessions->allocator, sizeof(*e) + weir_origin_key_octets(key->origin));
 
     if (!e) {
         return NULL;
@@ -215,8 +198,7 @@ static entry *new_entry(weir_tls_sessions *sessions, const weir_tls_session_key 
     weir_list_init(&e->in_order);
     e->config = weir_tls_config_acquire(key->config);
     e->session = session;
-    e->length = key->octets.length;
-    memcpy(e->octets, key->octets.at, key->octets.length);
+    weir_origin_key_copy(&e->origin, key->origin, e->octets);
     return e;
 }
 
@@ -259,12 +241,4 @@ static void forget(weir_tls_sessions *sessions, entry *e)
     }
     weir_tls_config_release(e->config);
     weir_release(sessions->allocator, e);
-}
-
-static uint8_t *put(uint8_t *at, const void *octets, size_t count)
-{
-    if (count > 0) {
-        memcpy(at, octets, count);
-    }
-    return at + count;
 }

@@ -3,8 +3,8 @@
  * TLS sessions that may be resumed: a bounded store, least recently remembered first out.
  *
  * A session is found only by the whole identity it was made for: the configuration (roots,
- * verification, our certificate), the host or address, the port, the ALPN offer, and the route
- * (proxy). A session resumed under another identity would skip the verification of that identity
+ * verification, our certificate), and of the origin the host, its kind, the port, the ALPN offer,
+ * and the route (proxy). A session resumed under another identity would skip the verification of that identity
  * (CVE-2026-11703 is one of several).
  *
  * A session that is taken is gone (RFC 8446 appendix C.4: a ticket that is used twice links its
@@ -24,10 +24,10 @@ struct WOLFSSL_SESSION;
  * use. */
 #define WEIR_TLS_SESSIONS_PER_IDENTITY 8
 
-/* Whom a session is for. `octets` are *borrowed* by the functions below. */
+/* Whom a session is for. Both are *borrowed* by the functions below. */
 typedef struct weir_tls_session_key {
     weir_tls_config *config;
-    weir_span octets;
+    const weir_origin_key *origin;
 } weir_tls_session_key;
 
 /* NULL: no memory. */
@@ -51,8 +51,4 @@ void weir_tls_sessions_forget(weir_tls_sessions *sessions, const weir_tls_config
 void weir_tls_sessions_forked(weir_tls_sessions *sessions);
 
 size_t weir_tls_sessions_count(weir_tls_sessions *sessions);
-
-/* The octets of the key of a connection, in *memory, which the caller releases; NULL: no memory. */
-weir_span weir_tls_session_identity(const weir_tls_filter_options *options, uint8_t **memory);
-
 #endif

@@ -71,38 +71,21 @@ static weir_tls_verdict bad(weir_status status, const char *what);
 
 static const weir_tls_verdict good = {WEIR_OK, NULL};
 
-bool weir_tls_verify_init(weir_tls_verify *verify, const weir_tls_filter_options *options,
+void weir_tls_verify_init(weir_tls_verify *verify, const weir_tls_filter_options *options,
                           const weir_tls_roots *roots)
 {
-    weir_span host = options->host;
+    const weir_host_kind kind = (weir_host_kind)options->origin->kind;
+    weir_span host = options->origin->host;
 
-    *verify = (weir_tls_verify){.allocator = options->bin->allocator, .roots = roots};
-    verify->identity.kind = options->kind;
-    if (options->kind != WEIR_HOST_NAME) {
-        memcpy(verify->identity.address, options->address,
-               options->kind == WEIR_HOST_IPV4 ? 4 : 16);
-        return true;
+    *verify = (weir_tls_verify){.roots = roots, .identity = {.kind = kind}};
+    if (kind != WEIR_HOST_NAME) {
+        memcpy(verify->identity.address, options->address, kind == WEIR_HOST_IPV4 ? 4 : 16);
+        return;
     }
     if (host.length > 0 && host.at[host.length - 1] == '.') {
         host.length--;
     }
-    verify->host = weir_alloc(verify->allocator, host.length + 1);
-    if (!verify->host) {
-        return false;
-    }
-    if (host.length > 0) {
-        memcpy(verify->host, host.at, host.length);
-    }
-    verify->identity.host = (weir_span){verify->host, host.length};
-    return true;
-}
-
-void weir_tls_verify_clear(weir_tls_verify *verify)
-{
-    if (verify->host) {
-        weir_release(verify->allocator, verify->host);
-        verify->host = NULL;
-    }
+    verify->identity.host = host;
 }
 
 void weir_tls_verify_attach(weir_tls_verify *verify, WOLFSSL *ssl)

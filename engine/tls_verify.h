@@ -24,19 +24,16 @@ typedef struct weir_tls_verdict {
 } weir_tls_verdict;
 
 typedef struct weir_tls_verify {
-    const weir_allocator *allocator;
     const weir_tls_roots *roots;
-    weir_tls_identity identity; /* its host is a copy */
-    uint8_t *host;
+    weir_tls_identity identity; /* its host is the origin's */
     weir_tls_verdict verdict;
     bool refused; /* wolfSSL refused a certificate: nothing can change that */
     bool done;    /* the server's own certificate was looked at and is good */
 } weir_tls_verify;
 
-/* Copies host and address; `roots` are *kept*. False: no memory. */
-bool weir_tls_verify_init(weir_tls_verify *verify, const weir_tls_filter_options *options,
+/* Copies the address; the origin and `roots` are *kept*. */
+void weir_tls_verify_init(weir_tls_verify *verify, const weir_tls_filter_options *options,
                           const weir_tls_roots *roots);
-void weir_tls_verify_clear(weir_tls_verify *verify);
 
 /* wolfSSL will ask it about each certificate of that connection. */
 void weir_tls_verify_attach(weir_tls_verify *verify, struct WOLFSSL *ssl);

@@ -73,12 +73,10 @@ static const host *host_of(const recipe_case *c)
 static weir_failure shake_hands(bench *b, const weir_tls_server_options *options, const host *h)
 {
     weir_status status;
-    const weir_tls_filter_options filter = {.config = b->config,
-                                            .kind = h->kind,
-                                            .host = weir_span_of(h->name),
-                                            .address = h->address,
-                                            .port = 443,
-                                            .bin = &b->bin};
+    const weir_origin_key origin = {
+        .kind = (uint8_t)h->kind, .host = weir_span_of(h->name), .port = 443};
+    const weir_tls_filter_options filter = {
+        .config = b->config, .origin = &origin, .address = h->address, .bin = &b->bin};
     weir_tls *tls = weir_tls_new(&filter, &status);
     assert_non_null(tls);
     weir_tls_pair *pair = weir_tls_pair_new(tls, weir_tls_server_new(options));

@@ -55,7 +55,6 @@ struct weir_tls {
     uint32_t idle_records;
     weir_tls_sessions *sessions;
     weir_tls_session_key key;
-    uint8_t *identity;
 };
 
 void wolfSSL_SESSION_free(struct WOLFSSL_SESSION *session);
@@ -136,14 +135,10 @@ weir_tls *weir_tls_new(const weir_tls_filter_options *options, weir_status *stat
     tls->bin = options->bin;
     tls->config = weir_tls_config_acquire(options->config);
     tls->failure = (weir_failure){.tls_alert = -1, .offset = WEIR_UNKNOWN};
-    tls->pin = options->pin;
+    tls->pin = (weir_protocol)options->origin->pin;
     tls->sessions = options->sessions;
     tls->key.config = options->config;
-    tls->key.octets = weir_tls_session_identity(options, &tls->identity);
-    if (tls->identity == NULL) {
-        weir_tls_free(tls);
-        return NULL;
-    }
+    tls->key.origin = options->origin;
     *status = WEIR_OK;
     return tls;
 }
@@ -155,7 +150,6 @@ void weir_tls_free(weir_tls *tls)
     }
     drop_plain(tls);
     weir_tls_records_end(&tls->records);
-    weir_release(tls->allocator, tls->identity);
     weir_tls_config_release(tls->config);
     weir_release(tls->allocator, tls);
 }

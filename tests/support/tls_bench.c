@@ -95,13 +95,14 @@ weir_tls *weir_bench_filter(weir_bench *bench)
 {
     weir_status status;
     const weir_tls_filter_options options = {.config = bench->config,
-                                             .kind = WEIR_HOST_NAME,
-                                             .host = weir_span_of(bench->name),
-                                             .port = bench->port,
-                                             .pin = bench->pin,
+                                             .origin = &bench->origin,
                                              .bin = &bench->bin,
-                                             .route = bench->route,
                                              .sessions = bench->sessions};
+    bench->origin = (weir_origin_key){.kind = WEIR_HOST_NAME,
+                                      .host = weir_span_of(bench->name),
+                                      .port = bench->port,
+                                      .pin = (uint8_t)bench->pin,
+                                      .proxy = bench->route};
     weir_tls *tls = weir_tls_new(&options, &status);
 
     assert_int_equal(status, WEIR_OK);

@@ -25,6 +25,7 @@ typedef struct weir_bench {
     const char *name; /* "server.test" */
     uint16_t port;
     weir_span route;
+    weir_origin_key origin; /* of the last filter */
     weir_tls_pair *pair;
 } weir_bench;
 
