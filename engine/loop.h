@@ -1,6 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The asynchronous front end from inside: loop.c holds its face, loop_io.c its system calls.
+ * The asynchronous front end from inside.
+ *
+ *   loop.c         its face: births, calls, the order of a turn
+ *   loop_io.c      its system calls
+ *   loop_fork.c    the child of a fork: what is left of it there
+ *   loop_upkeep.c  what a user does to a whole loop
+ *
+ * Ownership: the loop owns its turn, and with it ports, links and seats; exchanges are their users'
+ * and outlive it (orphan.h). Thread rule: one thread, that of the user; only `cancelled` is filled
+ * from others, under inbox_lock.
  */
 #ifndef WEIR_ENGINE_LOOP_H
 #define WEIR_ENGINE_LOOP_H

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An exchange that outlived its loop: it stays readable until it is freed, and can do nothing else.
+ *
+ * It is its user's alone, and nothing of weir knows it any more: there is no lock, and one thread
+ * at a time may use it.
  */
 #ifndef WEIR_ENGINE_ORPHAN_H
 #define WEIR_ENGINE_ORPHAN_H

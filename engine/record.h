@@ -3,6 +3,8 @@
  * Reading a caller's option record, which may be of an older header and shorter than ours, or of a
  * newer one and longer: what it does not have is 0, which is the default; what we do not know is
  * not read. And filling one that a caller wants to have.
+ *
+ * Values: a record is borrowed until return; what its pointers point to is as its own header says.
  */
 #ifndef WEIR_ENGINE_RECORD_H
 #define WEIR_ENGINE_RECORD_H

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The engine's part of a snapshot: which exchange a ticket is. The front ends add when a connection
- * was last read. */
+/*
+ * The engine's part of a snapshot: which exchange a ticket is. The front ends add when a connection
+ * was last read.
+ *
+ * A snapshot owns copies and belongs to its user. Taking one is done with the core's lock.
+ */
 #ifndef WEIR_ENGINE_SNAPSHOT_H
 #define WEIR_ENGINE_SNAPSHOT_H
 

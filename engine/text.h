@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Text into a caller's buffer, as snprintf(3) would: what does not fit is counted and left out. */
+/*
+ * Text into a caller's buffer, as snprintf(3) would: what does not fit is counted and left out.
+ *
+ * A value that borrows the buffer; lengths are octets without the NUL.
+ */
 #ifndef WEIR_ENGINE_TEXT_H
 #define WEIR_ENGINE_TEXT_H
 

@@ -3,6 +3,8 @@
  * Why each connection was, or would be, passed over: for calls that ask, never on the warm path.
  * What was closed lately is remembered for that, in a ring of the whole pool, because an origin is
  * forgotten with its last connection.
+ *
+ * Asking changes nothing. The ring and what is in it are the pool's; users get copies.
  */
 #ifndef WEIR_POOL_EXPLAIN_H
 #define WEIR_POOL_EXPLAIN_H

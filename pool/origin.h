@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What makes two requests share a connection: the pool's key. Every option that shapes a connection
- * is in it; two requests that differ in one of them never share (design: a wrong reuse is a
- * security defect, default deny).
+ * is in it; two requests that differ in one of them never share: a wrong reuse is a security
+ * defect.
+ *
+ * A key is a value whose spans are borrowed; an origin's record has copies of its own.
  */
 #ifndef WEIR_POOL_ORIGIN_H
 #define WEIR_POOL_ORIGIN_H

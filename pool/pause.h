@@ -2,6 +2,8 @@
 /*
  * Tickets whose request the peer refused unprocessed more than once: each waits for its time, in no
  * queue, and then asks like a new one. Others are not held up by it.
+ *
+ * A pause lives in its ticket, which is the caller's; the agenda of the pool says when it ends.
  */
 #ifndef WEIR_POOL_PAUSE_H
 #define WEIR_POOL_PAUSE_H

@@ -3,7 +3,7 @@
  * The pool itself, for the files of this folder. Nothing to the right of pool/ includes it.
  *
  * Each list has one order and each number one place where it changes; weir_pool_check() recounts
- * them all.
+ * them all. Tickets and wishes are their callers' and linked here, all else is the pool's own.
  */
 #ifndef WEIR_POOL_POOL_COMMON_H
 #define WEIR_POOL_POOL_COMMON_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Wishes for warm connections, for the files of this folder: what weir_pool_warm() asks for, and
- * its end.
+ * its end. A wish is the caller's, and is linked to its origin while it is WAITING.
  */
 #ifndef WEIR_POOL_WARM_H
 #define WEIR_POOL_WARM_H

@@ -4,7 +4,7 @@
  * (RFC 9112 s6.3, s9.3).
  *
  * A pure decision over the fields, apart from the parser that found them: the parser is asked where
- * a field begins and ends, never what it means.
+ * a field begins and ends, never what it means. The fields are borrowed; the answer is a value.
  */
 #ifndef WEIR_PROTO_H1_FRAMING_H
 #define WEIR_PROTO_H1_FRAMING_H

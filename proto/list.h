@@ -2,7 +2,7 @@
 /*
  * An intrusive circular doubly-linked list. The node lives in its element, so linking never
  * allocates and never fails. A node that is in no list points to itself; removing it again does
- * nothing.
+ * nothing. A list owns none of its elements: who frees one takes it off first.
  */
 #ifndef WEIR_PROTO_LIST_H
 #define WEIR_PROTO_LIST_H
