@@ -2,7 +2,7 @@
 /*
  * How many mutexes the calling thread holds: a caller's hook must be called with none.
  *
- * The linker puts counting ones in the place of the system's, for the library and the test alike:
+ * The linker puts counting ones in the place of the system's, and of a connection's lock, for the library and the test alike:
  * see weir_count_mutexes() in tests/behaviour/CMakeLists.txt.
  */
 #ifndef WEIR_TESTS_MUTEXES_H
