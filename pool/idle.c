@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Two orders that meet end to end: the list, and behind it the few that are late. Whoever becomes
+ * late when there is no room puts the first of them in order, which is a move to the end of the list
+ * if it is idle, and a removal if not.
+ */
 #include "pool/idle.h"
 
 static uint32_t place_of(const weir_idle *idle, const weir_slot *slot);

@@ -8,18 +8,7 @@
 #include <string.h>
 
 #include "pool/table.h"
-
-#if defined(__has_feature)
-#    if __has_feature(address_sanitizer)
-#        define WATCHED 1
-#    endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(WATCHED)
-#    include <sanitizer/asan_interface.h>
-#else
-#    define ASAN_POISON_MEMORY_REGION(at, octets)   ((void)(at), (void)(octets))
-#    define ASAN_UNPOISON_MEMORY_REGION(at, octets) ((void)(at), (void)(octets))
-#endif
+#include "proto/watched.h"
 
 typedef struct given {
     struct given *next;
@@ -62,7 +51,7 @@ void *weir_slabs_take(weir_slabs *slabs, weir_slab **from)
     }
     given *back = slab->given;
     void *record = back ? (void *)back : slab->first + slab->begun * slabs->record_octets;
-    ASAN_UNPOISON_MEMORY_REGION(record, slabs->record_octets);
+    weir_watched_open(record, slabs->record_octets);
     if (back) {
         slab->given = back->next;
     } else {
@@ -84,7 +73,7 @@ void weir_slabs_give(weir_slabs *slabs, weir_slab *slab, void *record)
     given *back = record;
     back->next = slab->given;
     slab->given = back;
-    ASAN_POISON_MEMORY_REGION(record, slabs->record_octets);
+    weir_watched_close(record, slabs->record_octets);
     if (slab->records == slab->room) {
         weir_list_push_front(&slabs->open, &slab->link);
     }
@@ -111,7 +100,7 @@ static weir_slab *open_slab(weir_slabs *slabs)
     *slab = (weir_slab){.room = room, .first = (uint8_t *)(first - first % WEIR_LINE_OCTETS)};
     weir_list_init(&slab->link);
     weir_list_push_front(&slabs->open, &slab->link);
-    ASAN_POISON_MEMORY_REGION(slab->first, room * slabs->record_octets);
+    weir_watched_close(slab->first, room * slabs->record_octets);
     return slab;
 }
 
@@ -119,6 +108,6 @@ static void close_slab(weir_slabs *slabs, weir_slab *slab)
 {
     WEIR_ASSERT(slab->records == 0);
     weir_list_remove(&slab->link);
-    ASAN_UNPOISON_MEMORY_REGION(slab->first, slab->room * slabs->record_octets);
+    weir_watched_open(slab->first, slab->room * slabs->record_octets);
     weir_release(slabs->allocator, slab);
 }
