@@ -13,6 +13,7 @@ static weir_list *bucket_of(weir_names *names, weir_span host);
 static weir_name *new_name(weir_names *names, weir_span host);
 static void settle(weir_names *names, weir_name *name);
 static void apply(weir_names *names, weir_name *name, weir_time now_ns);
+static void connect_to(weir_tie *tie, const weir_address *address);
 static void judge(weir_names *names, weir_tie *tie, weir_time now_ns);
 static void arm(weir_names *names, weir_name *name, weir_time now_ns);
 static bool is_looking(const weir_name *name);
@@ -81,7 +82,7 @@ void weir_names_join(weir_names *names, weir_link *link, weir_span host,
     }
     tie->name = name;
     tie->link = link;
-    tie->address = *address;
+    connect_to(tie, address);
     link->tie = tie;
     weir_list_init(&tie->place);
     weir_list_push_back(&name->ties, &tie->place);
@@ -101,8 +102,16 @@ void weir_names_note(weir_names *names, weir_link *link, const weir_address *add
     if (link->tie != NULL) {
         weir_list_init(&link->tie->place);
         link->tie->link = link;
-        link->tie->address = *address;
+        connect_to(link->tie, address);
     }
+}
+
+weir_address weir_tie_address(const weir_tie *tie)
+{
+    weir_address address = {.family = tie->family, .scope = tie->scope};
+
+    memcpy(address.octets, tie->octets, sizeof(address.octets));
+    return address;
 }
 
 weir_time weir_names_answer_left(const weir_names *names, const weir_link *link, weir_time now_ns)
@@ -112,8 +121,8 @@ weir_time weir_names_answer_left(const weir_names *names, const weir_link *link,
     if (tie == NULL || tie->name == NULL) {
         return WEIR_NEVER;
     }
-    return weir_time_since(
-        weir_shared_until(names->shared, tie->name->answers, tie->address.family), now_ns);
+    return weir_time_since(weir_shared_until(names->shared, tie->name->answers, tie->family),
+                           now_ns);
 }
 
 void weir_names_leave(weir_names *names, weir_link *link)
@@ -127,7 +136,7 @@ void weir_names_leave(weir_names *names, weir_link *link)
     weir_list_remove(&tie->place);
     link->tie = NULL;
     if (name != NULL && !tie->left) {
-        name->in_family[weir_family_index(tie->address.family)]--;
+        name->in_family[weir_family_index(tie->family)]--;
     }
     weir_release(names->allocator, tie);
     if (name != NULL) {
@@ -273,15 +282,24 @@ static void apply(weir_names *names, weir_name *name, weir_time now_ns)
     arm(names, name, now_ns);
 }
 
+static void connect_to(weir_tie *tie, const weir_address *address)
+{
+    tie->family = address->family;
+    tie->scope = address->scope;
+    memcpy(tie->octets, address->octets, sizeof(tie->octets));
+}
+
 static void judge(weir_names *names, weir_tie *tie, weir_time now_ns)
 {
     weir_name *name = tie->name;
 
-    if (tie->left || !weir_shared_has_left(names->shared, name->answers, &tie->address)) {
+    const weir_address address = weir_tie_address(tie);
+
+    if (tie->left || !weir_shared_has_left(names->shared, name->answers, &address)) {
         return;
     }
     tie->left = true;
-    name->in_family[weir_family_index(tie->address.family)]--;
+    name->in_family[weir_family_index(tie->family)]--;
     weir_pool_retire(names->pool, tie->link->slot, WEIR_REASON_ADDRESS_LEFT_DNS, names->leave_ns,
                      now_ns);
 }

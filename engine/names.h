@@ -20,6 +20,7 @@
 #ifndef WEIR_ENGINE_NAMES_H
 #define WEIR_ENGINE_NAMES_H
 
+#include "engine/address.h"
 #include "engine/link.h"
 #include "engine/shared.h"
 #include "pool/agenda.h"
@@ -47,9 +48,14 @@ typedef struct weir_tie {
     weir_list place; /* in name->ties */
     weir_name *name; /* NULL: none, it only says to which address it is connected */
     weir_link *link;
-    weir_address address; /* that it is connected to */
-    bool left;            /* the name has it no longer */
+    /* the address that it is connected to, without what only an answer has of it */
+    uint32_t scope;
+    uint8_t octets[WEIR_IPV6_OCTETS];
+    uint8_t family;
+    bool left; /* the name has it no longer */
 } weir_tie;
+
+weir_address weir_tie_address(const weir_tie *tie);
 
 typedef struct weir_names {
     const weir_allocator *allocator;

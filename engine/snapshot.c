@@ -39,7 +39,8 @@ void weir_core_snapshot_link(const weir_core *core, weir_snapshot_line *line, co
 
     c->answer_ns = weir_names_answer_left(&core->names, link, now_ns);
     if (link->tie != NULL) {
-        weir_text_add_address(&text, &link->tie->address);
+        address = weir_tie_address(link->tie);
+        weir_text_add_address(&text, &address);
     } else if (link->opened_ns != 0 && weir_os_address_parse(host, &address)) {
         /* A numeric host is kept nowhere else: an idle connection is to be small. */
         if (key->address.length == 0 && key->zone.length > 0) {

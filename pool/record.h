@@ -49,6 +49,7 @@ struct weir_origin {
     weir_time failed_at_ns;
     weir_list remembered; /* the pool's bare ones, the oldest first */
     weir_slab *slab;      /* that the record is of */
+    uint32_t ghosts;      /* slots GONE with leases left */
     uint8_t *octets;      /* of a key for which `room` is too small; else NULL */
 
     weir_slot own;        /* room for one of its slots; free while its id is 0 */
@@ -66,7 +67,6 @@ struct weir_origin {
     uint32_t idle;         /* READY without leases, with room or without */
     uint32_t connections;  /* slots until GONE */
     uint32_t slots_in[WEIR_SLOT_STATES];
-    uint32_t ghosts;          /* GONE with leases left */
     uint32_t unawaited_dials; /* that nobody waits for, as counted in the pool's */
     uint32_t wanted;          /* dials that it waits for, while hungry */
     uint32_t streams;         /* HTTP/2: the peer's limit; 0: not known */
@@ -80,11 +80,11 @@ struct weir_origin {
     bool is_remembered; /* in the list of those */
     weir_table_entry entry;
     weir_origin_key key;
-    uint8_t room[56]; /* for the key's octets */
+    uint8_t room[72]; /* for the key's octets */
 };
 
 /* What finding, leasing and releasing look at begins here, and goes on to the end. */
-#define WEIR_RECORD_USED_FROM (offsetof(weir_origin, own) + offsetof(weir_slot, ends_for))
+#define WEIR_RECORD_USED_FROM (offsetof(weir_origin, own) + offsetof(weir_slot, ends_at_ns))
 _Static_assert(WEIR_RECORD_USED_FROM % WEIR_LINE_OCTETS == 0, "it begins where a line begins");
 _Static_assert(sizeof(weir_origin) % WEIR_LINE_OCTETS == 0, "the next record does so too");
 

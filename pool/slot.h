@@ -45,10 +45,6 @@ struct weir_slot {
     uint64_t order; /* when its dial was decided, in the order of the pool's tickets and dials */
     uint64_t id;    /* 0: the origin's own, which is free */
     void *user;
-    weir_reason order_reason;
-    weir_action_kind order_kind; /* DIAL or CLOSE while that action waits to be pulled, else NONE */
-    weir_reason ends_for;        /* why it takes no more from ends_at_ns on */
-    weir_reason retired;         /* the pool takes no more of it, and why; NONE: it does */
     /* from when on it takes no more: too old, or told to retire; WEIR_NEVER */
     weir_time ends_at_ns;
     weir_time rested_ns; /* how long it was idle before its first lease since; 0: that says nothing
@@ -56,9 +52,13 @@ struct weir_slot {
     weir_time idle_since_ns;
     uint64_t served; /* leases that ended in a release */
     weir_facts facts;
-    weir_slot_state state;
     uint32_t leases;
-    bool order_unfit;  /* of a CLOSE: it ended by itself */
+    weir_slot_state state : 8;
+    weir_action_kind order_kind : 8; /* DIAL or CLOSE while that action waits to be pulled */
+    weir_reason order_reason : 8;
+    weir_reason retired : 8;  /* the pool takes no more of it, and why; NONE: it does */
+    weir_reason ends_for : 8; /* why it takes no more from ends_at_ns on */
+    bool order_unfit;         /* of a CLOSE: it ended by itself */
     bool refusing;     /* it refused a lease under the facts that it told; until it tells others */
     bool yields;       /* it drains to make room for another origin */
     bool drained;      /* some drain was told of it */
