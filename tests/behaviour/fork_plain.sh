@@ -13,17 +13,19 @@ origin=$2 certs=$3 pki=$4
 
 build_suite() {
     local library source
-    local -a sources=() flags=()
+    local -a sources=() flags=() libraries=()
     library=$(find "$release" -maxdepth 2 -name libweir.a | head -n 1)
     for source in fork fork_memory fork_test; do sources+=("$root/tests/behaviour/$source.c"); done
     for source in asleep coroutine failalloc hellos origin_log origin_process peer relay stuck upload user world; do
         sources+=("$root/tests/support/$source.c")
     done
     flags_of engine
+    # What a static libweir needs besides differs from system to system: its own file says it.
+    read -r -a libraries < <(sed -n 's/^Libs.private: //p' "$release/weir.pc")
     "$cc" -std=c11 -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -pthread "-DWEIR_TESTS_ORIGIN=\"$origin\"" \
         "-DWEIR_TESTS_CERTS=\"$certs\"" "-DWEIR_TESTS_PKI=\"$pki\"" "${flags[@]}" -I "$build/include-support" \
         -isystem "$wolfssl_prefix/include" "${sources[@]}" -o "$scratch/fork_test" "$library" \
-        -L "$wolfssl_prefix/lib" "-Wl,-rpath,$wolfssl_prefix/lib" -lcmocka -lwolfssl -lnghttp2 -lcares
+        -lcmocka -lnghttp2 -lcares "${libraries[@]}"
 }
 
 forks() { # forks WHICH NOT
