@@ -20,12 +20,12 @@ build_suite() {
         sources+=("$root/tests/support/$source.c")
     done
     flags_of engine
-    # What a static libweir needs besides differs from system to system: its own file says it.
+    # What a static libweir needs besides these differs from system to system: its own file says it.
     read -r -a libraries < <(sed -n 's/^Libs.private: //p' "$release/weir.pc")
     "$cc" -std=c11 -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -pthread "-DWEIR_TESTS_ORIGIN=\"$origin\"" \
         "-DWEIR_TESTS_CERTS=\"$certs\"" "-DWEIR_TESTS_PKI=\"$pki\"" "${flags[@]}" -I "$build/include-support" \
         -isystem "$wolfssl_prefix/include" "${sources[@]}" -o "$scratch/fork_test" "$library" \
-        -lcmocka -lnghttp2 -lcares "${libraries[@]}"
+        -L "$wolfssl_prefix/lib" "-Wl,-rpath,$wolfssl_prefix/lib" "${libraries[@]}" -lcmocka -lwolfssl -lnghttp2 -lcares
 }
 
 forks() { # forks WHICH NOT
