@@ -47,18 +47,6 @@ typedef struct script {
     unsigned requests;
 } script;
 
-static bool read_all(weir_scold_line *line, uint8_t *to, size_t octets)
-{
-    for (size_t at = 0; at < octets;) {
-        const size_t got = weir_scold_read(line, to + at, octets - at);
-        if (got == 0) {
-            return false;
-        }
-        at += got;
-    }
-    return true;
-}
-
 static void say_limit(weir_scold_line *line, uint8_t streams)
 {
     const uint8_t settings[] = {0, 0, 6, FRAME_SETTINGS, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, streams};
@@ -105,12 +93,12 @@ static void play(weir_scold_line *line, void *user)
     uint8_t payload[16384];
 
     weir_scold_write(line, settings, sizeof(settings));
-    if (!read_all(line, payload, PREFACE_OCTETS)) {
+    if (!weir_scold_read_all(line, payload, PREFACE_OCTETS)) {
         return;
     }
-    while (read_all(line, head, sizeof(head))) {
+    while (weir_scold_read_all(line, head, sizeof(head))) {
         const size_t length = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
-        if (length > sizeof(payload) || !read_all(line, payload, length)) {
+        if (length > sizeof(payload) || !weir_scold_read_all(line, payload, length)) {
             return;
         }
         if (head[3] == FRAME_SETTINGS && (head[4] & ACK) == 0) {
@@ -205,21 +193,6 @@ static void lower(stage *all)
     (void)sem_wait(&all->script.has_lowered);
 }
 
-/* Until so many wait; a coroutine lets the others go on. */
-static void await_waiting(weir_user *user, uint32_t count)
-{
-    weir_counts counts = WEIR_COUNTS_INIT;
-
-    for (weir_user_counts(user, &counts); counts.waiting != count;
-         weir_user_counts(user, &counts)) {
-        if (weir_user_loop(user) != NULL) {
-            weir_user_settle(user);
-        } else {
-            (void)sched_yield(); /* and not weir_client_maintain(), which reads */
-        }
-    }
-}
-
 static void look_at_places(stage *all, weir_user *user)
 {
     weir_snapshot *snapshot = weir_user_loop(user) != NULL
@@ -274,10 +247,10 @@ static void one_of_them(weir_user *user, size_t index, void *shared)
         return;
     }
     if (is_blocking(all)) {
-        await_waiting(user, 1);
+        weir_user_await_waiting(user, 1);
         (void)sem_post(&may_look);
     }
-    await_waiting(user, 2);
+    weir_user_await_waiting(user, 2);
     look_at_places(all, user);
     (void)sem_post(&all->script.may_allow);
 }
@@ -356,7 +329,7 @@ static void stale_or_reader(weir_user *user, size_t index, void *shared)
         call(all, STALE);
         return;
     }
-    await_waiting(user, 1);
+    weir_user_await_waiting(user, 1);
     (void)sem_post(&all->script.may_allow);
     weir_world_drain(all->world, all->first, &fetched);
     weir_world_drop(all->world, all->first);

@@ -49,18 +49,6 @@ typedef struct script {
     bool in_order; /* all was answered when the second request came */
 } script;
 
-static bool read_all(weir_scold_line *line, uint8_t *to, size_t octets)
-{
-    for (size_t at = 0; at < octets;) {
-        const size_t got = weir_scold_read(line, to + at, octets - at);
-        if (got == 0) {
-            return false;
-        }
-        at += got;
-    }
-    return true;
-}
-
 static void answer(weir_scold_line *line, script *s, const uint8_t *head)
 {
     static const uint8_t ack[] = {0, 0, 0, FRAME_SETTINGS, ACK, 0, 0, 0, 0};
@@ -92,12 +80,12 @@ static void play(weir_scold_line *line, void *user)
     /* What was said is in the client's kernel, and not kept back by Nagle. */
     (void)setsockopt(line->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     weir_scold_write(line, empty_settings, sizeof(empty_settings));
-    if (!read_all(line, octets, PREFACE_OCTETS)) {
+    if (!weir_scold_read_all(line, octets, PREFACE_OCTETS)) {
         return;
     }
-    while (read_all(line, octets, HEAD_OCTETS)) {
+    while (weir_scold_read_all(line, octets, HEAD_OCTETS)) {
         const size_t length = (size_t)octets[0] << 16 | (size_t)octets[1] << 8 | octets[2];
-        if (length > sizeof(octets) - HEAD_OCTETS || !read_all(line, payload, length)) {
+        if (length > sizeof(octets) - HEAD_OCTETS || !weir_scold_read_all(line, payload, length)) {
             return;
         }
         const bool ack = (octets[4] & ACK) != 0;

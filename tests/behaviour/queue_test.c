@@ -45,17 +45,6 @@ static void await_waiting(const queue *all, size_t count)
     }
 }
 
-static void await_waiting_exactly(const queue *all, size_t count)
-{
-    while (weir_world_counts(all->world).waiting != count) {
-        if (all->world->way.kind == WEIR_USER_LOOP) {
-            weir_user_settle(all->world->user);
-        } else {
-            (void)sched_yield();
-        }
-    }
-}
-
 /* Exchanges are numbered as they are made. */
 static void look_at_places(queue *all)
 {
@@ -85,7 +74,7 @@ static void some_leave(queue *all)
         staying += gives_up(all, i) ? 0 : 1;
     }
     weir_token_cancel(all->leaves);
-    await_waiting_exactly(all, staying);
+    weir_user_await_waiting(all->world->user, staying);
     all->places = 0;
     all->exchanges = 0;
 }
@@ -107,7 +96,7 @@ static void one_of_the_queue(weir_user *user, size_t index, void *shared)
     await_waiting(all, index);
     if (index == CALLERS) {
         if (all->leaves != NULL) {
-            await_waiting_exactly(all, CALLERS);
+            weir_user_await_waiting(all->world->user, CALLERS);
             some_leave(all);
         }
         if (all->world->way.kind == WEIR_USER_BLOCKING) {

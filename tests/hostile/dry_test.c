@@ -90,20 +90,6 @@ static weir_hostile_end play(int fd, size_t number, void *user)
     return WEIR_HOSTILE_FIN;
 }
 
-static void await_waiting(weir_user *user, uint32_t count)
-{
-    weir_counts counts = WEIR_COUNTS_INIT;
-
-    for (weir_user_counts(user, &counts); counts.waiting != count;
-         weir_user_counts(user, &counts)) {
-        if (weir_user_loop(user) != NULL) {
-            weir_user_settle(user);
-        } else {
-            (void)sched_yield(); /* and not weir_client_maintain(), which reads */
-        }
-    }
-}
-
 static void await_fewer(weir_user *user, uint32_t count)
 {
     weir_counts counts = WEIR_COUNTS_INIT;
@@ -120,7 +106,7 @@ static void one_of_them(weir_user *user, size_t index, void *shared)
     weir_plea plea;
 
     if (index == CHIEF) {
-        await_waiting(user, CALLERS);
+        weir_user_await_waiting(user, CALLERS);
         weir_cue_give(&d->cue, &d->others_wait);
         atomic_store(&without_descriptor, d->without);
         if (d->token != NULL) {

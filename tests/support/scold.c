@@ -53,6 +53,18 @@ size_t weir_scold_read(weir_scold_line *line, void *to, size_t room)
     return got > 0 ? (size_t)got : 0;
 }
 
+bool weir_scold_read_all(weir_scold_line *line, void *to, size_t octets)
+{
+    for (size_t at = 0; at < octets;) {
+        const size_t got = weir_scold_read(line, (uint8_t *)to + at, octets - at);
+        if (got == 0) {
+            return false;
+        }
+        at += got;
+    }
+    return true;
+}
+
 void weir_scold_write(weir_scold_line *line, const void *octets, size_t count)
 {
     if (line->ssl != NULL) {

@@ -29,6 +29,8 @@ typedef struct weir_scold_line {
 
 /* How many octets came, at most `room`; 0: the client is gone. */
 size_t weir_scold_read(weir_scold_line *line, void *to, size_t room);
+/* False: the client was gone before so many had come. */
+bool weir_scold_read_all(weir_scold_line *line, void *to, size_t octets);
 void weir_scold_write(weir_scold_line *line, const void *octets, size_t count);
 
 /* After the handshake; NULL: nothing is done. */

@@ -12,6 +12,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -238,6 +239,20 @@ void weir_user_settle(weir_user *user)
         struct pollfd fd = {.fd = weir_loop_fd(user->loop), .events = POLLIN};
         while (poll(&fd, 1, 0) == 1) {
             turn(user);
+        }
+    }
+}
+
+void weir_user_await_waiting(weir_user *user, uint64_t count)
+{
+    weir_counts counts = WEIR_COUNTS_INIT;
+
+    for (weir_user_counts(user, &counts); counts.waiting != count;
+         weir_user_counts(user, &counts)) {
+        if (user->loop != NULL) {
+            weir_user_settle(user);
+        } else {
+            (void)sched_yield();
         }
     }
 }

@@ -57,6 +57,9 @@ void weir_user_counts(weir_user *user, weir_counts *counts);
 weir_told weir_user_await(weir_user *user, weir_exchange *exchange, weir_told wanted);
 /* What is due is done: connections are read, timers expire. Blocking: weir_client_maintain(). */
 void weir_user_settle(weir_user *user);
+/* Until so many calls wait, and nothing is read for it by a client; a coroutine lets the others go
+ * on. */
+void weir_user_await_waiting(weir_user *user, uint64_t count);
 /* The loop itself, the client itself; NULL in the other kind. */
 weir_loop *weir_user_loop(weir_user *user);
 weir_client *weir_user_client(weir_user *user);
