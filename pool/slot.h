@@ -78,12 +78,6 @@ weir_slot *weir_slot_new(weir_pool *pool, weir_origin *origin, weir_ticket *tick
 weir_reason weir_slot_end_reason(const weir_slot *slot);
 /* How many more exchanges it takes now. */
 uint32_t weir_slot_room(const weir_slot *slot);
-/* Why it is too old to be leased now; NONE: it is not. */
-weir_reason weir_slot_expiry(const weir_pool *pool, const weir_slot *slot);
-/* Closes it, or lets it drain, if it is too old now. True: it was. */
-bool weir_slot_expire(weir_pool *pool, weir_slot *slot);
-/* The same when its time may have changed or come; if it is not too old it is looked at in time. */
-void weir_slot_look_at(weir_pool *pool, weir_slot *slot);
 
 /* Leases ever, those taken back not counted. */
 static inline uint64_t weir_slot_uses(const weir_slot *slot)
@@ -94,15 +88,11 @@ void weir_slot_lease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket);
 /* Ends a lease. A GONE slot without leases left is freed. */
 void weir_slot_unlease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket);
 
-/* The origin's horizon has changed: it is one for all that are idle already. */
-void weir_slot_reschedule(weir_pool *pool, weir_origin *origin);
 /* Takes facts. A capacity that the peer did not tell is taken for no more than its origin told
  * last: what is above that would be refused, as often as a new connection is dialled. */
 void weir_slot_take(weir_slot *slot, const weir_facts *facts);
 /* ... if they are newer. */
 void weir_slot_tell(weir_pool *pool, weir_slot *slot, const weir_facts *facts);
-/* A lease that began after a rest is over, or refused: what that says of how long it may rest. */
-void weir_slot_note_rest(weir_pool *pool, weir_slot *slot, bool answered);
 /* Derives the state anew, after anything that it depends on has changed, and puts the slot into the
  * lists it belongs to. */
 void weir_slot_refresh(weir_pool *pool, weir_slot *slot);
@@ -118,5 +108,22 @@ void weir_slot_bury(weir_pool *pool, weir_slot *slot);
 void weir_slot_detach_ticket(const weir_pool *pool, weir_slot *slot);
 
 void weir_slot_check(const weir_pool *pool, const weir_slot *slot);
+
+/* -- slot_age.c -- */
+/* Why it is too old to be leased now; NONE: it is not. */
+weir_reason weir_slot_expiry(const weir_pool *pool, const weir_slot *slot);
+/* Closes it, or lets it drain, if it is too old now. True: it was. */
+bool weir_slot_expire(weir_pool *pool, weir_slot *slot);
+/* The same when its time may have changed or come; if it is not too old it is looked at in time. */
+void weir_slot_look_at(weir_pool *pool, weir_slot *slot);
+/* Makes sure that it is looked at no later than its next own deadline. */
+void weir_slot_schedule(weir_pool *pool, weir_slot *slot);
+/* The origin's horizon has changed: it is one for all that are idle already. */
+void weir_slot_reschedule(weir_pool *pool, weir_origin *origin);
+/* A lease that began after a rest is over, or refused: what that says of how long it may rest. */
+void weir_slot_note_rest(weir_pool *pool, weir_slot *slot, bool answered);
+/* It was idle, and is not reusable any more: what that says of it. */
+void weir_slot_note_end(weir_pool *pool, weir_slot *slot);
+void weir_slot_check_age(const weir_pool *pool, const weir_slot *slot);
 
 #endif
