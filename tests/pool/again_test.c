@@ -14,14 +14,6 @@
 
 static const weir_time ms = WEIR_NS_PER_MS;
 
-static void lease_h2(rig *r, const char *letters, uint32_t capacity)
-{
-    rig_ask_all(r, letters, "h2.one");
-    rig_actions(r);
-    rig_ready(r, 1, WEIR_H2, capacity);
-    rig_actions(r);
-}
-
 /* The peer refused it: released, and asked for again. */
 static weir_status again(rig *r, char letter)
 {
@@ -36,7 +28,7 @@ static void again__the_first_refusal_has_no_pause(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){0});
-    lease_h2(&r, "a", 10);
+    rig_lease_h2(&r, "a", 10);
     assert_int_equal(again(&r, 'a'), WEIR_OK);
     rig_close(&r);
 }
@@ -48,7 +40,7 @@ static void again__who_is_refused_once_keeps_its_order(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.connections_per_origin = 1});
-    lease_h2(&r, "abc", 3);
+    rig_lease_h2(&r, "abc", 3);
     assert_int_equal(rig_ask(&r, 'd', "h2.one"), WEIR_AGAIN);
     assert_int_equal(rig_ask(&r, 'e', "h2.one"), WEIR_AGAIN);
     rig_tell(&r, 1, 1);
@@ -72,7 +64,7 @@ static void again__whose_connection_died_keeps_its_order(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.connections_per_origin = 1, .tickets = 2});
-    lease_h2(&r, "a", 1);
+    rig_lease_h2(&r, "a", 1);
     rig_ask_all(&r, "bc", "h2.one");
     rig_tell(&r, 1, 0);
     rig_release(&r, 'a');
@@ -99,7 +91,7 @@ static void again__who_is_refused_once_is_not_turned_away(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.connections_per_origin = 1, .tickets = 1});
-    lease_h2(&r, "a", 2);
+    rig_lease_h2(&r, "a", 2);
     assert_int_equal(rig_ask(&r, 'b', "h2.one"), WEIR_OK);
     assert_int_equal(rig_ask(&r, 'c', "h2.one"), WEIR_AGAIN);
     rig_tell(&r, 1, 1);
@@ -116,7 +108,7 @@ static void again__later_ones_have_a_growing_pause(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){0});
-    lease_h2(&r, "az", 10);
+    rig_lease_h2(&r, "az", 10);
     assert_int_equal(again(&r, 'a'), WEIR_OK);
     weir_time span_ns = 50 * ms;
     for (int i = 0; i < 9; i++) {
@@ -145,7 +137,7 @@ static void again__a_pause_holds_nobody_up(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.connections_per_origin = 1});
-    lease_h2(&r, "a", 1);
+    rig_lease_h2(&r, "a", 1);
     rig_ticket(&r, 'a')->refused = 1;
     assert_int_equal(again(&r, 'a'), WEIR_AGAIN);
     assert_int_equal(rig_ask(&r, 'b', "h2.one"), WEIR_OK);
@@ -165,7 +157,7 @@ static void again__a_pause_ends_early_for_who_leaves(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){0});
-    lease_h2(&r, "ab", 10);
+    rig_lease_h2(&r, "ab", 10);
     rig_ticket(&r, 'a')->refused = 1;
     rig_ticket(&r, 'b')->refused = 1;
     assert_int_equal(again(&r, 'a'), WEIR_AGAIN);
@@ -183,7 +175,7 @@ static void again__who_pauses_counts_as_waiting(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.connections_per_origin = 1, .tickets = 1});
-    lease_h2(&r, "a", 2);
+    rig_lease_h2(&r, "a", 2);
     assert_int_equal(rig_ask(&r, 'b', "h2.one"), WEIR_OK);
     rig_ticket(&r, 'a')->refused = 1;
     rig_ticket(&r, 'b')->refused = 1;
@@ -198,10 +190,7 @@ static void again__the_origin_waits_for_who_pauses(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.origins_remembered = 1});
-    rig_ask_all(&r, "a", "one");
-    rig_actions(&r);
-    rig_ready(&r, 1, WEIR_H1, 1);
-    rig_actions(&r);
+    rig_lease_h1(&r, 'a', "one", 1);
     rig_release(&r, 'a');
     rig_ticket(&r, 'a')->refused = 2;
     assert_int_equal(rig_ask(&r, 'a', "one"), WEIR_AGAIN);
@@ -243,7 +232,7 @@ static void again__what_is_misdirected_is_let_end(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.h2_connections = 1});
-    lease_h2(&r, "ab", 10);
+    rig_lease_h2(&r, "ab", 10);
     weir_pool_misdirected(r.pool, rig_ticket(&r, 'a'), r.now_ns);
     rig_release(&r, 'a');
     rig_ask_all(&r, "a", "h2.one");
@@ -261,7 +250,7 @@ static void again__what_is_misdirected_stays_so(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.h2_connections = 2});
-    lease_h2(&r, "ab", 10);
+    rig_lease_h2(&r, "ab", 10);
     rig_tell(&r, 1, 0);
     weir_pool_misdirected(r.pool, rig_ticket(&r, 'a'), r.now_ns);
     rig_tell(&r, 1, 10);

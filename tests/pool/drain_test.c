@@ -155,10 +155,7 @@ static void tls__that_is_replaced_ends_its_connections(void **state)
     rig_ready(&r, 2, WEIR_H1, 1);
     rig_actions(&r);
     rig_release(&r, 'b');
-    rig_ask_all(&r, "x", "clear");
-    rig_actions(&r);
-    rig_ready(&r, 3, WEIR_H1, 1);
-    rig_actions(&r);
+    rig_lease_h1(&r, 'x', "clear", 3);
     rig_release(&r, 'x');
     replace_tls(&r, 1, 2);
     assert_string_equal(rig_actions(&r), "close 2 tls_replaced");

@@ -82,10 +82,7 @@ static void explain__http2_is_full_drains_and_refuses(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.connections_per_origin = 3});
-    rig_ask_all(&r, "abc", "h2.one");
-    rig_actions(&r);
-    rig_ready(&r, 1, WEIR_H2, 2);
-    rig_actions(&r);
+    rig_lease_h2(&r, "abc", 2);
     assert_string_equal(explain(&r, "h2.one"), "1 at_max_streams 2/2, 2 dialing");
     rig_ready(&r, 2, WEIR_H2, 1);
     rig_actions(&r);
@@ -107,10 +104,7 @@ static void explain__one_in_use_with_room_comes_before_an_idle_one(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){0});
-    rig_ask_all(&r, "ab", "h2.one");
-    rig_actions(&r);
-    rig_ready(&r, 1, WEIR_H2, 1);
-    rig_actions(&r);
+    rig_lease_h2(&r, "ab", 1);
     rig_ready(&r, 2, WEIR_H2, 1);
     rig_actions(&r);
     rig_release(&r, 'b');
@@ -138,9 +132,7 @@ static void explain__what_is_too_old_says_how(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.idle_ns = 5 * WEIR_NS_PER_SECOND});
-    rig_ask_all(&r, "a", "one");
-    rig_actions(&r);
-    rig_ready(&r, 1, WEIR_H1, 1);
+    rig_lease_h1(&r, 'a', "one", 1);
     rig_release(&r, 'a');
     assert_string_equal(explain(&r, "one"), "1 reused 0/1");
     r.now_ns += 6 * WEIR_NS_PER_SECOND;
@@ -159,9 +151,7 @@ static void explain__what_was_closed_lately_is_remembered(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){0});
-    rig_ask_all(&r, "a", "one");
-    rig_actions(&r);
-    rig_ready(&r, 1, WEIR_H1, 1);
+    rig_lease_h1(&r, 'a', "one", 1);
     weir_facts facts = rig_facts(&r, WEIR_H1, 1);
     facts.reusable = false;
     facts.unfit = WEIR_UNFIT_CLOSE;
@@ -185,9 +175,7 @@ static void explain__a_bounce_says_why_it_was_refused(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){0});
-    rig_ask_all(&r, "a", "one");
-    rig_actions(&r);
-    rig_ready(&r, 1, WEIR_H1, 1);
+    rig_lease_h1(&r, 'a', "one", 1);
     rig_release(&r, 'a');
     const weir_origin_key key = rig_key("one");
     weir_candidate found;

@@ -147,14 +147,6 @@ static void horizon__forgets_half_of_what_it_knew(void **state)
 
 /* -- in the pool -- */
 
-static void lease(rig *r, char letter, uint64_t id)
-{
-    rig_ask_all(r, (const char[]){letter, '\0'}, "one");
-    rig_actions(r);
-    rig_ready(r, id, WEIR_H1, 1);
-    rig_actions(r);
-}
-
 static void release(rig *r, char letter, bool answered)
 {
     rig_ticket(r, letter)->answered = answered;
@@ -173,7 +165,7 @@ static weir_facts ended(rig *r)
 /* The server closes a connection that has been idle for so long. */
 static void closes_idle(rig *r, uint64_t id, weir_time idle_ns)
 {
-    lease(r, 'z', id);
+    rig_lease_h1(r, 'z', "one", id);
     release(r, 'z', true);
     r->now_ns += idle_ns;
     const weir_facts facts = ended(r);
@@ -189,7 +181,7 @@ static void horizon__closes_idle_connections_in_time(void **state)
     rig_open(&r, (weir_pool_options){0});
     closes_idle(&r, 1, 10 * second);
     closes_idle(&r, 2, 10 * second);
-    lease(&r, 'a', 3);
+    rig_lease_h1(&r, 'a', "one", 3);
     release(&r, 'a', true);
     rig_tick(&r, 9 * second - 1);
     assert_string_equal(rig_actions(&r), "");
@@ -199,7 +191,7 @@ static void horizon__closes_idle_connections_in_time(void **state)
     assert_string_equal(rig_actions(&r), "close 3 expired_horizon");
     assert_int_equal(weir_pool_count(r.pool).closed_idle, 1);
     /* And is passed over when no tick came. */
-    lease(&r, 'a', 4);
+    rig_lease_h1(&r, 'a', "one", 4);
     release(&r, 'a', true);
     r.now_ns += 9 * second;
     rig_ask_all(&r, "b", "one");
@@ -213,8 +205,8 @@ static void horizon__is_one_for_those_that_are_idle_already(void **state)
     rig r;
     rig_open(&r, (weir_pool_options){0});
     closes_idle(&r, 1, 10 * second);
-    lease(&r, 'a', 2);
-    lease(&r, 'b', 3);
+    rig_lease_h1(&r, 'a', "one", 2);
+    rig_lease_h1(&r, 'b', "one", 3);
     release(&r, 'a', true);
     rig_tick(&r, 2 * second);
     release(&r, 'b', true);
@@ -237,7 +229,7 @@ static void horizon__gives_way_to_what_the_server_says(void **state)
     rig_open(&r, (weir_pool_options){0});
     closes_idle(&r, 1, 10 * second);
     closes_idle(&r, 2, 10 * second);
-    lease(&r, 'a', 3);
+    rig_lease_h1(&r, 'a', "one", 3);
     weir_facts facts = rig_facts(&r, WEIR_H1, 1);
     facts.keep_alive_ns = 30 * second;
     weir_pool_release(r.pool, rig_ticket(&r, 'a'), &facts, r.now_ns);
@@ -255,7 +247,7 @@ static void horizon__is_learned_from_a_bounce(void **state)
     rig r;
     rig_open(&r, (weir_pool_options){0});
     for (uint64_t id = 1; id <= 3; id += 2) {
-        lease(&r, 'a', id);
+        rig_lease_h1(&r, 'a', "one", id);
         release(&r, 'a', true);
         r.now_ns += 20 * second;
         assert_int_equal(rig_ask(&r, 'a', "one"), WEIR_OK);
@@ -271,7 +263,7 @@ static void horizon__is_learned_from_a_bounce(void **state)
         rig_actions(&r);
         rig_gone(&r, id + 1);
     }
-    lease(&r, 'a', 5);
+    rig_lease_h1(&r, 'a', "one", 5);
     release(&r, 'a', true);
     rig_tick(&r, 19 * second);
     assert_string_equal(rig_actions(&r), "close 5 expired_horizon");
@@ -285,7 +277,7 @@ static void horizon__is_learned_from_reuse(void **state)
     rig r;
     rig_open(&r, (weir_pool_options){0});
     closes_idle(&r, 1, 10 * second);
-    lease(&r, 'a', 2);
+    rig_lease_h1(&r, 'a', "one", 2);
     release(&r, 'a', true);
     r.now_ns += 9900 * ms;
     assert_int_equal(rig_ask(&r, 'a', "one"), WEIR_OK);
@@ -297,7 +289,7 @@ static void horizon__is_learned_from_reuse(void **state)
     weir_pool_release(r.pool, rig_ticket(&r, 'a'), &facts, r.now_ns);
     assert_string_equal(rig_actions(&r), "close 2 peer_closed");
     rig_gone(&r, 2);
-    lease(&r, 'a', 3);
+    rig_lease_h1(&r, 'a', "one", 3);
     release(&r, 'a', true);
     rig_tick(&r, 9900 * ms - 1);
     assert_string_equal(rig_actions(&r), "");
@@ -313,10 +305,10 @@ static void horizon__is_met_by_the_elders_of_what_died(void **state)
     rig r;
     weir_facts facts;
     rig_open(&r, (weir_pool_options){0});
-    lease(&r, 'a', 1);
-    lease(&r, 'b', 2);
-    lease(&r, 'c', 3);
-    lease(&r, 'd', 4);
+    rig_lease_h1(&r, 'a', "one", 1);
+    rig_lease_h1(&r, 'b', "one", 2);
+    rig_lease_h1(&r, 'c', "one", 3);
+    rig_lease_h1(&r, 'd', "one", 4);
     release(&r, 'a', true);
     r.now_ns += second;
     release(&r, 'b', true);

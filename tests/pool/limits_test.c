@@ -11,29 +11,12 @@
 
 #include <cmocka.h>
 
-static void lease_h1(rig *r, char letter, const char *name, uint64_t id)
-{
-    rig_ask_all(r, (const char[]){letter, '\0'}, name);
-    rig_actions(r);
-    rig_ready(r, id, WEIR_H1, 1);
-    rig_actions(r);
-}
-
-/* One HTTP/2 connection with this capacity, leased by every letter that fits. */
-static void lease_h2(rig *r, const char *letters, uint32_t capacity)
-{
-    rig_ask_all(r, letters, "h2.one");
-    rig_actions(r);
-    rig_ready(r, 1, WEIR_H2, capacity);
-    rig_actions(r);
-}
-
 static void limits__serves_no_more_requests_than_it_may(void **state)
 {
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.requests_per_connection = 2});
-    lease_h1(&r, 'a', "one", 1);
+    rig_lease_h1(&r, 'a', "one", 1);
     rig_release(&r, 'a');
     assert_int_equal(rig_ask(&r, 'a', "one"), WEIR_OK); /* the second is its last */
     rig_ask_all(&r, "b", "one");
@@ -50,7 +33,7 @@ static void limits__of_requests_do_not_undo_a_drain(void **state)
     rig r;
     const weir_drain all = {0};
     rig_open(&r, (weir_pool_options){.requests_per_connection = 2, .connections_per_origin = 1});
-    lease_h1(&r, 'a', "one", 1);
+    rig_lease_h1(&r, 'a', "one", 1);
     rig_ask_all(&r, "b", "one");
     rig_release(&r, 'a'); /* b has it now, and was not told */
     weir_pool_drain(r.pool, &all, r.now_ns);
@@ -65,7 +48,7 @@ static void limits__of_streams_drains_at_its_last_request(void **state)
     rig r;
     rig_open(&r, (weir_pool_options){.requests_per_connection = 3, .h2_connections = 1});
     /* Five that wait are two connections' worth, however many streams the peer allows. */
-    lease_h2(&r, "abcde", 100);
+    rig_lease_h2(&r, "abcde", 100);
     assert_int_equal(rig_ticket(&r, 'c')->state, WEIR_TICKET_LEASED);
     assert_int_equal(rig_ticket(&r, 'd')->state, WEIR_TICKET_WAITING);
     assert_int_equal(weir_pool_count(r.pool).slots_draining, 1);

@@ -86,10 +86,7 @@ static void memory__of_the_horizon_holds_at_once(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){0});
-    rig_ask_all(&r, "a", "one");
-    rig_actions(&r);
-    rig_ready(&r, 1, WEIR_H1, 1);
-    rig_actions(&r);
+    rig_lease_h1(&r, 'a', "one", 1);
     rig_release(&r, 'a');
     weir_memory memory = {.protocol = WEIR_H1};
     memory.horizon.first_ns = 10 * second;

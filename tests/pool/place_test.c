@@ -14,16 +14,6 @@
 
 #include "weir/status.h"
 
-/* Asks, dials and gets ready one HTTP/1.1 connection, which is leased by `letter` then. */
-static void lease_new(rig *r, char letter, const char *name, uint64_t id)
-{
-    rig_ask_all(r, (const char[]){letter, '\0'}, name);
-    rig_actions(r);
-    rig_ready(r, id, WEIR_H1, 1);
-    rig_actions(r);
-    assert_int_equal(rig_ticket(r, letter)->state, WEIR_TICKET_LEASED);
-}
-
 static void place__grants_in_the_order_of_asking(void **state)
 {
     (void)state;
@@ -104,8 +94,8 @@ static void place__a_bounce_can_be_leased_elsewhere_at_once(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){0});
-    lease_new(&r, 'a', "one", 1);
-    lease_new(&r, 'b', "one", 2);
+    rig_lease_h1(&r, 'a', "one", 1);
+    rig_lease_h1(&r, 'b', "one", 2);
     rig_release(&r, 'b');
     const uint64_t reuses = weir_pool_count(r.pool).reuses;
     weir_facts dead = rig_facts(&r, WEIR_H1, 1);
@@ -126,10 +116,7 @@ static void place__facts_that_refused_a_ticket_are_not_tried_again(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.connections_per_origin = 1});
-    rig_ask_all(&r, "ab", "h2.one");
-    rig_actions(&r);
-    rig_ready(&r, 1, WEIR_H2, 10);
-    rig_actions(&r);
+    rig_lease_h2(&r, "ab", 10);
     /* It refuses and tells nothing that would explain it: it still looks open. */
     weir_pool_bounce(r.pool, rig_ticket(&r, 'b'), NULL, r.now_ns);
     weir_pool_check(r.pool);
@@ -216,7 +203,7 @@ static void place__a_full_queue_elsewhere_does_not_forbid_reuse(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.connections_per_origin = 1, .tickets = 1});
-    lease_new(&r, 'a', "one", 1);
+    rig_lease_h1(&r, 'a', "one", 1);
     rig_release(&r, 'a');
     rig_ask_all(&r, "b", "two");
     assert_int_equal(rig_ask(&r, 'c', "two"), WEIR_E_QUEUE_FULL);
@@ -229,9 +216,9 @@ static void place__evicts_the_longest_idle_and_dials_when_it_is_gone(void **stat
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.connections = 3});
-    lease_new(&r, 'a', "one", 1);
-    lease_new(&r, 'b', "two", 2);
-    lease_new(&r, 'c', "three", 3);
+    rig_lease_h1(&r, 'a', "one", 1);
+    rig_lease_h1(&r, 'b', "two", 2);
+    rig_lease_h1(&r, 'c', "three", 3);
     r.now_ns += 1;
     rig_release(&r, 'b');
     r.now_ns += 1;
@@ -251,9 +238,9 @@ static void place__evicts_no_more_than_are_wanted(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.connections = 3});
-    lease_new(&r, 'a', "one", 1);
-    lease_new(&r, 'b', "two", 2);
-    lease_new(&r, 'c', "three", 3);
+    rig_lease_h1(&r, 'a', "one", 1);
+    rig_lease_h1(&r, 'b', "two", 2);
+    rig_lease_h1(&r, 'c', "three", 3);
     rig_release(&r, 'a');
     rig_release(&r, 'b');
     rig_release(&r, 'c');
@@ -277,7 +264,7 @@ static void place__a_released_connection_is_for_its_own_origin_first(void **stat
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.connections = 1});
-    lease_new(&r, 'a', "one", 1);
+    rig_lease_h1(&r, 'a', "one", 1);
     rig_ask_all(&r, "x", "two");
     rig_ask_all(&r, "b", "one");
     assert_int_equal(rig_ticket(&r, 'x')->reason, WEIR_REASON_TOTAL_LIMIT);
@@ -296,7 +283,7 @@ static void place__a_busy_origin_yields_to_one_that_waited_too_long(void **state
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.connections = 1});
-    lease_new(&r, 'a', "one", 1);
+    rig_lease_h1(&r, 'a', "one", 1);
     rig_ask_all(&r, "x", "two");
     rig_ask_all(&r, "bc", "one");
     r.now_ns += WEIR_NS_PER_SECOND - 1;
@@ -322,10 +309,7 @@ static void place__a_shared_connection_that_is_never_idle_yields_too(void **stat
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.connections = 1});
-    rig_ask_all(&r, "ab", "h2.one");
-    rig_actions(&r);
-    rig_ready(&r, 1, WEIR_H2, 100);
-    rig_actions(&r);
+    rig_lease_h2(&r, "ab", 100);
     rig_ask_all(&r, "x", "two");
     r.now_ns += 2 * WEIR_NS_PER_SECOND;
     rig_release(&r, 'a');
@@ -370,9 +354,9 @@ static void place__origins_take_turns_at_free_places(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.connections = 3});
-    lease_new(&r, 'a', "one", 1);
-    lease_new(&r, 'b', "one", 2);
-    lease_new(&r, 'c', "one", 3);
+    rig_lease_h1(&r, 'a', "one", 1);
+    rig_lease_h1(&r, 'b', "one", 2);
+    rig_lease_h1(&r, 'c', "one", 3);
     rig_ask_all(&r, "uvw", "two");
     rig_ask_all(&r, "xyz", "three");
     assert_string_equal(rig_actions(&r), "");

@@ -188,10 +188,7 @@ static void pool__keeps_a_dial_whose_ticket_was_served_otherwise(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.connections_per_origin = 2});
-    rig_ask_all(&r, "a", "one");
-    rig_actions(&r);
-    rig_ready(&r, 1, WEIR_H1, 1);
-    rig_actions(&r);
+    rig_lease_h1(&r, 'a', "one", 1);
     rig_ask_all(&r, "b", "one");
     assert_string_equal(rig_actions(&r), "dial 2 for b");
     assert_true(weir_pool_is_awaited(r.pool, rig_slot(&r, 2)));
@@ -286,10 +283,7 @@ static void pool__lets_a_connection_die_under_its_leases(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){0});
-    rig_ask_all(&r, "ab", "h2.one");
-    rig_actions(&r);
-    rig_ready(&r, 1, WEIR_H2, 10);
-    rig_actions(&r);
+    rig_lease_h2(&r, "ab", 10);
     weir_slot *slot = rig_ticket(&r, 'a')->slot;
     rig_gone(&r, 1);
     assert_null(weir_pool_next_slot(r.pool, NULL));
@@ -312,10 +306,7 @@ static void pool__shutdown_ends_everything_and_takes_no_more(void **state)
     rig_actions(&r);
     rig_ready(&r, 1, WEIR_H1, 1);
     rig_actions(&r);
-    rig_ask_all(&r, "d", "two");
-    rig_actions(&r);
-    rig_ready(&r, 3, WEIR_H1, 1);
-    rig_actions(&r);
+    rig_lease_h1(&r, 'd', "two", 3);
     rig_release(&r, 'd');
     rig_ask_all(&r, "e", "three"); /* its dial is not pulled */
     weir_pool_shutdown(r.pool, r.now_ns);
@@ -338,10 +329,7 @@ static void pool__refuses_a_bounce_after_shutdown(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){0});
-    rig_ask_all(&r, "a", "one");
-    rig_actions(&r);
-    rig_ready(&r, 1, WEIR_H1, 1);
-    rig_actions(&r);
+    rig_lease_h1(&r, 'a', "one", 1);
     weir_pool_shutdown(r.pool, r.now_ns);
     weir_facts facts = rig_facts(&r, WEIR_H1, 1);
     facts.accepting = false;
@@ -477,10 +465,7 @@ static void pool__waits_for_a_connection_when_there_is_no_memory_for_another(voi
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){0});
-    rig_ask_all(&r, "a", "one");
-    rig_actions(&r);
-    rig_ready(&r, 1, WEIR_H1, 1);
-    rig_actions(&r);
+    rig_lease_h1(&r, 'a', "one", 1);
     r.memory.fail_at = atomic_load(&r.memory.calls) + 1;
     r.memory.and_after = true;
     assert_int_equal(rig_ask(&r, 'b', "one"), WEIR_AGAIN);
@@ -529,10 +514,7 @@ static void pool__refuses_when_there_is_no_memory_and_nothing_to_hope_for(void *
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){0});
-    rig_ask_all(&r, "a", "one");
-    rig_actions(&r);
-    rig_ready(&r, 1, WEIR_H1, 1);
-    rig_actions(&r);
+    rig_lease_h1(&r, 'a', "one", 1);
     rig_gone(&r, 1);
     r.memory.fail_at = atomic_load(&r.memory.calls) + 1;
     assert_int_equal(rig_ask(&r, 'b', "one"), WEIR_E_NOMEM);

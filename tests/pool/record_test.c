@@ -162,10 +162,7 @@ static void record__refuses_nobody_who_can_hope_for_a_busy_connection(void **sta
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.connections_per_origin = 2});
-    rig_ask_all(&r, "a", "one");
-    rig_actions(&r);
-    rig_ready(&r, 1, WEIR_H1, 1);
-    rig_actions(&r);
+    rig_lease_h1(&r, 'a', "one", 1);
     rig_ask_all(&r, "b", "one");
     rig_actions(&r);
     rig_fail(&r, 2);

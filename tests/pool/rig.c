@@ -165,6 +165,25 @@ void rig_tick(rig *r, weir_time span_ns)
     weir_pool_check(r->pool);
 }
 
+void rig_lease_h1(rig *r, char letter, const char *name, uint64_t id)
+{
+    rig_ask_all(r, (const char[]){letter, '\0'}, name);
+    rig_actions(r);
+    rig_ready(r, id, WEIR_H1, 1);
+    rig_actions(r);
+    assert_int_equal(rig_ticket(r, letter)->state, WEIR_TICKET_LEASED);
+    assert_int_equal(weir_slot_id(rig_ticket(r, letter)->slot), id);
+}
+
+void rig_lease_h2(rig *r, const char *letters, uint32_t capacity)
+{
+    rig_ask_all(r, letters, "h2.one");
+    rig_actions(r);
+    rig_ready(r, 1, WEIR_H2, capacity);
+    rig_actions(r);
+    assert_int_equal(rig_ticket(r, *letters)->state, WEIR_TICKET_LEASED);
+}
+
 static const char *pull(rig *r, bool told)
 {
     weir_action action;

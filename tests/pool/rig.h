@@ -54,6 +54,11 @@ void rig_gone(rig *r, uint64_t id);
 void rig_tell(rig *r, uint64_t id, uint32_t capacity);
 void rig_tick(rig *r, weir_time span_ns);
 
+/* A new connection of HTTP/1.1, the slot `id`, that the letter has a lease of. */
+void rig_lease_h1(rig *r, char letter, const char *name, uint64_t id);
+/* A new connection of HTTP/2, the slot 1, to "h2.one": every letter that fits has a lease of it. */
+void rig_lease_h2(rig *r, const char *letters, uint32_t capacity);
+
 /* What the pool wanted since the last time: "dial 1 for a, grant b 2 reused, close 3 evicted,
  * refuse c NAME". */
 const char *rig_actions(rig *r);

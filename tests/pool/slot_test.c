@@ -14,23 +14,6 @@
 
 static const weir_time second = WEIR_NS_PER_SECOND;
 
-/* One HTTP/2 connection with this capacity, leased by every letter that fits. */
-static void lease_h2(rig *r, const char *letters, uint32_t capacity)
-{
-    rig_ask_all(r, letters, "h2.one");
-    rig_actions(r);
-    rig_ready(r, 1, WEIR_H2, capacity);
-    rig_actions(r);
-}
-
-static void lease_h1(rig *r, char letter, const char *name, uint64_t id)
-{
-    rig_ask_all(r, (const char[]){letter, '\0'}, name);
-    rig_actions(r);
-    rig_ready(r, id, WEIR_H1, 1);
-    rig_actions(r);
-}
-
 static void expect_deadline(const rig *r, weir_time at_ns, weir_why why)
 {
     weir_why given = WEIR_WHY_COUNT;
@@ -43,7 +26,7 @@ static void slot__takes_no_lease_beyond_its_capacity(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.connections_per_origin = 1});
-    lease_h2(&r, "abcd", 2);
+    rig_lease_h2(&r, "abcd", 2);
     assert_int_equal(rig_ticket(&r, 'b')->state, WEIR_TICKET_LEASED);
     assert_int_equal(rig_ticket(&r, 'c')->state, WEIR_TICKET_WAITING);
     assert_int_equal(rig_ticket(&r, 'c')->reason, WEIR_REASON_AT_MAX_STREAMS);
@@ -63,7 +46,7 @@ static void slot__ignores_facts_that_are_not_newer(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.connections_per_origin = 1});
-    lease_h2(&r, "abc", 2);
+    rig_lease_h2(&r, "abc", 2);
     weir_facts old = rig_facts(&r, WEIR_H2, 9);
     old.version = 1;
     weir_pool_facts(r.pool, rig_slot(&r, 1), &old, r.now_ns);
@@ -81,7 +64,7 @@ static void slot__drains_when_it_accepts_no_more(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){0});
-    lease_h2(&r, "ab", 10);
+    rig_lease_h2(&r, "ab", 10);
     rig_tell(&r, 1, 0);
     assert_string_equal(rig_actions(&r), "");
     assert_int_equal(weir_pool_count(r.pool).slots_draining, 1);
@@ -99,7 +82,7 @@ static void slot__is_closed_when_an_idle_one_accepts_no_more(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){0});
-    lease_h2(&r, "a", 10);
+    rig_lease_h2(&r, "a", 10);
     rig_release(&r, 'a');
     rig_tell(&r, 1, 0);
     assert_string_equal(rig_actions(&r), "close 1 draining_goaway");
@@ -114,7 +97,7 @@ static void slot__is_closed_when_the_last_release_says_unfit(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){0});
-    lease_h1(&r, 'a', "one", 1);
+    rig_lease_h1(&r, 'a', "one", 1);
     weir_facts facts = rig_facts(&r, WEIR_H1, 1);
     facts.reusable = false;
     facts.unfit = WEIR_UNFIT_LEFT_OVER;
@@ -128,7 +111,7 @@ static void slot__may_say_no_in_the_middle_and_yes_at_the_end(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){0});
-    lease_h1(&r, 'a', "one", 1);
+    rig_lease_h1(&r, 'a', "one", 1);
     weir_facts facts = rig_facts(&r, WEIR_H1, 1);
     facts.accepting = false;
     weir_pool_facts(r.pool, rig_slot(&r, 1), &facts, r.now_ns);
@@ -145,8 +128,8 @@ static void slot__is_closed_after_the_idle_time(void **state)
     rig r;
     rig_open(&r, (weir_pool_options){.idle_ns = 10 * second});
     expect_deadline(&r, WEIR_NEVER, WEIR_WHY_NONE);
-    lease_h1(&r, 'a', "one", 1);
-    lease_h1(&r, 'b', "two", 2);
+    rig_lease_h1(&r, 'a', "one", 1);
+    rig_lease_h1(&r, 'b', "two", 2);
     expect_deadline(&r, WEIR_NEVER, WEIR_WHY_NONE);
     rig_release(&r, 'a');
     expect_deadline(&r, r.now_ns + 10 * second, WEIR_WHY_IDLE_CONNECTION);
@@ -166,8 +149,8 @@ static void slot__is_passed_over_when_no_tick_came_in_time(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.idle_ns = 10 * second});
-    lease_h1(&r, 'a', "one", 1);
-    lease_h1(&r, 'b', "one", 2);
+    rig_lease_h1(&r, 'a', "one", 1);
+    rig_lease_h1(&r, 'b', "one", 2);
     rig_release(&r, 'a');
     rig_release(&r, 'b');
     r.now_ns += 10 * second;
@@ -182,7 +165,7 @@ static void slot__is_never_too_idle_without_an_idle_time(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.idle_ns = WEIR_NEVER});
-    lease_h1(&r, 'a', "one", 1);
+    rig_lease_h1(&r, 'a', "one", 1);
     rig_release(&r, 'a');
     expect_deadline(&r, WEIR_NEVER, WEIR_WHY_NONE);
     r.now_ns = WEIR_NEVER - 1;
@@ -195,7 +178,7 @@ static void slot__heeds_what_the_server_says_of_keep_alive(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.idle_ns = 60 * second});
-    lease_h1(&r, 'a', "one", 1);
+    rig_lease_h1(&r, 'a', "one", 1);
     weir_facts facts = rig_facts(&r, WEIR_H1, 1);
     facts.keep_alive_ns = 5 * second;
     weir_pool_release(r.pool, rig_ticket(&r, 'a'), &facts, r.now_ns);
@@ -219,7 +202,7 @@ static void slot__heeds_a_hint_that_got_shorter(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){0});
-    lease_h1(&r, 'a', "one", 1);
+    rig_lease_h1(&r, 'a', "one", 1);
     weir_facts facts = rig_facts(&r, WEIR_H1, 1);
     facts.keep_alive_ns = 60 * second;
     weir_pool_release(r.pool, rig_ticket(&r, 'a'), &facts, r.now_ns);
@@ -274,7 +257,7 @@ static void slot__drains_when_its_lifetime_ends_in_use(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.lifetime_ns = 100 * second});
-    lease_h2(&r, "ab", 10);
+    rig_lease_h2(&r, "ab", 10);
     r.now_ns += 111 * second;
     rig_ask_all(&r, "c", "h2.one"); /* no tick came: it is passed over */
     assert_string_equal(rig_actions(&r), "dial 2 for c");
@@ -322,7 +305,7 @@ static void slot__drains_when_it_retires_in_use(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.idle_ns = WEIR_NEVER});
-    lease_h2(&r, "ab", 10);
+    rig_lease_h2(&r, "ab", 10);
     weir_pool_retire(r.pool, rig_slot(&r, 1), WEIR_REASON_ADDRESS_LEFT_DNS, second, r.now_ns);
     rig_ask_all(&r, "c", "h2.one"); /* until then it is used */
     assert_int_equal(rig_ticket(&r, 'c')->state, WEIR_TICKET_LEASED);
@@ -344,8 +327,8 @@ static void slot__retires_no_later_than_it_would_have_ended(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.lifetime_ns = 100 * second, .idle_ns = WEIR_NEVER});
-    lease_h1(&r, 'a', "one", 1);
-    lease_h1(&r, 'b', "two", 2);
+    rig_lease_h1(&r, 'a', "one", 1);
+    rig_lease_h1(&r, 'b', "two", 2);
     rig_release(&r, 'a');
     rig_release(&r, 'b');
     r.now_ns += 89 * second;
@@ -364,8 +347,8 @@ static void slot__does_not_mind_time_that_goes_back(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.idle_ns = 10 * second});
-    lease_h1(&r, 'a', "one", 1);
-    lease_h1(&r, 'b', "two", 2);
+    rig_lease_h1(&r, 'a', "one", 1);
+    rig_lease_h1(&r, 'b', "two", 2);
     rig_release(&r, 'a');
     weir_pool_release(r.pool, rig_ticket(&r, 'b'), NULL, r.now_ns - second);
     weir_pool_check(r.pool);

@@ -124,10 +124,7 @@ static void snapshot__is_a_copy(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){0});
-    rig_ask_all(&r, "a", "one.example");
-    rig_actions(&r);
-    rig_ready(&r, 1, WEIR_H1, 1);
-    rig_actions(&r);
+    rig_lease_h1(&r, 'a', "one.example", 1);
     weir_snapshot *s = take(&r);
     rig_tell(&r, 1, 0);
     rig_release(&r, 'a');
@@ -201,10 +198,7 @@ static void snapshot__has_those_that_are_given_a_pause(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){0});
-    rig_ask_all(&r, "a", "h2.one");
-    rig_actions(&r);
-    rig_ready(&r, 1, WEIR_H2, 10);
-    rig_actions(&r);
+    rig_lease_h2(&r, "a", 10);
     rig_ticket(&r, 'b')->refused = 2;
     rig_ask_all(&r, "b", "h2.one");
     rig_tick(&r, WEIR_NS_PER_MS);

@@ -46,9 +46,7 @@ static void wait__one_served_at_once_waited_for_nothing(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){0});
-    rig_ask_all(&r, "a", "one");
-    rig_actions(&r);
-    rig_ready(&r, 1, WEIR_H1, 1);
+    rig_lease_h1(&r, 'a', "one", 1);
     rig_release(&r, 'a');
     rig_tick(&r, MS);
     assert_int_equal(rig_ask(&r, 'b', "one"), WEIR_OK);
@@ -168,10 +166,7 @@ static void wait__a_deep_queue_costs_nothing_while_it_waits(void **state)
                                      .tickets = DEEP + 8});
     weir_ticket *deep = calloc(DEEP, sizeof *deep);
     const weir_origin_key key = rig_key("h2.one");
-    rig_ask_all(&r, "a", "h2.one");
-    rig_actions(&r);
-    rig_ready(&r, 1, WEIR_H2, 1);
-    rig_actions(&r);
+    rig_lease_h2(&r, "a", 1);
     for (int i = 0; i < DEEP; i++) {
         assert_int_equal(weir_pool_request(r.pool, &key, &deep[i], r.now_ns), WEIR_AGAIN);
     }
@@ -228,10 +223,7 @@ static void wait__no_memory_is_a_reason(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){.connections_per_origin = 2});
-    rig_ask_all(&r, "a", "one");
-    rig_actions(&r);
-    rig_ready(&r, 1, WEIR_H1, 1);
-    rig_actions(&r);
+    rig_lease_h1(&r, 'a', "one", 1);
     r.memory.fail_at = r.memory.calls + 1;
     rig_ask_all(&r, "b", "one"); /* no memory for a second connection: it waits for the first */
     r.memory.fail_at = 0;

@@ -92,10 +92,7 @@ static void warm__neither_exceeds_nor_evicts(void **state)
     rig r;
     weir_warmth wish;
     rig_open(&r, (weir_pool_options){.connections = 2, .connections_per_origin = 2});
-    rig_ask_all(&r, "a", "two");
-    rig_actions(&r);
-    rig_ready(&r, 1, WEIR_H1, 1);
-    rig_actions(&r);
+    rig_lease_h1(&r, 'a', "two", 1);
     rig_release(&r, 'a'); /* idle: a ticket of another origin would evict it */
     assert_int_equal(wish_for(&r, &wish, "one", 5), WEIR_AGAIN);
     assert_string_equal(rig_actions(&r), "dial 2 to warm");
@@ -172,10 +169,7 @@ static void warm__looks_again_when_a_dial_ends(void **state)
     rig r;
     weir_warmth wish;
     rig_open(&r, (weir_pool_options){.connections = 2});
-    rig_ask_all(&r, "a", "two");
-    rig_actions(&r);
-    rig_ready(&r, 1, WEIR_H1, 1);
-    rig_actions(&r);
+    rig_lease_h1(&r, 'a', "two", 1);
     assert_int_equal(wish_for(&r, &wish, "one", 2), WEIR_AGAIN);
     assert_string_equal(rig_actions(&r), "dial 2 to warm");
     rig_release(&r, 'a');
