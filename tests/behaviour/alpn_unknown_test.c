@@ -75,16 +75,6 @@ static size_t begun_until(const weir_world *world, weir_time at_ns)
     return begun;
 }
 
-static size_t waited_for(const weir_world *world, const char *why)
-{
-    size_t waited = 0;
-
-    for (size_t i = 0; i < weir_world_told(world, WEIR_EVENT_WAITING); i++) {
-        waited += strcmp(weir_world_event(world, WEIR_EVENT_WAITING, i)->why, why) == 0;
-    }
-    return waited;
-}
-
 static void one_handshake_and_then_all(weir_world *world)
 {
     const bool blocking = world->way.kind == WEIR_USER_BLOCKING;
@@ -100,7 +90,7 @@ static void one_handshake_and_then_all(weir_world *world)
     weir_user_counts(weir_world_user(world), &counts);
     assert_int_equal(counts.dials, LIMIT);
     assert_int_equal(weir_world_told(world, WEIR_EVENT_TLS_DONE), LIMIT);
-    assert_true(waited_for(world, "alpn_unknown_wait") >= CALLS - 1);
+    assert_true(weir_world_told_why(world, WEIR_EVENT_WAITING, "alpn_unknown_wait") >= CALLS - 1);
     /* The second is not begun before the first has told; the others do not wait for the second. */
     const weir_time told_ns = earliest(world, WEIR_EVENT_TLS_DONE, 0);
     assert_true(earliest(world, WEIR_EVENT_CONNECT_STARTED, 0) < told_ns);

@@ -3,7 +3,7 @@
  * A head whose lines end in LF alone: refused, unless the limits say that it is forgiven (RFC 9112
  * s2.2). What it means for each octet is tests/proto's; here it is that the option arrives.
  */
-#include "support/scold.h"
+#include "support/scold_way.h"
 #include "support/world.h"
 
 #include <setjmp.h>
@@ -25,23 +25,12 @@ static void answer(weir_scold_line *line, void *user)
 
 static weir_fetched fetch(weir_world *world, bool bare_lf)
 {
-    const weir_scold_options options = {
-        .certificate = world->way.tls ? "good.pem" : NULL,
-        .protocol = "http/1.1",
-        .play = answer,
-    };
-    weir_scold *server = weir_scold_start(&options);
-    weir_ask ask = weir_world_ask(world, "/");
+    weir_scold *server = weir_scold_way_start(world, answer, NULL);
+    const weir_ask ask = weir_scold_way_ask(world, server);
 
     world->limits.bare_lf = bare_lf;
-    ask.request.url = weir_span_of(world->way.tls ? "https://localhost/" : "http://localhost/");
-    ask.call.connect_to = WEIR_SPAN("127.0.0.1");
-    ask.call.connect_port = weir_scold_port(server);
-    ask.call.deadline_ns = weir_now() + 20 * WEIR_NS_PER_SECOND;
     const weir_fetched fetched = weir_world_fetch(world, &ask);
-    weir_world_close(world);
-    (void)weir_scold_await(server, 1);
-    weir_scold_stop(server);
+    (void)weir_scold_way_end(world, server, 1);
     return fetched;
 }
 

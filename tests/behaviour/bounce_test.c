@@ -6,7 +6,7 @@
  * goes back to the front of the queue and waits for a stream; it is served first, and no place is
  * lost.
  */
-#include "support/scold.h"
+#include "support/scold_way.h"
 #include "support/world.h"
 
 #include <linux/sockios.h>
@@ -20,8 +20,6 @@
 #include <sys/socket.h>
 
 #include <cmocka.h>
-
-#define PATIENCE_NS (20 * WEIR_NS_PER_SECOND)
 
 enum {
     PREFACE_OCTETS = 24,
@@ -160,12 +158,6 @@ static bool is_blocking(const stage *all)
 static void open_stage(stage *all, bool holds_first)
 {
     weir_world *world = all->world;
-    const weir_scold_options options = {
-        .certificate = world->way.tls ? "good.pem" : NULL,
-        .protocol = "h2",
-        .play = play,
-        .user = &all->script,
-    };
 
     assert_int_equal(sem_init(&is_looking, 0, 0), 0);
     assert_int_equal(sem_init(&may_look, 0, 0), 0);
@@ -174,15 +166,10 @@ static void open_stage(stage *all, bool holds_first)
     assert_int_equal(sem_init(&all->script.may_allow, 0, 0), 0);
     all->script.holds_first = holds_first;
     all->script.lower = holds_first ? 1 : 0;
-    all->server = weir_scold_start(&options);
+    all->server = weir_scold_way_start(world, play, &all->script);
     world->options.probe_after_ns = WEIR_PROBE_ALWAYS;
     world->limits.h2_connections = 1;
-    all->ask = weir_world_ask(world, "/");
-    all->ask.request.url =
-        weir_span_of(world->way.tls ? "https://localhost/" : "http://localhost/");
-    all->ask.call.connect_to = WEIR_SPAN("127.0.0.1");
-    all->ask.call.connect_port = weir_scold_port(all->server);
-    all->ask.call.deadline_ns = weir_now() + PATIENCE_NS;
+    all->ask = weir_scold_way_ask(world, all->server);
     all->ask.call.explain = true;
 }
 

@@ -5,7 +5,7 @@
  * which knows how much our kernel had. What is told of it does not hang on who met it first: the
  * kernel says of a reset once that it was one, and afterwards only that the input has ended.
  */
-#include "support/scold.h"
+#include "support/scold_way.h"
 #include "support/world.h"
 
 #include <errno.h>
@@ -37,19 +37,11 @@ static void break_off(weir_scold_line *line, void *user)
 
 static void reset_behind_unread_octets(weir_world *world)
 {
-    const weir_scold_options options = {
-        .certificate = world->way.tls ? "good.pem" : NULL,
-        .protocol = "http/1.1",
-        .play = break_off,
-    };
-    weir_scold *server = weir_scold_start(&options);
-    weir_ask ask = weir_world_ask(world, "/");
+    weir_scold *server = weir_scold_way_start(world, break_off, NULL);
+    const weir_ask ask = weir_scold_way_ask(world, server);
     weir_exchange *exchange = NULL;
 
     world->limits.inbox_octets = INBOX_OCTETS;
-    ask.request.url = weir_span_of(world->way.tls ? "https://localhost/" : "http://localhost/");
-    ask.call.connect_to = WEIR_SPAN("127.0.0.1");
-    ask.call.connect_port = weir_scold_port(server);
     assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
     const weir_scold_heard heard = weir_scold_await(server, 1);
     weir_world_drop(world, exchange);
@@ -130,23 +122,14 @@ static void a_write_meets_the_end(weir_world *world)
     static uint8_t piece[16384];
     half as = *(const half *)world->with;
     as.h2 = world->way.protocol == WEIR_H2;
-    const weir_scold_options options = {
-        .certificate = world->way.tls ? "good.pem" : NULL,
-        .protocol = as.h2 ? "h2" : "http/1.1",
-        .play = answer_half,
-        .user = &as,
-    };
-    weir_scold *server = weir_scold_start(&options);
-    weir_ask ask = weir_world_ask(world, "/");
+    weir_scold *server = weir_scold_way_start(world, answer_half, &as);
+    weir_ask ask = weir_scold_way_ask(world, server);
     weir_exchange *exchange = NULL;
     weir_fetched fetched = {.ended = WEIR_OK};
     size_t taken = 0;
 
     ask.request.method = WEIR_SPAN("POST");
     ask.request.body = (weir_body){.kind = WEIR_BODY_STREAM, .length_octets = WEIR_UNKNOWN};
-    ask.request.url = weir_span_of(world->way.tls ? "https://localhost/" : "http://localhost/");
-    ask.call.connect_to = WEIR_SPAN("127.0.0.1");
-    ask.call.connect_port = weir_scold_port(server);
     assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
     if (as.resets) {
         (void)weir_scold_await(server, 1);

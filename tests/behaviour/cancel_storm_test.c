@@ -275,9 +275,7 @@ static void connecting(weir_world *world)
     weir_full_port_open(&full);
     world->limits.connections = DIALS;
     storm_open(&s, world, WEIR_PHASE_CONNECT);
-    weir_ask ask = weir_world_ask(world, "/");
-    ask.call.connect_to = WEIR_SPAN("127.0.0.1");
-    ask.call.connect_port = full.port;
+    const weir_ask ask = weir_world_ask_at(world, "/", full.port);
     storm_of_calls(&s, &ask, "invalid");
     storm_close(&s);
     weir_full_port_close(&full);
@@ -290,9 +288,7 @@ static void in_the_handshake(weir_world *world)
 
     world->limits.connections = DIALS;
     storm_open(&s, world, WEIR_PHASE_TLS);
-    weir_ask ask = weir_world_ask(world, "/");
-    ask.call.connect_to = WEIR_SPAN("127.0.0.1");
-    ask.call.connect_port = world->origin->mute_port;
+    const weir_ask ask = weir_world_ask_at(world, "/", world->origin->mute_port);
     storm_of_calls(&s, &ask, "invalid");
     storm_close(&s);
     assert_usable(world);

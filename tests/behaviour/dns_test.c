@@ -112,14 +112,7 @@ static void assert_connected_to(const names *known, size_t count, const char *ad
 
 static size_t closed_by_dns(const weir_world *world)
 {
-    const weir_event *event = NULL;
-    size_t count = 0;
-
-    for (size_t i = 0; (event = weir_world_event(world, WEIR_EVENT_CONNECTION_CLOSED, i)) != NULL;
-         i++) {
-        count += strcmp(event->why, "address_left_dns") == 0;
-    }
-    return count;
+    return weir_world_told_why(world, WEIR_EVENT_CONNECTION_CLOSED, "address_left_dns");
 }
 
 static void new_calls_go_to_the_new_address(weir_world *world)

@@ -117,9 +117,7 @@ static void answer_of_one_who_does_not_read(weir_world *world)
     for (size_t i = 0; i < times; i += WEIR_COUNT_OF(scripts)) {
         weir_peer *peer = weir_peer_start(scripts, WEIR_COUNT_OF(scripts));
         for (size_t j = 0; j < WEIR_COUNT_OF(scripts); j++) {
-            weir_ask ask = weir_world_ask(world, "/");
-            ask.call.connect_to = WEIR_SPAN("127.0.0.1");
-            ask.call.connect_port = weir_peer_port(peer);
+            weir_ask ask = weir_world_ask_at(world, "/", weir_peer_port(peer));
             const weir_fetched fetched = upload(world, &ask, i + j, &cut);
             assert_answer(&fetched, i + j, times);
         }

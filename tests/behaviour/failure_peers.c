@@ -10,7 +10,7 @@
 #include "support/asleep.h"
 #include "support/kernel.h"
 #include "support/peer.h"
-#include "support/scold.h"
+#include "support/scold_way.h"
 #include "support/upload.h"
 
 #include <setjmp.h>
@@ -179,11 +179,7 @@ static void codes_are_told(weir_world *world)
 
 static weir_ask ask_of(weir_world *world, const weir_peer *peer)
 {
-    weir_ask ask = weir_world_ask(world, "/");
-
-    ask.call.connect_to = WEIR_SPAN("127.0.0.1");
-    ask.call.connect_port = weir_peer_port(peer);
-    return ask;
+    return weir_world_ask_at(world, "/", weir_peer_port(peer));
 }
 
 /* A server that speaks HTTP/1.1 to who knows that it speaks HTTP/2. */
@@ -329,17 +325,8 @@ static void settings_are_not_acknowledged(weir_world *world)
 {
     static const uint8_t goaway[] = {0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4};
     pid_t caller = gettid();
-    const weir_scold_options options = {
-        .certificate = world->way.tls ? "good.pem" : NULL,
-        .protocol = "h2",
-        .play = never_acknowledge,
-        .user = &caller,
-    };
-    weir_scold *server = weir_scold_start(&options);
-    weir_ask ask = weir_world_ask(world, "/");
-    ask.request.url = weir_span_of(world->way.tls ? "https://localhost/" : "http://localhost/");
-    ask.call.connect_to = WEIR_SPAN("127.0.0.1");
-    ask.call.connect_port = weir_scold_port(server);
+    weir_scold *server = weir_scold_way_start(world, never_acknowledge, &caller);
+    weir_ask ask = weir_scold_way_ask(world, server);
     ask.call.attempts = 1;
     const weir_time began_ns = weir_now();
     const weir_fetched fetched = weir_world_fetch(world, &ask);
@@ -347,11 +334,9 @@ static void settings_are_not_acknowledged(weir_world *world)
     assert_int_equal(fetched.failure.processed, WEIR_MAYBE_PROCESSED);
     const weir_event *done = weir_world_event(world, WEIR_EVENT_DONE, 0);
     assert_in_range(done->at_ns - began_ns, 10 * WEIR_NS_PER_SECOND, 20 * WEIR_NS_PER_SECOND);
-    weir_world_close(world);
-    const weir_scold_heard heard = weir_scold_await(server, 1);
+    const weir_scold_heard heard = weir_scold_way_end(world, server, 1);
     assert_int_equal(heard.octets, sizeof(goaway));
     assert_memory_equal(heard.first, goaway, sizeof(goaway)); /* SETTINGS_TIMEOUT */
-    weir_scold_stop(server);
 }
 
 /* A peer that went silent is found out sooner than by the call's own limits. */

@@ -7,7 +7,7 @@
  * The server is one of the test's own. It resets its first connection behind the second request,
  * which is sent again over another; HTTP/2 is decoded by nghttp2, which tells how each field was written.
  */
-#include "support/scold.h"
+#include "support/scold_way.h"
 #include "support/world.h"
 
 #include <nghttp2/nghttp2.h>
@@ -161,28 +161,16 @@ static void serve(weir_scold_line *line, void *user)
 static weir_scold *start(weir_world *world, bool resets, weir_ask *ask)
 {
     got = (heard){.h2 = world->way.protocol == WEIR_H2, .resets = resets};
-    const weir_scold_options options = {
-        .certificate = world->way.tls ? "good.pem" : NULL,
-        .protocol = got.h2 ? "h2" : "http/1.1",
-        .play = serve,
-        .user = &got,
-    };
-    weir_scold *server = weir_scold_start(&options);
+    weir_scold *server = weir_scold_way_start(world, serve, &got);
 
-    *ask = weir_world_ask(world, "/");
-    ask->request.url = weir_span_of(world->way.tls ? "https://localhost/" : "http://localhost/");
-    ask->call.connect_to = WEIR_SPAN("127.0.0.1");
-    ask->call.connect_port = weir_scold_port(server);
-    ask->call.deadline_ns = weir_now() + 20 * WEIR_NS_PER_SECOND;
+    *ask = weir_scold_way_ask(world, server);
     assert_int_equal(weir_world_fetch(world, ask).ended, WEIR_END);
     return server;
 }
 
 static void stop(weir_world *world, weir_scold *server)
 {
-    weir_world_close(world);
-    (void)weir_scold_await(server, got.resets ? 2 : 1);
-    weir_scold_stop(server);
+    (void)weir_scold_way_end(world, server, got.resets ? 2 : 1);
 }
 
 static void assert_has(size_t request, const char *line)

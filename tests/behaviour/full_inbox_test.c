@@ -5,7 +5,7 @@
  * weir_write() says so instead of waiting. And when sending fails then, what the server said before
  * is read first.
  */
-#include "support/scold.h"
+#include "support/scold_way.h"
 #include "support/world.h"
 
 #include <setjmp.h>
@@ -26,15 +26,11 @@ static uint8_t got_content[65536];
 
 static weir_ask ask_to_write(weir_world *world, const weir_scold *server)
 {
-    weir_ask ask = weir_world_ask(world, "/");
+    weir_ask ask = weir_scold_way_ask(world, server);
 
     world->limits.inbox_octets = INBOX_OCTETS;
     ask.request.method = WEIR_SPAN("POST");
-    ask.request.url = weir_span_of(world->way.tls ? "https://localhost/" : "http://localhost/");
     ask.request.body = (weir_body){.kind = WEIR_BODY_STREAM, .length_octets = UPLOAD_OCTETS};
-    ask.call.connect_to = WEIR_SPAN("127.0.0.1");
-    ask.call.connect_port = weir_scold_port(server);
-    ask.call.deadline_ns = weir_now() + 20 * WEIR_NS_PER_SECOND;
     return ask;
 }
 
@@ -70,12 +66,7 @@ static weir_status write_on(weir_world *world, weir_exchange *exchange, size_t *
 
 static void neither_moves(weir_world *world)
 {
-    const weir_scold_options options = {
-        .certificate = world->way.tls ? "good.pem" : NULL,
-        .protocol = "http/1.1",
-        .play = answer_all,
-    };
-    weir_scold *server = weir_scold_start(&options);
+    weir_scold *server = weir_scold_way_start(world, answer_all, NULL);
     const weir_ask ask = ask_to_write(world, server);
     weir_exchange *exchange = NULL;
     size_t written = 0;
@@ -118,12 +109,7 @@ static void answer_h2(weir_scold_line *line, void *user)
 
 static void no_window_is_given(weir_world *world)
 {
-    const weir_scold_options options = {
-        .certificate = world->way.tls ? "good.pem" : NULL,
-        .protocol = "h2",
-        .play = answer_h2,
-    };
-    weir_scold *server = weir_scold_start(&options);
+    weir_scold *server = weir_scold_way_start(world, answer_h2, NULL);
     const weir_ask ask = ask_to_write(world, server);
     weir_exchange *exchange = NULL;
     size_t written = 0;
@@ -155,12 +141,7 @@ static void answer_and_reset(weir_scold_line *line, void *user)
 
 static void sending_fails(weir_world *world)
 {
-    const weir_scold_options options = {
-        .certificate = world->way.tls ? "good.pem" : NULL,
-        .protocol = "http/1.1",
-        .play = answer_and_reset,
-    };
-    weir_scold *server = weir_scold_start(&options);
+    weir_scold *server = weir_scold_way_start(world, answer_and_reset, NULL);
     const weir_ask ask = ask_to_write(world, server);
     weir_exchange *exchange = NULL;
     weir_status status = WEIR_OK;

@@ -5,7 +5,7 @@
  * at once either way.
  */
 #include "support/asleep.h"
-#include "support/scold.h"
+#include "support/scold_way.h"
 #include "support/world.h"
 
 #include <pthread.h>
@@ -61,30 +61,21 @@ static void play(weir_scold_line *line, void *user)
 
 static weir_ask ask_for(weir_world *world, const weir_scold *server)
 {
-    weir_ask ask = weir_world_ask(world, "/");
+    const weir_ask ask = weir_scold_way_ask(world, server);
 
     world->limits.inbox_octets = 4096;
     world->limits.connections_per_origin = 1; /* the next call waits for it, or for its end */
-    ask.request.url = weir_span_of(world->way.tls ? "https://localhost/" : "http://localhost/");
-    ask.call.connect_to = WEIR_SPAN("127.0.0.1");
-    ask.call.connect_port = weir_scold_port(server);
     return ask;
 }
 
 /* Gives up the first response, then calls once more; was it over the same connection? */
 static bool is_used_again(weir_world *world, script *s)
 {
-    const weir_scold_options options = {
-        .certificate = world->way.tls ? "good.pem" : NULL,
-        .protocol = "http/1.1",
-        .play = play,
-        .user = s,
-    };
     weir_exchange *exchange = NULL;
 
     assert_int_equal(sem_init(&s->has_begun, 0, 0), 0);
     assert_int_equal(sem_init(&s->may_go_on, 0, 0), 0);
-    weir_scold *server = weir_scold_start(&options);
+    weir_scold *server = weir_scold_way_start(world, play, s);
     const weir_ask ask = ask_for(world, server);
     assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
     (void)sem_wait(&s->has_begun);
@@ -147,12 +138,6 @@ static void *cancel_when_asleep(void *user)
 static bool is_used_after_cancel(weir_world *world, bool waits)
 {
     script s = {.length = "10000", .says_rest = !waits};
-    const weir_scold_options options = {
-        .certificate = world->way.tls ? "good.pem" : NULL,
-        .protocol = "http/1.1",
-        .play = play,
-        .user = &s,
-    };
     canceller c = {.sleeper = gettid()};
     uint8_t room[FIRST_OCTETS];
     size_t octets = 0;
@@ -161,7 +146,7 @@ static bool is_used_after_cancel(weir_world *world, bool waits)
 
     assert_int_equal(sem_init(&s.has_begun, 0, 0), 0);
     assert_int_equal(sem_init(&s.may_go_on, 0, 0), 0);
-    weir_scold *server = weir_scold_start(&options);
+    weir_scold *server = weir_scold_way_start(world, play, &s);
     const weir_ask ask = ask_for(world, server);
     assert_int_equal(weir_world_call(world, &ask, &c.exchange), WEIR_OK);
     (void)sem_wait(&s.has_begun);

@@ -4,7 +4,7 @@
  * in which a request body comes. The peer is a server of the test's own; over TLS that is OpenSSL,
  * which gives one record at a time.
  */
-#include "support/scold.h"
+#include "support/scold_way.h"
 #include "support/world.h"
 
 #include <setjmp.h>
@@ -105,21 +105,9 @@ static void read_then_answer(weir_scold_line *line, void *user)
 /* A server that answers behind so many octets, and what is asked of it. */
 static weir_scold *start(weir_world *world, size_t wanted, weir_ask *ask)
 {
-    const bool h2 = world->way.protocol == WEIR_H2;
-    const weir_scold_options options = {
-        .certificate = world->way.tls ? "good.pem" : NULL,
-        .protocol = h2 ? "h2" : "http/1.1",
-        .play = read_then_answer,
-        .user = &got,
-    };
-
-    got = (seen){.wanted = wanted, .h2 = h2};
-    weir_scold *server = weir_scold_start(&options);
-    *ask = weir_world_ask(world, "/");
-    ask->request.url = weir_span_of(world->way.tls ? "https://localhost/" : "http://localhost/");
-    ask->call.connect_to = WEIR_SPAN("127.0.0.1");
-    ask->call.connect_port = weir_scold_port(server);
-    ask->call.deadline_ns = weir_now() + 20 * WEIR_NS_PER_SECOND;
+    got = (seen){.wanted = wanted, .h2 = world->way.protocol == WEIR_H2};
+    weir_scold *server = weir_scold_way_start(world, read_then_answer, &got);
+    *ask = weir_scold_way_ask(world, server);
     return server;
 }
 
@@ -155,9 +143,7 @@ static uint64_t framing_sent(weir_world *world, weir_hint hint, uint32_t *credit
     assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
     tally = weir_exchange_tally(exchange);
     weir_world_drop(world, exchange);
-    weir_world_close(world);
-    (void)weir_scold_await(server, 1);
-    weir_scold_stop(server);
+    (void)weir_scold_way_end(world, server, 1);
     *credit = credit_of(&got, 1);
     return tally.framing.sent;
 }
@@ -197,9 +183,7 @@ static weir_tally upload(weir_world *world, weir_hint hint)
     assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
     tally = weir_exchange_tally(exchange);
     weir_world_drop(world, exchange);
-    weir_world_close(world);
-    (void)weir_scold_await(server, 1);
-    weir_scold_stop(server);
+    (void)weir_scold_way_end(world, server, 1);
     return tally;
 }
 
@@ -260,9 +244,7 @@ static weir_status write_behind_refusal(weir_world *world, weir_hint hint, weir_
         weir_world_drain(world, exchange, fetched);
     }
     weir_world_drop(world, exchange);
-    weir_world_close(world);
-    (void)weir_scold_await(server, 1);
-    weir_scold_stop(server);
+    (void)weir_scold_way_end(world, server, 1);
     return status;
 }
 
@@ -302,9 +284,7 @@ static void duplex_heeds_a_refusal_instead_of_100(weir_world *world)
     assert_int_equal(weir_user_finish(user, exchange, NULL, 0), WEIR_ANSWERED);
     assert_int_equal(weir_exchange_tally(exchange).body.sent, 0);
     weir_world_drop(world, exchange);
-    weir_world_close(world);
-    (void)weir_scold_await(server, 1);
-    weir_scold_stop(server);
+    (void)weir_scold_way_end(world, server, 1);
 }
 
 static const weir_behaviour behaviours[] = {

@@ -4,7 +4,7 @@
  * The loop answers at once, the blocking client in weir_client_maintain(); where nobody looked, both
  * are answered before the next request goes out on the same connection.
  */
-#include "support/scold.h"
+#include "support/scold_way.h"
 #include "support/world.h"
 
 #include <netinet/in.h>
@@ -101,22 +101,11 @@ static void play(weir_scold_line *line, void *user)
 
 static weir_scold *start(weir_world *world, script *s, weir_ask *ask)
 {
-    const weir_scold_options options = {
-        .certificate = world->way.tls ? "good.pem" : NULL,
-        .protocol = "h2",
-        .play = play,
-        .user = s,
-    };
-
     assert_int_equal(sem_init(&s->may_ask, 0, 0), 0);
     assert_int_equal(sem_init(&s->has_asked, 0, 0), 0);
     assert_int_equal(sem_init(&s->answered, 0, 0), 0);
-    weir_scold *server = weir_scold_start(&options);
-    *ask = weir_world_ask(world, "/");
-    ask->request.url = weir_span_of(world->way.tls ? "https://localhost/" : "http://localhost/");
-    ask->call.connect_to = WEIR_SPAN("127.0.0.1");
-    ask->call.connect_port = weir_scold_port(server);
-    ask->call.deadline_ns = weir_now() + PATIENCE_NS;
+    weir_scold *server = weir_scold_way_start(world, play, s);
+    *ask = weir_scold_way_ask(world, server);
     return server;
 }
 

@@ -5,7 +5,7 @@
  * The server is OpenSSL, which shares no code with the library under test.
  */
 #include "engine/tls_keylog.h"
-#include "support/scold.h"
+#include "support/scold_way.h"
 #include "support/world.h"
 
 #include <setjmp.h>
@@ -112,12 +112,8 @@ static void secrets_are_the_servers(weir_world *world)
     (void)close(fd);
     weir_tls_config *tls = configure(path);
     weir_scold *server = weir_scold_start(&options);
-    weir_ask ask = weir_world_ask(world, "/");
-    ask.request.url = WEIR_SPAN("https://localhost/");
-    ask.call.connect_to = WEIR_SPAN("127.0.0.1");
-    ask.call.connect_port = weir_scold_port(server);
+    weir_ask ask = weir_scold_way_ask(world, server);
     ask.call.tls = tls;
-    ask.call.deadline_ns = weir_now() + 20 * WEIR_NS_PER_SECOND;
     size_t octets = sizeof(before) - 1;
     for (size_t i = 1; i <= 2; i++) {
         const weir_fetched fetched = weir_world_fetch(world, &ask);

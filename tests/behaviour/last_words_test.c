@@ -4,7 +4,7 @@
  * s6.2), the GOAWAY with its code (RFC 9113 s5.4.1). The caller is told the failure all the same,
  * and the ledger, which holds those octets too, agrees with the kernel (the world looks).
  */
-#include "support/scold.h"
+#include "support/scold_way.h"
 #include "support/world.h"
 
 #include <setjmp.h>
@@ -46,12 +46,10 @@ static weir_scold *start(const weir_world *world, const char *certificate, weir_
 static weir_fetched fetch(weir_world *world, const char *host, const weir_scold *server)
 {
     static _Thread_local char url[128];
-    weir_ask ask = weir_world_ask(world, "/");
+    weir_ask ask = weir_scold_way_ask(world, server);
 
     (void)snprintf(url, sizeof(url), "%s://%s/", world->way.tls ? "https" : "http", host);
     ask.request.url = weir_span_of(url);
-    ask.call.connect_to = WEIR_SPAN("127.0.0.1");
-    ask.call.connect_port = weir_scold_port(server);
     ask.call.replay = WEIR_REPLAY_NEVER;
     return weir_world_fetch(world, &ask);
 }
@@ -62,9 +60,8 @@ static void certificates(weir_world *world)
         const refusal *refused = &refusals[i];
         weir_scold *server = start(world, refused->certificate, NULL);
         const weir_fetched fetched = fetch(world, refused->host, server);
-        weir_world_close(world); /* the alert left before it, or never */
-        const weir_scold_heard heard = weir_scold_await(server, 1);
-        weir_scold_stop(server);
+        /* The alert left before the end, or never. */
+        const weir_scold_heard heard = weir_scold_way_end(world, server, 1);
         assert_int_equal(fetched.called, refused->status);
         const bool as_wanted = heard.alert == refused->alert ||
                                (refused->or_alert != 0 && heard.alert == refused->or_alert);
@@ -124,7 +121,7 @@ static bool has_goaway(const weir_scold_heard *heard, uint8_t code)
 
 static void broken_h2(weir_world *world)
 {
-    weir_scold *server = start(world, world->way.tls ? "good.pem" : NULL, break_h2);
+    weir_scold *server = weir_scold_way_start(world, break_h2, NULL);
     const weir_fetched fetched = fetch(world, "localhost", server);
     const weir_scold_heard heard = weir_scold_await(server, 1);
 

@@ -23,14 +23,9 @@ static void get(weir_world *world, const char *path)
     assert_int_equal(fetched.code, 200);
 }
 
-/* Connections told closed with this word. */
 static size_t closed_for(const weir_world *world, const char *why)
 {
-    size_t closed = 0;
-    for (size_t i = 0; i < weir_world_told(world, WEIR_EVENT_CONNECTION_CLOSED); i++) {
-        closed += strcmp(weir_world_event(world, WEIR_EVENT_CONNECTION_CLOSED, i)->why, why) == 0;
-    }
-    return closed;
+    return weir_world_told_why(world, WEIR_EVENT_CONNECTION_CLOSED, why);
 }
 
 static void requests_are_limited(weir_world *world)
@@ -305,22 +300,13 @@ static void one_of_a_herd(weir_user *user, size_t index, void *shared)
     all->ended[index] = weir_world_fetch(all->world, &ask).ended;
 }
 
-static size_t waited_for(const weir_world *world, const char *why)
-{
-    size_t waited = 0;
-    for (size_t i = 0; i < weir_world_told(world, WEIR_EVENT_WAITING); i++) {
-        waited += strcmp(weir_world_event(world, WEIR_EVENT_WAITING, i)->why, why) == 0;
-    }
-    return waited;
-}
-
 /* Twelve calls at once to an origin of which nothing is known are one handshake. Another client or
  * loop that shares with the first knows what it learned, and has none of them wait for a probe. */
 static void herd_is_one_handshake(weir_world *world)
 {
     for (int i = 0; i < 2; i++) {
         many all = {.world = world};
-        const size_t before = waited_for(world, "alpn_unknown_wait");
+        const size_t before = weir_world_told_why(world, WEIR_EVENT_WAITING, "alpn_unknown_wait");
         weir_user_together(weir_world_user(world), 12, one_of_a_herd, &all);
         for (size_t k = 0; k < 12; k++) {
             assert_int_equal(all.ended[k], WEIR_END);
@@ -328,7 +314,8 @@ static void herd_is_one_handshake(weir_world *world)
         assert_int_equal(weir_world_counts(world).dials, 1);
         /* A loop is told of all twelve before it dials, and asks what others know when it does. */
         if (i > 0 && world->way.kind == WEIR_USER_BLOCKING) {
-            assert_int_equal(waited_for(world, "alpn_unknown_wait"), before);
+            assert_int_equal(weir_world_told_why(world, WEIR_EVENT_WAITING, "alpn_unknown_wait"),
+                             before);
         }
         weir_world_close(world);
     }

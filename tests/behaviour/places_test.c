@@ -33,16 +33,6 @@ static weir_ask ask_at(weir_world *world, const char *host, const char *path)
     return ask;
 }
 
-static size_t told_why(const weir_world *world, weir_event_kind kind, const char *why)
-{
-    size_t told = 0;
-
-    for (size_t i = 0; i < weir_world_told(world, kind); i++) {
-        told += strcmp(weir_world_event(world, kind, i)->why, why) == 0;
-    }
-    return told;
-}
-
 /* A call whose body is left unread: it has the connection, and that the only place. */
 static weir_exchange *hold(weir_world *world, const char *host)
 {
@@ -63,7 +53,7 @@ static void idle_makes_room(weir_world *world)
         const weir_ask ask = ask_at(world, hosts[i], "/octets/10");
         const weir_fetched fetched = weir_world_fetch(world, &ask);
         assert_int_equal(fetched.ended, WEIR_END);
-        assert_int_equal(told_why(world, WEIR_EVENT_CONNECTION_CLOSED, "evicted"), i);
+        assert_int_equal(weir_world_told_why(world, WEIR_EVENT_CONNECTION_CLOSED, "evicted"), i);
         assert_int_equal(weir_world_counts(world).connections_idle, 1);
         assert_int_equal(weir_world_counts(world).dials, i + 1);
     }
@@ -83,7 +73,7 @@ static void in_use_makes_none(weir_world *world)
     weir_exchange_waits(exchange, &waits);
     assert_true(waits.total_ns >= QUEUE_NS);
     assert_int_equal(waits.ns[WEIR_REASON_TOTAL_LIMIT], waits.total_ns);
-    assert_int_equal(told_why(world, WEIR_EVENT_WAITING, "total_limit"), 1);
+    assert_int_equal(weir_world_told_why(world, WEIR_EVENT_WAITING, "total_limit"), 1);
     assert_int_equal(weir_world_counts(world).dials, 1);
     weir_world_drop(world, exchange);
     weir_world_drop(world, holder);
@@ -191,7 +181,7 @@ static void who_is_never_idle_yields(weir_world *world)
     assert_int_equal(all.ended, WEIR_END);
     assert_true(all.calls_before >= BUSY_CALLERS);
     assert_true(all.waits.ns[WEIR_REASON_TOTAL_LIMIT] > 0);
-    assert_true(told_why(world, WEIR_EVENT_CONNECTION_CLOSED, "evicted") >= 1);
+    assert_true(weir_world_told_why(world, WEIR_EVENT_CONNECTION_CLOSED, "evicted") >= 1);
 }
 
 static const weir_behaviour behaviours[] = {

@@ -154,6 +154,15 @@ weir_ask weir_world_ask(weir_world *world, const char *path)
     return ask;
 }
 
+weir_ask weir_world_ask_at(weir_world *world, const char *path, uint16_t port)
+{
+    weir_ask ask = weir_world_ask(world, path);
+
+    ask.call.connect_to = WEIR_SPAN("127.0.0.1");
+    ask.call.connect_port = port;
+    return ask;
+}
+
 weir_status weir_world_call(weir_world *world, const weir_ask *ask, weir_exchange **exchange)
 {
     const weir_status status =
@@ -270,6 +279,17 @@ size_t weir_world_told(const weir_world *world, weir_event_kind kind)
 
     for (size_t i = 0; i < world->event_count; i++) {
         count += world->events[i].kind == kind ? 1 : 0;
+    }
+    return count;
+}
+
+size_t weir_world_told_why(const weir_world *world, weir_event_kind kind, const char *why)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < world->event_count; i++) {
+        const weir_event *event = &world->events[i];
+        count += event->kind == kind && strcmp(event->why, why) == 0 ? 1 : 0;
     }
     return count;
 }

@@ -96,6 +96,8 @@ typedef struct weir_ask {
     weir_call call;
 } weir_ask;
 weir_ask weir_world_ask(weir_world *world, const char *path);
+/* The same, while the server of that port on loopback stands in the origin's place. */
+weir_ask weir_world_ask_at(weir_world *world, const char *path, uint16_t port);
 weir_status weir_world_call(weir_world *world, const weir_ask *ask, weir_exchange **exchange);
 
 /* Everything of an answer. */
@@ -130,9 +132,11 @@ void weir_pattern_fill(uint8_t *to, uint64_t first, size_t count);
 /* FNV-1a of the first octets of the pattern, as 16 hex digits. */
 void weir_pattern_sum(uint64_t octets, char text[17]);
 
-/* How many events of that kind; the i-th of them (NULL: none). Not for threads that run at the same
- * time. */
+/* How many events of that kind. Not for threads that run at the same time, nor are the next two. */
 size_t weir_world_told(const weir_world *world, weir_event_kind kind);
+/* How many of them with this word as their reason. */
+size_t weir_world_told_why(const weir_world *world, weir_event_kind kind, const char *why);
+/* The i-th of them; NULL: none. */
 const weir_event *weir_world_event(const weir_world *world, weir_event_kind kind, size_t i);
 
 /* WEIR_TESTS_LONG in the environment (tests/run --long): a thousand times what is ten times else. */
