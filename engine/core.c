@@ -37,8 +37,14 @@ weir_status weir_core_init(weir_core *core, const weir_core_options *options)
     core->pool = weir_pool_new(&core->pool_options, &status);
     if (core->pool != NULL) {
         core->shared = weir_shared_acquire(options->shared);
-        weir_names_init(&core->names, core->allocator, core->shared, core->pool,
-                        core->names.leave_ns);
+        const weir_names_options names = {
+            .allocator = core->allocator,
+            .shared = core->shared,
+            .pool = core->pool,
+            .leave_ns = core->names.leave_ns,
+            .seed = options->seed,
+        };
+        weir_names_init(&core->names, &names);
     }
     return status;
 }

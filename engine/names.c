@@ -6,7 +6,7 @@
 
 #include "engine/address.h"
 #include "proto/alloc.h"
-#include "proto/span.h"
+#include "proto/sip.h"
 
 static weir_name *get(weir_names *names, weir_span host);
 static weir_list *bucket_of(weir_names *names, weir_span host);
@@ -18,18 +18,15 @@ static void judge(weir_names *names, weir_tie *tie, weir_time now_ns);
 static void arm(weir_names *names, weir_name *name, weir_time now_ns);
 static bool is_looking(const weir_name *name);
 
-void weir_names_init(weir_names *names, const weir_allocator *allocator, weir_shared *shared,
-                     weir_pool *pool, weir_time leave_ns)
+void weir_names_init(weir_names *names, const weir_names_options *options)
 {
     memset(names, 0, sizeof(*names));
-    names->allocator = allocator;
-    names->shared = shared;
-    names->pool = pool;
-    names->leave_ns = leave_ns;
-    weir_list_init(&names->looking);
-    for (size_t i = 0; i < WEIR_NAMES_BUCKETS; i++) {
-        weir_list_init(&names->buckets[i]);
-    }
+    names->allocator = options->allocator;
+    names->shared = options->shared;
+    names->pool = options->pool;
+    names->leave_ns = options->leave_ns;
+    names->seed = options->seed;
+    weir_names_abandon(names);
 }
 
 void weir_names_clear(weir_names *names)
@@ -63,7 +60,16 @@ void weir_names_forget(weir_names *names)
             weir_release(names->allocator, name);
         }
     }
-    weir_names_init(names, names->allocator, names->shared, names->pool, names->leave_ns);
+    weir_names_abandon(names);
+}
+
+void weir_names_abandon(weir_names *names)
+{
+    names->agenda = (weir_agenda){.first = NULL};
+    weir_list_init(&names->looking);
+    for (size_t i = 0; i < WEIR_NAMES_BUCKETS; i++) {
+        weir_list_init(&names->buckets[i]);
+    }
 }
 
 void weir_names_join(weir_names *names, weir_link *link, weir_span host,
@@ -233,7 +239,7 @@ static weir_name *get(weir_names *names, weir_span host)
 
 static weir_list *bucket_of(weir_names *names, weir_span host)
 {
-    return &names->buckets[(weir_span_hash(host) >> 32) % WEIR_NAMES_BUCKETS];
+    return &names->buckets[weir_sip_hash(host, names->seed) % WEIR_NAMES_BUCKETS];
 }
 
 static weir_name *new_name(weir_names *names, weir_span host)

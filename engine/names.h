@@ -62,18 +62,28 @@ typedef struct weir_names {
     weir_shared *shared; /* kept */
     weir_pool *pool;     /* kept */
     weir_time leave_ns;  /* retire within so long; WEIR_NEVER: not at all, and nothing is asked */
+    uint64_t seed;       /* of the hash */
     weir_agenda agenda;
     weir_list looking;
     weir_list buckets[WEIR_NAMES_BUCKETS];
 } weir_names;
 
-void weir_names_init(weir_names *names, const weir_allocator *allocator, weir_shared *shared,
-                     weir_pool *pool, weir_time leave_ns);
+typedef struct weir_names_options {
+    const weir_allocator *allocator;
+    weir_shared *shared;
+    weir_pool *pool;
+    weir_time leave_ns;
+    uint64_t seed;
+} weir_names_options;
+
+void weir_names_init(weir_names *names, const weir_names_options *options);
 /* Look-ups that are under way are forgotten: the driver ends them. No link may be left. */
 void weir_names_clear(weir_names *names);
 /* In the child of a fork: the same, whoever is left, and the answers are let go by what is shared.
  */
 void weir_names_forget(weir_names *names);
+/* ... another thread of the parent was in the middle of them: they are left as they are. */
+void weir_names_abandon(weir_names *names);
 
 /* A dial that asked for `host` (or knew what it remembered) is READY in the pool. Without memory
  * for it the connection stays as long as others would. */

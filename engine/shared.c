@@ -21,7 +21,7 @@
 #include "engine/tls_session.h"
 #include "proto/alloc.h"
 #include "proto/list.h"
-#include "proto/span.h"
+#include "proto/sip.h"
 
 #define BUCKETS              256
 #define ANSWERS_DEFAULT      1024
@@ -61,6 +61,7 @@ struct weir_shared {
     atomic_uint_fast64_t tls_number; /* of `tls`, for those who only look whether it is another */
     weir_tls_sessions *sessions;
     weir_origins *origins;
+    uint64_t seed; /* of every hash here */
     weir_list buckets[BUCKETS];
     weir_list used; /* least recently used first */
     size_t count;
@@ -71,7 +72,6 @@ struct weir_shared {
 static void lock(weir_shared *shared);
 static void let_all_go(weir_shared *shared);
 static void set_tls(weir_shared *shared, weir_tls_config *config);
-static weir_list *bucket_of(weir_shared *shared, weir_span host);
 static weir_answers *find(weir_shared *shared, weir_span host);
 static weir_answers *get(weir_shared *shared, weir_span host);
 static void put_back(weir_shared *shared, weir_answers *answers);
@@ -100,15 +100,16 @@ weir_shared *weir_shared_new(const weir_shared_options *given, weir_status *stat
     }
     shared->allocator = allocator;
     atomic_init(&shared->references, 1);
+    weir_os_random(&shared->seed, sizeof(shared->seed));
     shared->limit = options->dns_answers != 0 ? options->dns_answers : ANSWERS_DEFAULT;
     weir_list_init(&shared->used);
     for (size_t i = 0; i < BUCKETS; i++) {
         weir_list_init(&shared->buckets[i]);
     }
     const size_t sessions = options->tls_sessions != 0 ? options->tls_sessions : SESSIONS_DEFAULT;
-    shared->sessions = weir_tls_sessions_new(allocator, sessions);
-    shared->origins =
-        weir_origins_new(allocator, options->origins != 0 ? options->origins : ORIGINS_DEFAULT);
+    const size_t origins = options->origins != 0 ? options->origins : ORIGINS_DEFAULT;
+    shared->sessions = weir_tls_sessions_new(allocator, sessions, shared->seed);
+    shared->origins = weir_origins_new(allocator, origins, shared->seed);
     if (shared->sessions == NULL || shared->origins == NULL || !weir_mutex_init(&shared->lock)) {
         weir_tls_sessions_free(shared->sessions);
         weir_origins_free(shared->origins);
@@ -244,6 +245,11 @@ void weir_shared_remember(weir_shared *shared, weir_span host, uint8_t family, w
         put_back(shared, answers);
     }
     weir_mutex_unlock(&shared->lock);
+}
+
+size_t weir_shared_bucket(const weir_shared *shared, weir_span host)
+{
+    return weir_sip_hash(host, shared->seed) % BUCKETS;
 }
 
 void weir_shared_forget_answers(weir_shared *shared)
@@ -412,14 +418,9 @@ static void set_tls(weir_shared *shared, weir_tls_config *config)
                           memory_order_release);
 }
 
-static weir_list *bucket_of(weir_shared *shared, weir_span host)
-{
-    return &shared->buckets[(weir_span_hash(host) >> 32) % BUCKETS];
-}
-
 static weir_answers *find(weir_shared *shared, weir_span host)
 {
-    weir_list *bucket = bucket_of(shared, host);
+    weir_list *bucket = &shared->buckets[weir_shared_bucket(shared, host)];
 
     for (weir_list *at = bucket->next; at != bucket; at = at->next) {
         weir_answers *answers = WEIR_CONTAINER_OF(at, weir_answers, bucket);
@@ -451,7 +452,7 @@ static weir_answers *get(weir_shared *shared, weir_span host)
     while (shared->count >= shared->limit) {
         forget(shared, WEIR_CONTAINER_OF(shared->used.next, weir_answers, used));
     }
-    weir_list_push_back(bucket_of(shared, host), &answers->bucket);
+    weir_list_push_back(&shared->buckets[weir_shared_bucket(shared, host)], &answers->bucket);
     weir_list_push_back(&shared->used, &answers->used);
     shared->count++;
     return answers;

@@ -34,6 +34,8 @@ int weir_shared_recall(weir_shared *shared, weir_span host, uint8_t family, weir
                        weir_address *addresses, size_t room);
 void weir_shared_remember(weir_shared *shared, weir_span host, uint8_t family, weir_time now_ns,
                           const weir_address *addresses, size_t count);
+/* For tests: which bucket the answers of a host are in. */
+size_t weir_shared_bucket(const weir_shared *shared, weir_span host);
 /*
  * Has the process forked since it was made? Then its locks, which another thread may have held, are
  * made new, and the child has none of the parent's sessions: a ticket that two processes use links

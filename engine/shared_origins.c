@@ -30,7 +30,7 @@ static entry *find(weir_origins *origins, const weir_origin_key *key, uint64_t h
 static entry *make(weir_origins *origins, const weir_origin_key *key, uint64_t hash);
 static void forget(weir_origins *origins, entry *known);
 
-weir_origins *weir_origins_new(const weir_allocator *allocator, size_t limit)
+weir_origins *weir_origins_new(const weir_allocator *allocator, size_t limit, uint64_t seed)
 {
     weir_origins *origins = weir_alloc_zeroed(allocator, sizeof(*origins));
 
@@ -40,7 +40,7 @@ weir_origins *weir_origins_new(const weir_allocator *allocator, size_t limit)
     }
     origins->allocator = allocator;
     origins->limit = limit;
-    weir_os_random(&origins->seed, sizeof(origins->seed));
+    origins->seed = seed;
     weir_list_init(&origins->used);
     for (size_t i = 0; i < BUCKETS; i++) {
         weir_list_init(&origins->buckets[i]);

@@ -50,8 +50,7 @@ void weir_client_forget_parent(weir_client *client)
         weir_names_forget(&client->core.names);
         tell_forked(client, weir_now());
     } else {
-        weir_names_init(&client->core.names, client->allocator, client->core.shared,
-                        client->core.pool, client->core.names.leave_ns);
+        weir_names_abandon(&client->core.names);
         weir_events_init(&client->core.events, client->allocator, client->core.events.observer);
     }
     weir_client_empty_lists(client);

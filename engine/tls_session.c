@@ -13,6 +13,7 @@
 
 #include "engine/os.h"
 #include "proto/list.h"
+#include "proto/sip.h"
 #include "proto/span.h"
 
 #include <wolfssl/options.h> /* before every other header of wolfSSL */
@@ -33,22 +34,22 @@ typedef struct entry {
 struct weir_tls_sessions {
     const weir_allocator *allocator;
     weir_mutex lock;
+    uint64_t seed;
     size_t limit;
     size_t count;
     weir_list remembered;
     weir_list buckets[BUCKETS];
 };
 
-static weir_list *bucket_of(weir_tls_sessions *sessions, const weir_tls_session_key *key);
 static bool is_for(const entry *e, const weir_tls_session_key *key);
 static entry *new_entry(weir_tls_sessions *sessions, const weir_tls_session_key *key,
                         WOLFSSL_SESSION *session);
 static void make_room(weir_tls_sessions *sessions, weir_list *bucket,
                       const weir_tls_session_key *key);
 static void forget(weir_tls_sessions *sessions, entry *e);
-static uint32_t hash_of(uint32_t hash, weir_span octets);
 
-weir_tls_sessions *weir_tls_sessions_new(const weir_allocator *allocator, size_t limit)
+weir_tls_sessions *weir_tls_sessions_new(const weir_allocator *allocator, size_t limit,
+                                         uint64_t seed)
 {
     weir_tls_sessions *sessions = weir_alloc_zeroed(allocator, sizeof(*sessions));
 
@@ -60,6 +61,7 @@ weir_tls_sessions *weir_tls_sessions_new(const weir_allocator *allocator, size_t
         return NULL;
     }
     sessions->allocator = allocator;
+    sessions->seed = seed;
     sessions->limit = limit;
     weir_list_init(&sessions->remembered);
     for (size_t i = 0; i < BUCKETS; ++i) {
@@ -84,7 +86,7 @@ void weir_tls_sessions_free(weir_tls_sessions *sessions)
 WOLFSSL_SESSION *weir_tls_sessions_take(weir_tls_sessions *sessions,
                                         const weir_tls_session_key *key)
 {
-    weir_list *bucket = bucket_of(sessions, key);
+    weir_list *bucket = &sessions->buckets[weir_tls_sessions_bucket(sessions, key)];
     WOLFSSL_SESSION *session = NULL;
 
     weir_mutex_lock(&sessions->lock);
@@ -104,7 +106,7 @@ WOLFSSL_SESSION *weir_tls_sessions_take(weir_tls_sessions *sessions,
 void weir_tls_sessions_put(weir_tls_sessions *sessions, const weir_tls_session_key *key,
                            WOLFSSL_SESSION *session)
 {
-    weir_list *bucket = bucket_of(sessions, key);
+    weir_list *bucket = &sessions->buckets[weir_tls_sessions_bucket(sessions, key)];
     entry *e = sessions->limit > 0 ? new_entry(sessions, key, session) : NULL;
 
     if (!e) {
@@ -156,23 +158,13 @@ size_t weir_tls_sessions_count(weir_tls_sessions *sessions)
     return count;
 }
 
-/* What a peer can choose of a key (nothing) cannot crowd a bucket. */
-static weir_list *bucket_of(weir_tls_sessions *sessions, const weir_tls_session_key *key)
+size_t weir_tls_sessions_bucket(const weir_tls_sessions *sessions, const weir_tls_session_key *key)
 {
-    const uint8_t port[2] = {(uint8_t)(key->origin->port >> 8), (uint8_t)key->origin->port};
-    uint32_t hash = hash_of(UINT32_C(2166136261), key->origin->host);
+    weir_sip sip = weir_sip_seeded(sessions->seed);
 
-    hash = hash_of(hash, (weir_span){port, sizeof(port)});
-    return &sessions->buckets[(hash ^ hash >> 16) % BUCKETS];
-}
-
-/* FNV-1a. */
-static uint32_t hash_of(uint32_t hash, weir_span octets)
-{
-    for (size_t i = 0; i < octets.length; ++i) {
-        hash = (hash ^ octets.at[i]) * UINT32_C(16777619);
-    }
-    return hash;
+    weir_sip_span(&sip, key->origin->host);
+    weir_sip_word(&sip, key->origin->port);
+    return weir_sip_end(sip) % BUCKETS;
 }
 
 static bool is_for(const entry *e, const weir_tls_session_key *key)

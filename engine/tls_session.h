@@ -30,8 +30,9 @@ typedef struct weir_tls_session_key {
     const weir_origin_key *origin;
 } weir_tls_session_key;
 
-/* NULL: no memory. */
-weir_tls_sessions *weir_tls_sessions_new(const weir_allocator *allocator, size_t limit);
+/* NULL: no memory. The seed is that of the hash: names of hosts are chosen by strangers. */
+weir_tls_sessions *weir_tls_sessions_new(const weir_allocator *allocator, size_t limit,
+                                         uint64_t seed);
 /* NULL-safe. */
 void weir_tls_sessions_free(weir_tls_sessions *sessions);
 
@@ -51,4 +52,7 @@ void weir_tls_sessions_forget(weir_tls_sessions *sessions, const weir_tls_config
 void weir_tls_sessions_forked(weir_tls_sessions *sessions);
 
 size_t weir_tls_sessions_count(weir_tls_sessions *sessions);
+/* For tests: which bucket those of a key are in. */
+size_t weir_tls_sessions_bucket(const weir_tls_sessions *sessions, const weir_tls_session_key *key);
+
 #endif

@@ -87,4 +87,12 @@ static inline uint64_t weir_sip_end(weir_sip s)
     return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
 
+/* Of one span that is the whole key. */
+static inline uint64_t weir_sip_hash(weir_span span, uint64_t seed)
+{
+    weir_sip sip = weir_sip_seeded(seed);
+    weir_sip_span(&sip, span);
+    return weir_sip_end(sip);
+}
+
 #endif

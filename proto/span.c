@@ -8,9 +8,6 @@
 
 #include <string.h>
 
-#define FNV_BASIS UINT64_C(0xcbf29ce484222325)
-#define FNV_PRIME UINT64_C(0x100000001b3)
-
 static size_t element_length(weir_span rest);
 static bool is_ows(uint8_t octet);
 
@@ -30,16 +27,6 @@ bool weir_span_equal_nocase(weir_span a, weir_span b)
         }
     }
     return true;
-}
-
-uint64_t weir_span_hash(weir_span span)
-{
-    uint64_t hash = FNV_BASIS;
-
-    for (size_t i = 0; i < span.length; i++) {
-        hash = (hash ^ span.at[i]) * FNV_PRIME;
-    }
-    return hash;
 }
 
 weir_span weir_span_trim(weir_span span)

@@ -13,10 +13,6 @@ bool weir_span_equal(weir_span a, weir_span b);
 /* Without regard to the case of ASCII letters. */
 bool weir_span_equal_nocase(weir_span a, weir_span b);
 
-/* FNV-1a, 64 bits; the upper half is mixed best. Not keyed: who chooses what is hashed can choose
- * collisions. */
-uint64_t weir_span_hash(weir_span span);
-
 /* Without the spaces and tabs around it (OWS, RFC 9110 s5.6.3). */
 weir_span weir_span_trim(weir_span span);
 

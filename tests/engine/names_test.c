@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "proto/sip.h"
 #include "support/failalloc.h"
 
 #define SECOND WEIR_NS_PER_SECOND
@@ -39,6 +40,19 @@ static weir_address address(uint8_t family, uint8_t n, uint32_t ttl_seconds)
     return (weir_address){.family = family, .octets = {10, 0, 0, n}, .ttl_seconds = ttl_seconds};
 }
 
+static void init_names(names_bench *bench, weir_names *names, uint64_t seed)
+{
+    const weir_names_options options = {
+        .allocator = &bench->memory.allocator,
+        .shared = bench->shared,
+        .pool = bench->pool,
+        .leave_ns = 1,
+        .seed = seed,
+    };
+
+    weir_names_init(names, &options);
+}
+
 static int setup(void **state)
 {
     static names_bench bench;
@@ -54,7 +68,7 @@ static int setup(void **state)
     const weir_pool_options pool = {.allocator = &bench.memory.allocator, .idle_ns = WEIR_NEVER};
     bench.pool = weir_pool_new(&pool, &status);
     assert_non_null(bench.pool);
-    weir_names_init(&bench.names, &bench.memory.allocator, bench.shared, bench.pool, 1);
+    init_names(&bench, &bench.names, 1);
     *state = &bench;
     return 0;
 }
@@ -293,7 +307,7 @@ static void names__apply_what_others_learned(void **state)
     assert_int_equal(weir_names_deadline(&bench->names), bench->now_ns + 59 * SECOND);
     release_all(bench);
     /* While another asks for the name, it does not. */
-    weir_names_init(&other, &bench->memory.allocator, bench->shared, bench->pool, 1);
+    init_names(bench, &other, 1);
     weir_link far = {.slot = link->slot};
     const weir_address to = address(4, 1, 0);
     weir_names_join(&other, &far, span_of("a.test"), &to, bench->now_ns);
@@ -359,6 +373,43 @@ static void names__do_without_memory(void **state)
     }
 }
 
+/* How many buckets of a table the hosts are in. */
+static size_t buckets_of(names_bench *bench, char hosts[][16], size_t count, uint64_t seed)
+{
+    weir_names names;
+    weir_link links[8] = {{.tie = NULL}};
+    const weir_address to = address(4, 1, 0);
+    size_t used = 0;
+
+    init_names(bench, &names, seed);
+    for (size_t i = 0; i < count; i++) {
+        weir_names_join(&names, &links[i], span_of(hosts[i]), &to, bench->now_ns);
+    }
+    for (size_t i = 0; i < WEIR_NAMES_BUCKETS; i++) {
+        used += !weir_list_is_empty(&names.buckets[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        weir_names_leave(&names, &links[i]);
+    }
+    weir_names_clear(&names);
+    return used;
+}
+
+/* Hosts that a stranger found to share a bucket in one process are spread in another. */
+static void names__that_share_a_bucket_do_not_under_another_seed(void **state)
+{
+    names_bench *bench = *state;
+    char hosts[8][16] = {""};
+    size_t count = 0;
+
+    for (unsigned i = 0; count < 8; i++) {
+        (void)snprintf(hosts[count], sizeof(hosts[count]), "%u.test", i);
+        count += weir_sip_hash(span_of(hosts[count]), 1) % WEIR_NAMES_BUCKETS == 0;
+    }
+    assert_int_equal(buckets_of(bench, hosts, count, 1), 1);
+    assert_true(buckets_of(bench, hosts, count, 2) > 4);
+}
+
 #define BENCHED(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -373,6 +424,7 @@ int main(void)
         BENCHED(names__judge_who_joins),
         BENCHED(names__outlive_their_connections_while_asked_for),
         BENCHED(names__do_without_memory),
+        BENCHED(names__that_share_a_bucket_do_not_under_another_seed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

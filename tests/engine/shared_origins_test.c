@@ -42,7 +42,7 @@ static void origins__are_known_by_the_whole_key(void **state)
     (void)state;
     weir_failalloc memory;
     weir_failalloc_init(&memory, 0);
-    weir_origins *origins = weir_origins_new(&memory.allocator, LIMIT);
+    weir_origins *origins = weir_origins_new(&memory.allocator, LIMIT, 1);
     char name[] = "a.test";
     remember(origins, name, 7);
     name[0] = 'b'; /* it was copied */
@@ -63,7 +63,7 @@ static void origins__not_used_for_longest_make_room(void **state)
     static const char *const hosts[] = {"a", "b", "c", "d"};
     weir_failalloc memory;
     weir_failalloc_init(&memory, 0);
-    weir_origins *origins = weir_origins_new(&memory.allocator, LIMIT);
+    weir_origins *origins = weir_origins_new(&memory.allocator, LIMIT, 1);
     for (uint32_t i = 0; i < LIMIT; i++) {
         remember(origins, hosts[i], i + 1);
     }
@@ -81,7 +81,7 @@ static void origins__survive_without_memory(void **state)
     (void)state;
     weir_failalloc memory;
     weir_failalloc_init(&memory, 0);
-    weir_origins *origins = weir_origins_new(&memory.allocator, LIMIT);
+    weir_origins *origins = weir_origins_new(&memory.allocator, LIMIT, 1);
     memory.fail_at = 2;
     memory.and_after = true;
     remember(origins, "a", 1);

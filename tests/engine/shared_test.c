@@ -313,6 +313,24 @@ static void *use(void *user)
     return NULL;
 }
 
+/* Each has a seed of its own: which hosts share a bucket cannot be known from outside. */
+static void shared__buckets_cannot_be_known_from_outside(void **state)
+{
+    shared_bench *bench = *state;
+    weir_shared *other = weir_shared_new(NULL, NULL);
+    size_t same = 0;
+
+    assert_non_null(other);
+    for (size_t i = 0; i < 64; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "%zu.test", i);
+        same += weir_shared_bucket(bench->shared, span_of(name)) ==
+                weir_shared_bucket(other, span_of(name));
+    }
+    assert_true(same < 16);
+    weir_shared_release(other);
+}
+
 static void shared__may_be_used_by_many_threads(void **state)
 {
     pthread_t threads[THREADS];
@@ -346,6 +364,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(shared__copies_no_more_than_there_is_room, setup, teardown),
         cmocka_unit_test_setup_teardown(shared__forgets_when_memory_is_short, setup, teardown),
         cmocka_unit_test(shared__survives_failing_allocations),
+        cmocka_unit_test_setup_teardown(shared__buckets_cannot_be_known_from_outside, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(shared__may_be_used_by_many_threads, setup, teardown),
     };
 

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,7 @@ static weir_tls_server_options same_server(weir_bench *bench, int version)
 
     options.oldest = version;
     options.newest = version;
-    bench->sessions = weir_tls_sessions_new(&bench->memory.allocator, 16);
+    bench->sessions = weir_tls_sessions_new(&bench->memory.allocator, 16, 1);
     assert_non_null(bench->sessions);
     /* The first handshake makes it; this one only keeps it alive. */
     weir_tls_server *first = weir_tls_server_new(&options);
@@ -177,7 +178,7 @@ static void session__holds_its_configuration(void **state)
 static void remember_with_little_memory(weir_failalloc *memory, void *user)
 {
     weir_bench *bench = user;
-    weir_tls_sessions *store = weir_tls_sessions_new(&memory->allocator, 4);
+    weir_tls_sessions *store = weir_tls_sessions_new(&memory->allocator, 4, 1);
     weir_tls_server_options options = weir_bench_server();
 
     if (!store) {
@@ -195,6 +196,33 @@ static void remember_with_little_memory(weir_failalloc *memory, void *user)
 static void session__store_survives_the_loss_of_each_allocation(void **state)
 {
     assert_true(weir_failalloc_every(remember_with_little_memory, *state) >= 3);
+}
+
+/* Hosts that a stranger found to share a bucket in one process are spread in another. */
+static void session__hosts_that_share_a_bucket_do_not_under_another_seed(void **state)
+{
+    weir_bench *bench = *state;
+    weir_tls_sessions *one = weir_tls_sessions_new(&bench->memory.allocator, 16, 1);
+    weir_tls_sessions *other = weir_tls_sessions_new(&bench->memory.allocator, 16, 2);
+    const weir_origin_key first = {.host = WEIR_SPAN("0.test"), .port = 443};
+    const weir_tls_session_key wanted = {bench->config, &first};
+    size_t sharing = 0;
+    size_t still = 0;
+
+    for (unsigned i = 1; sharing < 16; ++i) {
+        char host[32];
+        (void)snprintf(host, sizeof(host), "%u.test", i);
+        const weir_origin_key origin = {.host = weir_span_of(host), .port = 443};
+        const weir_tls_session_key key = {bench->config, &origin};
+        if (weir_tls_sessions_bucket(one, &key) == weir_tls_sessions_bucket(one, &wanted)) {
+            sharing++;
+            still +=
+                weir_tls_sessions_bucket(other, &key) == weir_tls_sessions_bucket(other, &wanted);
+        }
+    }
+    assert_true(still < 4);
+    weir_tls_sessions_free(one);
+    weir_tls_sessions_free(other);
 }
 
 /* What threads share: the configuration with its store of certificates, the sessions, and wolfSSL's
@@ -266,6 +294,7 @@ int main(void)
         WEIR_LIVE(session__holds_its_configuration),
         WEIR_LIVE(session__store_and_configuration_are_shared_by_threads),
         WEIR_LIVE(session__store_survives_the_loss_of_each_allocation),
+        WEIR_LIVE(session__hosts_that_share_a_bucket_do_not_under_another_seed),
     };
     return cmocka_run_group_tests_name("tls_session", tests, weir_bench_make_certificates,
                                        weir_bench_drop_certificates);
