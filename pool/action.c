@@ -28,8 +28,8 @@ bool weir_pool_next_action(weir_pool *pool, weir_action *action)
     if (!weir_list_is_empty(&pool->orders)) {
         weir_slot *slot = WEIR_CONTAINER_OF(pool->orders.next, weir_slot, queue);
         weir_list_remove(&slot->queue);
-        *action = (weir_action){slot->order_kind,   slot->ticket,      slot,
-                                slot->order_reason, slot->order_unfit, slot->wish};
+        *action = (weir_action){slot->order_kind,   slot->seldom->ticket, slot,
+                                slot->order_reason, slot->order_unfit,    slot->seldom->wish};
         pool->counts.dials += slot->order_kind == WEIR_ACTION_DIAL;
         slot->order_kind = WEIR_ACTION_NONE;
         return true;
@@ -89,7 +89,8 @@ static void look_at(weir_pool *pool, weir_agenda_entry *entry)
         return;
     }
     if (why == WEIR_WHY_ATTEMPT_DELAY) {
-        weir_origin *origin = WEIR_CONTAINER_OF(entry, weir_origin, retry);
+        weir_origin *origin = WEIR_ORIGIN_OF(entry, retry);
+        weir_record_unpause(pool, origin);
         weir_place_settle(pool, origin);
         weir_record_settle(pool, origin);
         return;

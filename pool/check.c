@@ -32,8 +32,8 @@ static void check_origins(const weir_pool *pool)
     uint32_t connections = 0;
     uint32_t unawaited_dials = 0;
     for (const weir_list *at = pool->origins.next; at != &pool->origins; at = at->next) {
-        const weir_origin *origin = WEIR_CONST_CONTAINER_OF(at, weir_origin, link);
-        WEIR_ASSERT(weir_record_find(pool, &origin->key) == origin);
+        const weir_origin *origin = WEIR_CONST_ORIGIN_OF(at, link);
+        WEIR_ASSERT(weir_record_find(pool, &origin->seldom->key) == origin);
         weir_record_check(pool, origin);
         weir_place_check(pool, origin);
         unawaited_dials += origin->unawaited_dials;
@@ -48,7 +48,7 @@ static void check_origins(const weir_pool *pool)
     WEIR_ASSERT(unawaited_dials == pool->unawaited_dials);
     uint32_t remembered = 0;
     for (const weir_list *at = pool->remembered.next; at != &pool->remembered; at = at->next) {
-        const weir_origin *origin = WEIR_CONST_CONTAINER_OF(at, weir_origin, remembered);
+        const weir_origin *origin = WEIR_CONST_ORIGIN_OF(at, remembered);
         WEIR_ASSERT(origin->connections == 0);
         WEIR_ASSERT(origin->tickets == 0);
         remembered++;
@@ -65,9 +65,9 @@ static void check_slots(const weir_pool *pool)
     uint32_t drained = 0;
     uint64_t id = 0;
     for (const weir_list *at = pool->slots.next; at != &pool->slots; at = at->next) {
-        const weir_slot *slot = WEIR_CONST_CONTAINER_OF(at, weir_slot, link);
-        WEIR_ASSERT(slot->id > id);
-        id = slot->id;
+        const weir_slot *slot = WEIR_CONST_SLOT_OF(at, link);
+        WEIR_ASSERT(slot->seldom->id > id);
+        id = slot->seldom->id;
         slots_in[slot->state]++;
         yielding += slot->yields;
         drained += slot->drained;
@@ -86,15 +86,15 @@ static void check_ghosts(const weir_pool *pool)
 {
     uint64_t leases = 0;
     for (const weir_list *at = pool->ghosts.next; at != &pool->ghosts; at = at->next) {
-        const weir_slot *slot = WEIR_CONST_CONTAINER_OF(at, weir_slot, link);
+        const weir_slot *slot = WEIR_CONST_SLOT_OF(at, link);
         WEIR_ASSERT(slot->state == WEIR_SLOT_GONE);
         WEIR_ASSERT(slot->leases > 0);
-        WEIR_ASSERT(slot->origin->ghosts > 0);
+        WEIR_ASSERT(slot->origin->seldom->ghosts > 0);
         leases += slot->leases;
         weir_slot_check(pool, slot);
     }
     for (const weir_list *at = pool->slots.next; at != &pool->slots; at = at->next) {
-        leases += WEIR_CONST_CONTAINER_OF(at, weir_slot, link)->leases;
+        leases += WEIR_CONST_SLOT_OF(at, link)->leases;
     }
     WEIR_ASSERT(leases == pool->counts.leases);
 }
@@ -103,7 +103,7 @@ static void check_hungry(const weir_pool *pool)
 {
     uint64_t wanted = 0;
     for (const weir_list *at = pool->hungry.next; at != &pool->hungry; at = at->next) {
-        const weir_origin *origin = WEIR_CONST_CONTAINER_OF(at, weir_origin, hungry);
+        const weir_origin *origin = WEIR_CONST_ORIGIN_OF(at, hungry);
         WEIR_ASSERT(origin->wanted > 0);
         WEIR_ASSERT(origin->tickets > 0);
         wanted += origin->wanted;

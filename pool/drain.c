@@ -22,7 +22,7 @@ void weir_pool_drain(weir_pool *pool, const weir_drain *drain, weir_time now_ns)
 {
     weir_pool_begin(pool, now_ns);
     for (weir_list *at = pool->origins.next; at != &pool->origins; at = at->next) {
-        weir_origin *origin = WEIR_CONTAINER_OF(at, weir_origin, link);
+        weir_origin *origin = WEIR_ORIGIN_OF(at, link);
         if (is_meant(drain, origin)) {
             weir_drain_origin(pool, origin, drain->reason ? drain->reason : WEIR_REASON_DRAINING);
             touch(pool, origin);
@@ -38,7 +38,7 @@ uint64_t weir_pool_left(const weir_pool *pool, const weir_drain *drain)
     }
     uint64_t left = 0;
     for (const weir_list *at = pool->slots.next; at != &pool->slots; at = at->next) {
-        const weir_slot *slot = WEIR_CONST_CONTAINER_OF(at, weir_slot, link);
+        const weir_slot *slot = WEIR_CONST_SLOT_OF(at, link);
         left += slot->drained && is_meant(drain, slot->origin);
     }
     return left;
@@ -49,10 +49,10 @@ void weir_pool_tls_replaced(weir_pool *pool, uint64_t old, uint64_t now, weir_ti
     WEIR_ASSERT(old != now);
     weir_pool_begin(pool, now_ns);
     for (weir_list *at = pool->origins.next; at != &pool->origins; at = at->next) {
-        weir_origin *origin = WEIR_CONTAINER_OF(at, weir_origin, link);
-        if (origin->key.tls == now) {
+        weir_origin *origin = WEIR_ORIGIN_OF(at, link);
+        if (origin->seldom->key.tls == now) {
             origin->ends = WEIR_REASON_NONE; /* it was replaced once, and is back */
-        } else if (origin->key.tls == old && old != 0) {
+        } else if (origin->seldom->key.tls == old && old != 0) {
             origin->ends = WEIR_REASON_TLS_REPLACED;
             weir_drain_origin(pool, origin, WEIR_REASON_TLS_REPLACED);
             touch(pool, origin);
@@ -65,7 +65,7 @@ void weir_pool_network_changed(weir_pool *pool, weir_time now_ns)
 {
     weir_pool_begin(pool, now_ns);
     for (weir_list *at = pool->origins.next; at != &pool->origins; at = at->next) {
-        weir_origin *origin = WEIR_CONTAINER_OF(at, weir_origin, link);
+        weir_origin *origin = WEIR_ORIGIN_OF(at, link);
         origin->failures = 0;
         origin->retry_at_ns = 0;
         origin->horizon =
@@ -78,9 +78,9 @@ void weir_pool_network_changed(weir_pool *pool, weir_time now_ns)
 
 void weir_drain_origin(weir_pool *pool, weir_origin *origin, weir_reason reason)
 {
-    weir_list *at = origin->slots.next;
-    while (at != &origin->slots) {
-        weir_slot *slot = WEIR_CONTAINER_OF(at, weir_slot, sibling);
+    weir_list *at = origin->seldom->slots.next;
+    while (at != &origin->seldom->slots) {
+        weir_slot *slot = WEIR_SLOT_OF(at, sibling);
         at = at->next;
         if (slot->state == WEIR_SLOT_DIALING && weir_pool_is_awaited(pool, slot)) {
             continue;
@@ -98,8 +98,8 @@ void weir_drain_origin(weir_pool *pool, weir_origin *origin, weir_reason reason)
 
 static void touch(weir_pool *pool, weir_origin *origin)
 {
-    if (weir_list_is_empty(&origin->unsettled) && !origin->is_remembered) {
-        weir_list_push_back(&pool->unsettled, &origin->unsettled);
+    if (!origin->is_remembered) {
+        weir_place_unsettle(pool, origin);
     }
 }
 
@@ -113,7 +113,7 @@ static void settle_touched(weir_pool *pool)
 
 static bool is_meant(const weir_drain *drain, const weir_origin *origin)
 {
-    const weir_origin_key *key = &origin->key;
+    const weir_origin_key *key = &origin->seldom->key;
     const weir_origin_key *wanted = drain->origin;
 
     if (drain->tls != 0 && key->tls != drain->tls) {

@@ -36,8 +36,9 @@ size_t weir_pool_explain(weir_pool *pool, const weir_origin_key *key, weir_time 
             add_slot(&l, pool, first,
                      weir_slot_uses(first) > 0 ? WEIR_REASON_REUSED : WEIR_REASON_DIALED);
         }
-        for (const weir_list *at = origin->slots.next; at != &origin->slots; at = at->next) {
-            const weir_slot *slot = WEIR_CONST_CONTAINER_OF(at, weir_slot, sibling);
+        for (const weir_list *at = origin->seldom->slots.next; at != &origin->seldom->slots;
+             at = at->next) {
+            const weir_slot *slot = WEIR_CONST_SLOT_OF(at, sibling);
             if (slot != first) {
                 add_slot(&l, pool, slot, weir_explain_slot(pool, slot));
             }
@@ -56,9 +57,10 @@ void weir_pool_explain_bounce(weir_pool *pool, const weir_origin_key *key, uint6
     if (!origin) {
         return;
     }
-    for (const weir_list *at = origin->slots.next; at != &origin->slots; at = at->next) {
-        const weir_slot *slot = WEIR_CONST_CONTAINER_OF(at, weir_slot, sibling);
-        if (slot->id == conn) {
+    for (const weir_list *at = origin->seldom->slots.next; at != &origin->seldom->slots;
+         at = at->next) {
+        const weir_slot *slot = WEIR_CONST_SLOT_OF(at, sibling);
+        if (slot->seldom->id == conn) {
             listing l = {candidate, 1, 0};
             const weir_reason reason = weir_explain_slot(pool, slot);
             add_slot(&l, pool, slot, reason == WEIR_REASON_SPARE ? WEIR_REASON_REFUSING : reason);
@@ -104,9 +106,9 @@ void weir_explain_note_close(weir_pool *pool, const weir_slot *slot)
 
     pool->closed[pool->closes++ % WEIR_CLOSED_REMEMBERED] = (weir_closed){
         .origin_hash = slot->origin->entry.hash,
-        .conn = slot->id,
+        .conn = slot->seldom->id,
         .at_ns = pool->now_ns,
-        .since_ns = slot->since_ns,
+        .since_ns = slot->seldom->since_ns,
         .uses = weir_slot_uses(slot),
         .reason = slot->state == WEIR_SLOT_CLOSING ? slot->order_reason : by_itself,
         .protocol = slot->facts.protocol,
@@ -139,13 +141,13 @@ static void add_slot(listing *l, const weir_pool *pool, const weir_slot *slot, w
     const bool dials = slot->state == WEIR_SLOT_DIALING;
     l->to[l->count - 1] = (weir_candidate){
         .size = sizeof(weir_candidate),
-        .conn = slot->id,
+        .conn = slot->seldom->id,
         .reason = reason,
         .protocol = dials ? weir_record_protocol(slot->origin) : slot->facts.protocol,
         .used = slot->leases,
         .limit = dials ? 0 : slot->facts.capacity_streams,
         .uses = weir_slot_uses(slot),
-        .age_ns = weir_time_since(pool->now_ns, slot->since_ns),
+        .age_ns = weir_time_since(pool->now_ns, slot->seldom->since_ns),
         .idle_ns = slot->is_idle ? weir_time_since(pool->now_ns, slot->idle_since_ns) : 0,
     };
 }
@@ -177,8 +179,8 @@ static void add_closed(listing *l, const weir_pool *pool, uint64_t hash)
 static void add_strangers(listing *l, const weir_pool *pool, const weir_origin_key *key)
 {
     for (const weir_list *at = pool->slots.next; at != &pool->slots; at = at->next) {
-        const weir_slot *slot = WEIR_CONST_CONTAINER_OF(at, weir_slot, link);
-        const weir_reason reason = why_not_shared(key, &slot->origin->key);
+        const weir_slot *slot = WEIR_CONST_SLOT_OF(at, link);
+        const weir_reason reason = why_not_shared(key, &slot->origin->seldom->key);
         if (reason != WEIR_REASON_NONE) {
             add_slot(l, pool, slot, reason);
         }

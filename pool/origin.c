@@ -15,27 +15,44 @@
 
 enum { SPANS = 6 };
 
+/* The words of a key on their way into the hash. */
+typedef struct writing {
+    weir_sip sip;
+    uint64_t *to; /* the first of them go there */
+    size_t count;
+} writing;
+
 static void spans_of(const weir_origin_key *key, weir_span spans[SPANS]);
 static inline uint64_t spans_present(const weir_origin_key *key);
 static inline uint64_t small_members(const weir_origin_key *key);
-static void add_span(weir_sip *sip, weir_span span);
+static inline void add_word(writing *w, uint64_t word);
+static inline void add_span(writing *w, weir_span span);
 static bool span_equal(weir_span a, weir_span b);
 
 uint64_t weir_origin_key_hash(const weir_origin_key *key, uint64_t seed)
 {
-    weir_sip sip = weir_sip_seeded(seed);
+    weir_origin_sought sought;
+    weir_origin_seek(&sought, key, seed);
+    return sought.hash;
+}
+
+void weir_origin_seek(weir_origin_sought *sought, const weir_origin_key *key, uint64_t seed)
+{
+    *sought = (weir_origin_sought){.hash = 0};
+    writing w = {.sip = weir_sip_seeded(seed), .to = sought->words};
     const uint64_t present = spans_present(key);
-    weir_sip_word(&sip, key->tls);
-    weir_sip_word(&sip, small_members(key) | present << 56);
-    add_span(&sip, key->host);
+    add_word(&w, key->tls);
+    add_word(&w, small_members(key) | present << 56);
+    add_span(&w, key->host);
     if (present >> 1 != 0) {
-        add_span(&sip, key->zone);
-        add_span(&sip, key->address);
-        add_span(&sip, key->proxy);
-        add_span(&sip, key->socket_path);
-        add_span(&sip, key->local);
+        weir_span spans[SPANS];
+        spans_of(key, spans);
+        for (size_t i = 1; i < SPANS; i++) {
+            add_span(&w, spans[i]);
+        }
     }
-    return weir_sip_end(sip);
+    sought->hash = weir_sip_end(w.sip);
+    sought->is_whole = w.count <= WEIR_ORIGIN_WORDS;
 }
 
 bool weir_origin_key_equal(const weir_origin_key *a, const weir_origin_key *b)
@@ -101,10 +118,23 @@ static inline uint64_t small_members(const weir_origin_key *key)
            (uint64_t)(key->reserved & 3) << 62;
 }
 
-static void add_span(weir_sip *sip, weir_span span)
+static inline void add_word(writing *w, uint64_t word)
 {
-    if (span.length > 0) {
-        weir_sip_span(sip, span);
+    if (w->count < WEIR_ORIGIN_WORDS) {
+        w->to[w->count] = word;
+    }
+    w->count++;
+    weir_sip_word(&w->sip, word);
+}
+
+static inline void add_span(writing *w, weir_span span)
+{
+    if (span.length == 0) {
+        return;
+    }
+    add_word(w, span.length);
+    for (size_t at = 0; at < span.length; at += sizeof(uint64_t)) {
+        add_word(w, weir_sip_word_at(span, at));
     }
 }
 

@@ -32,6 +32,18 @@ typedef struct weir_origin_key {
 _Static_assert(sizeof(weir_origin_key) == 6 * sizeof(weir_span) + sizeof(uint64_t) + 8,
                "a new member of the origin's key must be hashed and compared");
 
+/*
+ * What a key is looked for by: its hash, and the first of the words that are hashed, with zeros
+ * behind the last. If they are all of them, who has the same words has the same key.
+ */
+enum { WEIR_ORIGIN_WORDS = 8 };
+typedef struct weir_origin_sought {
+    uint64_t hash;
+    uint64_t words[WEIR_ORIGIN_WORDS];
+    bool is_whole; /* they are all */
+} weir_origin_sought;
+
+void weir_origin_seek(weir_origin_sought *sought, const weir_origin_key *key, uint64_t seed);
 uint64_t weir_origin_key_hash(const weir_origin_key *key, uint64_t seed);
 bool weir_origin_key_equal(const weir_origin_key *a, const weir_origin_key *b);
 

@@ -18,7 +18,7 @@ void weir_pause_begin(weir_pool *pool, weir_origin *origin, weir_ticket *ticket)
         weir_time_earlier(WEIR_BACK_OFF_FIRST_NS << doublings, WEIR_BACK_OFF_LAST_NS);
     ticket->state = WEIR_TICKET_WAITING;
     ticket->origin = origin;
-    weir_list_push_back(&origin->paused, &ticket->link);
+    weir_list_push_back(&origin->seldom->paused, &ticket->link);
     pool->paused++;
     weir_agenda_enter(&pool->agenda, &ticket->pause,
                       weir_time_add(pool->now_ns, weir_pool_jitter(pool, span_ns)), WEIR_WHY_PAUSE);
@@ -53,8 +53,9 @@ void weir_pause_check(const weir_pool *pool)
 {
     uint32_t paused = 0;
     for (const weir_list *at = pool->origins.next; at != &pool->origins; at = at->next) {
-        const weir_origin *origin = WEIR_CONST_CONTAINER_OF(at, weir_origin, link);
-        for (const weir_list *in = origin->paused.next; in != &origin->paused; in = in->next) {
+        const weir_origin *origin = WEIR_CONST_ORIGIN_OF(at, link);
+        for (const weir_list *in = origin->seldom->paused.next; in != &origin->seldom->paused;
+             in = in->next) {
             const weir_ticket *ticket = WEIR_CONST_CONTAINER_OF(in, weir_ticket, link);
             WEIR_ASSERT(ticket->state == WEIR_TICKET_WAITING);
             WEIR_ASSERT(ticket->origin == origin);

@@ -85,7 +85,7 @@ void weir_place_leave(weir_pool *pool, weir_ticket *ticket)
     if (!slot) {
         return;
     }
-    slot->ticket = NULL;
+    slot->seldom->ticket = NULL;
     if (slot->order_kind == WEIR_ACTION_DIAL) {
         /* Nobody has begun it yet. If others want it, that will be decided anew. */
         weir_slot_close(pool, slot, WEIR_REASON_NONE);
@@ -94,7 +94,10 @@ void weir_place_leave(weir_pool *pool, weir_ticket *ticket)
 
 weir_reason weir_place_settle(weir_pool *pool, weir_origin *origin)
 {
-    weir_list_remove(&origin->unsettled);
+    if (origin->is_unsettled) {
+        weir_list_remove(&origin->seldom->unsettled);
+        origin->is_unsettled = false;
+    }
     origin->out_of_memory = false;
     for (;;) {
         if (weir_record_is_asked(origin)) {
@@ -102,8 +105,8 @@ weir_reason weir_place_settle(weir_pool *pool, weir_origin *origin)
         }
         weir_decision decision;
         weir_situation situation = {.waiting = 0};
-        if (!weir_decide_at_once(origin->tickets, origin->available,
-                                 !weir_list_is_empty(&origin->wishes), &decision)) {
+        if (!weir_decide_at_once(origin->tickets, origin->available, origin->wishes > 0,
+                                 &decision)) {
             situation = gather(pool, origin);
             decision = weir_decide(&situation);
         }
@@ -146,6 +149,14 @@ void weir_place_balance(weir_pool *pool, const weir_origin *current)
     }
 }
 
+void weir_place_unsettle(weir_pool *pool, weir_origin *origin)
+{
+    if (!origin->is_unsettled) {
+        weir_list_push_back(&pool->unsettled, &origin->seldom->unsettled);
+        origin->is_unsettled = true;
+    }
+}
+
 void weir_place_note_unawaited(weir_pool *pool, weir_origin *origin)
 {
     const uint32_t dials = weir_record_is_asked(origin) ? 0 : origin->slots_in[WEIR_SLOT_DIALING];
@@ -156,9 +167,9 @@ void weir_place_note_unawaited(weir_pool *pool, weir_origin *origin)
     pool->unawaited_dials -= origin->unawaited_dials;
     origin->unawaited_dials = dials;
     if (dials == 0) {
-        weir_list_remove(&origin->unawaited);
-    } else if (weir_list_is_empty(&origin->unawaited)) {
-        weir_list_push_back(&pool->unawaited, &origin->unawaited);
+        weir_list_remove(&origin->seldom->unawaited);
+    } else if (weir_list_is_empty(&origin->seldom->unawaited)) {
+        weir_list_push_back(&pool->unawaited, &origin->seldom->unawaited);
     }
 }
 
@@ -177,7 +188,7 @@ void weir_place_adopt(weir_pool *pool, weir_slot *slot, weir_ticket *ticket)
     if (origin->undialed == ticket) {
         origin->undialed = next_undialed(origin, ticket);
     }
-    slot->ticket = ticket;
+    slot->seldom->ticket = ticket;
     ticket->dial = slot;
     weir_wait_dialed(pool, ticket);
 }
@@ -206,12 +217,12 @@ void weir_place_refuse_hopeless(weir_pool *pool, const weir_slot *failed,
     others.dialing--;
     uint64_t hopes = weir_decide_expected(&others);
     uint64_t refusals = others.dialing > 0 ? all - hopes : UINT64_MAX;
-    if (failed->ticket && origin->tickets > hopes) {
-        weir_place_refuse(pool, failed->ticket, failure);
+    if (failed->seldom->ticket && origin->tickets > hopes) {
+        weir_place_refuse(pool, failed->seldom->ticket, failure);
         refusals--;
     }
     weir_list *at = origin->waiting.next;
-    while (at != &origin->waiting && ticket_at(at)->order < failed->order && refusals > 0) {
+    while (at != &origin->waiting && ticket_at(at)->order < failed->seldom->order && refusals > 0) {
         weir_ticket *ticket = ticket_at(at);
         at = at->next;
         if (hopes > 0) {
@@ -238,19 +249,19 @@ void weir_place_check(const weir_pool *pool, const weir_origin *origin)
 {
     const weir_situation situation = gather(pool, origin);
     const weir_decision decision = weir_decide(&situation);
-    if (!origin->out_of_memory && !origin->retry.entered) {
+    if (!origin->out_of_memory && !origin->is_pausing) {
         /* A place that another origin gave up is no news of this one: a wish with dials in flight
          * looks when they end. */
         WEIR_ASSERT(decision.kind == WEIR_DECIDE_WAIT ||
                     (decision.kind == WEIR_DECIDE_WARM && situation.dialing > 0));
         WEIR_ASSERT(origin->wanted == weir_decide_dials(&situation));
     }
-    if (origin->undialed && !origin->out_of_memory && !origin->retry.entered &&
+    if (origin->undialed && !origin->out_of_memory && !origin->is_pausing &&
         decision.reason < WEIR_REASON_BEHIND_OTHERS && decision.reason != WEIR_REASON_TOTAL_LIMIT) {
         /* What hangs on others or on time changes without a call that is about this origin. */
         WEIR_ASSERT(weir_wait_reason(origin) == decision.reason);
     }
-    WEIR_ASSERT(origin->retry.entered == (decision.reason == WEIR_REASON_BACK_OFF) ||
+    WEIR_ASSERT(origin->is_pausing == (decision.reason == WEIR_REASON_BACK_OFF) ||
                 pool->now_ns >= origin->retry_at_ns);
     WEIR_ASSERT(origin->unawaited_dials ==
                 (weir_record_is_asked(origin) ? 0 : origin->slots_in[WEIR_SLOT_DIALING]));
@@ -335,14 +346,14 @@ static void evict(weir_pool *pool)
     weir_slot *idle = weir_idle_first(&pool->idle);
     if (idle) {
         weir_slot_close(pool, idle, WEIR_REASON_EVICTED);
-        if (idle->origin->tickets > 0 && weir_list_is_empty(&idle->origin->unsettled)) {
-            weir_list_push_back(&pool->unsettled, &idle->origin->unsettled);
+        if (idle->origin->tickets > 0) {
+            weir_place_unsettle(pool, idle->origin);
         }
         return;
     }
     WEIR_ASSERT(pool->unawaited_dials > 0);
-    weir_origin *origin = WEIR_CONTAINER_OF(pool->unawaited.next, weir_origin, unawaited);
-    weir_slot *slot = WEIR_CONTAINER_OF(origin->dials.next, weir_slot, available);
+    weir_origin *origin = WEIR_ORIGIN_OF(pool->unawaited.next, unawaited);
+    weir_slot *slot = WEIR_CONTAINER_OF(origin->seldom->dials.next, weir_slot, available);
     weir_slot_close(pool, slot, WEIR_REASON_EVICTED);
     weir_place_note_unawaited(pool, origin);
 }
@@ -355,11 +366,10 @@ static void wait_for(weir_pool *pool, weir_origin *origin, uint32_t wanted, weir
     if (origin->tickets == 0) {
         origin->retry_at_ns = 0; /* the next request is somebody's own decision: no pause */
     }
-    if (reason != WEIR_REASON_BACK_OFF) {
-        weir_agenda_leave(&pool->agenda, &origin->retry);
-    } else if (!origin->retry.entered || origin->retry.at_ns != origin->retry_at_ns) {
-        weir_agenda_enter(&pool->agenda, &origin->retry, origin->retry_at_ns,
-                          WEIR_WHY_ATTEMPT_DELAY);
+    if (reason == WEIR_REASON_BACK_OFF) {
+        weir_record_pause(pool, origin);
+    } else if (origin->is_pausing) {
+        weir_record_unpause(pool, origin);
     }
     if (origin->undialed) {
         weir_wait_set_reason(pool, origin, reason);
@@ -390,9 +400,9 @@ static void stand_in_line(weir_pool *pool, weir_origin *origin, uint32_t wanted)
     pool->wanted -= origin->wanted;
     origin->wanted = wanted;
     if (wanted == 0) {
-        weir_list_remove(&origin->hungry);
-    } else if (weir_list_is_empty(&origin->hungry)) {
-        weir_list_push_back(&pool->hungry, &origin->hungry);
+        weir_list_remove(&origin->seldom->hungry);
+    } else if (weir_list_is_empty(&origin->seldom->hungry)) {
+        weir_list_push_back(&pool->hungry, &origin->seldom->hungry);
     }
 }
 
@@ -407,7 +417,7 @@ static bool has_hope(const weir_origin *origin)
 static weir_origin *next_to_settle(const weir_pool *pool)
 {
     if (!weir_list_is_empty(&pool->unsettled)) {
-        return WEIR_CONTAINER_OF(pool->unsettled.next, weir_origin, unsettled);
+        return WEIR_ORIGIN_OF(pool->unsettled.next, unsettled);
     }
     if (weir_list_is_empty(&pool->hungry)) {
         return NULL;
@@ -446,8 +456,8 @@ static bool expire_first(weir_pool *pool, weir_list *list)
 static weir_origin *first_hungry(const weir_pool *pool, const weir_origin *but)
 {
     weir_list *at = pool->hungry.next;
-    if (at != &pool->hungry && WEIR_CONTAINER_OF(at, weir_origin, hungry) == but) {
+    if (at != &pool->hungry && WEIR_ORIGIN_OF(at, hungry) == but) {
         at = at->next;
     }
-    return at == &pool->hungry ? NULL : WEIR_CONTAINER_OF(at, weir_origin, hungry);
+    return at == &pool->hungry ? NULL : WEIR_ORIGIN_OF(at, hungry);
 }

@@ -21,6 +21,9 @@ weir_reason weir_place_settle(weir_pool *pool, weir_origin *origin);
  * others may be. */
 void weir_place_balance(weir_pool *pool, const weir_origin *current);
 
+/* Another's decision has changed its situation: it is settled before the call ends. */
+void weir_place_unsettle(weir_pool *pool, weir_origin *origin);
+
 /* Counts anew the dials of an origin that nobody waits for, which may be evicted: to be told when
  * one of them is closed and other origins may be settled before this one. */
 void weir_place_note_unawaited(weir_pool *pool, weir_origin *origin);

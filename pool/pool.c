@@ -42,6 +42,8 @@ weir_pool *weir_pool_new(const weir_pool_options *options, weir_status *status)
     }
     weir_idle_init(&pool->idle);
     weir_slabs_init(&pool->records, options->allocator, sizeof(weir_origin));
+    weir_slabs_init(&pool->seldoms, options->allocator, sizeof(weir_origin_seldom));
+    weir_slabs_init(&pool->seldoms, options->allocator, sizeof(weir_origin_seldom));
     return pool;
 }
 
@@ -55,10 +57,12 @@ void weir_pool_free(weir_pool *pool)
     WEIR_ASSERT(pool->tickets == 0);
     WEIR_ASSERT(pool->paused == 0);
     while (!weir_list_is_empty(&pool->origins)) {
-        weir_record_free(pool, WEIR_CONTAINER_OF(pool->origins.next, weir_origin, link));
+        weir_record_free(pool, WEIR_ORIGIN_OF(pool->origins.next, link));
     }
     weir_table_clear(&pool->table);
     weir_slabs_clear(&pool->records);
+    weir_slabs_clear(&pool->seldoms);
+    weir_slabs_clear(&pool->seldoms);
     weir_release(pool->allocator, pool);
 }
 
@@ -197,9 +201,9 @@ void weir_pool_misdirected(weir_pool *pool, const weir_ticket *ticket, weir_time
     WEIR_ASSERT(ticket->state == WEIR_TICKET_LEASED);
     weir_pool_begin(pool, now_ns);
     weir_origin *origin = ticket->origin;
-    weir_list *at = origin->slots.next;
-    while (at != &origin->slots) {
-        weir_slot *slot = WEIR_CONTAINER_OF(at, weir_slot, sibling);
+    weir_list *at = origin->seldom->slots.next;
+    while (at != &origin->seldom->slots) {
+        weir_slot *slot = WEIR_SLOT_OF(at, sibling);
         at = at->next;
         if (slot->state == WEIR_SLOT_READY || slot->state == WEIR_SLOT_DRAINING) {
             weir_slot_retire(pool, slot, WEIR_REASON_MISDIRECTED);
@@ -250,7 +254,7 @@ void weir_pool_ready(weir_pool *pool, weir_slot *slot, const weir_facts *facts, 
     WEIR_ASSERT(slot->state == WEIR_SLOT_DIALING);
     weir_origin *origin = slot->origin;
     weir_slot_take(slot, facts);
-    slot->since_ns = pool->now_ns;
+    slot->seldom->since_ns = pool->now_ns;
     weir_record_learn(origin, facts);
     origin->retry_at_ns = 0;
     if (pool->options.lifetime_ns > 0) {
@@ -285,7 +289,7 @@ void weir_pool_gone(weir_pool *pool, weir_slot *slot, weir_time now_ns)
     WEIR_ASSERT(slot->state != WEIR_SLOT_GONE);
     weir_origin *origin = slot->origin;
     if (slot->state == WEIR_SLOT_READY && slot->served == 0 && slot->leases == 0) {
-        weir_record_failed(pool, origin, slot->order);
+        weir_record_failed(pool, origin, slot->seldom->order);
     }
     weir_slot_bury(pool, slot);
     finish(pool, origin);
@@ -336,7 +340,7 @@ void weir_pool_adopt(weir_pool *pool, weir_slot *slot, weir_ticket *ticket, weir
     WEIR_ASSERT(ticket->state == WEIR_TICKET_WAITING);
     WEIR_ASSERT(ticket->origin == slot->origin);
     weir_pool_begin(pool, now_ns);
-    if (slot->state == WEIR_SLOT_DIALING && slot->wish == NULL) {
+    if (slot->state == WEIR_SLOT_DIALING && slot->seldom->wish == NULL) {
         weir_place_adopt(pool, slot, ticket);
     }
     if (WEIR_CHECKING) {
@@ -359,11 +363,11 @@ void weir_pool_shutdown(weir_pool *pool, weir_time now_ns)
     const weir_failure failure = weir_place_failure(WEIR_E_CLOSED);
     weir_list *at = pool->origins.next;
     while (at != &pool->origins) {
-        weir_origin *origin = WEIR_CONTAINER_OF(at, weir_origin, link);
+        weir_origin *origin = WEIR_ORIGIN_OF(at, link);
         at = at->next;
-        while (!weir_list_is_empty(&origin->paused)) {
-            weir_place_refuse(pool, WEIR_CONTAINER_OF(origin->paused.next, weir_ticket, link),
-                              &failure);
+        while (!weir_list_is_empty(&origin->seldom->paused)) {
+            weir_place_refuse(
+                pool, WEIR_CONTAINER_OF(origin->seldom->paused.next, weir_ticket, link), &failure);
         }
         while (!weir_list_is_empty(&origin->waiting)) {
             weir_place_refuse(pool, WEIR_CONTAINER_OF(origin->waiting.next, weir_ticket, link),
@@ -392,8 +396,8 @@ weir_pool_counts weir_pool_count(const weir_pool *pool)
 
 weir_slot *weir_pool_next_slot(const weir_pool *pool, const weir_slot *after)
 {
-    weir_list *next = after ? after->link.next : pool->slots.next;
-    return next == &pool->slots ? NULL : WEIR_CONTAINER_OF(next, weir_slot, link);
+    weir_list *next = after ? after->seldom->link.next : pool->slots.next;
+    return next == &pool->slots ? NULL : WEIR_SLOT_OF(next, link);
 }
 
 uint64_t weir_pool_take_number(weir_pool *pool)
@@ -508,12 +512,12 @@ static bool take_directly(weir_ticket *ticket)
  */
 static void note_bounce(weir_slot *slot, weir_ticket *ticket)
 {
-    const bool again = slot->state != WEIR_SLOT_GONE && ticket->bounced_slot == slot->id &&
+    const bool again = slot->state != WEIR_SLOT_GONE && ticket->bounced_slot == slot->seldom->id &&
                        ticket->bounced_version == slot->facts.version;
     WEIR_CHECK_ASSERT(!again);
     slot->refusing = again || slot->facts.capacity_streams >= slot->leases;
     ticket->bounces++;
-    ticket->bounced_slot = slot->id;
+    ticket->bounced_slot = slot->seldom->id;
     ticket->bounced_version = slot->facts.version;
 }
 
@@ -542,7 +546,7 @@ static void end_lease(weir_pool *pool, weir_ticket *ticket, const weir_facts *fa
 static void fail_dial(weir_pool *pool, weir_slot *slot, const weir_failure *failure)
 {
     weir_origin *origin = slot->origin;
-    const uint64_t order = slot->order;
+    const uint64_t order = slot->seldom->order;
     weir_place_refuse_hopeless(pool, slot, failure);
     weir_warm_refuse_all(pool, origin, failure);
     weir_slot_bury(pool, slot);

@@ -33,6 +33,7 @@ struct weir_pool {
     bool is_shut;
     weir_table table;
     weir_slabs records; /* of origins */
+    weir_slabs seldoms; /* ... and their other pieces */
     weir_list origins;
     weir_list remembered;
     uint32_t remembered_origins;

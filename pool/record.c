@@ -10,8 +10,15 @@
  */
 #include "pool/pool_common.h"
 
-static weir_origin *record_new(weir_pool *pool, const weir_origin_key *key, uint64_t hash);
-static weir_origin *record_find(const weir_pool *pool, const weir_origin_key *key, uint64_t hash);
+#include <string.h>
+
+static weir_origin *record_new(weir_pool *pool, const weir_origin_key *key,
+                               const weir_origin_sought *sought);
+static weir_origin_seldom *seldom_new(weir_pool *pool, const weir_origin_key *key);
+static weir_origin *record_find(const weir_pool *pool, const weir_origin_key *key,
+                                const weir_origin_sought *sought);
+static bool has_key(const weir_origin *origin, const weir_origin_key *key,
+                    const weir_origin_sought *sought);
 static bool is_worth_remembering(const weir_pool *pool, const weir_origin *origin);
 static void take_back(weir_pool *pool, weir_origin *origin);
 
@@ -25,17 +32,18 @@ static inline weir_origin *of_entry(weir_table_entry *entry)
 static inline void expect_use(const weir_origin *origin)
 {
     const char *record = (const char *)origin;
-    for (size_t at = WEIR_RECORD_USED_FROM; at < sizeof *origin; at += WEIR_LINE_OCTETS) {
+    for (size_t at = 0; at < sizeof *origin; at += WEIR_LINE_OCTETS) {
         __builtin_prefetch(record + at, 1);
     }
 }
 
 weir_origin *weir_record_get(weir_pool *pool, const weir_origin_key *key)
 {
-    const uint64_t hash = weir_origin_key_hash(key, pool->options.seed);
-    weir_origin *origin = record_find(pool, key, hash);
+    weir_origin_sought sought;
+    weir_origin_seek(&sought, key, pool->options.seed);
+    weir_origin *origin = record_find(pool, key, &sought);
     if (!origin) {
-        return record_new(pool, key, hash);
+        return record_new(pool, key, &sought);
     }
     if (origin->is_remembered) {
         take_back(pool, origin);
@@ -45,59 +53,63 @@ weir_origin *weir_record_get(weir_pool *pool, const weir_origin_key *key)
 
 weir_origin *weir_record_find(const weir_pool *pool, const weir_origin_key *key)
 {
-    return record_find(pool, key, weir_origin_key_hash(key, pool->options.seed));
+    weir_origin_sought sought;
+    weir_origin_seek(&sought, key, pool->options.seed);
+    return record_find(pool, key, &sought);
 }
 
 bool weir_record_is_asked(const weir_origin *origin)
 {
-    return origin->tickets > 0 || !weir_list_is_empty(&origin->wishes);
+    return origin->tickets > 0 || origin->wishes > 0;
 }
 
 void weir_record_settle(weir_pool *pool, weir_origin *origin)
 {
-    if (weir_record_is_asked(origin) || origin->connections > 0 || origin->ghosts > 0 ||
-        !weir_list_is_empty(&origin->paused) || origin->is_remembered) {
+    if (weir_record_is_asked(origin) || origin->connections > 0 || origin->seldom->ghosts > 0 ||
+        !weir_list_is_empty(&origin->seldom->paused) || origin->is_remembered) {
         return;
     }
-    WEIR_ASSERT(weir_list_is_empty(&origin->hungry));
+    WEIR_ASSERT(weir_list_is_empty(&origin->seldom->hungry));
     origin->ends = WEIR_REASON_NONE;
     if (!is_worth_remembering(pool, origin)) {
         weir_record_free(pool, origin);
         return;
     }
-    weir_list_push_back(&pool->remembered, &origin->remembered);
+    weir_list_push_back(&pool->remembered, &origin->seldom->remembered);
     origin->is_remembered = true;
     pool->remembered_origins++;
     if (pool->remembered_origins > pool->options.origins_remembered) {
-        weir_record_free(pool, WEIR_CONTAINER_OF(pool->remembered.next, weir_origin, remembered));
+        weir_record_free(pool, WEIR_ORIGIN_OF(pool->remembered.next, remembered));
     }
 }
 
 void weir_record_free(weir_pool *pool, weir_origin *origin)
 {
     WEIR_ASSERT(origin->tickets == 0);
-    WEIR_ASSERT(weir_list_is_empty(&origin->paused));
+    WEIR_ASSERT(weir_list_is_empty(&origin->seldom->paused));
     WEIR_ASSERT(origin->connections == 0);
-    WEIR_ASSERT(origin->ghosts == 0);
-    WEIR_ASSERT(weir_list_is_empty(&origin->wishes));
-    WEIR_ASSERT(weir_list_is_empty(&origin->unsettled));
+    WEIR_ASSERT(origin->seldom->ghosts == 0);
+    WEIR_ASSERT(origin->wishes == 0);
+    WEIR_ASSERT(!origin->is_unsettled);
     if (origin->is_remembered) {
         take_back(pool, origin);
     }
-    weir_agenda_leave(&pool->agenda, &origin->retry);
+    weir_origin_seldom *seldom = origin->seldom;
+    weir_agenda_leave(&pool->agenda, &seldom->retry);
     weir_table_leave(&pool->table, &origin->entry);
-    weir_list_remove(&origin->link);
+    weir_list_remove(&seldom->link);
     pool->counts.origins--;
-    weir_release(pool->allocator, origin->octets);
-    weir_slabs_give(&pool->records, origin->slab, origin);
+    weir_release(pool->allocator, seldom->octets);
+    weir_slabs_give(&pool->records, seldom->origin_slab, origin);
+    weir_slabs_give(&pool->seldoms, seldom->slab, seldom);
 }
 
 weir_protocol weir_record_protocol(const weir_origin *origin)
 {
-    if (origin->key.pin != WEIR_PROTOCOL_ANY) {
-        return (weir_protocol)origin->key.pin;
+    if (origin->seldom->key.pin != WEIR_PROTOCOL_ANY) {
+        return (weir_protocol)origin->seldom->key.pin;
     }
-    return origin->key.https ? origin->protocol : WEIR_H1;
+    return origin->seldom->key.https ? origin->protocol : WEIR_H1;
 }
 
 uint32_t weir_record_streams(const weir_pool *pool, const weir_origin *origin)
@@ -124,14 +136,14 @@ void weir_record_learn(weir_origin *origin, const weir_facts *facts)
 
 void weir_record_failed(weir_pool *pool, weir_origin *origin, uint64_t order)
 {
-    if (order > origin->failed_order || origin->failures == 0) {
-        if (weir_time_since(pool->now_ns, origin->failed_at_ns) > WEIR_BACK_OFF_FORGET_NS) {
+    if (order > origin->seldom->failed_order || origin->failures == 0) {
+        if (weir_time_since(pool->now_ns, origin->seldom->failed_at_ns) > WEIR_BACK_OFF_FORGET_NS) {
             origin->failures = 0;
         }
         origin->failures += origin->failures < 16;
-        origin->failed_order = pool->order;
+        origin->seldom->failed_order = pool->order;
     }
-    origin->failed_at_ns = pool->now_ns;
+    origin->seldom->failed_at_ns = pool->now_ns;
     weir_time pause_ns = WEIR_BACK_OFF_FIRST_NS << (origin->failures - 1);
     pause_ns = weir_time_earlier(pause_ns, WEIR_BACK_OFF_LAST_NS);
     const weir_time at = weir_time_add(pool->now_ns, weir_pool_jitter(pool, pause_ns));
@@ -140,49 +152,95 @@ void weir_record_failed(weir_pool *pool, weir_origin *origin, uint64_t order)
     }
 }
 
-static weir_origin *record_find(const weir_pool *pool, const weir_origin_key *key, uint64_t hash)
+void weir_record_pause(weir_pool *pool, weir_origin *origin)
 {
-    weir_table_entry *entry = weir_table_find(&pool->table, hash, NULL);
+    weir_agenda_entry *retry = &origin->seldom->retry;
+    if (!retry->entered || retry->at_ns != origin->retry_at_ns) {
+        weir_agenda_enter(&pool->agenda, retry, origin->retry_at_ns, WEIR_WHY_ATTEMPT_DELAY);
+    }
+    origin->is_pausing = true;
+}
+
+void weir_record_unpause(weir_pool *pool, weir_origin *origin)
+{
+    weir_agenda_leave(&pool->agenda, &origin->seldom->retry);
+    origin->is_pausing = false;
+}
+
+static weir_origin *record_find(const weir_pool *pool, const weir_origin_key *key,
+                                const weir_origin_sought *sought)
+{
+    weir_table_entry *entry = weir_table_find(&pool->table, sought->hash, NULL);
     if (entry) {
         expect_use(of_entry(entry));
     }
     while (entry) {
-        if (entry->hash == hash && weir_origin_key_equal(&of_entry(entry)->key, key)) {
+        if (has_key(of_entry(entry), key, sought)) {
             return of_entry(entry);
         }
-        entry = weir_table_find(&pool->table, hash, entry);
+        entry = weir_table_find(&pool->table, sought->hash, entry);
     }
     return NULL;
 }
 
-static weir_origin *record_new(weir_pool *pool, const weir_origin_key *key, uint64_t hash)
+/* The key itself need seldom be looked at: names of hosts are short. */
+static bool has_key(const weir_origin *origin, const weir_origin_key *key,
+                    const weir_origin_sought *sought)
 {
-    const size_t octets = weir_origin_key_octets(key);
+    return memcmp(origin->words, sought->words, sizeof origin->words) == 0 &&
+           (sought->is_whole || weir_origin_key_equal(&origin->seldom->key, key));
+}
+
+static weir_origin *record_new(weir_pool *pool, const weir_origin_key *key,
+                               const weir_origin_sought *sought)
+{
     weir_slab *slab = NULL;
     weir_origin *origin = weir_slabs_take(&pool->records, &slab);
     if (!origin) {
         return NULL;
     }
-    origin->slab = slab;
-    if (octets > sizeof origin->room) {
-        origin->octets = weir_alloc(pool->allocator, octets);
-        if (!origin->octets) {
-            weir_slabs_give(&pool->records, slab, origin);
+    weir_origin_seldom *seldom = seldom_new(pool, key);
+    if (!seldom) {
+        weir_slabs_give(&pool->records, slab, origin);
+        return NULL;
+    }
+    seldom->origin = origin;
+    seldom->origin_slab = slab;
+    origin->seldom = seldom;
+    weir_list_init(&origin->spare);
+    weir_list_init(&origin->shared);
+    weir_list_init(&origin->waiting);
+    memcpy(origin->words, sought->words, sizeof origin->words);
+    weir_table_enter(&pool->table, &origin->entry, sought->hash);
+    weir_list_push_back(&pool->origins, &seldom->link);
+    pool->counts.origins++;
+    return origin;
+}
+
+static weir_origin_seldom *seldom_new(weir_pool *pool, const weir_origin_key *key)
+{
+    const size_t octets = weir_origin_key_octets(key);
+    weir_slab *slab = NULL;
+    weir_origin_seldom *seldom = weir_slabs_take(&pool->seldoms, &slab);
+    if (!seldom) {
+        return NULL;
+    }
+    if (octets > sizeof seldom->room) {
+        seldom->octets = weir_alloc(pool->allocator, octets);
+        if (!seldom->octets) {
+            weir_slabs_give(&pool->seldoms, slab, seldom);
             return NULL;
         }
     }
-    weir_list *const nodes[] = {&origin->link,    &origin->unawaited,  &origin->unsettled,
-                                &origin->dials,   &origin->remembered, &origin->hungry,
-                                &origin->waiting, &origin->slots,      &origin->shared,
-                                &origin->spare,   &origin->paused,     &origin->wishes};
+    seldom->slab = slab;
+    weir_list *const nodes[] = {&seldom->link,      &seldom->hungry,     &seldom->unawaited,
+                                &seldom->unsettled, &seldom->remembered, &seldom->paused,
+                                &seldom->wishes,    &seldom->slots,      &seldom->dials};
     for (size_t i = 0; i < WEIR_COUNT_OF(nodes); i++) {
         weir_list_init(nodes[i]);
     }
-    weir_origin_key_copy(&origin->key, key, origin->octets ? origin->octets : origin->room);
-    weir_table_enter(&pool->table, &origin->entry, hash);
-    weir_list_push_back(&pool->origins, &origin->link);
-    pool->counts.origins++;
-    return origin;
+    weir_origin_key_copy(&seldom->key, key, seldom->octets ? seldom->octets : seldom->room);
+    return seldom;
 }
 
 static bool is_worth_remembering(const weir_pool *pool, const weir_origin *origin)
@@ -190,15 +248,17 @@ static bool is_worth_remembering(const weir_pool *pool, const weir_origin *origi
     if (pool->is_shut) {
         return false;
     }
-    const bool handshake_decides = origin->key.https && origin->key.pin == WEIR_PROTOCOL_ANY;
+    const bool handshake_decides =
+        origin->seldom->key.https && origin->seldom->key.pin == WEIR_PROTOCOL_ANY;
     return origin->failures > 0 || origin->streams > 0 || origin->horizon.first_ns > 0 ||
-           origin->left_over > 0 || (handshake_decides && origin->protocol != WEIR_PROTOCOL_ANY);
+           origin->seldom->left_over > 0 ||
+           (handshake_decides && origin->protocol != WEIR_PROTOCOL_ANY);
 }
 
 /* Out of the list of those that are only remembered. */
 static void take_back(weir_pool *pool, weir_origin *origin)
 {
-    weir_list_remove(&origin->remembered);
+    weir_list_remove(&origin->seldom->remembered);
     origin->is_remembered = false;
     pool->remembered_origins--;
 }
@@ -213,7 +273,7 @@ void weir_record_check(const weir_pool *pool, const weir_origin *origin)
         WEIR_ASSERT(ticket->state == WEIR_TICKET_WAITING);
         WEIR_ASSERT(ticket->origin == origin);
         WEIR_ASSERT(ticket->order > order);
-        WEIR_ASSERT(!ticket->dial || ticket->dial->ticket == ticket);
+        WEIR_ASSERT(!ticket->dial || ticket->dial->seldom->ticket == ticket);
         WEIR_ASSERT(ticket->clock == (ticket->dial ? WEIR_CLOCK_DIAL : WEIR_CLOCK_ORIGIN));
         order = ticket->order;
         undialed = undialed || ticket->dial ? undialed : ticket;
@@ -224,8 +284,9 @@ void weir_record_check(const weir_pool *pool, const weir_origin *origin)
     uint32_t slots_in[WEIR_SLOT_STATES] = {0};
     uint32_t idle = 0;
     uint32_t available = 0;
-    for (const weir_list *at = origin->slots.next; at != &origin->slots; at = at->next) {
-        const weir_slot *slot = WEIR_CONST_CONTAINER_OF(at, weir_slot, sibling);
+    for (const weir_list *at = origin->seldom->slots.next; at != &origin->seldom->slots;
+         at = at->next) {
+        const weir_slot *slot = WEIR_CONST_SLOT_OF(at, sibling);
         WEIR_ASSERT(slot->origin == origin);
         slots_in[slot->state]++;
         idle += slot->is_idle;
@@ -242,7 +303,10 @@ void weir_record_check(const weir_pool *pool, const weir_origin *origin)
     WEIR_ASSERT(connections <= pool->options.connections_per_origin);
     WEIR_ASSERT(idle == origin->idle);
     WEIR_ASSERT(available == origin->available);
-    WEIR_ASSERT((origin->wanted > 0) == !weir_list_is_empty(&origin->hungry));
+    WEIR_ASSERT((origin->wishes > 0) == !weir_list_is_empty(&origin->seldom->wishes));
+    WEIR_ASSERT(origin->is_unsettled == !weir_list_is_empty(&origin->seldom->unsettled));
+    WEIR_ASSERT(origin->is_pausing == origin->seldom->retry.entered);
+    WEIR_ASSERT((origin->wanted > 0) == !weir_list_is_empty(&origin->seldom->hungry));
     /* No ticket sleeps while a connection has room for it. */
     WEIR_ASSERT(tickets == 0 || available == 0);
 }

@@ -28,8 +28,8 @@ static void close_slab(weir_slabs *slabs, weir_slab *slab);
 
 void weir_slabs_init(weir_slabs *slabs, const weir_allocator *allocator, size_t record_octets)
 {
-    WEIR_ASSERT(record_octets > 0 && record_octets % WEIR_LINE_OCTETS == 0);
-    *slabs = (weir_slabs){.allocator = allocator, .record_octets = record_octets};
+    const size_t lines = (record_octets + WEIR_LINE_OCTETS - 1) / WEIR_LINE_OCTETS;
+    *slabs = (weir_slabs){.allocator = allocator, .record_octets = lines * WEIR_LINE_OCTETS};
     weir_list_init(&slabs->open);
 }
 

@@ -11,6 +11,12 @@
 #include "pool/explain.h"
 #include "pool/wait.h"
 
+/* A slot that does not lie in its origin. */
+typedef struct pieces {
+    weir_slot slot;
+    weir_slot_seldom seldom;
+} pieces;
+
 static weir_slot *room_for_slot(const weir_pool *pool, weir_origin *origin);
 static void give_back(const weir_pool *pool, weir_slot *slot);
 static weir_slot_state standing(const weir_slot *slot);
@@ -30,25 +36,25 @@ weir_slot *weir_slot_new(weir_pool *pool, weir_origin *origin, weir_ticket *tick
         return NULL;
     }
     slot->origin = origin;
-    slot->id = ++pool->slot_ids;
-    slot->since_ns = pool->now_ns;
-    slot->order = ++pool->order;
+    slot->seldom->id = ++pool->slot_ids;
+    slot->seldom->since_ns = pool->now_ns;
+    slot->seldom->order = ++pool->order;
     slot->ends_at_ns = WEIR_NEVER;
-    weir_list *const nodes[] = {&slot->leased, &slot->link, &slot->sibling, &slot->available,
-                                &slot->queue};
+    weir_list *const nodes[] = {&slot->leased, &slot->seldom->link, &slot->seldom->sibling,
+                                &slot->available, &slot->queue};
     for (size_t i = 0; i < WEIR_COUNT_OF(nodes); i++) {
         weir_list_init(nodes[i]);
     }
-    weir_list_push_back(&pool->slots, &slot->link);
-    weir_list_push_back(&origin->slots, &slot->sibling);
+    weir_list_push_back(&pool->slots, &slot->seldom->link);
+    weir_list_push_back(&origin->seldom->slots, &slot->seldom->sibling);
     pool->slots_in[WEIR_SLOT_DIALING]++;
     origin->slots_in[WEIR_SLOT_DIALING]++;
     pool->connections++;
     origin->connections++;
     WEIR_ASSERT(pool->connections <= pool->options.connections);
     WEIR_ASSERT(origin->connections <= pool->options.connections_per_origin);
-    weir_list_push_back(&origin->dials, &slot->available);
-    slot->ticket = ticket;
+    weir_list_push_back(&origin->seldom->dials, &slot->available);
+    slot->seldom->ticket = ticket;
     if (ticket) {
         ticket->dial = slot;
     }
@@ -100,8 +106,8 @@ void weir_slot_unlease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket)
     if (slot->state != WEIR_SLOT_GONE) {
         weir_slot_refresh(pool, slot);
     } else if (slot->leases == 0) {
-        slot->origin->ghosts--;
-        weir_list_remove(&slot->link);
+        slot->origin->seldom->ghosts--;
+        weir_list_remove(&slot->seldom->link);
         give_back(pool, slot);
     }
 }
@@ -126,7 +132,7 @@ void weir_slot_tell(weir_pool *pool, weir_slot *slot, const weir_facts *facts)
     slot->refusing = false;
     weir_record_learn(slot->origin, facts);
     if (facts->unfit == WEIR_UNFIT_LEFT_OVER && before.unfit != WEIR_UNFIT_LEFT_OVER) {
-        slot->origin->left_over++;
+        slot->origin->seldom->left_over++;
         pool->counts.left_over++;
     }
     if (slot->is_idle && slot->served > 0 && before.reusable) {
@@ -171,7 +177,7 @@ void weir_slot_close(weir_pool *pool, weir_slot *slot, weir_reason reason)
     }
     slot->order_unfit = is_unfit(slot);
     if (slot->order_unfit && slot->served == 0) {
-        weir_record_failed(pool, slot->origin, slot->order);
+        weir_record_failed(pool, slot->origin, slot->seldom->order);
     }
     pool->counts.evictions += reason == WEIR_REASON_EVICTED;
     pool->counts.closed_idle += reason == WEIR_REASON_EXPIRED_IDLE ||
@@ -193,16 +199,16 @@ void weir_slot_bury(weir_pool *pool, weir_slot *slot)
     unlist(pool, slot);
     weir_list_remove(&slot->queue);
     slot->order_kind = WEIR_ACTION_NONE;
-    weir_list_remove(&slot->link);
-    weir_list_remove(&slot->sibling);
+    weir_list_remove(&slot->seldom->link);
+    weir_list_remove(&slot->seldom->sibling);
     pool->drained -= slot->drained;
     WEIR_ASSERT(pool->connections > 0);
     WEIR_ASSERT(origin->connections > 0);
     pool->connections--;
     origin->connections--;
     if (slot->leases > 0) {
-        weir_list_push_back(&pool->ghosts, &slot->link);
-        origin->ghosts++;
+        weir_list_push_back(&pool->ghosts, &slot->seldom->link);
+        origin->seldom->ghosts++;
         return;
     }
     give_back(pool, slot);
@@ -210,11 +216,11 @@ void weir_slot_bury(weir_pool *pool, weir_slot *slot)
 
 void weir_slot_detach_ticket(const weir_pool *pool, weir_slot *slot)
 {
-    weir_ticket *ticket = slot->ticket;
+    weir_ticket *ticket = slot->seldom->ticket;
     if (!ticket) {
         return;
     }
-    slot->ticket = NULL;
+    slot->seldom->ticket = NULL;
     ticket->dial = NULL;
     weir_wait_undialed(pool, ticket);
     weir_ticket *first = slot->origin->undialed;
@@ -235,12 +241,12 @@ void *weir_slot_user(const weir_slot *slot)
 
 uint64_t weir_slot_id(const weir_slot *slot)
 {
-    return slot->id;
+    return slot->seldom->id;
 }
 
 const weir_origin_key *weir_slot_key(const weir_slot *slot)
 {
-    return &slot->origin->key;
+    return &slot->origin->seldom->key;
 }
 
 weir_reason weir_slot_end_reason(const weir_slot *slot)
@@ -263,12 +269,12 @@ weir_slot *weir_pool_next_dry(const weir_ticket *ticket, const weir_slot *after)
         return NULL;
     }
     const weir_origin *origin = ticket->origin;
-    weir_list *at = after ? after->sibling.next : origin->slots.next;
+    weir_list *at = after ? after->seldom->sibling.next : origin->seldom->slots.next;
     if (weir_record_protocol(origin) != WEIR_H2) {
         return NULL;
     }
-    for (; at != &origin->slots; at = at->next) {
-        weir_slot *slot = WEIR_CONTAINER_OF(at, weir_slot, sibling);
+    for (; at != &origin->seldom->slots; at = at->next) {
+        weir_slot *slot = WEIR_SLOT_OF(at, sibling);
         if (slot->state == WEIR_SLOT_READY && slot->leases == 0 && slot->facts.accepting &&
             slot->facts.capacity_streams == 0) {
             return slot;
@@ -290,16 +296,28 @@ weir_protocol weir_slot_protocol_hint(const weir_slot *slot)
 /* Zeroed memory: the origin's own if it is free. */
 static weir_slot *room_for_slot(const weir_pool *pool, weir_origin *origin)
 {
-    return origin->own.id == 0 ? &origin->own
-                               : weir_alloc_zeroed(pool->allocator, sizeof(weir_slot));
+    weir_slot *slot = &origin->own;
+    weir_slot_seldom *seldom = &origin->seldom->own;
+    if (slot->origin) {
+        pieces *both = weir_alloc_zeroed(pool->allocator, sizeof *both);
+        if (!both) {
+            return NULL;
+        }
+        slot = &both->slot;
+        seldom = &both->seldom;
+    }
+    slot->seldom = seldom;
+    seldom->slot = slot;
+    return slot;
 }
 
 static void give_back(const weir_pool *pool, weir_slot *slot)
 {
     if (slot == &slot->origin->own) {
-        *slot = (weir_slot){.id = 0};
+        *slot->seldom = (weir_slot_seldom){.id = 0};
+        *slot = (weir_slot){.origin = NULL};
     } else {
-        weir_release(pool->allocator, slot);
+        weir_release(pool->allocator, WEIR_CONTAINER_OF(slot, pieces, slot));
     }
 }
 
@@ -366,7 +384,7 @@ static void enter(weir_pool *pool, weir_slot *slot, weir_slot_state state)
     WEIR_ASSERT(edges[slot->state] >> state & 1);
     if (slot->state == WEIR_SLOT_DIALING) {
         weir_slot_detach_ticket(pool, slot);
-        slot->wish = NULL;
+        slot->seldom->wish = NULL;
     }
     pool->slots_in[slot->state]--;
     slot->origin->slots_in[slot->state]--;
@@ -444,7 +462,7 @@ void weir_slot_check(const weir_pool *pool, const weir_slot *slot)
     WEIR_ASSERT(!slot->is_late || is_ready || slot->state == WEIR_SLOT_DRAINING);
     WEIR_ASSERT(slot->state != WEIR_SLOT_DRAINING || leases > 0);
     WEIR_ASSERT(slot->state != WEIR_SLOT_CLOSING || leases == 0);
-    WEIR_ASSERT(slot->state == WEIR_SLOT_DIALING || !slot->ticket);
-    WEIR_ASSERT(!slot->ticket || slot->ticket->dial == slot);
+    WEIR_ASSERT(slot->state == WEIR_SLOT_DIALING || !slot->seldom->ticket);
+    WEIR_ASSERT(!slot->seldom->ticket || slot->seldom->ticket->dial == slot);
     weir_slot_check_age(pool, slot);
 }

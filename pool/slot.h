@@ -31,20 +31,13 @@ typedef enum weir_slot_state {
     WEIR_SLOT_STATES
 } weir_slot_state;
 
-/*
- * In the order of use, what leasing and releasing look at last: an origin's first slot lies inside
- * the origin's record, just before what they look at there.
- */
+typedef struct weir_slot_seldom weir_slot_seldom;
+
+/* What leasing and releasing look at, and what they do not (record.h says why they are apart). */
 struct weir_slot {
+    weir_slot_seldom *seldom;
+    void *user; /* the engine's, which looks there at each lease */
     weir_agenda_entry due;
-    weir_list link;      /* the pool's slots in order of creation; GONE: its ghosts */
-    weir_list sibling;   /* the origin's slots */
-    weir_ticket *ticket; /* while DIALING: the one that it is dialled for; NULL when that left */
-    weir_warmth *wish;   /* while DIALING: the wish that it is dialled for; NULL when that left */
-    weir_time since_ns;  /* its dial was decided, or is over */
-    uint64_t order; /* when its dial was decided, in the order of the pool's tickets and dials */
-    uint64_t id;    /* 0: the origin's own, which is free */
-    void *user;
     /* from when on it takes no more: too old, or told to retire; WEIR_NEVER */
     weir_time ends_at_ns;
     weir_time rested_ns; /* how long it was idle before its first lease since; 0: that says nothing
@@ -65,11 +58,27 @@ struct weir_slot {
     bool is_available; /* it has room, and is in one of the origin's two lists for that */
     bool is_idle;      /* READY without leases: one of the pool's idle ones (idle.h) */
     bool is_late;      /* its place among them is not in order yet */
-    weir_origin *origin;
+    weir_origin *origin; /* NULL: it is the origin's own, and free */
     weir_list leased;    /* its tickets */
     weir_list queue;     /* the pool's idle slots, or its actions while it has an order */
     weir_list available; /* the origin's `shared` or `spare` if it has room, or its `dials` */
 };
+
+struct weir_slot_seldom {
+    weir_slot *slot;
+    weir_list link;      /* the pool's slots in order of creation; GONE: its ghosts */
+    weir_list sibling;   /* the origin's slots */
+    weir_ticket *ticket; /* while DIALING: the one that it is dialled for; NULL when that left */
+    weir_warmth *wish;   /* while DIALING: the wish that it is dialled for; NULL when that left */
+    weir_time since_ns;  /* its dial was decided, or is over */
+    uint64_t order;      /* of that decision, among the pool's tickets and dials */
+    uint64_t id;
+};
+
+/* For lists that slots are in by `link` or `sibling`. */
+#define WEIR_SLOT_OF(node, member) (WEIR_CONTAINER_OF(node, weir_slot_seldom, member)->slot)
+#define WEIR_CONST_SLOT_OF(node, member)                                                           \
+    ((const weir_slot *)WEIR_CONST_CONTAINER_OF(node, weir_slot_seldom, member)->slot)
 
 /* A new slot, DIALING, with its DIAL action queued; NULL: no memory. */
 weir_slot *weir_slot_new(weir_pool *pool, weir_origin *origin, weir_ticket *ticket);

@@ -73,8 +73,8 @@ void weir_slot_reschedule(weir_pool *pool, weir_origin *origin)
     if (weir_horizon_span(&origin->horizon, pool->now_ns) == WEIR_NEVER) {
         return;
     }
-    for (weir_list *at = origin->slots.next; at != &origin->slots; at = at->next) {
-        weir_slot *other = WEIR_CONTAINER_OF(at, weir_slot, sibling);
+    for (weir_list *at = origin->seldom->slots.next; at != &origin->seldom->slots; at = at->next) {
+        weir_slot *other = WEIR_SLOT_OF(at, sibling);
         if (other->is_idle) {
             weir_slot_schedule(pool, other);
         }

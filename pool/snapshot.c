@@ -36,7 +36,7 @@ weir_snapshot *weir_pool_snapshot(const weir_pool *pool, weir_time now_ns)
     }
     fill_pool(&f);
     for (const weir_list *at = pool->origins.next; at != &pool->origins; at = at->next) {
-        fill_origin(&f, WEIR_CONST_CONTAINER_OF(at, weir_origin, link));
+        fill_origin(&f, WEIR_CONST_ORIGIN_OF(at, link));
     }
     fill_ghosts(&f);
     WEIR_ASSERT(f.origins == f.to->origin_count);
@@ -62,7 +62,7 @@ static weir_snapshot *new_block(const weir_pool *pool, filling *f)
     const size_t seats = (size_t)pool->counts.leases + pool->tickets + pool->paused;
     size_t octets = 0;
     for (const weir_list *at = pool->origins.next; at != &pool->origins; at = at->next) {
-        octets += octets_of(&WEIR_CONST_CONTAINER_OF(at, weir_origin, link)->key);
+        octets += octets_of(&WEIR_CONST_ORIGIN_OF(at, link)->seldom->key);
     }
     weir_snapshot *to = weir_alloc(pool->allocator, sizeof *to + origins * sizeof *to->origins +
                                                         lines * sizeof *to->lines +
@@ -113,7 +113,7 @@ static void fill_pool(const filling *f)
 
 static void fill_origin(filling *f, const weir_origin *origin)
 {
-    const weir_origin_key *key = &origin->key;
+    const weir_origin_key *key = &origin->seldom->key;
     const size_t index = f->origins++;
     f->to->origins[index] = (weir_snapshot_origin){
         .size = sizeof(weir_snapshot_origin),
@@ -133,19 +133,21 @@ static void fill_origin(filling *f, const weir_origin *origin)
         .failed_dials = origin->failures,
         .back_off_ns = weir_time_since(origin->retry_at_ns, f->now_ns),
         .horizon_ns = weir_horizon_span(&origin->horizon, f->now_ns),
-        .left_over = origin->left_over,
+        .left_over = origin->seldom->left_over,
         .connections = origin->connections,
         .waiting = origin->tickets,
         .waits_for = weir_wait_reason(origin),
     };
-    for (const weir_list *at = origin->slots.next; at != &origin->slots; at = at->next) {
-        fill_line(f, WEIR_CONST_CONTAINER_OF(at, weir_slot, sibling), index);
+    for (const weir_list *at = origin->seldom->slots.next; at != &origin->seldom->slots;
+         at = at->next) {
+        fill_line(f, WEIR_CONST_SLOT_OF(at, sibling), index);
     }
     uint32_t place = 0;
     for (const weir_list *at = origin->waiting.next; at != &origin->waiting; at = at->next) {
         fill_seat(f, WEIR_CONST_CONTAINER_OF(at, weir_ticket, link), index, ++place);
     }
-    for (const weir_list *at = origin->paused.next; at != &origin->paused; at = at->next) {
+    for (const weir_list *at = origin->seldom->paused.next; at != &origin->seldom->paused;
+         at = at->next) {
         fill_seat(f, WEIR_CONST_CONTAINER_OF(at, weir_ticket, link), index, 0);
         f->to->origins[index].waiting++;
     }
@@ -156,7 +158,7 @@ static void fill_origin(filling *f, const weir_origin *origin)
 static void fill_ghosts(filling *f)
 {
     for (const weir_list *at = f->pool->ghosts.next; at != &f->pool->ghosts; at = at->next) {
-        const weir_slot *slot = WEIR_CONST_CONTAINER_OF(at, weir_slot, link);
+        const weir_slot *slot = WEIR_CONST_SLOT_OF(at, link);
         fill_line(f, slot, index_of(f->pool, slot->origin));
     }
 }
@@ -172,7 +174,7 @@ static void fill_line(filling *f, const weir_slot *slot, size_t origin)
         .connection =
             {
                 .size = sizeof(weir_snapshot_connection),
-                .conn = slot->id,
+                .conn = slot->seldom->id,
                 .origin = origin,
                 .state = state_of(slot),
                 .reason = weir_explain_slot(f->pool, slot),
@@ -180,7 +182,7 @@ static void fill_line(filling *f, const weir_slot *slot, size_t origin)
                 .used = slot->leases,
                 .limit = dials ? 0 : slot->facts.capacity_streams,
                 .uses = weir_slot_uses(slot),
-                .age_ns = weir_time_since(f->now_ns, slot->since_ns),
+                .age_ns = weir_time_since(f->now_ns, slot->seldom->since_ns),
                 .idle_ns = slot->is_idle ? weir_time_since(f->now_ns, slot->idle_since_ns) : 0,
                 .last_read_ns = WEIR_UNKNOWN,
                 .answer_ns = WEIR_NEVER,
@@ -200,7 +202,7 @@ static void fill_seat(filling *f, const weir_ticket *ticket, size_t origin, uint
     seat->call = (weir_snapshot_call){
         .size = sizeof(weir_snapshot_call),
         .origin = origin,
-        .conn = slot ? slot->id : 0,
+        .conn = slot ? slot->seldom->id : 0,
         .waiting = waits,
         .place = place,
         .reason = waits ? weir_pool_waits_for(ticket) : ticket->reason,
@@ -225,7 +227,7 @@ static weir_span keep(filling *f, weir_span span)
 static size_t index_of(const weir_pool *pool, const weir_origin *origin)
 {
     size_t index = 0;
-    for (const weir_list *at = pool->origins.next; at != &origin->link; at = at->next) {
+    for (const weir_list *at = pool->origins.next; at != &origin->seldom->link; at = at->next) {
         index++;
     }
     return index;

@@ -78,10 +78,10 @@ void weir_wait_set_reason(const weir_pool *pool, weir_origin *origin, weir_reaso
     const uint8_t index = index_of(reason);
 
     if (index != origin->waits_for) {
-        origin->waited_ns[origin->waits_for] +=
-            weir_time_since(pool->now_ns, origin->waits_since_ns);
+        origin->seldom->waited_ns[origin->waits_for] +=
+            weir_time_since(pool->now_ns, origin->seldom->waits_since_ns);
         origin->waits_for = index;
-        origin->waits_since_ns = pool->now_ns;
+        origin->seldom->waits_since_ns = pool->now_ns;
     }
 }
 
@@ -159,9 +159,10 @@ static void get_on(const weir_pool *pool, weir_ticket *ticket)
     }
     ticket->clock = WEIR_CLOCK_ORIGIN;
     for (size_t i = 0; i < WEIR_WAITS; i++) {
-        ticket->waited.ns[i] -= origin->waited_ns[i];
+        ticket->waited.ns[i] -= origin->seldom->waited_ns[i];
     }
-    ticket->waited.ns[origin->waits_for] -= weir_time_since(pool->now_ns, origin->waits_since_ns);
+    ticket->waited.ns[origin->waits_for] -=
+        weir_time_since(pool->now_ns, origin->seldom->waits_since_ns);
 }
 
 /* Adds what the clock that it is on shows at `now_ns` to `ns`. */
@@ -181,9 +182,9 @@ static void get_off(const weir_ticket *ticket, weir_time now_ns, weir_time ns[WE
         break;
     case WEIR_CLOCK_ORIGIN:
         for (size_t i = 0; i < WEIR_WAITS; i++) {
-            ns[i] += origin->waited_ns[i];
+            ns[i] += origin->seldom->waited_ns[i];
         }
-        ns[origin->waits_for] += weir_time_since(now_ns, origin->waits_since_ns);
+        ns[origin->waits_for] += weir_time_since(now_ns, origin->seldom->waits_since_ns);
         break;
     }
 }

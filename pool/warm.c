@@ -18,15 +18,16 @@ static void end(weir_pool *pool, weir_warmth *wish, weir_reason reason,
 
 weir_warmth *weir_warm_first(const weir_origin *origin)
 {
-    weir_list *first = origin->wishes.next;
-    return first == &origin->wishes ? NULL : WEIR_CONTAINER_OF(first, weir_warmth, link);
+    weir_list *first = origin->seldom->wishes.next;
+    return first == &origin->seldom->wishes ? NULL : WEIR_CONTAINER_OF(first, weir_warmth, link);
 }
 
 void weir_warm_enter(weir_pool *pool, weir_origin *origin, weir_warmth *wish)
 {
     wish->state = WEIR_WARMTH_WAITING;
     wish->origin = origin;
-    weir_list_push_back(&origin->wishes, &wish->link);
+    weir_list_push_back(&origin->seldom->wishes, &wish->link);
+    origin->wishes++;
     pool->wishes++;
 }
 
@@ -40,7 +41,7 @@ bool weir_warm_dial(weir_pool *pool, weir_origin *origin)
         end(pool, wish, WEIR_REASON_NO_MEMORY, &failure);
         return false;
     }
-    slot->wish = wish;
+    slot->seldom->wish = wish;
     wish->dials_left--;
     return true;
 }
@@ -53,7 +54,7 @@ void weir_warm_served(weir_pool *pool, weir_origin *origin, weir_reason reason)
 
 void weir_warm_refuse_all(weir_pool *pool, weir_origin *origin, const weir_failure *failure)
 {
-    while (!weir_list_is_empty(&origin->wishes)) {
+    while (origin->wishes > 0) {
         end(pool, weir_warm_first(origin), WEIR_REASON_FAILED, failure);
     }
 }
@@ -81,13 +82,14 @@ static void leave(weir_pool *pool, weir_warmth *wish)
 {
     weir_origin *origin = wish->origin;
     weir_list_remove(&wish->link);
+    origin->wishes--;
     pool->wishes--;
-    weir_list *at = origin->dials.next;
-    while (at != &origin->dials) {
+    weir_list *at = origin->seldom->dials.next;
+    while (at != &origin->seldom->dials) {
         weir_slot *slot = WEIR_CONTAINER_OF(at, weir_slot, available);
         at = at->next;
-        if (slot->wish == wish) {
-            slot->wish = NULL;
+        if (slot->seldom->wish == wish) {
+            slot->seldom->wish = NULL;
             if (slot->order_kind == WEIR_ACTION_DIAL) {
                 weir_slot_close(pool, slot, WEIR_REASON_NONE);
             }

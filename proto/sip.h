@@ -15,8 +15,6 @@
 
 #include "proto/base.h"
 
-#include <string.h>
-
 typedef struct weir_sip {
     uint64_t v0, v1, v2, v3;
 } weir_sip;
@@ -59,22 +57,39 @@ static inline void weir_sip_word(weir_sip *s, uint64_t word)
     s->v0 ^= word;
 }
 
+/* Eight octets as a word, the first the lowest: compilers know it for one load. */
+static inline uint64_t weir_sip_load(const uint8_t *at)
+{
+    return (uint64_t)at[0] | (uint64_t)at[1] << 8 | (uint64_t)at[2] << 16 | (uint64_t)at[3] << 24 |
+           (uint64_t)at[4] << 32 | (uint64_t)at[5] << 40 | (uint64_t)at[6] << 48 |
+           (uint64_t)at[7] << 56;
+}
+
+/* The word at `at` of a span that is longer: whole, or its last octets padded with zeros. */
+static inline uint64_t weir_sip_word_at(weir_span span, size_t at)
+{
+    const size_t left = span.length - at;
+    if (left >= sizeof(uint64_t)) {
+        return weir_sip_load(span.at + at);
+    }
+    if (at > 0) {
+        /* With octets before them, that it then loses: one load for up to seven. */
+        const size_t before = sizeof(uint64_t) - left;
+        return weir_sip_load(span.at + at - before) >> (8 * before);
+    }
+    uint64_t word = 0;
+    for (size_t i = 0; i < left; i++) {
+        word |= (uint64_t)span.at[i] << (8 * i);
+    }
+    return word;
+}
+
 /* Its length and its octets, padded with zeros. */
 static inline void weir_sip_span(weir_sip *s, weir_span span)
 {
     weir_sip_word(s, span.length);
-    size_t at = 0;
-    for (; span.length - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
-        uint64_t word;
-        memcpy(&word, span.at + at, sizeof word);
-        weir_sip_word(s, word);
-    }
-    if (at < span.length) {
-        uint64_t word = 0;
-        for (size_t i = 0; at < span.length; i++, at++) {
-            word |= (uint64_t)span.at[at] << (8 * i);
-        }
-        weir_sip_word(s, word);
+    for (size_t at = 0; at < span.length; at += sizeof(uint64_t)) {
+        weir_sip_word(s, weir_sip_word_at(span, at));
     }
 }
 

@@ -24,7 +24,7 @@ static void begin(bench *b)
     weir_idle_init(&b->idle);
     b->now_ns = 1;
     for (size_t i = 0; i < SLOTS; i++) {
-        b->slots[i] = (weir_slot){.id = i + 1};
+        b->slots[i] = (weir_slot){.leases = 0};
         weir_list_init(&b->slots[i].queue);
     }
 }

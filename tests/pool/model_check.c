@@ -150,6 +150,6 @@ static void check_nobody_sleeps(world *w)
         const bool place_is_free = all_links(w) < w->options.connections;
         w->result->hungry += !place_is_free;
         /* Nothing is under way for it and a place is free: only a pause may be why. */
-        MODEL_ASSERT(!is_alone || !place_is_free || c->ticket.origin->retry.entered);
+        MODEL_ASSERT(!is_alone || !place_is_free || c->ticket.origin->is_pausing);
     }
 }

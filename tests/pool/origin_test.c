@@ -34,6 +34,13 @@ static void check_differ(const weir_origin_key *a, const weir_origin_key *b)
     assert_false(weir_origin_key_equal(b, a));
     for (uint64_t seed = 0; seed < 4; seed++) {
         assert_true(weir_origin_key_hash(a, seed) != weir_origin_key_hash(b, seed));
+        weir_origin_sought of_a;
+        weir_origin_sought of_b;
+        weir_origin_seek(&of_a, a, seed);
+        weir_origin_seek(&of_b, b, seed);
+        if (of_a.is_whole) {
+            assert_memory_not_equal(of_a.words, of_b.words, sizeof of_a.words);
+        }
     }
 }
 
@@ -110,6 +117,29 @@ static void origin__is_the_same_wherever_its_octets_lie(void **state)
     assert_true(weir_origin_key_hash(&b, 9) == weir_origin_key_hash(&c, 9));
 }
 
+/* A key of so few words is told from every other by them, longer ones too. */
+static void origin__is_whole_in_its_first_words_if_it_is_short(void **state)
+{
+    (void)state;
+    static const char name[] = "a.host.with.a.name.of.forty.octets.test-and-more";
+    weir_origin_key key = {.port = 80};
+    for (size_t length = 1; length < sizeof name; length++) {
+        key.host = (weir_span){(const uint8_t *)name, length};
+        weir_origin_sought sought;
+        weir_origin_seek(&sought, &key, 1);
+        assert_int_equal(sought.is_whole, length <= 40);
+        assert_true(sought.hash == weir_origin_key_hash(&key, 1));
+        for (size_t more = length + 1; more < sizeof name; more++) {
+            weir_origin_key longer = key;
+            longer.host.length = more;
+            check_differ(&key, &longer);
+        }
+        weir_origin_key other = key;
+        other.local = WEIR_SPAN("192.0.2.7");
+        check_differ(&key, &other);
+    }
+}
+
 static void origin__hash_cannot_be_known_without_the_seed(void **state)
 {
     (void)state;
@@ -149,6 +179,7 @@ int main(void)
         cmocka_unit_test(origin__is_another_when_any_member_differs),
         cmocka_unit_test(origin__is_another_when_a_member_is_empty_or_moved),
         cmocka_unit_test(origin__is_the_same_wherever_its_octets_lie),
+        cmocka_unit_test(origin__is_whole_in_its_first_words_if_it_is_short),
         cmocka_unit_test(origin__hash_cannot_be_known_without_the_seed),
         cmocka_unit_test(origin__hash_spreads_names_that_count_up),
     };

@@ -486,7 +486,7 @@ static void pool__asks_for_no_memory_for_the_first_slot_of_an_origin(void **stat
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){0});
-    const size_t live = atomic_load(&r.memory.live) + 1; /* with the origin's record */
+    const size_t live = atomic_load(&r.memory.live) + 2; /* with the origin's record */
     rig_ask_all(&r, "a", "one");
     assert_string_equal(rig_actions(&r), "dial 1 for a");
     assert_int_equal(atomic_load(&r.memory.live), live);

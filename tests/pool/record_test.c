@@ -397,6 +397,48 @@ static void record__a_connection_that_dies_unused_is_a_failure(void **state)
     rig_close(&r);
 }
 
+/* Leases the connection of one of many long names, which is dialled if there is none, and answers
+ * its number. */
+static uint64_t lease_long(rig *r, unsigned number)
+{
+    char name[80];
+    snprintf(name, sizeof name, "a.name.whose.first.forty.octets.and.more.are.one.%u", number);
+    weir_ticket ticket = {0};
+    weir_action action;
+    const weir_origin_key key = rig_key(name);
+    if (weir_pool_request(r->pool, &key, &ticket, r->now_ns) == WEIR_AGAIN) {
+        const weir_facts facts = rig_facts(r, WEIR_H1, 1);
+        assert_true(weir_pool_next_action(r->pool, &action));
+        weir_pool_ready(r->pool, action.slot, &facts, r->now_ns);
+        assert_true(weir_pool_next_action(r->pool, &action));
+    }
+    assert_int_equal(ticket.state, WEIR_TICKET_LEASED);
+    const uint64_t id = weir_slot_id(ticket.slot);
+    weir_pool_release(r->pool, &ticket, NULL, r->now_ns);
+    return id;
+}
+
+/* So many names, alike in all the words of them that a record has at hand, that the table, which
+ * knows seven bits of each hash, offers the wrong one often. */
+static void record__tells_long_names_apart(void **state)
+{
+    enum { NAMES = 6000 };
+    (void)state;
+    rig r;
+    weir_action action;
+    rig_open(&r, (weir_pool_options){.connections = NAMES});
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < NAMES; i++) {
+            assert_int_equal(lease_long(&r, i), i + 1);
+        }
+    }
+    weir_pool_shutdown(r.pool, r.now_ns);
+    while (weir_pool_next_action(r.pool, &action)) {
+        weir_pool_gone(r.pool, action.slot, r.now_ns);
+    }
+    rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -418,6 +460,7 @@ int main(void)
         cmocka_unit_test(record__remembers_a_failure_of_an_origin_that_nobody_waits_for),
         cmocka_unit_test(record__a_connection_ends_the_pause_of_the_others),
         cmocka_unit_test(record__a_connection_that_dies_unused_is_a_failure),
+        cmocka_unit_test(record__tells_long_names_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
