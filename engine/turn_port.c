@@ -98,13 +98,8 @@ void weir_turn_acted(weir_turn *turn, weir_port *port)
         const weir_facts facts = weir_link_facts(port->link);
         if (facts.version != port->facts_version) {
             port->facts_version = facts.version;
+            /* One that is over is closed when the pool says so, who knows why. */
             weir_pool_facts(turn->core.pool, port->slot, &facts, turn->now_ns);
-        }
-        /* A lease that was granted and not used yet finds the port once more, and is bounced; then
-         * the pool wants it closed. */
-        if (weir_link_is_closing(port->link) && weir_slot_leases(port->slot) == 0 &&
-            weir_conn_open_streams(port->link->conn) == 0) {
-            weir_turn_begin_close(turn, port, WEIR_REASON_FAILED);
         }
     }
 }
