@@ -368,8 +368,11 @@ static void fail(weir_link *link, const weir_failure *failure)
 static void end_conn(weir_link *link, const weir_failure *failure)
 {
     if (link->conn != NULL) {
+        /* Nothing is lost on one that was at its end already: why it ended stands. */
+        const bool was_over =
+            weir_conn_open_streams(link->conn) == 0 && !weir_conn_facts(link->conn).reusable;
         weir_conn_end(link->conn, failure, weir_link_now(link));
-        link->failed = true;
+        link->failed = link->failed || !was_over;
     } else if (link->early->failure.status == WEIR_OK) {
         link->early->failure = *failure;
     }

@@ -74,8 +74,9 @@ typedef struct weir_link_early {
 typedef struct weir_link {
     weir_link_state state : 8;
     bool is_sending; /* outside the lock, or in a ring: nobody knows yet what of it left */
-    bool failed; /* by the network, TLS or us, with a conn, and not by what the peer said in it */
-    bool left_over;  /* octets that answer no request lie in it, below the conn, which has not seen
+    bool failed;    /* by the network, TLS or us, with a conn that was not over yet, and not by what
+                    the peer said in it */
+    bool left_over; /* octets that answer no request lie in it, below the conn, which has not seen
                        them */
     int error_taken; /* the first errno that the socket told; 0: none */
     uint64_t id;

@@ -200,6 +200,8 @@ static const ending reset = {
     .h2 = WEIR_REASON_PEER_CLOSED,
     .why = "WEIR_E_RESET",
 };
+static const ending reset_behind_goaway = {.resets = true, GOAWAY};
+static const ending reset_behind_notify = {.announced = true, .resets = true, PEER_CLOSED};
 
 static const weir_behaviour behaviours[] = {
     {"a FIN is told as the peer's", ends_while_idle, 0, &orderly},
@@ -207,6 +209,10 @@ static const weir_behaviour behaviours[] = {
      &unannounced},
     {"a FIN behind GOAWAY is told as GOAWAY", ends_while_idle, WEIR_ONLY_H2, &with_goaway},
     {"a reset is told as one", ends_while_idle, 0, &reset},
+    {"a reset behind GOAWAY is told as GOAWAY", ends_while_idle, WEIR_ONLY_H2,
+     &reset_behind_goaway},
+    {"a reset behind close_notify is told as the peer's close", ends_while_idle, WEIR_ONLY_TLS,
+     &reset_behind_notify},
 };
 
 int main(void)
