@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The wire of the stand-in for TLS: real record framing (RFC 8446 s5), and inside it a toy that is
- * deterministic and protects nothing. Shared by the filter that takes the place of engine/tls.c
+ * deterministic and protects nothing. Shared by what takes the place of engine/tls_wolfssl.c
  * (tls_stand_in.c) and by the peer's side (tls_peer.c).
  *
  *   client  hello                                     finished   data ...
