@@ -102,9 +102,7 @@ void case_hints(trial *t)
 {
     transfer x;
     trial_ask(t, &x, "hints", 0);
-    x.is_text = true;
-    trial_run(t, &x);
-    (void)trial_expect_text(t, &x, 200);
+    (void)trial_run_text(t, &x, 200);
     (void)trial_check(t, x.informational_count >= 1, "no 103 came");
     for (size_t i = 0; i < x.informational_count && i < TRANSFER_FIELDS; i++) {
         (void)trial_check(t, x.informational[i] == 103, "%d instead of 103", x.informational[i]);
@@ -117,9 +115,7 @@ void case_delay(trial *t)
 {
     transfer x;
     trial_ask(t, &x, "delay", 0);
-    x.is_text = true;
-    trial_run(t, &x);
-    (void)trial_expect_text(t, &x, 200);
+    (void)trial_run_text(t, &x, 200);
     (void)trial_check(t, x.took_ns >= 190 * WEIR_NS_PER_MS, "it was not delayed");
 }
 
@@ -135,9 +131,7 @@ void case_big_head(trial *t)
 {
     transfer x;
     trial_ask_path(t, &x, "/big-head?fields=50&octets=1000");
-    x.is_text = true;
-    trial_run(t, &x);
-    (void)trial_expect_text(t, &x, 200);
+    (void)trial_run_text(t, &x, 200);
     (void)trial_check(t, x.tally.head.received >= 30000, "the head has %" PRIu64 " octets",
                       x.tally.head.received);
 }

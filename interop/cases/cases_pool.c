@@ -92,9 +92,7 @@ void case_last(trial *t)
 {
     transfer x;
     trial_ask(t, &x, "last", 0);
-    x.is_text = true;
-    trial_run(t, &x);
-    (void)trial_expect_text(t, &x, 200);
+    (void)trial_run_text(t, &x, 200);
     expect_next(t, false);
 }
 
@@ -102,9 +100,7 @@ void case_goaway(trial *t)
 {
     transfer x;
     trial_ask_path(t, &x, "/goaway");
-    x.is_text = true;
-    trial_run(t, &x);
-    (void)trial_expect_text(t, &x, 200);
+    (void)trial_run_text(t, &x, 200);
     expect_next(t, false);
 }
 
@@ -118,9 +114,7 @@ void case_goaway_unprocessed(trial *t)
     x.method = "POST";
     x.upload = UPLOAD_SPAN;
     x.upload_octets = 100;
-    x.is_text = true;
-    trial_run(t, &x);
-    (void)trial_expect_text(t, &x, 200);
+    (void)trial_run_text(t, &x, 200);
     (void)trial_check(t, x.attempts == 2, "%zu attempts", x.attempts);
     (void)trial_expect_reused(t, &x, false);
 }
@@ -178,9 +172,7 @@ void case_settings(trial *t)
     transfer first;
     transfer *xs = must_alloc(COUNT * sizeof xs[0]);
     trial_ask_path(t, &first, "/settings?max_streams=1&window=1000");
-    first.is_text = true;
-    trial_run(t, &first);
-    (void)trial_expect_text(t, &first, 200);
+    (void)trial_run_text(t, &first, 200);
     for (size_t i = 0; i < COUNT; i++) {
         trial_ask(t, &xs[i], "echo", 5000);
         xs[i].method = "POST";
@@ -198,9 +190,7 @@ void case_ping(trial *t)
 {
     transfer x;
     trial_ask_path(t, &x, "/ping?n=5");
-    x.is_text = true;
-    trial_run(t, &x);
-    (void)trial_expect_text(t, &x, 200);
+    (void)trial_run_text(t, &x, 200);
     expect_next(t, true);
 }
 
@@ -208,9 +198,7 @@ void case_surplus(trial *t)
 {
     transfer x;
     trial_ask_path(t, &x, "/surplus?octets=10");
-    x.is_text = true;
-    trial_run(t, &x);
-    (void)trial_expect_text(t, &x, 200);
+    (void)trial_run_text(t, &x, 200);
     (void)trial_check(t, x.octets == 9, "%" PRIu64 " octets of content came instead of 9",
                       x.octets);
     /* HTTP/1.1: if they came after the next request, nobody could tell them from an answer. */

@@ -110,9 +110,7 @@ void case_expect_refused(trial *t)
     x.upload_octets = 100000;
     x.call.expect_continue = true;
     x.call.continue_ns = 10 * WEIR_NS_PER_SECOND;
-    x.is_text = true;
-    trial_run(t, &x);
-    (void)trial_expect_text(t, &x, 417);
+    (void)trial_run_text(t, &x, 417);
     (void)trial_check(t, x.tally.body.sent == 0,
                       "%" PRIu64 " octets of content were sent all the same", x.tally.body.sent);
     trial_expect_alive(t);
@@ -150,9 +148,7 @@ void case_early_1000(trial *t)
     for (int i = 0; i < TIMES; i++) {
         transfer x;
         upload_to(t, &x, "small", i % 2 == 0 ? UPLOAD_SOURCE : UPLOAD_STREAM, EARLY_OCTETS);
-        x.is_text = true;
-        trial_run(t, &x);
-        answered += trial_expect_text(t, &x, 413) ? 1 : 0;
+        answered += trial_run_text(t, &x, 413) ? 1 : 0;
     }
     (void)trial_check(t, answered == TIMES, "the answer was read %d times of %d", answered,
                       (int)TIMES);
@@ -191,9 +187,7 @@ static void early(trial *t, upload how)
 {
     transfer x;
     upload_to(t, &x, "small", how, LARGE);
-    x.is_text = true;
-    trial_run(t, &x);
-    (void)trial_expect_text(t, &x, 413);
+    (void)trial_run_text(t, &x, 413);
     trial_expect_alive(t);
 }
 

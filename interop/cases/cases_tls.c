@@ -117,9 +117,7 @@ void case_key_update(trial *t)
 {
     transfer x;
     trial_ask_path(t, &x, "/key-update?n=3");
-    x.is_text = true;
-    trial_run(t, &x);
-    (void)trial_expect_text(t, &x, 200);
+    (void)trial_run_text(t, &x, 200);
     trial_expect_alive(t);
 }
 
@@ -127,9 +125,7 @@ void case_tickets(trial *t)
 {
     transfer x;
     trial_ask_path(t, &x, "/tickets?n=4");
-    x.is_text = true;
-    trial_run(t, &x);
-    (void)trial_expect_text(t, &x, 200);
+    (void)trial_run_text(t, &x, 200);
     trial_expect_alive(t);
 }
 

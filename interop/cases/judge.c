@@ -105,13 +105,11 @@ void judge_row(row *r, verdicts *v, bool logged)
 
 void verdicts_add_problem(verdicts *v, const char *format, ...)
 {
-    char text[512];
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
     v->problem = must_grow(v->problem, v->problems, &v->problem_room, sizeof v->problem[0]);
-    v->problem[v->problems++] = must_copy(text);
+    v->problem[v->problems++] = must_format(format, arguments);
+    va_end(arguments);
 }
 
 static void load_log(log *l, const char *path)

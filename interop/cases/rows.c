@@ -52,13 +52,11 @@ void rows_load(rows *r, const char *path)
 
 void row_add_problem(row *r, const char *format, ...)
 {
-    char text[512];
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
     r->problems = must_grow(r->problems, r->problem_count, &r->problem_room, sizeof r->problems[0]);
-    r->problems[r->problem_count++] = must_copy(text);
+    r->problems[r->problem_count++] = must_format(format, arguments);
+    va_end(arguments);
 }
 
 weir_octets connection_octets(const connection *c, source s)

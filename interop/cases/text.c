@@ -49,6 +49,13 @@ char *must_copy(const char *text)
     return copy;
 }
 
+char *must_format(const char *format, va_list arguments)
+{
+    char text[512];
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    return must_copy(text);
+}
+
 FILE *must_open(const char *path, const char *mode)
 {
     FILE *file = fopen(path, mode);

@@ -6,6 +6,7 @@
 #ifndef INTEROP_TEXT_H
 #define INTEROP_TEXT_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,6 +19,8 @@ void *must_alloc(size_t octets); /* zeroed */
 /* Makes room for one more of `each` octets in an array that `*room` counts. */
 void *must_grow(void *array, size_t count, size_t *room, size_t each);
 char *must_copy(const char *text);
+/* At most 511 octets of it. */
+char *must_format(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
 
 /* fopen() that answers or ends the program. */
 FILE *must_open(const char *path, const char *mode);

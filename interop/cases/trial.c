@@ -92,6 +92,13 @@ void trial_run_all(trial *t, transfer *xs, size_t count)
     free(list);
 }
 
+bool trial_run_text(trial *t, transfer *x, int code)
+{
+    x->is_text = true;
+    trial_run(t, x);
+    return trial_expect_text(t, x, code);
+}
+
 bool trial_check(trial *t, bool fact, const char *format, ...)
 {
     if (!fact && t->problem_count < PROBLEMS) {

@@ -56,6 +56,8 @@ bool trial_cannot(const trial *t, const char *kind);
 /* Runs one, or several at once. */
 void trial_run(trial *t, transfer *x);
 void trial_run_all(trial *t, transfer *xs, size_t count);
+/* Runs one whose answer is text, and expects that with this code. */
+bool trial_run_text(trial *t, transfer *x, int code);
 
 /* Writes a problem down unless the fact holds; answers the fact. */
 bool trial_check(trial *t, bool fact, const char *format, ...)

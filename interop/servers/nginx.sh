@@ -19,6 +19,24 @@ nginx_has_echo() {
     [ -f $nginx_modules/ngx_http_echo_module.so ]
 }
 
+# What is in the http block of every nginx that is started here: locations.conf, on each of the ports.
+nginx_everywhere() {
+    cat <<CONFIG
+    client_body_temp_path $dir/tmp/body;
+    proxy_temp_path $dir/tmp/proxy;
+    fastcgi_temp_path $dir/tmp/fastcgi;
+    uwsgi_temp_path $dir/tmp/uwsgi;
+    scgi_temp_path $dir/tmp/scgi;
+    ssl_certificate $certs/good.pem;
+    ssl_certificate_key $certs/good.key;
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_session_cache shared:one:1m;
+    server { listen 127.0.0.1:$clear_h1; include $dir/locations.conf; }
+    server { listen 127.0.0.1:$clear_h2 http2; include $dir/locations.conf; }
+    server { listen 127.0.0.1:$tls ssl http2; include $dir/locations.conf; }
+CONFIG
+}
+
 server_prepare() {
     local user="" module="" echo=""
     [ "$(id -u)" -ne 0 ] || user="user root;"
@@ -68,20 +86,9 @@ error_log $dir/log/error.log info;
 events { worker_connections 4096; }
 http {
     access_log $dir/log/access.log;
-    client_body_temp_path $dir/tmp/body;
-    proxy_temp_path $dir/tmp/proxy;
-    fastcgi_temp_path $dir/tmp/fastcgi;
-    uwsgi_temp_path $dir/tmp/uwsgi;
-    scgi_temp_path $dir/tmp/scgi;
     client_max_body_size 64m;
     keepalive_requests 1000000;
-    ssl_certificate $certs/good.pem;
-    ssl_certificate_key $certs/good.key;
-    ssl_protocols TLSv1.2 TLSv1.3;
-    ssl_session_cache shared:one:1m;
-    server { listen 127.0.0.1:$clear_h1; include $dir/locations.conf; }
-    server { listen 127.0.0.1:$clear_h2 http2; include $dir/locations.conf; }
-    server { listen 127.0.0.1:$tls ssl http2; include $dir/locations.conf; }
+$(nginx_everywhere)
     server { listen 127.0.0.1:$inner; location / { return 200 "sunk\n"; } }
 }
 CONFIG

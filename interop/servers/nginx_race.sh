@@ -26,21 +26,10 @@ events { worker_connections 4096; }
 http {
     log_format race "\$request_method\t\$arg_id\t\$status\t\$connection\t\$connection_requests";
     access_log $dir/log/race.log race;
-    client_body_temp_path $dir/tmp/body;
-    proxy_temp_path $dir/tmp/proxy;
-    fastcgi_temp_path $dir/tmp/fastcgi;
-    uwsgi_temp_path $dir/tmp/uwsgi;
-    scgi_temp_path $dir/tmp/scgi;
     keepalive_timeout 1s;
     keepalive_requests 40;
     http2_max_concurrent_streams 8;
-    ssl_certificate $certs/good.pem;
-    ssl_certificate_key $certs/good.key;
-    ssl_protocols TLSv1.2 TLSv1.3;
-    ssl_session_cache shared:one:1m;
-    server { listen 127.0.0.1:$clear_h1; include $dir/locations.conf; }
-    server { listen 127.0.0.1:$clear_h2 http2; include $dir/locations.conf; }
-    server { listen 127.0.0.1:$tls ssl http2; include $dir/locations.conf; }
+$(nginx_everywhere)
     # For the order in which calls are served: without GOAWAY, after which some would be refused once more, and pause.
     server { listen 127.0.0.2:$clear_h2 http2; keepalive_requests 10000; include $dir/locations.conf; }
     server { listen 127.0.0.2:$tls ssl http2; keepalive_requests 10000; include $dir/locations.conf; }
