@@ -24,7 +24,7 @@ static weir_hostile_end play_mute(int fd, size_t number, void *user)
     return WEIR_HOSTILE_SILENCE;
 }
 
-static void records(weir_user_kind kind)
+static void records_of_any_size(weir_user_kind kind)
 {
     struct {
         weir_request request;
@@ -70,7 +70,7 @@ static void records(weir_user_kind kind)
     weir_stage_close(&stage);
 }
 
-static void records_of_any_size(void **state)
+static void options_of_one_octet(void **state)
 {
     weir_status status = WEIR_OK;
     weir_client_options client = {.size = 1};
@@ -93,7 +93,6 @@ static void records_of_any_size(void **state)
     weir_tls_config_release(NULL);
     weir_token_free(NULL);
     weir_exchange_free(NULL);
-    weir_stage_both(records);
 }
 
 #define SPAN(literal)                                                                              \
@@ -163,7 +162,7 @@ static const weir_span bad_urls[] = {
 };
 
 /* "http://[::1]:/x:" alone may be good: RFC 3986 allows an empty port. It goes nowhere here. */
-static void urls(weir_user_kind kind)
+static void urls_that_are_none(weir_user_kind kind)
 {
     weir_stage stage;
 
@@ -193,12 +192,6 @@ static void urls(weir_user_kind kind)
     weir_stage_close(&stage);
 }
 
-static void urls_that_are_none(void **state)
-{
-    (void)state;
-    weir_stage_both(urls);
-}
-
 static const weir_field bad_fields[] = {
     {SPAN("a\r\nb"), SPAN("c"), 0},
     {SPAN("a"), SPAN("b\r\nEvil: yes"), 0},
@@ -220,7 +213,7 @@ static const weir_field bad_fields[] = {
     {SPAN("Keep-Alive"), SPAN("1"), 0},
 };
 
-static void fields(weir_user_kind kind)
+static void fields_that_would_smuggle(weir_user_kind kind)
 {
     static const weir_span methods[] = {SPAN("G ET"), SPAN("GET\r\n"), SPAN("G\0T"),
                                         SPAN("GET /x HTTP/1.1\r\n")};
@@ -250,12 +243,6 @@ static void fields(weir_user_kind kind)
     weir_stage_close(&stage);
 }
 
-static void fields_that_would_smuggle(void **state)
-{
-    (void)state;
-    weir_stage_both(fields);
-}
-
 /* A source that does what its user says. */
 typedef struct liar {
     weir_status status;
@@ -274,7 +261,7 @@ static weir_status lie(void *to, size_t room, uint64_t offset, size_t *octets, v
     return l->status;
 }
 
-static void lies(weir_user_kind kind)
+static void bodies_that_lie(weir_user_kind kind)
 {
     static const struct {
         weir_status answers;
@@ -318,13 +305,7 @@ static void lies(weir_user_kind kind)
     weir_stage_close(&stage);
 }
 
-static void bodies_that_lie(void **state)
-{
-    (void)state;
-    weir_stage_both(lies);
-}
-
-static void order(weir_user_kind kind)
+static void functions_in_any_order(weir_user_kind kind)
 {
     static const weir_field trailer = {SPAN("t"), SPAN("v"), 0};
     weir_stage stage;
@@ -371,13 +352,7 @@ static void order(weir_user_kind kind)
     weir_stage_close(&stage);
 }
 
-static void functions_in_any_order(void **state)
-{
-    (void)state;
-    weir_stage_both(order);
-}
-
-static void lengths(weir_user_kind kind)
+static void streams_of_another_length(weir_user_kind kind)
 {
     weir_stage stage;
 
@@ -404,18 +379,13 @@ static void lengths(weir_user_kind kind)
     weir_stage_close(&stage);
 }
 
-static void streams_of_another_length(void **state)
-{
-    (void)state;
-    weir_stage_both(lengths);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(records_of_any_size),       cmocka_unit_test(urls_that_are_none),
-        cmocka_unit_test(fields_that_would_smuggle), cmocka_unit_test(bodies_that_lie),
-        cmocka_unit_test(functions_in_any_order),    cmocka_unit_test(streams_of_another_length),
+        weir_stage_test(records_of_any_size),       cmocka_unit_test(options_of_one_octet),
+        weir_stage_test(urls_that_are_none),        weir_stage_test(fields_that_would_smuggle),
+        weir_stage_test(bodies_that_lie),           weir_stage_test(functions_in_any_order),
+        weir_stage_test(streams_of_another_length),
     };
 
     cmocka_set_test_filter(getenv("WEIR_TESTS_ONLY"));

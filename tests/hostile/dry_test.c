@@ -159,28 +159,16 @@ static void run(drought *d, weir_user_kind kind)
     weir_cue_close(&d->cue);
 }
 
-static void come_back(weir_user_kind kind)
+static void streams_come_back(weir_user_kind kind)
 {
     drought d = {.lost = false};
     run(&d, kind);
 }
 
-static void streams_come_back(void **state)
-{
-    (void)state;
-    weir_stage_both(come_back);
-}
-
-static void lose(weir_user_kind kind)
+static void the_connection_ends(weir_user_kind kind)
 {
     drought d = {.lost = true};
     run(&d, kind);
-}
-
-static void the_connection_ends(void **state)
-{
-    (void)state;
-    weir_stage_both(lose);
 }
 
 /* Whoever reads for the others may leave. A loop reads for nobody in particular. */
@@ -289,9 +277,12 @@ static void there_is_no_descriptor(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(streams_come_back),           cmocka_unit_test(the_connection_ends),
-        cmocka_unit_test(one_that_waits_is_cancelled), cmocka_unit_test(the_last_exchange_leaves),
-        cmocka_unit_test(the_connection_is_drained),   cmocka_unit_test(there_is_no_descriptor),
+        weir_stage_test(streams_come_back),
+        weir_stage_test(the_connection_ends),
+        cmocka_unit_test(one_that_waits_is_cancelled),
+        cmocka_unit_test(the_last_exchange_leaves),
+        cmocka_unit_test(the_connection_is_drained),
+        cmocka_unit_test(there_is_no_descriptor),
     };
 
     cmocka_set_test_filter(getenv("WEIR_TESTS_ONLY"));

@@ -99,7 +99,7 @@ static unsigned meddle_once(weir_user_kind kind, weir_event_kind at, bool submit
     return m.acts;
 }
 
-static void meddling(weir_user_kind kind)
+static void observers_that_free_and_submit(weir_user_kind kind)
 {
     unsigned acts = 0;
 
@@ -108,12 +108,6 @@ static void meddling(weir_user_kind kind)
         acts += meddle_once(kind, (weir_event_kind)at, true);
     }
     assert_in_range(acts, 18, 2 * WEIR_EVENT_COUNT);
-}
-
-static void observers_that_free_and_submit(void **state)
-{
-    (void)state;
-    weir_stage_both(meddling);
 }
 
 /* Freed after each number of turns. */
@@ -149,7 +143,7 @@ static void free_in_every_state(void **state)
 
 /* -- deadlines and resolvers -- */
 
-static void too_late(weir_user_kind kind)
+static void deadlines_that_passed_long_ago(weir_user_kind kind)
 {
     weir_stage stage;
 
@@ -176,12 +170,6 @@ static void too_late(weir_user_kind kind)
         }
     }
     weir_stage_close(&stage);
-}
-
-static void deadlines_that_passed_long_ago(void **state)
-{
-    (void)state;
-    weir_stage_both(too_late);
 }
 
 /* What a resolver answers, by number of the call. */
@@ -238,7 +226,7 @@ static void cancel(weir_lookup *lookup, void *user)
     o->cancels++;
 }
 
-static void resolve(weir_user_kind kind)
+static void resolvers_that_answer_rubbish(weir_user_kind kind)
 {
     static const weir_status ends[] = {
         WEIR_E_DNS_NOT_FOUND, WEIR_END,           WEIR_END, WEIR_E_DNS_FAILED,
@@ -270,19 +258,13 @@ static void resolve(weir_user_kind kind)
     free(o);
 }
 
-static void resolvers_that_answer_rubbish(void **state)
-{
-    (void)state;
-    weir_stage_both(resolve);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(observers_that_free_and_submit),
+        weir_stage_test(observers_that_free_and_submit),
         cmocka_unit_test(free_in_every_state),
-        cmocka_unit_test(deadlines_that_passed_long_ago),
-        cmocka_unit_test(resolvers_that_answer_rubbish),
+        weir_stage_test(deadlines_that_passed_long_ago),
+        weir_stage_test(resolvers_that_answer_rubbish),
     };
 
     cmocka_set_test_filter(getenv("WEIR_TESTS_ONLY"));

@@ -123,7 +123,7 @@ static void fetch_all(weir_stage *stage, weir_protocol protocol, void (*change)(
     assert_int_equal(outcome.octets, LONG_OCTETS);
 }
 
-static void one_of_everything(weir_user_kind kind)
+static void limits_of_one(weir_user_kind kind)
 {
     weir_stage stage;
 
@@ -145,14 +145,8 @@ static void one_of_everything(weir_user_kind kind)
     weir_stage_close(&stage);
 }
 
-static void limits_of_one(void **state)
-{
-    (void)state;
-    weir_stage_both(one_of_everything);
-}
-
 /* Heads of one octet are none: the limit says so by its name. */
-static void one_octet_of_head(weir_user_kind kind)
+static void heads_of_one_octet(weir_user_kind kind)
 {
     weir_stage stage;
 
@@ -164,14 +158,8 @@ static void one_octet_of_head(weir_user_kind kind)
     weir_stage_close(&stage);
 }
 
-static void heads_of_one_octet(void **state)
-{
-    (void)state;
-    weir_stage_both(one_octet_of_head);
-}
-
 /* A nanosecond of everything that only ends idle connections: calls are answered all the same. */
-static void a_nanosecond(weir_user_kind kind)
+static void spans_of_a_nanosecond(weir_user_kind kind)
 {
     weir_stage stage;
 
@@ -184,12 +172,6 @@ static void a_nanosecond(weir_user_kind kind)
         fetch_all(&stage, WEIR_H2, NULL);
     }
     weir_stage_close(&stage);
-}
-
-static void spans_of_a_nanosecond(void **state)
-{
-    (void)state;
-    weir_stage_both(a_nanosecond);
 }
 
 static void wait_for_ever(weir_call *call)
@@ -216,7 +198,7 @@ static void wait_half_of_it(weir_call *call)
     call->idle_ns = INT64_MAX;
 }
 
-static void for_ever(weir_user_kind kind)
+static void spans_without_end(weir_user_kind kind)
 {
     weir_stage stage;
 
@@ -247,19 +229,13 @@ static void for_ever(weir_user_kind kind)
     weir_stage_close(&stage);
 }
 
-static void spans_without_end(void **state)
-{
-    (void)state;
-    weir_stage_both(for_ever);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(limits_of_one),
-        cmocka_unit_test(heads_of_one_octet),
-        cmocka_unit_test(spans_of_a_nanosecond),
-        cmocka_unit_test(spans_without_end),
+        weir_stage_test(limits_of_one),
+        weir_stage_test(heads_of_one_octet),
+        weir_stage_test(spans_of_a_nanosecond),
+        weir_stage_test(spans_without_end),
     };
 
     memset(long_text, 'x', LONG_OCTETS);

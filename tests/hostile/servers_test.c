@@ -133,7 +133,7 @@ static void cut_once(weir_user_kind kind, const recording *of, size_t octets, we
 }
 
 /* Every prefix of every recording, followed by FIN, RST and silence. */
-static void cut_off(weir_user_kind kind)
+static void answers_that_are_cut_off(weir_user_kind kind)
 {
     for (size_t r = 0; r < RECORDINGS; r++) {
         for (size_t octets = 0; octets <= recordings[r].length; octets++) {
@@ -142,12 +142,6 @@ static void cut_off(weir_user_kind kind)
             cut_once(kind, &recordings[r], octets, WEIR_HOSTILE_SILENCE);
         }
     }
-}
-
-static void answers_that_are_cut_off(void **state)
-{
-    (void)state;
-    weir_stage_both(cut_off);
 }
 
 static weir_hostile_end play_drip(int fd, size_t number, void *user)
@@ -163,7 +157,7 @@ static weir_hostile_end play_drip(int fd, size_t number, void *user)
     return WEIR_HOSTILE_SILENCE;
 }
 
-static void drip(weir_user_kind kind)
+static void answers_that_come_octet_by_octet(weir_user_kind kind)
 {
     for (size_t r = 0; r < RECORDINGS; r++) {
         recording of = recordings[r];
@@ -175,12 +169,6 @@ static void drip(weir_user_kind kind)
         assert_string_equal(outcome.text, of.content);
         weir_stage_close(&stage);
     }
-}
-
-static void answers_that_come_octet_by_octet(void **state)
-{
-    (void)state;
-    weir_stage_both(drip);
 }
 
 /* The recording with a few octets changed, decided by the connection's number. */
@@ -210,7 +198,7 @@ static void assert_blames_the_peer(const weir_outcome *outcome, size_t number)
     }
 }
 
-static void mutate(weir_user_kind kind)
+static void answers_with_changed_octets(weir_user_kind kind)
 {
     for (size_t r = 0; r < RECORDINGS; r++) {
         recording of = recordings[r];
@@ -226,12 +214,6 @@ static void mutate(weir_user_kind kind)
         assert_true(failures > MUTANTS / 10);
         weir_stage_close(&stage);
     }
-}
-
-static void answers_with_changed_octets(void **state)
-{
-    (void)state;
-    weir_stage_both(mutate);
 }
 
 static weir_hostile_end play_babble(int fd, size_t number, void *user)
@@ -251,7 +233,7 @@ static weir_hostile_end play_babble(int fd, size_t number, void *user)
     return number % 2 == 0 ? WEIR_HOSTILE_FIN : WEIR_HOSTILE_RESET;
 }
 
-static void babble(weir_user_kind kind)
+static void random_octets_for_an_answer(weir_user_kind kind)
 {
     static const weir_protocol protocols[] = {WEIR_H1, WEIR_H2, WEIR_PROTOCOL_ANY};
 
@@ -268,19 +250,13 @@ static void babble(weir_user_kind kind)
     }
 }
 
-static void random_octets_for_an_answer(void **state)
-{
-    (void)state;
-    weir_stage_both(babble);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(answers_that_are_cut_off),
-        cmocka_unit_test(answers_that_come_octet_by_octet),
-        cmocka_unit_test(answers_with_changed_octets),
-        cmocka_unit_test(random_octets_for_an_answer),
+        weir_stage_test(answers_that_are_cut_off),
+        weir_stage_test(answers_that_come_octet_by_octet),
+        weir_stage_test(answers_with_changed_octets),
+        weir_stage_test(random_octets_for_an_answer),
     };
 
     cmocka_set_test_filter(getenv("WEIR_TESTS_ONLY"));

@@ -151,10 +151,12 @@ size_t weir_stage_peak(weir_stage *stage)
     return atomic_load(&stage->peak_octets);
 }
 
-void weir_stage_both(void (*scenario)(weir_user_kind kind))
+void weir_stage_both(void **state)
 {
-    scenario(WEIR_USER_BLOCKING);
-    scenario(WEIR_USER_LOOP);
+    const weir_scenario *scenario = *state;
+
+    scenario->play(WEIR_USER_BLOCKING);
+    scenario->play(WEIR_USER_LOOP);
 }
 
 static void *stage_alloc(size_t octets, void *user)

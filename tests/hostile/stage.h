@@ -66,7 +66,17 @@ weir_outcome weir_stage_get(weir_stage *stage, weir_protocol protocol, const cha
 
 /* Bounded memory: the most that was live at once. */
 size_t weir_stage_peak(weir_stage *stage);
-/* Over both front ends. */
-void weir_stage_both(void (*scenario)(weir_user_kind kind));
+/* A test of cmocka that plays a scenario over both front ends: weir_stage_test(play). */
+typedef struct weir_scenario {
+    void (*play)(weir_user_kind kind);
+} weir_scenario;
+void weir_stage_both(void **state); /* points to it */
+#define weir_stage_test(play)                                                                      \
+    {                                                                                              \
+#        play, weir_stage_both, NULL, NULL, &(weir_scenario)                                       \
+        {                                                                                          \
+            play                                                                                   \
+        }                                                                                          \
+    }
 
 #endif

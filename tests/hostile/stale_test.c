@@ -214,72 +214,21 @@ static void run(scene *s)
 }
 
 /* Both front ends, clear and TLS, GET and POST. */
-static void run_all(moment when, ending how)
+/* The state: when it ends, and how. */
+static void run_all(void **state)
 {
+    const scene *end = *state;
+
     for (unsigned bits = 0; bits < 8; bits++) {
         scene s = {
             .kind = (bits & 1) != 0 ? WEIR_USER_LOOP : WEIR_USER_BLOCKING,
             .is_tls = (bits & 2) != 0,
             .is_post = (bits & 4) != 0,
-            .moment = when,
-            .ending = how,
+            .moment = end->moment,
+            .ending = end->ending,
         };
         run(&s);
     }
-}
-
-static void a_fin_that_lies_there(void **state)
-{
-    (void)state;
-    run_all(BEFORE_THE_LOOK, END_FIN);
-}
-
-static void a_goodbye_that_lies_there(void **state)
-{
-    (void)state;
-    run_all(BEFORE_THE_LOOK, END_GOODBYE);
-}
-
-static void a_reset_that_lies_there(void **state)
-{
-    (void)state;
-    run_all(BEFORE_THE_LOOK, END_RESET);
-}
-
-static void a_408_that_lies_there(void **state)
-{
-    (void)state;
-    run_all(BEFORE_THE_LOOK, END_408);
-}
-
-static void a_fin_between_the_look_and_the_send(void **state)
-{
-    (void)state;
-    run_all(BEFORE_THE_SEND, END_FIN);
-}
-
-static void a_goodbye_between_the_look_and_the_send(void **state)
-{
-    (void)state;
-    run_all(BEFORE_THE_SEND, END_GOODBYE);
-}
-
-static void a_reset_between_the_look_and_the_send(void **state)
-{
-    (void)state;
-    run_all(BEFORE_THE_SEND, END_RESET);
-}
-
-static void a_fin_when_the_request_was_heard(void **state)
-{
-    (void)state;
-    run_all(AFTER_THE_SEND, END_FIN);
-}
-
-static void a_reset_when_the_request_was_heard(void **state)
-{
-    (void)state;
-    run_all(AFTER_THE_SEND, END_RESET);
 }
 
 /* A new connection did not die of age: what happened on it may happen again (RFC 9112 s9.3.1). */
@@ -291,7 +240,7 @@ static weir_hostile_end play_deaf(int fd, size_t number, void *user)
     return WEIR_HOSTILE_FIN;
 }
 
-static void deaf(weir_user_kind kind)
+static void a_new_connection_is_not_tried_again(weir_user_kind kind)
 {
     scene s = {.kind = kind};
     weir_stage stage;
@@ -303,12 +252,6 @@ static void deaf(weir_user_kind kind)
     assert_int_equal(weir_stage_fetch(&stage, &plea).status, WEIR_E_CLOSED_EARLY);
     assert_int_equal(weir_hostile_accepted(stage.server), 1);
     weir_stage_close(&stage);
-}
-
-static void a_new_connection_is_not_tried_again(void **state)
-{
-    (void)state;
-    weir_stage_both(deaf);
 }
 
 /* A server that ends connection after connection: with each GOAWAY it says that it processed
@@ -332,7 +275,7 @@ static weir_hostile_end play_going_away(int fd, size_t number, void *user)
     return WEIR_HOSTILE_SILENCE;
 }
 
-static void go_away(weir_user_kind kind)
+static void what_was_not_processed_has_more_attempts(weir_user_kind kind)
 {
     weir_stage stage;
     weir_plea plea;
@@ -350,26 +293,29 @@ static void go_away(weir_user_kind kind)
     weir_stage_close(&stage);
 }
 
-static void what_was_not_processed_has_more_attempts(void **state)
-{
-    (void)state;
-    weir_stage_both(go_away);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_fin_that_lies_there),
-        cmocka_unit_test(a_goodbye_that_lies_there),
-        cmocka_unit_test(a_reset_that_lies_there),
-        cmocka_unit_test(a_408_that_lies_there),
-        cmocka_unit_test(a_fin_between_the_look_and_the_send),
-        cmocka_unit_test(a_goodbye_between_the_look_and_the_send),
-        cmocka_unit_test(a_reset_between_the_look_and_the_send),
-        cmocka_unit_test(a_fin_when_the_request_was_heard),
-        cmocka_unit_test(a_reset_when_the_request_was_heard),
-        cmocka_unit_test(a_new_connection_is_not_tried_again),
-        cmocka_unit_test(what_was_not_processed_has_more_attempts),
+        {"a_fin_that_lies_there", run_all, NULL, NULL,
+         &(scene){.moment = BEFORE_THE_LOOK, .ending = END_FIN}},
+        {"a_goodbye_that_lies_there", run_all, NULL, NULL,
+         &(scene){.moment = BEFORE_THE_LOOK, .ending = END_GOODBYE}},
+        {"a_reset_that_lies_there", run_all, NULL, NULL,
+         &(scene){.moment = BEFORE_THE_LOOK, .ending = END_RESET}},
+        {"a_408_that_lies_there", run_all, NULL, NULL,
+         &(scene){.moment = BEFORE_THE_LOOK, .ending = END_408}},
+        {"a_fin_between_the_look_and_the_send", run_all, NULL, NULL,
+         &(scene){.moment = BEFORE_THE_SEND, .ending = END_FIN}},
+        {"a_goodbye_between_the_look_and_the_send", run_all, NULL, NULL,
+         &(scene){.moment = BEFORE_THE_SEND, .ending = END_GOODBYE}},
+        {"a_reset_between_the_look_and_the_send", run_all, NULL, NULL,
+         &(scene){.moment = BEFORE_THE_SEND, .ending = END_RESET}},
+        {"a_fin_when_the_request_was_heard", run_all, NULL, NULL,
+         &(scene){.moment = AFTER_THE_SEND, .ending = END_FIN}},
+        {"a_reset_when_the_request_was_heard", run_all, NULL, NULL,
+         &(scene){.moment = AFTER_THE_SEND, .ending = END_RESET}},
+        weir_stage_test(a_new_connection_is_not_tried_again),
+        weir_stage_test(what_was_not_processed_has_more_attempts),
     };
 
     return weir_secure_run("stale", tests, sizeof(tests) / sizeof(tests[0]));

@@ -48,7 +48,7 @@ static weir_hostile_end play_no_window(int fd, size_t number, void *user)
     return WEIR_HOSTILE_RESET;
 }
 
-static void windows_stay_shut(weir_user_kind kind)
+static void a_window_that_stays_shut(weir_user_kind kind)
 {
     weir_stage stage;
     weir_plea plea;
@@ -59,12 +59,6 @@ static void windows_stay_shut(weir_user_kind kind)
     plea.call.write_ns = 100 * WEIR_NS_PER_MS;
     assert_int_equal(weir_stage_fetch(&stage, &plea).status, WEIR_E_DEADLINE_WRITE);
     weir_stage_close(&stage);
-}
-
-static void a_window_that_stays_shut(void **state)
-{
-    (void)state;
-    weir_stage_both(windows_stay_shut);
 }
 
 /* One frame that breaks the rules of windows, once the request is there. */
@@ -101,7 +95,7 @@ static weir_hostile_end play_breach(int fd, size_t number, void *user)
     return WEIR_HOSTILE_FIN;
 }
 
-static void break_windows(weir_user_kind kind)
+static void windows_that_break_the_rules(weir_user_kind kind)
 {
     for (size_t i = 0; i < sizeof(breaches) / sizeof(breaches[0]); i++) {
         breach b = breaches[i];
@@ -117,12 +111,6 @@ static void break_windows(weir_user_kind kind)
         }
         weir_stage_close(&stage);
     }
-}
-
-static void windows_that_break_the_rules(void **state)
-{
-    (void)state;
-    weir_stage_both(break_windows);
 }
 
 /*
@@ -170,7 +158,7 @@ static weir_hostile_end play_lender(int fd, size_t number, void *user)
     return WEIR_HOSTILE_SILENCE;
 }
 
-static void borrow(weir_user_kind kind)
+static void windows_below_zero(weir_user_kind kind)
 {
     lender l = {.received = 0};
     weir_stage stage;
@@ -186,12 +174,6 @@ static void borrow(weir_user_kind kind)
     assert_int_equal(l.received, BODY_OCTETS);
     assert_true(l.shrunk);
     assert_false(l.overdrawn);
-}
-
-static void windows_below_zero(void **state)
-{
-    (void)state;
-    weir_stage_both(borrow);
 }
 
 /*
@@ -288,7 +270,7 @@ static weir_hostile_end play_storm(int fd, size_t number, void *user)
     return WEIR_HOSTILE_RESET;
 }
 
-static void storm(weir_user_kind kind)
+static void resets_and_goodbyes_of_many(weir_user_kind kind)
 {
     crowd *c = calloc(1, sizeof(*c));
     atomic_bool calm = false;
@@ -317,12 +299,6 @@ static void storm(weir_user_kind kind)
     assert_int_equal(weir_stage_fetch(&stage, &plea).status, WEIR_END);
     weir_stage_close(&stage);
     free(c);
-}
-
-static void resets_and_goodbyes_of_many(void **state)
-{
-    (void)state;
-    weir_stage_both(storm);
 }
 
 /* The streams that the client opens until it has answered a PING, and so has read all that was sent
@@ -376,7 +352,7 @@ static weir_hostile_end play_sluice(int fd, size_t number, void *user)
     return WEIR_HOSTILE_RESET;
 }
 
-static void sluice(weir_user_kind kind)
+static void no_streams_and_then_some(weir_user_kind kind)
 {
     crowd *c = calloc(1, sizeof(*c));
     weir_stage stage;
@@ -396,12 +372,6 @@ static void sluice(weir_user_kind kind)
     free(c);
 }
 
-static void no_streams_and_then_some(void **state)
-{
-    (void)state;
-    weir_stage_both(sluice);
-}
-
 /* -- those who are gone, deaf, or half there -- */
 
 static weir_hostile_end play_gone(int fd, size_t number, void *user)
@@ -411,7 +381,7 @@ static weir_hostile_end play_gone(int fd, size_t number, void *user)
     return number % 2 == 0 ? WEIR_HOSTILE_FIN : WEIR_HOSTILE_RESET;
 }
 
-static void gone(weir_user_kind kind)
+static void accepted_and_closed_at_once(weir_user_kind kind)
 {
     static const weir_protocol protocols[] = {WEIR_H1, WEIR_H2};
     weir_stage stage;
@@ -428,12 +398,6 @@ static void gone(weir_user_kind kind)
         }
     }
     weir_stage_close(&stage);
-}
-
-static void accepted_and_closed_at_once(void **state)
-{
-    (void)state;
-    weir_stage_both(gone);
 }
 
 /* Wants TLS, and gets the beginning of a handshake that leads nowhere. */
@@ -462,7 +426,7 @@ static weir_hostile_end play_handshake(int fd, size_t number, void *user)
     return number / 6 % 2 == 0 ? WEIR_HOSTILE_RESET : WEIR_HOSTILE_FIN;
 }
 
-static void shake(weir_user_kind kind)
+static void handshakes_that_lead_nowhere(weir_user_kind kind)
 {
     weir_tls_options options = WEIR_TLS_OPTIONS_INIT;
     weir_status status = WEIR_OK;
@@ -490,12 +454,6 @@ static void shake(weir_user_kind kind)
     weir_stage_close(&stage);
 }
 
-static void handshakes_that_lead_nowhere(void **state)
-{
-    (void)state;
-    weir_stage_both(shake);
-}
-
 typedef struct deafness {
     weir_cue cue;
     bool over;
@@ -511,7 +469,7 @@ static weir_hostile_end play_deaf(int fd, size_t number, void *user)
     return WEIR_HOSTILE_RESET;
 }
 
-static void deaf(weir_user_kind kind)
+static void an_upload_that_is_never_read(weir_user_kind kind)
 {
     const size_t octets = (size_t)16 << 20;
     uint8_t *much = calloc(1, octets);
@@ -534,12 +492,6 @@ static void deaf(weir_user_kind kind)
     free(much);
 }
 
-static void an_upload_that_is_never_read(void **state)
-{
-    (void)state;
-    weir_stage_both(deaf);
-}
-
 /* Answers, says goodbye, and goes on listening. */
 static weir_hostile_end play_half(int fd, size_t number, void *user)
 {
@@ -552,7 +504,7 @@ static weir_hostile_end play_half(int fd, size_t number, void *user)
     return WEIR_HOSTILE_HALF;
 }
 
-static void half(weir_user_kind kind)
+static void answers_from_the_half_gone(weir_user_kind kind)
 {
     weir_stage stage;
 
@@ -569,25 +521,19 @@ static void half(weir_user_kind kind)
     weir_stage_close(&stage);
 }
 
-static void answers_from_the_half_gone(void **state)
-{
-    (void)state;
-    weir_stage_both(half);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_window_that_stays_shut),
-        cmocka_unit_test(windows_that_break_the_rules),
-        cmocka_unit_test(windows_below_zero),
+        weir_stage_test(a_window_that_stays_shut),
+        weir_stage_test(windows_that_break_the_rules),
+        weir_stage_test(windows_below_zero),
         cmocka_unit_test(content_beyond_our_window),
-        cmocka_unit_test(resets_and_goodbyes_of_many),
-        cmocka_unit_test(no_streams_and_then_some),
-        cmocka_unit_test(accepted_and_closed_at_once),
-        cmocka_unit_test(handshakes_that_lead_nowhere),
-        cmocka_unit_test(an_upload_that_is_never_read),
-        cmocka_unit_test(answers_from_the_half_gone),
+        weir_stage_test(resets_and_goodbyes_of_many),
+        weir_stage_test(no_streams_and_then_some),
+        weir_stage_test(accepted_and_closed_at_once),
+        weir_stage_test(handshakes_that_lead_nowhere),
+        weir_stage_test(an_upload_that_is_never_read),
+        weir_stage_test(answers_from_the_half_gone),
     };
 
     cmocka_set_test_filter(getenv("WEIR_TESTS_ONLY"));

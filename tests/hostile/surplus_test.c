@@ -86,13 +86,21 @@ static void one_by_one(weir_surplus *s, weir_user_kind kind, size_t first, size_
     assert_int_equal(s->left_over + s->otherwise, count);
 }
 
-static void all_ways(weir_surplus_place where, const char *text, bool is_tls)
+typedef struct extra {
+    weir_surplus_place place;
+    const char *text;
+    bool is_tls;
+} extra;
+
+/* The state: the surplus. */
+static void all_ways(void **state)
 {
+    const extra *more = *state;
     static const weir_user_kind kinds[] = {WEIR_USER_BLOCKING, WEIR_USER_LOOP};
 
     for (size_t k = 0; k < WEIR_COUNT_OF(kinds); k++) {
         const weir_surplus begin = {
-            .place = where, .text = text, .tls = weir_secure_server(is_tls)};
+            .place = more->place, .text = more->text, .tls = weir_secure_server(more->is_tls)};
         const size_t calls = calls_of(&begin);
         for (size_t first = 0; first < calls; first += BLOCK_CALLS) {
             weir_surplus s = begin;
@@ -100,61 +108,6 @@ static void all_ways(weir_surplus_place where, const char *text, bool is_tls)
             one_by_one(&s, kinds[k], first, left < BLOCK_CALLS ? left : BLOCK_CALLS);
         }
     }
-}
-
-static void in_the_same_segment(void **state)
-{
-    (void)state;
-    all_ways(IN_ONE_SEGMENT, EVIL, false);
-}
-
-static void in_the_same_record(void **state)
-{
-    (void)state;
-    all_ways(IN_ONE_SEGMENT, EVIL, true);
-}
-
-static void in_a_record_of_its_own(void **state)
-{
-    (void)state;
-    all_ways(IN_TWO_RECORDS, EVIL, true);
-}
-
-static void in_a_record_that_is_not_whole_yet(void **state)
-{
-    (void)state;
-    all_ways(IN_A_TORN_RECORD, EVIL, true);
-}
-
-static void just_before_reuse(void **state)
-{
-    (void)state;
-    all_ways(BEFORE_REUSE, EVIL, false);
-}
-
-static void just_before_reuse_over_tls(void **state)
-{
-    (void)state;
-    all_ways(BEFORE_REUSE, EVIL, true);
-}
-
-static void half_a_record_before_reuse(void **state)
-{
-    (void)state;
-    all_ways(TORN_BEFORE_REUSE, EVIL, true);
-}
-
-static void half_a_head_before_reuse(void **state)
-{
-    (void)state;
-    all_ways(BEFORE_REUSE, "HTTP/1.1 2", false);
-    all_ways(BEFORE_REUSE, "HTTP/1.1 2", true);
-}
-
-static void an_empty_line_before_reuse(void **state)
-{
-    (void)state;
-    all_ways(BEFORE_REUSE, "\r\n", false);
 }
 
 typedef struct crowd {
@@ -299,7 +252,7 @@ static bool is_taken_between(weir_user_kind kind)
     return strcmp(outcome.text, "EVIL") == 0;
 }
 
-static void between(weir_user_kind kind)
+static void between_the_look_and_the_send(weir_user_kind kind)
 {
     size_t taken = 0;
 
@@ -309,12 +262,6 @@ static void between(weir_user_kind kind)
     print_message(
         "%s: a surplus between look and send was taken for the answer in %zu of %d calls\n",
         weir_user_kind_name(kind), taken, BETWEEN);
-}
-
-static void between_the_look_and_the_send(void **state)
-{
-    (void)state;
-    weir_stage_both(between);
 }
 
 typedef struct clocked {
@@ -363,7 +310,7 @@ static void *run_clocked(void *user)
     return NULL;
 }
 
-static void clocks(weir_user_kind kind)
+static void five_ms_after_the_answer(weir_user_kind kind)
 {
     size_t late = 0;
 
@@ -398,28 +345,27 @@ static void clocks(weir_user_kind kind)
         weir_user_kind_name(kind), LONG_CALLS, late);
 }
 
-static void five_ms_after_the_answer(void **state)
-{
-    (void)state;
-    weir_stage_both(clocks);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(in_the_same_segment),
-        cmocka_unit_test(in_the_same_record),
-        cmocka_unit_test(in_a_record_of_its_own),
-        cmocka_unit_test(in_a_record_that_is_not_whole_yet),
-        cmocka_unit_test(just_before_reuse),
-        cmocka_unit_test(just_before_reuse_over_tls),
-        cmocka_unit_test(half_a_record_before_reuse),
-        cmocka_unit_test(half_a_head_before_reuse),
-        cmocka_unit_test(an_empty_line_before_reuse),
-        cmocka_unit_test(between_the_look_and_the_send),
+        {"in_the_same_segment", all_ways, NULL, NULL, &(extra){IN_ONE_SEGMENT, EVIL, false}},
+        {"in_the_same_record", all_ways, NULL, NULL, &(extra){IN_ONE_SEGMENT, EVIL, true}},
+        {"in_a_record_of_its_own", all_ways, NULL, NULL, &(extra){IN_TWO_RECORDS, EVIL, true}},
+        {"in_a_record_that_is_not_whole_yet", all_ways, NULL, NULL,
+         &(extra){IN_A_TORN_RECORD, EVIL, true}},
+        {"just_before_reuse", all_ways, NULL, NULL, &(extra){BEFORE_REUSE, EVIL, false}},
+        {"just_before_reuse_over_tls", all_ways, NULL, NULL, &(extra){BEFORE_REUSE, EVIL, true}},
+        {"half_a_record_before_reuse", all_ways, NULL, NULL,
+         &(extra){TORN_BEFORE_REUSE, EVIL, true}},
+        {"half_a_head_before_reuse", all_ways, NULL, NULL,
+         &(extra){BEFORE_REUSE, "HTTP/1.1 2", false}},
+        {"half_a_head_before_reuse_over_tls", all_ways, NULL, NULL,
+         &(extra){BEFORE_REUSE, "HTTP/1.1 2", true}},
+        {"an_empty_line_before_reuse", all_ways, NULL, NULL, &(extra){BEFORE_REUSE, "\r\n", false}},
+        weir_stage_test(between_the_look_and_the_send),
         cmocka_unit_test(on_more_connections_than_a_turn_learns_of),
         cmocka_unit_test(on_more_octets_than_a_turn_may_read),
-        cmocka_unit_test(five_ms_after_the_answer), /* the last: only of the long run */
+        weir_stage_test(five_ms_after_the_answer), /* the last: only of the long run */
     };
     const size_t count = sizeof(tests) / sizeof(tests[0]) - (is_long() ? 0 : 1);
 
