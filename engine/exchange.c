@@ -475,7 +475,7 @@ void weir_exchange_stalls(const weir_exchange *ex, weir_stalls *stalls)
     weir_stalls all = ex->stalls.sum;
     weir_waits waits;
 
-    weir_pool_waited(&ex->ticket, 0, &waits);
+    weir_exchange_waited(ex, &waits);
     all.max_streams_ns = waits.ns[WEIR_REASON_AT_MAX_STREAMS];
     all.tls_ns = ex->phase_ns[WEIR_PHASE_TLS];
     weir_record_write(stalls, &all, sizeof(all));

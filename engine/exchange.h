@@ -198,6 +198,9 @@ struct weir_exchange {
     weir_octets told_plain;
     weir_octets told_tls;
     weir_reason waiting_told; /* what it waits for, as told since it was queued */
+    bool waiting_later; /* ... and it waits for something else, which is told later; guarded by
+                                 the core's lock, blocking */
+    weir_time waiting_paid_ns; /* until then what was told of it is told too often */
     bool head_sent_told;
     bool request_sent_told;
     bool response_received_told; /* ... with its last octet */
@@ -205,6 +208,8 @@ struct weir_exchange {
     bool head_told;
     bool telling; /* its observer runs: freeing it waits */
     bool free_wanted;
+    /* while its observer runs in the middle of a wait: guards its ticket; else NULL */
+    struct weir_mutex *pool_lock;
 
     atomic_bool cancel_wanted;
     weir_token *token;
@@ -299,6 +304,10 @@ bool weir_exchange_may_replay(const weir_exchange *exchange);
 bool weir_exchange_was_maybe_processed(const weir_exchange *exchange);
 /* Is an answer with this code one to be asked for again elsewhere, and not shown? */
 bool weir_exchange_is_misdirected(const weir_exchange *exchange, int code);
+
+/* -- exchange_why.c -- */
+/* How long its ticket waited for what, without the time under the present reason. */
+void weir_exchange_waited(const weir_exchange *exchange, weir_waits *waits);
 
 /* -- exchange_connects.c -- */
 /* An address was tried for it. Without memory it is not kept. */

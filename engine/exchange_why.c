@@ -3,6 +3,7 @@
  * exchange. */
 #include "engine/core.h"
 
+#include "engine/os.h"
 #include "engine/record.h"
 #include "engine/text.h"
 
@@ -10,8 +11,19 @@ void weir_exchange_waits(const weir_exchange *ex, weir_waits *waits)
 {
     weir_waits all;
 
-    weir_pool_waited(&ex->ticket, 0, &all);
+    weir_exchange_waited(ex, &all);
     weir_record_write(waits, &all, sizeof(all));
+}
+
+void weir_exchange_waited(const weir_exchange *ex, weir_waits *waits)
+{
+    if (ex->pool_lock != NULL) {
+        weir_mutex_lock(ex->pool_lock);
+    }
+    weir_pool_waited(&ex->ticket, 0, waits);
+    if (ex->pool_lock != NULL) {
+        weir_mutex_unlock(ex->pool_lock);
+    }
 }
 
 size_t weir_exchange_candidate_count(const weir_exchange *ex)

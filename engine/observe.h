@@ -44,6 +44,10 @@ static inline bool weir_events_are_wanted(const weir_events *events)
 {
     return events->observer != NULL;
 }
+static inline bool weir_events_are_waiting(const weir_events *events)
+{
+    return events->told < events->count;
+}
 /* Queues a copy; event->address and event->account are copied too. Spans must stay valid until it
  * is told. */
 void weir_events_add(weir_events *events, const weir_event *event);

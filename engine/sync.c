@@ -151,11 +151,11 @@ void weir_client_settle(weir_client *client)
             break;
         }
         case WEIR_ACTION_TELL: {
-            /* Its own thread looks for it when it wakes (weir_client_place): woken only for an
-             * observer. */
+            /* Its own thread looks what it is and tells it (weir_client_place): woken only for an
+             * observer, and not if it is going to look anyway. */
             weir_exchange *ex = WEIR_CONTAINER_OF(action.ticket, weir_exchange, ticket);
             weir_seat *seat = atomic_load(&ex->sits);
-            if (seat != NULL && weir_events_are_wanted(&ex->events)) {
+            if (seat != NULL && weir_events_are_wanted(&ex->events) && !ex->waiting_later) {
                 weir_client_wake_later(client, seat);
             }
             break;

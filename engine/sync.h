@@ -147,6 +147,11 @@ void weir_client_ask(weir_client *client, weir_exchange *exchange);
 /* Brings the exchange to ATTACHED or ENDED. No lock held. */
 void weir_client_place(weir_client *client, weir_exchange *exchange, weir_seat *seat);
 
+/* -- sync_call.c -- */
+/* What happened to it so far, by its own thread in the middle of a call. No lock held; it may be
+ * cancelled afterwards, or freed, which ends its call as a cancellation does. */
+void weir_client_tell_waiting(weir_client *client, weir_exchange *exchange);
+
 /* -- sync_upkeep.c -- */
 /* Of a pinned line: reads and writes what there is, without waiting. Somebody may be given it
  * meanwhile: then it is theirs. True: *facts are newer. *wake_ns: when to look again; *events: or

@@ -20,7 +20,7 @@ static void sync_kick(weir_exchange *ex);
 static void *sync_kick_quietly(weir_exchange *ex);
 static void sync_rouse(void *seat);
 static void sync_leave(weir_exchange *ex);
-static weir_seat *sit(weir_client *client, weir_exchange *ex);
+static weir_status sit(weir_client *client, weir_exchange *ex, weir_seat **seat);
 static void stand(weir_client *client, weir_exchange *ex, weir_seat *seat);
 static weir_status end_call(weir_client *client, weir_exchange *ex, weir_seat *seat,
                             weir_status status);
@@ -31,6 +31,7 @@ static void end_attempt(weir_client *client, weir_exchange *ex);
 static weir_client *client_of(weir_exchange *ex);
 static bool is_of_parent(const weir_exchange *ex);
 static weir_line *line_of(const weir_exchange *ex);
+static void tell_events(weir_exchange *ex);
 static bool tell(weir_exchange *ex);
 
 static const weir_front front = {
@@ -96,10 +97,11 @@ static weir_status perform(weir_client *client, const weir_request *request, con
         return status;
     }
     ex->generation = client->generation;
-    weir_seat *seat = sit(client, ex);
-    if (seat == NULL) {
+    weir_seat *seat = NULL;
+    status = sit(client, ex, &seat);
+    if (status != WEIR_OK) {
         weir_exchange_destroy(ex);
-        return WEIR_E_NOMEM;
+        return status;
     }
     if (ex->call.token != NULL) {
         weir_token_add(ex->call.token, ex);
@@ -130,9 +132,10 @@ static weir_status sync_response(weir_exchange *ex)
     if (ex->state == WEIR_EXCHANGE_DONE) {
         return ex->failure.status;
     }
-    weir_seat *seat = sit(client, ex);
-    if (seat == NULL) {
-        return WEIR_E_NOMEM;
+    weir_seat *seat = NULL;
+    const weir_status sat = sit(client, ex, &seat);
+    if (sat != WEIR_OK) {
+        return sat;
     }
     (void)run(client, ex, seat, WEIR_NEED_HEAD);
     return end_call(client, ex, seat, ex->head != NULL ? WEIR_OK : ex->failure.status);
@@ -147,9 +150,9 @@ static weir_status sync_read(weir_exchange *ex, uint8_t *to, size_t room, size_t
     if (ex->state == WEIR_EXCHANGE_DONE) {
         return weir_exchange_read(ex, to, room, weir_now(), octets);
     }
-    seat = sit(client, ex);
-    if (seat == NULL) {
-        return WEIR_E_NOMEM;
+    const weir_status sat = sit(client, ex, &seat);
+    if (sat != WEIR_OK) {
+        return sat;
     }
     while (status == WEIR_AGAIN) {
         (void)run(client, ex, seat, WEIR_NEED_READABLE);
@@ -174,9 +177,10 @@ static weir_status sync_write(weir_exchange *ex, weir_span octets, size_t *taken
     if (ex->state == WEIR_EXCHANGE_DONE) {
         return weir_exchange_why_no_more(ex);
     }
-    weir_seat *seat = sit(client, ex);
-    if (seat == NULL) {
-        return WEIR_E_NOMEM;
+    weir_seat *seat = NULL;
+    const weir_status sat = sit(client, ex, &seat);
+    if (sat != WEIR_OK) {
+        return sat;
     }
     while (*taken < octets.length && (status == WEIR_OK || status == WEIR_AGAIN)) {
         size_t now = 0;
@@ -204,9 +208,10 @@ static weir_status sync_finish(weir_exchange *ex, const weir_fields *trailers)
     if (ex->state == WEIR_EXCHANGE_DONE) {
         return weir_exchange_why_no_more(ex);
     }
-    weir_seat *seat = sit(client, ex);
-    if (seat == NULL) {
-        return WEIR_E_NOMEM;
+    weir_seat *seat = NULL;
+    const weir_status sat = sit(client, ex, &seat);
+    if (sat != WEIR_OK) {
+        return sat;
     }
     while (status == WEIR_AGAIN) {
         if (!await_writable(client, ex, seat, &status)) {
@@ -260,6 +265,7 @@ static void sync_leave(weir_exchange *ex)
     if (ex->telling) {
         ex->free_wanted = true;
         weir_events_clear(&ex->events); /* of a freed exchange nothing more is told */
+        weir_cancel(ex);                /* the call that it waits in ends */
         return;
     }
     if (ex->state == WEIR_EXCHANGE_ATTACHED) {
@@ -274,16 +280,20 @@ static void sync_leave(weir_exchange *ex)
     weir_client_tell(client);
 }
 
-/* A seat for the length of a call. */
-static weir_seat *sit(weir_client *client, weir_exchange *ex)
+/* A seat for the length of a call. WEIR_E_STATE: its thread is in a call of it already, whose
+ * observer asks. */
+static weir_status sit(weir_client *client, weir_exchange *ex, weir_seat **seat)
 {
-    weir_seat *seat = weir_client_take_seat(client, ex);
-
-    if (seat != NULL) {
-        ex->away_until_ns = weir_now();
-        atomic_store(&ex->sits, seat);
+    if (atomic_load(&ex->sits) != NULL) {
+        return WEIR_E_STATE;
     }
-    return seat;
+    *seat = weir_client_take_seat(client, ex);
+    if (*seat == NULL) {
+        return WEIR_E_NOMEM;
+    }
+    ex->away_until_ns = weir_now();
+    atomic_store(&ex->sits, *seat);
+    return WEIR_OK;
 }
 
 static void stand(weir_client *client, weir_exchange *ex, weir_seat *seat)
@@ -391,21 +401,33 @@ static weir_line *line_of(const weir_exchange *ex)
     return weir_slot_user(ex->link->slot);
 }
 
-/* Everything that happened to it, on its own thread, with no lock held. True: its observer freed
- * it. */
-static bool tell(weir_exchange *ex)
+void weir_client_tell_waiting(weir_client *client, weir_exchange *ex)
 {
-    weir_client *client = client_of(ex);
-    bool freed = false;
+    ex->pool_lock = &client->core_lock;
+    tell_events(ex);
+    ex->pool_lock = NULL;
+}
 
-    if (weir_events_are_wanted(&ex->events)) {
+/* On its own thread, with no lock held. What its observer does may bring it here once more: the
+ * first goes on telling. */
+static void tell_events(weir_exchange *ex)
+{
+    if (weir_events_are_wanted(&ex->events) && !ex->telling && !ex->free_wanted) {
         ex->telling = true;
         weir_events_tell(&ex->events);
         ex->telling = false;
-        freed = ex->free_wanted;
-        if (freed) {
-            sync_leave(ex);
-        }
+    }
+}
+
+/* Everything that happened to it and was not told while it waited. True: its observer freed it. */
+static bool tell(weir_exchange *ex)
+{
+    weir_client *client = client_of(ex);
+
+    tell_events(ex);
+    const bool freed = ex->free_wanted && !ex->telling;
+    if (freed) {
+        sync_leave(ex);
     }
     weir_client_tell(client);
     return freed;

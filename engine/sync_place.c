@@ -5,10 +5,16 @@
  */
 #include "engine/sync.h"
 
+/* A wait that is told of changes wakes its thread for each: so many at once, and then no more than
+ * one in so long. */
+#define TOLD_AT_ONCE  16
+#define TOLD_EVERY_NS (10 * WEIR_NS_PER_MS)
+
 static void wait_for_place(weir_client *client, weir_exchange *ex, weir_seat *seat);
 static void attach(weir_client *client, weir_exchange *ex, weir_seat *seat);
 static bool has_left(weir_client *client, weir_exchange *ex, weir_time now_ns,
                      weir_time *deadline_ns);
+static weir_time note_reason(weir_exchange *ex, weir_time now_ns);
 static bool stays(const weir_exchange *ex, weir_time now_ns, weir_time *deadline_ns);
 static void refuse(weir_client *client, weir_exchange *ex, weir_status status, weir_time now_ns);
 
@@ -43,7 +49,10 @@ void weir_client_ask(weir_client *client, weir_exchange *ex)
     }
 }
 
-/* QUEUED: runs the dials that were given to this thread, else reads what nobody reads, else parks.
+/*
+ * QUEUED: runs the dials that were given to this thread, else reads what nobody reads, else parks.
+ * Before it sleeps its observer is told what happened: who looks at a call that waits sees why. A
+ * wake-up that comes meanwhile is remembered by the seat.
  */
 static void wait_for_place(weir_client *client, weir_exchange *ex, weir_seat *seat)
 {
@@ -67,6 +76,13 @@ static void wait_for_place(weir_client *client, weir_exchange *ex, weir_seat *se
         }
         if (weir_dialer_move(client, ex, seat)) {
             continue; /* one came to its end */
+        }
+        if (weir_events_are_waiting(&ex->events)) {
+            if (keeps) {
+                keeps = false; /* nobody hangs on how long an observer takes */
+                weir_client_pass_vigil_on(client);
+            }
+            weir_client_tell_waiting(client, ex);
         }
         if (weir_list_is_empty(&seat->dialing)) {
             const bool kept = keeps;
@@ -139,6 +155,7 @@ static bool has_left(weir_client *client, weir_exchange *ex, weir_time now_ns,
                      weir_time *deadline_ns)
 {
     weir_seat *seat = atomic_load(&ex->sits);
+    weir_time look_ns = WEIR_NEVER;
     weir_why why = WEIR_WHY_NONE;
 
     weir_mutex_lock(&client->core_lock);
@@ -150,7 +167,7 @@ static bool has_left(weir_client *client, weir_exchange *ex, weir_time now_ns,
     }
     if (ex->state == WEIR_EXCHANGE_QUEUED) {
         weir_core_granted(&client->core, ex, now_ns);
-        weir_exchange_tell_waiting(ex, now_ns);
+        look_ns = note_reason(ex, now_ns);
     }
     if (ex->state == WEIR_EXCHANGE_QUEUED && !weir_exchange_is_over(ex)) {
         if (atomic_load(&ex->cancel_wanted)) {
@@ -171,9 +188,35 @@ static bool has_left(weir_client *client, weir_exchange *ex, weir_time now_ns,
         weir_list_push_back(&client->queued, &seat->place);
         *deadline_ns = weir_time_earlier(weir_exchange_deadline(ex, &why),
                                          weir_pool_deadline(client->core.pool, &why));
+        *deadline_ns = weir_time_earlier(*deadline_ns, look_ns);
     }
     weir_client_unlock(client);
     return left;
+}
+
+/*
+ * What it waits for now, if that is not what was told last. After many changes in a short time it is
+ * told later, and then what it waits for by then. When to look again; nobody wakes its thread for it
+ * in between.
+ */
+static weir_time note_reason(weir_exchange *ex, weir_time now_ns)
+{
+    const weir_reason reason = weir_pool_waits_for(&ex->ticket);
+    const weir_time ahead_ns = (TOLD_AT_ONCE - 1) * TOLD_EVERY_NS;
+
+    ex->waiting_later = false;
+    if (!weir_events_are_wanted(&ex->events) || ex->state != WEIR_EXCHANGE_QUEUED ||
+        reason == WEIR_REASON_NONE || reason == ex->waiting_told) {
+        return WEIR_NEVER;
+    }
+    if (weir_time_since(ex->waiting_paid_ns, now_ns) > ahead_ns) {
+        ex->waiting_later = true;
+        return weir_time_since(ex->waiting_paid_ns, ahead_ns);
+    }
+    weir_exchange_tell_waiting(ex, now_ns);
+    ex->waiting_paid_ns =
+        weir_time_add(ex->waiting_paid_ns > now_ns ? ex->waiting_paid_ns : now_ns, TOLD_EVERY_NS);
+    return WEIR_NEVER;
 }
 
 /*

@@ -3,10 +3,15 @@
  * What happened, in order, with the time at which it happened: one record type for every event.
  *
  * Thread rule: the events of an exchange are told on the thread of its own call (blocking) or
- * inside weir_loop_turn(), before the call returns, with no lock held. Events of a connection that
- * belongs to no call are told to the observer of the client or loop, on the thread that caused
- * them. An observer may submit, cancel, read and free any exchange, but not call weir_loop_turn()
- * nor free the loop or client.
+ * inside weir_loop_turn(), before the call returns, with no lock held. A blocking call that waits
+ * for a place tells what there is before it sleeps: up to CONNECTION_ACQUIRED it shows what a call
+ * that hangs waits for; what follows is told when it returns. Events of a connection that belongs to
+ * no call are told to the observer of the client or loop, on the thread that caused them. An
+ * observer may submit, cancel, read and free any exchange, but not call weir_loop_turn() nor free
+ * the loop or client. While a blocking call of its own exchange waits, that cannot be read or
+ * written (WEIR_E_STATE); to free it ends the call (WEIR_E_CANCELLED); and what is waited for there
+ * must not need this thread, which runs the dials of its call: a call to an origin of which no
+ * connection is there may wait for those.
  *
  * Bounded: while an exchange's events wait to be told, repeated octet events merge into one.
  */
@@ -25,7 +30,8 @@ typedef struct weir_exchange weir_exchange;
 typedef enum weir_event_kind {
     WEIR_EVENT_NONE = 0,
     WEIR_EVENT_SUBMITTED,
-    WEIR_EVENT_WAITING, /* no place yet: `why`; again when the call waits for something else */
+    WEIR_EVENT_WAITING, /* no place yet: `why`; again when the call waits for something else. Not
+                           each change is told, but always what it waits for now (docs/pool.md) */
     WEIR_EVENT_DNS_STARTED,
     WEIR_EVENT_DNS_DONE,        /* count addresses; failure; once for IPv6 and once for IPv4 */
     WEIR_EVENT_CONNECT_STARTED, /* one address: `address` */

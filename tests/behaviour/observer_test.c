@@ -227,9 +227,11 @@ typedef struct meddler {
     size_t dones;
     bool frees;
     bool begins;
+    bool reads; /* to the end */
     weir_exchange *begun;
     weir_exchange *other; /* is cancelled */
     weir_status begun_status;
+    uint64_t octets;
 } meddler;
 
 static void meddle(const weir_event *event, void *user)
@@ -252,6 +254,13 @@ static void meddle(const weir_event *event, void *user)
     }
     if (m->other != NULL) {
         weir_cancel(m->other);
+    }
+    if (m->reads) {
+        uint8_t room[16384];
+        size_t octets = 0;
+        while (weir_read(event->exchange, room, sizeof(room), &octets) == WEIR_OK) {
+            m->octets += octets;
+        }
     }
     if (m->frees) {
         m->frees = false;
@@ -305,16 +314,20 @@ static void observer_begins(weir_world *world)
  */
 static void observer_frees(weir_world *world)
 {
-    static const weir_event_kind kinds[] = {WEIR_EVENT_CONNECTION_ACQUIRED, WEIR_EVENT_FIRST_OCTET,
-                                            WEIR_EVENT_HEAD_RECEIVED, WEIR_EVENT_DONE};
+    static const weir_event_kind kinds[] = {
+        WEIR_EVENT_CONNECTION_ACQUIRED, WEIR_EVENT_FIRST_OCTET,
+        WEIR_EVENT_HEAD_RECEIVED,       WEIR_EVENT_DONE,
+        WEIR_EVENT_CONNECT_STARTED,     WEIR_EVENT_WAITING,
+        WEIR_EVENT_SUBMITTED,
+    };
 
-    (void)weir_world_user(world);
     for (size_t i = 0; i < WEIR_COUNT_OF(kinds); i++) {
         meddler m = {.world = world, .when = kinds[i], .frees = true};
         const weir_observer observer = {sizeof(observer), &m, meddle};
         weir_ask ask = weir_world_ask(world, "/octets/0");
         ask.call.observer = &observer;
         weir_exchange *exchange = NULL;
+        (void)weir_world_user(world); /* a new one: it waits for its connection */
         if (world->way.kind == WEIR_USER_BLOCKING) {
             (void)weir_client_call(weir_user_client(world->user), &ask.request, &ask.call,
                                    &exchange);
@@ -332,9 +345,31 @@ static void observer_frees(weir_world *world)
                 }
             }
         }
+        assert_false(m.frees);
+        assert_int_equal(m.dones, kinds[i] == WEIR_EVENT_DONE ? 1 : 0);
         const weir_fetched next = {.ended = fetch_noting(world, "/octets/10").done.failure.status};
         assert_int_equal(next.ended, WEIR_OK);
+        weir_world_close(world);
     }
+}
+
+/* A blocking call is over when its observer is told of the head: that may read the rest, and free
+ * the exchange; of which it is told nothing in between. */
+static void observer_reads_and_frees(weir_world *world)
+{
+    meddler m = {.world = world, .when = WEIR_EVENT_HEAD_RECEIVED, .reads = true, .frees = true};
+    const weir_observer observer = {sizeof(observer), &m, meddle};
+    weir_ask ask = weir_world_ask(world, WEIR_LONG_ANSWER);
+    weir_exchange *exchange = NULL;
+
+    (void)weir_world_user(world);
+    ask.call.observer = &observer;
+    assert_int_equal(
+        weir_client_call(weir_user_client(world->user), &ask.request, &ask.call, &exchange),
+        WEIR_OK);
+    assert_null(exchange);
+    assert_int_equal(m.octets, WEIR_LONG_OCTETS);
+    assert_int_equal(m.dones, 0);
 }
 
 /* The observer of one call cancels another, which hangs. */
@@ -408,6 +443,8 @@ static const weir_behaviour behaviours[] = {
     {"each attempt is told", attempts_are_told, WEIR_ONLY_H2, NULL},
     {"an observer begins another call", observer_begins, 0, NULL},
     {"an observer frees its exchange", observer_frees, 0, NULL},
+    {"an observer reads its exchange and frees it", observer_reads_and_frees, WEIR_ONLY_BLOCKING,
+     NULL},
     {"an observer cancels another call", observer_cancels, WEIR_ONLY_LOOP, NULL},
     {"events are taken as records with any room", events_as_records, WEIR_ONLY_LOOP, NULL},
 };
