@@ -115,6 +115,9 @@ bool weir_baton_drive(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_
         }
     }
     flush(line, &now_ns);
+    if (!weir_exchange_is_over(ex)) {
+        (void)tell_facts(line, now_ns); /* its caller may stay away, and others wait for a stream */
+    }
     pass_baton(line);
     weir_line_unlock(line);
     return has;

@@ -5,8 +5,10 @@
  * no new stream until fewer are open. And what a call does that was answered 421 where no other
  * connection is allowed: it waits, as any call would.
  */
+#include "support/scold.h"
 #include "support/world.h"
 
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,9 +17,13 @@
 
 #include <cmocka.h>
 
-#define SHORT_NS (50 * WEIR_NS_PER_MS)
+#define SHORT_NS    (50 * WEIR_NS_PER_MS)
+#define PATIENCE_NS (20 * WEIR_NS_PER_SECOND)
 
 enum { JOBS = 4 };
+
+enum { PREFACE_OCTETS = 24, HEAD_OCTETS = 9, FRAME_HEADERS = 1, FRAME_SETTINGS = 4 };
+enum { ACK = 1, END_STREAM = 1, END_HEADERS = 4 };
 
 static void get(weir_world *world, const char *path)
 {
@@ -117,6 +123,149 @@ static void raised_while_calls_wait(weir_world *world)
     weir_world_end_long(world, first);
 }
 
+/* A peer of one connection: it allows one stream and keeps the first open, until it has allowed two
+ * and the second came. */
+typedef struct peer {
+    bool at_once; /* two, with the head of the first answer */
+    sem_t may_raise;
+    unsigned requests;
+    unsigned acks; /* of SETTINGS */
+    bool raised;
+} peer;
+
+#define ALLOW(streams) 0, 0, 6, FRAME_SETTINGS, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, (streams)
+/* The indexed field ":status: 200". */
+#define OK_HEAD(stream, flags)                                                                     \
+    0, 0, 1, FRAME_HEADERS, END_HEADERS | (flags), 0, 0, 0, (stream), 0x88
+
+static void raise_limit(weir_scold_line *line, peer *p)
+{
+    static const uint8_t head_and_two[] = {ALLOW(2), OK_HEAD(1, 0)};
+    static const uint8_t head[] = {OK_HEAD(1, 0)};
+    static const uint8_t two[] = {ALLOW(2)};
+
+    p->raised = true;
+    if (p->at_once) {
+        weir_scold_write(line, head_and_two, sizeof(head_and_two));
+        return;
+    }
+    weir_scold_write(line, head, sizeof(head));
+    (void)sem_wait(&p->may_raise);
+    weir_scold_write(line, two, sizeof(two));
+}
+
+static void play(weir_scold_line *line, void *user)
+{
+    static const uint8_t one[] = {ALLOW(1)};
+    static const uint8_t ack[] = {0, 0, 0, FRAME_SETTINGS, ACK, 0, 0, 0, 0};
+    static const uint8_t end_of_both[] = {
+        OK_HEAD(3, END_STREAM), 0, 0, 0, 0, END_STREAM, 0, 0, 0, 1};
+    peer *p = user;
+    uint8_t head[HEAD_OCTETS];
+    uint8_t payload[16384];
+
+    weir_scold_write(line, one, sizeof(one));
+    if (!weir_scold_read_all(line, payload, PREFACE_OCTETS)) {
+        return;
+    }
+    while (weir_scold_read_all(line, head, sizeof(head))) {
+        const size_t length = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
+        if (length > sizeof(payload) || !weir_scold_read_all(line, payload, length)) {
+            return;
+        }
+        p->requests += head[3] == FRAME_HEADERS ? 1 : 0;
+        p->acks += head[3] == FRAME_SETTINGS && (head[4] & ACK) != 0 ? 1 : 0;
+        if (head[3] == FRAME_SETTINGS && (head[4] & ACK) == 0) {
+            weir_scold_write(line, ack, sizeof(ack));
+        } else if (head[3] == FRAME_HEADERS && p->requests == 2) {
+            weir_scold_write(line, end_of_both, sizeof(end_of_both));
+        } else if (p->requests == 1 && p->acks == 1 && !p->raised) {
+            raise_limit(line, p); /* that it is one is known */
+        }
+    }
+}
+
+static weir_scold *start(weir_world *world, peer *p, weir_ask *ask)
+{
+    const weir_scold_options options = {
+        .certificate = world->way.tls ? "good.pem" : NULL,
+        .protocol = "h2",
+        .play = play,
+        .user = p,
+    };
+
+    assert_int_equal(sem_init(&p->may_raise, 0, 0), 0);
+    world->limits.h2_connections = 1;
+    weir_scold *server = weir_scold_start(&options);
+    *ask = weir_world_ask(world, "/");
+    ask->request.url = weir_span_of(world->way.tls ? "https://localhost/" : "http://localhost/");
+    ask->call.connect_to = WEIR_SPAN("127.0.0.1");
+    ask->call.connect_port = weir_scold_port(server);
+    ask->call.deadline_ns = weir_now() + PATIENCE_NS;
+    return server;
+}
+
+static void stop(weir_world *world, peer *p, weir_scold *server)
+{
+    assert_int_equal(weir_world_counts(world).dials, 1);
+    weir_world_close(world);
+    weir_scold_stop(server);
+    (void)sem_destroy(&p->may_raise);
+}
+
+/* The raise is read together with the head of an answer that its caller does not read on. */
+static void raised_by_an_answer_that_stays_open(weir_world *world)
+{
+    peer p = {.at_once = true};
+    weir_ask ask;
+    weir_exchange *first = NULL;
+    weir_fetched fetched = {0};
+
+    weir_scold *server = start(world, &p, &ask);
+    assert_int_equal(weir_world_call(world, &ask, &first), WEIR_OK);
+    assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
+    weir_world_drain(world, first, &fetched);
+    assert_int_equal(fetched.ended, WEIR_END);
+    weir_world_drop(world, first);
+    stop(world, &p, server);
+}
+
+typedef struct readers {
+    weir_world *world;
+    weir_ask ask;
+    weir_exchange *first;
+    peer peer;
+    weir_fetched fetched[2];
+} readers;
+
+static void reads_waits_or_raises(weir_user *user, size_t index, void *shared)
+{
+    readers *all = shared;
+
+    if (index == 0) {
+        weir_world_drain(all->world, all->first, &all->fetched[0]);
+    } else if (index == 1) {
+        all->fetched[1] = weir_world_fetch(all->world, &all->ask);
+    } else {
+        weir_user_await_waiting(user, 1);
+        (void)sem_post(&all->peer.may_raise);
+    }
+}
+
+/* No call ends, and none asks: who reads for its own sake learns it for who waits. */
+static void raised_while_a_call_reads(weir_world *world)
+{
+    readers all = {.world = world};
+
+    weir_scold *server = start(world, &all.peer, &all.ask);
+    assert_int_equal(weir_world_call(world, &all.ask, &all.first), WEIR_OK);
+    weir_user_together(weir_world_user(world), 3, reads_waits_or_raises, &all);
+    weir_world_drop(world, all.first);
+    assert_int_equal(all.fetched[0].ended, WEIR_END);
+    assert_int_equal(all.fetched[1].ended, WEIR_END);
+    stop(world, &all.peer, server);
+}
+
 /* 421 with one connection to the origin, on which another exchange goes on: the call waits for its
  * end, within its own limits. */
 static void misdirected_waits_for_its_turn(weir_world *world)
@@ -147,6 +296,10 @@ static const weir_behaviour behaviours[] = {
     {"MAX_CONCURRENT_STREAMS below what is open ends nothing", lowered_below_what_is_open,
      WEIR_ONLY_H2, NULL},
     {"MAX_CONCURRENT_STREAMS raised lets those go who wait", raised_while_calls_wait, WEIR_ONLY_H2,
+     NULL},
+    {"MAX_CONCURRENT_STREAMS raised by an answer that stays open",
+     raised_by_an_answer_that_stays_open, WEIR_ONLY_H2, NULL},
+    {"MAX_CONCURRENT_STREAMS raised while a call reads", raised_while_a_call_reads, WEIR_ONLY_H2,
      NULL},
     {"421 where no other connection may be: the call waits", misdirected_waits_for_its_turn,
      WEIR_ONLY_H2, NULL},
