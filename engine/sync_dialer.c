@@ -32,6 +32,7 @@ void weir_client_dial(weir_client *client, weir_action *action)
     weir_line *line = weir_line_new(client, action->slot, cause, &failure.status);
     if (line == NULL) {
         weir_pool_dial_failed(client->core.pool, action->slot, &failure, weir_now());
+        weir_pool_gone(client->core.pool, action->slot, weir_now());
         weir_client_wake_queued(client);
         return;
     }
@@ -214,6 +215,7 @@ static void fail(weir_client *client, weir_line *line)
     close_line(client, line, now_ns);
     weir_mutex_lock(&client->core_lock);
     weir_pool_dial_failed(client->core.pool, slot, &failure, now_ns);
+    weir_pool_gone(client->core.pool, slot, now_ns);
     weir_client_wake_queued(client);
     weir_client_settle(client);
     weir_client_unlock(client);

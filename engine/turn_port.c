@@ -6,12 +6,14 @@
  *      \- dial_failed, begin_close ------------^
  *
  * Invariants: a dial and the exchange that caused it know each other (dialing->exchange and
- * seat->dial), or neither does; a slot knows its port until the dial failed or the port is freed.
+ * seat->dial), or neither does; a slot knows its port, and counts, until the port is freed: the
+ * socket of a dial that failed may still have an alert to send.
  */
 #include "engine/turn_common.h"
 
 #define CLOSING_NS (WEIR_NS_PER_SECOND)
 
+static void never_dialed(weir_turn *turn, weir_slot *slot, const weir_failure *failure);
 static void dial_failed(weir_turn *turn, weir_port *port, const weir_failure *failure);
 static void dialing_moved(weir_turn *turn, weir_port *port);
 static void octets_moved(weir_turn *turn, const weir_port *port);
@@ -107,11 +109,9 @@ void weir_turn_acted(weir_turn *turn, weir_port *port)
 void weir_turn_closed(weir_turn *turn, weir_port *port, const weir_account *account)
 {
     weir_core_closed(&turn->core, port->link, account, port->close_reason, turn->now_ns);
-    if (port->slot != NULL) {
-        weir_slot_set_user(port->slot, NULL);
-        weir_core_remember(&turn->core, port->slot, weir_core_learn(port->slot));
-        weir_pool_gone(turn->core.pool, port->slot, turn->now_ns);
-    }
+    weir_slot_set_user(port->slot, NULL);
+    weir_core_remember(&turn->core, port->slot, weir_core_learn(port->slot));
+    weir_pool_gone(turn->core.pool, port->slot, turn->now_ns);
     free_port(turn, port);
 }
 
@@ -128,7 +128,7 @@ void weir_turn_dial(weir_turn *turn, weir_action *action)
     }
     if (port == NULL || !weir_timers_reserve(&turn->timers)) {
         weir_release(turn->core.allocator, port);
-        weir_pool_dial_failed(turn->core.pool, action->slot, &failure, turn->now_ns);
+        never_dialed(turn, action->slot, &failure);
         back_to_queue(turn, cause);
         return;
     }
@@ -144,10 +144,9 @@ void weir_turn_dial(weir_turn *turn, weir_action *action)
         failure.status = WEIR_E_NOMEM;
     }
     if (port->dialing == NULL) {
-        port->slot = NULL;
-        weir_pool_dial_failed(turn->core.pool, action->slot, &failure, turn->now_ns);
-        back_to_queue(turn, cause);
         free_port(turn, port);
+        never_dialed(turn, action->slot, &failure);
+        back_to_queue(turn, cause);
         return;
     }
     if (cause != NULL) {
@@ -199,17 +198,21 @@ void weir_turn_orphan(weir_turn *turn, weir_exchange *ex)
     }
 }
 
+/* There was no memory for it, so there is nothing to close. */
+static void never_dialed(weir_turn *turn, weir_slot *slot, const weir_failure *failure)
+{
+    weir_pool_dial_failed(turn->core.pool, slot, failure, turn->now_ns);
+    weir_pool_gone(turn->core.pool, slot, turn->now_ns);
+}
+
 static void dial_failed(weir_turn *turn, weir_port *port, const weir_failure *failure)
 {
-    weir_slot *slot = port->slot;
     const weir_failure copy = *failure;
     weir_exchange *cause = part(turn, port);
 
-    weir_slot_set_user(slot, NULL);
-    port->slot = NULL;
     port->state = WEIR_PORT_CLOSING;
     weir_link_abort(port->link, copy.status, turn->now_ns);
-    weir_pool_dial_failed(turn->core.pool, slot, &copy, turn->now_ns);
+    weir_pool_dial_failed(turn->core.pool, port->slot, &copy, turn->now_ns);
     back_to_queue(turn, cause);
     weir_turn_touch(turn, port);
 }

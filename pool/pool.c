@@ -276,8 +276,7 @@ void weir_pool_dial_failed(weir_pool *pool, weir_slot *slot, const weir_failure 
     if (slot->state == WEIR_SLOT_DIALING) {
         fail_dial(pool, slot, failure);
     } else {
-        WEIR_ASSERT(slot->state == WEIR_SLOT_CLOSING);
-        weir_slot_bury(pool, slot);
+        weir_slot_fail(pool, slot); /* it was given up in the meantime */
     }
     finish(pool, origin);
 }
@@ -549,7 +548,7 @@ static void fail_dial(weir_pool *pool, weir_slot *slot, const weir_failure *fail
     const uint64_t order = slot->seldom->order;
     weir_place_refuse_hopeless(pool, slot, failure);
     weir_warm_refuse_all(pool, origin, failure);
-    weir_slot_bury(pool, slot);
+    weir_slot_fail(pool, slot);
     weir_record_failed(pool, origin, order);
 }
 

@@ -145,8 +145,8 @@ typedef enum weir_action_kind {
     WEIR_ACTION_REFUSE, /* `ticket`, which was WAITING, is REFUSED with ticket->failure */
     WEIR_ACTION_TELL, /* `ticket`, which is WAITING, waits for another reason than it was told last:
                          `reason` */
-    WEIR_ACTION_DIAL, /* dial a connection for `slot`; ends in weir_pool_ready() or
-                         weir_pool_dial_failed() */
+    WEIR_ACTION_DIAL, /* dial a connection for `slot`; ends in weir_pool_ready(),
+                         weir_pool_dial_failed() or weir_pool_gone() */
     WEIR_ACTION_CLOSE, /* close `slot`, which is idle or a dial that nobody waits for; ends in
                           weir_pool_gone() */
     WEIR_ACTION_WARMED /* `wish`, which was WAITING, is ENDED */
@@ -227,7 +227,8 @@ void weir_pool_retire(weir_pool *pool, weir_slot *slot, weir_reason reason, weir
 void weir_pool_ready(weir_pool *pool, weir_slot *slot, const weir_facts *facts, weir_time now_ns);
 /* It failed: refuses with this failure every ticket that has been waiting on this dial (asked
  * before it began and has no other dial or usable connection to hope for); later ones start a new
- * dial. The slot is GONE. */
+ * dial. Its socket may still say goodbye, so the slot counts until weir_pool_gone(), which
+ * follows. */
 void weir_pool_dial_failed(weir_pool *pool, weir_slot *slot, const weir_failure *failure,
                            weir_time now_ns);
 /* The connection of a slot is closed for good (after CLOSE, or by itself). Leases that are left are

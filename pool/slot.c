@@ -24,6 +24,7 @@ static bool ends_with_origin(const weir_slot *slot);
 static bool is_unfit(const weir_slot *slot);
 static weir_reason reason_of(weir_unfit unfit);
 static void enter(weir_pool *pool, weir_slot *slot, weir_slot_state state);
+static void begin_end(weir_pool *pool, weir_slot *slot, weir_reason reason);
 static void relist(weir_pool *pool, weir_slot *slot);
 static void relist_idle(weir_pool *pool, weir_slot *slot);
 static void unlist(weir_pool *pool, weir_slot *slot);
@@ -183,10 +184,18 @@ void weir_slot_close(weir_pool *pool, weir_slot *slot, weir_reason reason)
     pool->counts.closed_idle += reason == WEIR_REASON_EXPIRED_IDLE ||
                                 reason == WEIR_REASON_EXPIRED_KEEP_ALIVE ||
                                 reason == WEIR_REASON_EXPIRED_HORIZON;
-    enter(pool, slot, WEIR_SLOT_CLOSING);
-    unlist(pool, slot);
-    slot->order_reason = reason;
+    begin_end(pool, slot, reason);
     order_action(pool, slot, WEIR_ACTION_CLOSE);
+}
+
+void weir_slot_fail(weir_pool *pool, weir_slot *slot)
+{
+    WEIR_ASSERT(slot->state == WEIR_SLOT_DIALING || slot->state == WEIR_SLOT_CLOSING);
+    if (slot->state == WEIR_SLOT_DIALING) {
+        begin_end(pool, slot, WEIR_REASON_FAILED);
+    }
+    weir_list_remove(&slot->queue);
+    slot->order_kind = WEIR_ACTION_NONE;
 }
 
 void weir_slot_bury(weir_pool *pool, weir_slot *slot)
@@ -393,6 +402,13 @@ static void enter(weir_pool *pool, weir_slot *slot, weir_slot_state state)
         pool->slots_in[state]++;
         slot->origin->slots_in[state]++;
     }
+}
+
+static void begin_end(weir_pool *pool, weir_slot *slot, weir_reason reason)
+{
+    enter(pool, slot, WEIR_SLOT_CLOSING);
+    unlist(pool, slot);
+    slot->order_reason = reason;
 }
 
 static void relist(weir_pool *pool, weir_slot *slot)

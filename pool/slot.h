@@ -4,11 +4,11 @@
  *
  *   DIALING -ready-> READY <-facts-> DRAINING -last release-> CLOSING -gone-> GONE
  *      |               \-idle too long, evicted, unfit, drain----^             ^
- *      \-given up-> CLOSING                     every state: -gone, dial_failed-/
+ *      \-given up, failed-> CLOSING                        every state: -gone-/
  *
  * READY takes exchanges; DRAINING has leases left and takes no more; CLOSING has a CLOSE action
- * (queued or pulled) and waits for weir_pool_gone(). GONE is a slot that only the releases of its
- * last leases keep.
+ * (queued or pulled), or is a dial that failed, and waits for weir_pool_gone(). GONE is a slot that
+ * only the releases of its last leases keep.
  *
  * Which of READY, DRAINING and CLOSING a connection is in is never decided at a call site:
  * weir_slot_refresh() derives it from three things, the facts, the number of leases, and whether
@@ -110,6 +110,8 @@ void weir_slot_retire(weir_pool *pool, weir_slot *slot, weir_reason reason);
 /* Closes an idle slot or gives up a dial. A dial whose action was not pulled yet is simply
  * forgotten, with the slot. */
 void weir_slot_close(weir_pool *pool, weir_slot *slot, weir_reason reason);
+/* A dial that failed, or was given up and failed then: it ends without being told to. */
+void weir_slot_fail(weir_pool *pool, weir_slot *slot);
 /* It is GONE: out of all counts; freed unless leases are left. */
 void weir_slot_bury(weir_pool *pool, weir_slot *slot);
 

@@ -251,7 +251,7 @@ static void pull(world *w, bool in_order)
             MODEL_ASSERT(at != NULL);
             MODEL_ASSERT(at->state == LINK_OPEN || at->state == LINK_DIALING);
             MODEL_ASSERT(model_users_of(w, at->slot) == 0);
-            at->was_open = at->state == LINK_OPEN;
+            at->may_fail = at->state == LINK_DIALING;
             at->state = LINK_CLOSING;
             w->result->evictions += action.reason == WEIR_REASON_EVICTED;
             break;

@@ -152,10 +152,13 @@ static void fail_link(world *w, model_link *at)
 {
     const weir_failure failure = {
         .status = WEIR_E_CONNECT_REFUSED, .phase = WEIR_PHASE_CONNECT, .offset = WEIR_UNKNOWN};
-    weir_slot *slot = at->slot;
-    at->state = LINK_NONE;
+    at->state = LINK_CLOSING;
+    at->may_fail = false;
     w->counts.dial_failures++;
-    weir_pool_dial_failed(w->pool, slot, &failure, w->now_ns);
+    weir_pool_dial_failed(w->pool, at->slot, &failure, w->now_ns);
+    if (model_chance(w, 80)) {
+        model_end_link(w, at); /* else its socket has something left to say */
+    }
 }
 
 void model_step_dial(world *w)
@@ -187,7 +190,7 @@ void model_step_closing(world *w)
     if (!at) {
         return;
     }
-    if (!at->was_open && model_chance(w, 30)) {
+    if (at->may_fail && model_chance(w, 30)) {
         fail_link(w, at); /* a dial that was given up may also end by itself */
     } else {
         model_end_link(w, at);

@@ -25,7 +25,7 @@ typedef enum link_state {
 /* What the engine would have: one for each slot that it was told of. */
 typedef struct model_link {
     link_state state;
-    bool was_open;   /* CLOSING: it had been open */
+    bool may_fail;   /* CLOSING: a dial that was given up, and may come to nothing by itself */
     bool is_drained; /* takes no more: a drain, or a 421 */
     bool is_counted; /* a drain was told of it */
     bool is_refusing;

@@ -389,6 +389,25 @@ static void place__gives_up_a_dial_that_nobody_waits_for_when_others_need_its_pl
 
 /* With more tickets than places and connections that end all the time, everybody is served in
  * bounded steps. */
+/* Its socket may still have an alert to send: until it is closed nobody dials in its place. */
+static void place__a_dial_that_failed_keeps_its_place_until_it_is_gone(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections = 1});
+    rig_ask_all(&r, "a", "one");
+    assert_string_equal(rig_actions(&r), "dial 1 for a");
+    rig_fail_only(&r, 1);
+    assert_string_equal(rig_actions(&r), "refuse a WEIR_E_CONNECT_REFUSED");
+    rig_ask_all(&r, "b", "one");
+    rig_ask_all(&r, "c", "two");
+    assert_string_equal(rig_actions(&r), "");
+    assert_int_equal(weir_pool_waits_for(rig_ticket(&r, 'b')), WEIR_REASON_TOTAL_LIMIT);
+    rig_gone(&r, 1);
+    assert_string_equal(rig_actions(&r), "dial 2 for b");
+    rig_close(&r);
+}
+
 static void place__starves_nobody_among_many_origins(void **state)
 {
     (void)state;
@@ -438,6 +457,7 @@ int main(void)
         cmocka_unit_test(place__no_more_connections_yield_than_are_wanted),
         cmocka_unit_test(place__origins_take_turns_at_free_places),
         cmocka_unit_test(place__gives_up_a_dial_that_nobody_waits_for_when_others_need_its_place),
+        cmocka_unit_test(place__a_dial_that_failed_keeps_its_place_until_it_is_gone),
         cmocka_unit_test(place__starves_nobody_among_many_origins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,6 +130,12 @@ void rig_ready(rig *r, uint64_t id, weir_protocol protocol, uint32_t capacity)
 
 void rig_fail(rig *r, uint64_t id)
 {
+    rig_fail_only(r, id);
+    rig_gone(r, id);
+}
+
+void rig_fail_only(rig *r, uint64_t id)
+{
     const weir_failure failure = {.status = WEIR_E_CONNECT_REFUSED,
                                   .phase = WEIR_PHASE_CONNECT,
                                   .processed = WEIR_NOT_SENT,

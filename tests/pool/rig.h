@@ -48,7 +48,9 @@ void rig_ask_all(rig *r, const char *letters, const char *name);
 void rig_release(rig *r, char letter);
 void rig_abandon(rig *r, char letter);
 void rig_ready(rig *r, uint64_t id, weir_protocol protocol, uint32_t capacity);
+/* A dial fails and is gone; or it fails, and its socket is still there. */
 void rig_fail(rig *r, uint64_t id);
+void rig_fail_only(rig *r, uint64_t id);
 void rig_gone(rig *r, uint64_t id);
 /* Says that it takes this many, or (0) that it takes no more and is not to be kept. */
 void rig_tell(rig *r, uint64_t id, uint32_t capacity);

@@ -53,13 +53,11 @@ static void check_ports(sim_world *world)
 
     for (weir_list *at = turn->ports.next; at != &turn->ports; at = at->next) {
         weir_port *port = WEIR_CONTAINER_OF(at, weir_port, place);
-        all += port->slot != NULL;
+        all++;
         size_t of_origin = 0;
-        for (weir_list *other = turn->ports.next; other != &turn->ports && port->slot != NULL;
-             other = other->next) {
+        for (weir_list *other = turn->ports.next; other != &turn->ports; other = other->next) {
             const weir_port *its = WEIR_CONTAINER_OF(other, weir_port, place);
-            of_origin += its->slot != NULL &&
-                         weir_origin_key_equal(weir_slot_key(its->slot), weir_slot_key(port->slot));
+            of_origin += weir_origin_key_equal(weir_slot_key(its->slot), weir_slot_key(port->slot));
         }
         SIM_MUST(world, of_origin <= limits->connections_per_origin,
                  "%zu connections to one origin, the limit is %u", of_origin,
@@ -83,9 +81,7 @@ static void check_port(sim_world *world, weir_port *port)
     }
     SIM_MUST(world, weir_ledger_holds(ledger), "link %llu: the ledger's laws do not hold",
              (unsigned long long)port->link->id);
-    if (port->slot != NULL) {
-        check_leases(world, port);
-    }
+    check_leases(world, port);
     check_requests(world, port);
     if (socket == NULL) {
         SIM_MUST(world, ledger->wire.sent == 0 && ledger->wire.received == 0,

@@ -77,7 +77,7 @@ void sim_driver_attempt_ready(sim_world *world, sim_seat *at)
     }
     at->is_attempt = false;
     at->socket->link = port->link->id;
-    at->socket->tls = port->slot != NULL ? weir_slot_key(port->slot)->tls : 0;
+    at->socket->tls = weir_slot_key(port->slot)->tls;
     port->fd = at->socket->fd;
     port->driver = at;
     port->writable = true;
