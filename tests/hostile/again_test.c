@@ -121,21 +121,18 @@ static weir_hostile_end play(int fd, size_t number, void *user)
 
 /* -- the callers -- */
 
-static void note_end(farce *f, weir_status status, const weir_exchange *exchange, const char *text,
-                     const char *path)
+static void note_end(farce *f, const weir_outcome *outcome, const char *path)
 {
-    const int code = weir_exchange_code(exchange);
-    const weir_failure failure = weir_exchange_failure(exchange);
-    const bool is_whole = status == WEIR_END;
+    const bool is_whole = outcome->status == WEIR_END;
 
-    if (is_whole && code == 421) {
+    if (is_whole && outcome->code == 421) {
         atomic_fetch_add(&f->codes[1], 1);
-    } else if (is_whole && code == 200) {
+    } else if (is_whole && outcome->code == 200) {
         atomic_fetch_add(&f->codes[0], 1);
         const char *wanted = f->protocol == WEIR_H1 ? path : "from a stream";
-        atomic_fetch_add(&f->wrong, strcmp(text, wanted) != 0 ? 1 : 0);
+        atomic_fetch_add(&f->wrong, strcmp(outcome->text, wanted) != 0 ? 1 : 0);
     } else {
-        atomic_fetch_add(&f->failed[failure.processed == WEIR_MAYBE_PROCESSED ? 1 : 0], 1);
+        atomic_fetch_add(&f->failed[outcome->failure.processed == WEIR_MAYBE_PROCESSED ? 1 : 0], 1);
     }
 }
 
@@ -144,13 +141,12 @@ static void call_all(weir_user *user, size_t index, void *shared)
     farce *f = shared;
     weir_stage *stage = f->stage;
 
+    (void)user;
     for (size_t i = 0; i < CALLS; i++) {
         weir_exchange *exchange = NULL;
         weir_plea plea;
         char path[64];
-        char text[256] = "";
-        size_t length = 0;
-        size_t got = 0;
+        weir_outcome outcome = {.octets = 0};
         (void)snprintf(path, sizeof(path), "/%zu", index * CALLS + i);
         if (f->protocol == WEIR_H1) {
             weir_secure_ask(stage, &plea, f->is_tls, path);
@@ -160,12 +156,9 @@ static void call_all(weir_user *user, size_t index, void *shared)
         plea.call.attempts = 3;
         plea.request.method = WEIR_SPAN("POST");
         plea.request.body = (weir_body){.kind = WEIR_BODY_SPAN, .span = WEIR_SPAN("an order")};
-        weir_status status = weir_stage_call(stage, &plea, &exchange);
-        while (status == WEIR_OK) {
-            status = weir_user_read(user, exchange, text + length, sizeof(text) - 1 - length, &got);
-            length += got;
-        }
-        note_end(f, status, exchange, text, path);
+        outcome.status = weir_stage_call(stage, &plea, &exchange);
+        weir_stage_drain(stage, exchange, &outcome);
+        note_end(f, &outcome, path);
         weir_stage_drop(stage, exchange);
     }
 }

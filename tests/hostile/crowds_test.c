@@ -60,7 +60,6 @@ static weir_hostile_end play_honest(int fd, size_t number, void *user)
 {
     crowd *c = user;
     char first = 0;
-    char answer[512];
     char path[128];
     uint32_t stream = 0;
 
@@ -77,9 +76,7 @@ static weir_hostile_end play_honest(int fd, size_t number, void *user)
     }
     while (weir_hostile_head(fd, path, sizeof(path))) {
         note_moment(c);
-        (void)snprintf(answer, sizeof(answer), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
-                       strlen(path), path);
-        (void)weir_hostile_say(fd, answer);
+        (void)weir_hostile_say_path(fd, path);
         note_moment(c);
     }
     return WEIR_HOSTILE_FIN;

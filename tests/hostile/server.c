@@ -153,6 +153,15 @@ bool weir_hostile_head(int fd, char *path, size_t room)
     return true;
 }
 
+bool weir_hostile_say_path(int fd, const char *path)
+{
+    char answer[512];
+
+    (void)snprintf(answer, sizeof(answer), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+                   strlen(path), path);
+    return weir_hostile_say(fd, answer);
+}
+
 bool weir_hostile_preface(int fd, const uint32_t (*settings)[2], size_t count)
 {
     uint8_t payload[6 * 8];
@@ -237,6 +246,17 @@ bool weir_hostile_answer(int fd, uint32_t stream, const char *content)
 {
     return weir_hostile_frame_send(fd, HEADERS, END_HEADERS, stream, "\x88", 1) &&
            weir_hostile_frame_send(fd, DATA, END_STREAM, stream, content, strlen(content));
+}
+
+void weir_hostile_answer_streams(int fd)
+{
+    uint32_t stream = 0;
+
+    if (weir_hostile_preface(fd, NULL, 0)) {
+        while ((stream = weir_hostile_request(fd)) != 0) {
+            (void)weir_hostile_answer(fd, stream, "from a stream");
+        }
+    }
 }
 
 weir_hostile_end weir_hostile_play_honest(int fd, size_t number, void *user)

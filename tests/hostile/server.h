@@ -39,6 +39,8 @@ bool weir_hostile_receive(int fd, void *to, size_t count);
 
 /* Reads a request head up to its empty line; the first line's target is copied to `path`. */
 bool weir_hostile_head(int fd, char *path, size_t room);
+/* A 200 whose content is the path, in one piece. */
+bool weir_hostile_say_path(int fd, const char *path);
 
 /* HTTP/2: one frame head with its payload (the first `room` octets of it are kept). */
 typedef struct weir_hostile_frame {
@@ -58,6 +60,8 @@ bool weir_hostile_frame_send(int fd, uint8_t type, uint8_t flags, uint32_t strea
 uint32_t weir_hostile_request(int fd);
 /* ":status: 200" and the content, END_STREAM at its end. */
 bool weir_hostile_answer(int fd, uint32_t stream, const char *content);
+/* From the preface on: "from a stream" to every request, until the client is gone. */
+void weir_hostile_answer_streams(int fd);
 
 /* Answers every HTTP/1.1 request with its path, in two pieces; `requests` (an atomic_size_t, or NULL)
  * counts them. */

@@ -92,9 +92,7 @@ static weir_hostile_end play(int fd, size_t number, void *user)
 {
     crowd *c = user;
     uint8_t first = 0;
-    char answer[512];
     char path[128];
-    uint32_t stream = 0;
 
     if (recv(fd, &first, 1, MSG_PEEK) != 1) {
         return WEIR_HOSTILE_FIN;
@@ -102,16 +100,10 @@ static weir_hostile_end play(int fd, size_t number, void *user)
     if (first == 22) {
         play_tls(c, fd, number);
     } else if (first == 'P') {
-        if (weir_hostile_preface(fd, NULL, 0)) {
-            while ((stream = weir_hostile_request(fd)) != 0) {
-                (void)weir_hostile_answer(fd, stream, "from a stream");
-            }
-        }
+        weir_hostile_answer_streams(fd);
     } else {
         for (unsigned i = 0; i < 5 && weir_hostile_head(fd, path, sizeof(path)); i++) {
-            (void)snprintf(answer, sizeof(answer),
-                           "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", strlen(path), path);
-            (void)weir_hostile_say(fd, answer);
+            (void)weir_hostile_say_path(fd, path);
         }
     }
     return number % 3 == 0 ? WEIR_HOSTILE_RESET : WEIR_HOSTILE_FIN;

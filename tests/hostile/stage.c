@@ -114,27 +114,32 @@ void weir_stage_drop(weir_stage *stage, weir_exchange *exchange)
     weir_user_drop(stage->user, exchange);
 }
 
+void weir_stage_drain(weir_stage *stage, weir_exchange *exchange, weir_outcome *outcome)
+{
+    char octets[4096];
+    size_t got = 0;
+
+    while (outcome->status == WEIR_OK) {
+        outcome->status = weir_user_read(stage->user, exchange, octets, sizeof(octets), &got);
+        for (size_t i = 0; i < got && outcome->octets + i < sizeof(outcome->text) - 1; i++) {
+            outcome->text[outcome->octets + i] = octets[i];
+        }
+        outcome->octets += got;
+    }
+    outcome->code = weir_exchange_code(exchange);
+    outcome->failure = weir_exchange_failure(exchange);
+}
+
 weir_outcome weir_stage_fetch(weir_stage *stage, const weir_plea *plea)
 {
     weir_outcome outcome = {.octets = 0};
     weir_exchange *exchange = NULL;
-    char octets[4096];
-    size_t got = 0;
 
     outcome.status = weir_stage_call(stage, plea, &exchange);
-    if (exchange == NULL) {
-        return outcome;
+    if (exchange != NULL) {
+        weir_stage_drain(stage, exchange, &outcome);
+        weir_stage_drop(stage, exchange);
     }
-    while (outcome.status == WEIR_OK) {
-        outcome.status = weir_user_read(stage->user, exchange, octets, sizeof(octets), &got);
-        for (size_t i = 0; i < got && outcome.octets + i < sizeof(outcome.text) - 1; i++) {
-            outcome.text[outcome.octets + i] = octets[i];
-        }
-        outcome.octets += got;
-    }
-    outcome.code = weir_exchange_code(exchange);
-    outcome.failure = weir_exchange_failure(exchange);
-    weir_stage_drop(stage, exchange);
     return outcome;
 }
 

@@ -60,6 +60,8 @@ typedef struct weir_outcome {
     char text[256]; /* the beginning of the content */
     weir_failure failure;
 } weir_outcome;
+/* Reads to the end what a call made, with outcome->status; the exchange stays. */
+void weir_stage_drain(weir_stage *stage, weir_exchange *exchange, weir_outcome *outcome);
 /* Calls, reads to the end, drops. */
 weir_outcome weir_stage_fetch(weir_stage *stage, const weir_plea *plea);
 weir_outcome weir_stage_get(weir_stage *stage, weir_protocol protocol, const char *path);

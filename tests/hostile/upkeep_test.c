@@ -45,15 +45,10 @@ static weir_hostile_end play(int fd, size_t number, void *user)
     char first = 0;
     char answer[512];
     char path[128];
-    uint32_t stream = 0;
 
     (void)user;
     if (recv(fd, &first, 1, MSG_PEEK) == 1 && first == 'P') {
-        if (weir_hostile_preface(fd, NULL, 0)) {
-            for (unsigned i = 0; (stream = weir_hostile_request(fd)) != 0; i++) {
-                (void)weir_hostile_answer(fd, stream, "from a stream");
-            }
-        }
+        weir_hostile_answer_streams(fd);
         return WEIR_HOSTILE_FIN;
     }
     /* Some close after an answer, and one has something to say that nobody asked. */
@@ -107,11 +102,13 @@ static void look_at_candidates(storm *s, const weir_exchange *exchange)
     }
 }
 
-static void note_end(storm *s, weir_status status, const char *text, const char *wanted)
+static void note_end(storm *s, const weir_outcome *outcome, const char *wanted)
 {
+    const weir_status status = outcome->status;
+
     if (status == WEIR_END) {
         atomic_fetch_add(&s->whole, 1);
-        atomic_fetch_add(&s->wrong, strcmp(text, wanted) != 0 ? 1 : 0);
+        atomic_fetch_add(&s->wrong, strcmp(outcome->text, wanted) != 0 ? 1 : 0);
     } else if (status == WEIR_E_CANCELLED) {
         atomic_fetch_add(&s->cancelled, 1);
     } else if (status == WEIR_E_NOMEM) {
@@ -129,9 +126,7 @@ static void one_call(storm *s, size_t index, size_t i, weir_token *token)
     weir_exchange *exchange = NULL;
     weir_plea plea;
     char path[64];
-    char text[128] = "";
-    size_t length = 0;
-    size_t got = 0;
+    weir_outcome outcome = {.octets = 0};
 
     (void)snprintf(path, sizeof(path), "/%zu-%zu", index, i);
     weir_stage_ask(stage, &plea, protocol, path);
@@ -143,18 +138,14 @@ static void one_call(storm *s, size_t index, size_t i, weir_token *token)
     plea.call.attempts = 8;
     plea.call.explain = true;
     plea.call.token = token;
-    weir_status status = weir_stage_call(stage, &plea, &exchange);
+    outcome.status = weir_stage_call(stage, &plea, &exchange);
     if (exchange == NULL) {
-        note_end(s, status, text, path);
+        note_end(s, &outcome, path);
         return;
     }
-    while (status == WEIR_OK) {
-        status =
-            weir_user_read(stage->user, exchange, text + length, sizeof(text) - 1 - length, &got);
-        length += got;
-    }
+    weir_stage_drain(stage, exchange, &outcome);
     look_at_candidates(s, exchange);
-    note_end(s, status, text, protocol == WEIR_H1 ? path : "from a stream");
+    note_end(s, &outcome, protocol == WEIR_H1 ? path : "from a stream");
     weir_stage_drop(stage, exchange);
 }
 
