@@ -44,6 +44,37 @@ static size_t fill(weir_field *fields)
     return count;
 }
 
+typedef struct bench {
+    weir_failalloc memory;
+    weir_h2_hpack *hpack;
+    weir_field fields[WEIR_COUNT_OF(words) / 2]; /* the words */
+    size_t count;
+    weir_text log; /* what was decoded */
+    uint8_t octets[ROOM];
+} bench;
+
+static int setup(void **state)
+{
+    bench *b = calloc(1, sizeof(*b));
+    assert_non_null(b);
+    weir_failalloc_init(&b->memory, 0);
+    b->hpack = weir_h2_hpack_new(&b->memory.allocator);
+    assert_non_null(b->hpack);
+    b->count = fill(b->fields);
+    *state = b;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    bench *b = *state;
+    weir_text_clear(&b->log);
+    weir_h2_hpack_free(b->hpack);
+    weir_failalloc_finish(&b->memory);
+    free(b);
+    return 0;
+}
+
 static weir_span encode(weir_h2_hpack *hpack, const weir_field *fields, size_t count, uint8_t *to)
 {
     weir_h2_section_fields section = {fields, count, NULL};
@@ -120,32 +151,22 @@ static void hpack__decodes_what_it_encodes_at_every_split(void **state)
 
 static void hpack__a_repeated_section_is_shorter(void **state)
 {
-    (void)state;
-    weir_failalloc failalloc;
-    weir_failalloc_init(&failalloc, 0);
-    weir_h2_hpack *hpack = weir_h2_hpack_new(&failalloc.allocator);
-    weir_field fields[16];
-    size_t count = fill(fields);
-    uint8_t octets[ROOM];
-    size_t first = encode(hpack, fields, count, octets).length;
-    size_t second = encode(hpack, fields, count, octets).length;
+    bench *b = *state;
+    weir_h2_hpack *hpack = b->hpack;
+    size_t first = encode(hpack, b->fields, b->count, b->octets).length;
+    size_t second = encode(hpack, b->fields, b->count, b->octets).length;
     assert_true(second < first / 2);
-    weir_h2_hpack_free(hpack);
-    weir_failalloc_finish(&failalloc);
 }
 
 static void hpack__a_sensitive_field_is_never_indexed(void **state)
 {
-    (void)state;
-    weir_failalloc failalloc;
-    weir_failalloc_init(&failalloc, 0);
-    weir_h2_hpack *hpack = weir_h2_hpack_new(&failalloc.allocator);
+    bench *b = *state;
+    weir_h2_hpack *hpack = b->hpack;
     weir_field secret = field("x-token", "very-secret-token");
     secret.flags = WEIR_FIELD_SENSITIVE;
-    uint8_t octets[ROOM];
     size_t lengths[2];
     for (unsigned round = 0; round < 2; round++) {
-        weir_span block = encode(hpack, &secret, 1, octets);
+        weir_span block = encode(hpack, &secret, 1, b->octets);
         /* RFC 7541 s6.2.3: 0001 and the index of the name, 0 for a new one. */
         assert_int_equal(block.at[0], 0x10);
         lengths[round] = block.length;
@@ -155,19 +176,15 @@ static void hpack__a_sensitive_field_is_never_indexed(void **state)
         weir_text_clear(&log);
     }
     assert_int_equal(lengths[0], lengths[1]);
-    weir_h2_hpack_free(hpack);
-    weir_failalloc_finish(&failalloc);
 }
 
 static void hpack__encodes_leading_fields_before_the_rest(void **state)
 {
-    (void)state;
-    weir_failalloc failalloc;
-    weir_failalloc_init(&failalloc, 0);
-    weir_h2_hpack *hpack = weir_h2_hpack_new(&failalloc.allocator);
+    bench *b = *state;
+    weir_h2_hpack *hpack = b->hpack;
     weir_field lead[] = {field(":method", "GET"), field(":path", "/")};
     weir_fields rest;
-    weir_fields_init(&rest, &failalloc.allocator);
+    weir_fields_init(&rest, &b->memory.allocator);
     char name[16];
     /* More fields than are handed over from the stack. */
     for (unsigned i = 0; i < 100; i++) {
@@ -175,75 +192,52 @@ static void hpack__encodes_leading_fields_before_the_rest(void **state)
         assert_true(weir_fields_add(&rest, field(name, "v")));
     }
     weir_h2_section_fields section = {lead, 2, &rest};
-    uint8_t octets[ROOM];
     size_t length = 0;
-    assert_int_equal(weir_h2_hpack_encode(hpack, &section, octets, &length), WEIR_OK);
-    weir_text log = {.at = NULL};
-    assert_int_equal(decode(hpack, (weir_span){octets, length}, NULL, &log), WEIR_OK);
-    assert_memory_equal(log.at, ":method=GET\n:path=/\nx-0=v\nx-1=v\n", 32);
-    assert_non_null(strstr(weir_text_string(&log), "x-99=v\n"));
-    weir_text_clear(&log);
+    assert_int_equal(weir_h2_hpack_encode(hpack, &section, b->octets, &length), WEIR_OK);
+    assert_int_equal(decode(hpack, (weir_span){b->octets, length}, NULL, &b->log), WEIR_OK);
+    assert_memory_equal(b->log.at, ":method=GET\n:path=/\nx-0=v\nx-1=v\n", 32);
+    assert_non_null(strstr(weir_text_string(&b->log), "x-99=v\n"));
     weir_fields_clear(&rest);
-    weir_h2_hpack_free(hpack);
-    weir_failalloc_finish(&failalloc);
 }
 
 static void hpack__an_empty_section_is_an_empty_block(void **state)
 {
-    (void)state;
-    weir_failalloc failalloc;
-    weir_failalloc_init(&failalloc, 0);
-    weir_h2_hpack *hpack = weir_h2_hpack_new(&failalloc.allocator);
-    uint8_t octets[ROOM];
-    weir_span block = encode(hpack, NULL, 0, octets);
+    bench *b = *state;
+    weir_h2_hpack *hpack = b->hpack;
+    weir_span block = encode(hpack, NULL, 0, b->octets);
     assert_int_equal(block.length, 0);
-    weir_text log = {.at = NULL};
-    assert_int_equal(decode(hpack, block, NULL, &log), WEIR_OK);
-    assert_int_equal(log.length, 0);
-    weir_h2_hpack_free(hpack);
-    weir_failalloc_finish(&failalloc);
+    assert_int_equal(decode(hpack, block, NULL, &b->log), WEIR_OK);
+    assert_int_equal(b->log.length, 0);
 }
 
 static void hpack__announces_a_smaller_table_that_the_peer_asked_for(void **state)
 {
-    (void)state;
-    weir_failalloc failalloc;
-    weir_failalloc_init(&failalloc, 0);
-    weir_h2_hpack *hpack = weir_h2_hpack_new(&failalloc.allocator);
-    weir_field fields[16];
-    size_t count = fill(fields);
-    uint8_t octets[ROOM];
-    encode(hpack, fields, count, octets);
+    bench *b = *state;
+    weir_h2_hpack *hpack = b->hpack;
+    encode(hpack, b->fields, b->count, b->octets);
     assert_true(weir_h2_hpack_limit_encoder(hpack, 0));
     assert_true(weir_h2_hpack_limit_encoder(hpack, 100));
-    weir_span block = encode(hpack, fields, count, octets);
+    weir_span block = encode(hpack, b->fields, b->count, b->octets);
     /* RFC 7541 s4.2: the smallest size in between, and the last. */
     assert_int_equal(block.at[0], 0x20);
     assert_int_equal(block.at[1], 0x3f);
     assert_int_equal(block.at[2], 100 - 31);
-    weir_h2_hpack_free(hpack);
-    weir_failalloc_finish(&failalloc);
 }
 
 static void hpack__never_uses_more_table_than_the_default(void **state)
 {
-    (void)state;
-    weir_failalloc failalloc;
-    weir_failalloc_init(&failalloc, 0);
-    weir_h2_hpack *hpack = weir_h2_hpack_new(&failalloc.allocator);
+    bench *b = *state;
+    weir_h2_hpack *hpack = b->hpack;
     assert_true(weir_h2_hpack_limit_encoder(hpack, UINT32_MAX));
-    uint8_t octets[ROOM];
     char value[64];
-    size_t before = atomic_load(&failalloc.live_octets);
+    size_t before = atomic_load(&b->memory.live_octets);
     for (unsigned i = 0; i < 1000; i++) {
         snprintf(value, sizeof(value), "a value that differs each time: %u", i);
         weir_field one = field("x-name", value);
-        encode(hpack, &one, 1, octets);
+        encode(hpack, &one, 1, b->octets);
     }
     /* nghttp2 needs more memory for an entry than the 32 octets that RFC 7541 s4.1 counts. */
-    assert_true(atomic_load(&failalloc.live_octets) < before + 4 * WEIR_H2_TABLE_OCTETS);
-    weir_h2_hpack_free(hpack);
-    weir_failalloc_finish(&failalloc);
+    assert_true(atomic_load(&b->memory.live_octets) < before + 4 * WEIR_H2_TABLE_OCTETS);
 }
 
 /* Of the section when it is encoded for the second time. */
@@ -340,54 +334,40 @@ static size_t fill_many(weir_field *fields, char (*names)[16])
 
 static void hpack__full_tables_take_what_is_counted_at_rest(void **state)
 {
-    (void)state;
-    weir_failalloc failalloc;
-    weir_failalloc_init(&failalloc, 0);
-    weir_h2_hpack *hpack = weir_h2_hpack_new(&failalloc.allocator);
+    bench *b = *state;
+    weir_h2_hpack *hpack = b->hpack;
     weir_field fields[100];
     char names[100][16];
-    uint8_t octets[ROOM];
-    weir_text log = {.at = NULL};
     weir_text again = {.at = NULL};
     const size_t count = fill_many(fields, names);
-    weir_span block = encode(hpack, fields, count, octets);
-    assert_int_equal(decode(hpack, block, NULL, &log), WEIR_OK);
-    assert_true(atomic_load(&failalloc.live_octets) > 20000);
+    weir_span block = encode(hpack, fields, count, b->octets);
+    assert_int_equal(decode(hpack, block, NULL, &b->log), WEIR_OK);
+    assert_true(atomic_load(&b->memory.live_octets) > 20000);
     weir_h2_hpack_stow(hpack);
-    assert_true(atomic_load(&failalloc.live_octets) < 2 * WEIR_H2_TABLE_OCTETS);
-    block = encode(hpack, fields, count, octets);
+    assert_true(atomic_load(&b->memory.live_octets) < 2 * WEIR_H2_TABLE_OCTETS);
+    block = encode(hpack, fields, count, b->octets);
     assert_int_equal(decode(hpack, block, NULL, &again), WEIR_OK);
-    assert_string_equal(weir_text_string(&log), weir_text_string(&again));
-    weir_text_clear(&log);
+    assert_string_equal(weir_text_string(&b->log), weir_text_string(&again));
     weir_text_clear(&again);
-    weir_h2_hpack_free(hpack);
-    weir_failalloc_finish(&failalloc);
 }
 
 static void hpack__a_decoder_in_a_block_is_not_put_away(void **state)
 {
-    (void)state;
-    weir_failalloc failalloc;
-    weir_failalloc_init(&failalloc, 0);
-    weir_h2_hpack *hpack = weir_h2_hpack_new(&failalloc.allocator);
+    bench *b = *state;
+    weir_h2_hpack *hpack = b->hpack;
     const weir_field one = field("x-a", "some value or other");
-    uint8_t octets[ROOM];
-    weir_text log = {.at = NULL};
-    const weir_span block = encode(hpack, &one, 1, octets);
-    assert_int_equal(decode_piece(hpack, weir_span_head(block, 5), false, &log), WEIR_OK);
+    const weir_span block = encode(hpack, &one, 1, b->octets);
+    assert_int_equal(decode_piece(hpack, weir_span_head(block, 5), false, &b->log), WEIR_OK);
     weir_h2_hpack_stow(hpack);
     assert_true(weir_h2_hpack_has_decoder(hpack));
     assert_false(weir_h2_hpack_has_encoder(hpack));
-    assert_int_equal(decode_piece(hpack, weir_span_from(block, 5), false, &log), WEIR_OK);
+    assert_int_equal(decode_piece(hpack, weir_span_from(block, 5), false, &b->log), WEIR_OK);
     weir_h2_hpack_stow(hpack);
     assert_true(weir_h2_hpack_has_decoder(hpack));
-    assert_int_equal(decode_piece(hpack, (weir_span){NULL, 0}, true, &log), WEIR_OK);
-    assert_string_equal(weir_text_string(&log), "x-a=some value or other\n");
+    assert_int_equal(decode_piece(hpack, (weir_span){NULL, 0}, true, &b->log), WEIR_OK);
+    assert_string_equal(weir_text_string(&b->log), "x-a=some value or other\n");
     weir_h2_hpack_stow(hpack);
     assert_false(weir_h2_hpack_has_decoder(hpack));
-    weir_text_clear(&log);
-    weir_h2_hpack_free(hpack);
-    weir_failalloc_finish(&failalloc);
 }
 
 /* RFC 7541 s4.2: a peer that goes on without it is in error, also after a rest. */
@@ -417,31 +397,24 @@ static void hpack__a_size_that_is_owed_is_still_owed_after_rest(void **state)
  */
 static void hpack__a_table_that_comes_back_different_is_emptied_on_both_sides(void **state)
 {
-    (void)state;
-    weir_failalloc failalloc;
-    weir_failalloc_init(&failalloc, 0);
-    weir_h2_hpack *hpack = weir_h2_hpack_new(&failalloc.allocator);
+    bench *b = *state;
+    weir_h2_hpack *hpack = b->hpack;
     weir_field fields[] = {field("x-a", "1"), field("x-a", "2"), field("x-b", "3")};
-    uint8_t octets[ROOM];
-    weir_text log = {.at = NULL};
     assert_true(weir_h2_hpack_limit_encoder(hpack, 1000));
-    weir_span block = encode(hpack, fields, 3, octets);
-    assert_int_equal(decode(hpack, block, NULL, &log), WEIR_OK);
+    weir_span block = encode(hpack, fields, 3, b->octets);
+    assert_int_equal(decode(hpack, block, NULL, &b->log), WEIR_OK);
     weir_h2_hpack_stow(hpack);
     const weir_span written = weir_h2_hpack_stowed_encoder(hpack);
     uint8_t *two = memchr(written.at, '2', written.length);
     *two = '1';
-    weir_text_reset(&log);
-    block = encode(hpack, fields, 3, octets);
+    weir_text_reset(&b->log);
+    block = encode(hpack, fields, 3, b->octets);
     assert_memory_equal(block.at, "\x20\x3f\xc9\x07", 4); /* a table of none, then of 1000 */
-    assert_int_equal(decode(hpack, block, NULL, &log), WEIR_OK);
-    block = encode(hpack, fields, 3, octets);
+    assert_int_equal(decode(hpack, block, NULL, &b->log), WEIR_OK);
+    block = encode(hpack, fields, 3, b->octets);
     assert_int_equal(block.length, 3);
-    assert_int_equal(decode(hpack, block, NULL, &log), WEIR_OK);
-    assert_string_equal(weir_text_string(&log), "x-a=1\nx-a=2\nx-b=3\nx-a=1\nx-a=2\nx-b=3\n");
-    weir_text_clear(&log);
-    weir_h2_hpack_free(hpack);
-    weir_failalloc_finish(&failalloc);
+    assert_int_equal(decode(hpack, block, NULL, &b->log), WEIR_OK);
+    assert_string_equal(weir_text_string(&b->log), "x-a=1\nx-a=2\nx-b=3\nx-a=1\nx-a=2\nx-b=3\n");
 }
 
 /* Programs of random octets (splitmix64). */
@@ -473,16 +446,22 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hpack__decodes_what_it_encodes_at_every_split),
-        cmocka_unit_test(hpack__a_repeated_section_is_shorter),
-        cmocka_unit_test(hpack__a_sensitive_field_is_never_indexed),
-        cmocka_unit_test(hpack__encodes_leading_fields_before_the_rest),
-        cmocka_unit_test(hpack__an_empty_section_is_an_empty_block),
-        cmocka_unit_test(hpack__announces_a_smaller_table_that_the_peer_asked_for),
-        cmocka_unit_test(hpack__never_uses_more_table_than_the_default),
-        cmocka_unit_test(hpack__full_tables_take_what_is_counted_at_rest),
-        cmocka_unit_test(hpack__a_decoder_in_a_block_is_not_put_away),
+        cmocka_unit_test_setup_teardown(hpack__a_repeated_section_is_shorter, setup, teardown),
+        cmocka_unit_test_setup_teardown(hpack__a_sensitive_field_is_never_indexed, setup, teardown),
+        cmocka_unit_test_setup_teardown(hpack__encodes_leading_fields_before_the_rest, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(hpack__an_empty_section_is_an_empty_block, setup, teardown),
+        cmocka_unit_test_setup_teardown(hpack__announces_a_smaller_table_that_the_peer_asked_for,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(hpack__never_uses_more_table_than_the_default, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(hpack__full_tables_take_what_is_counted_at_rest, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(hpack__a_decoder_in_a_block_is_not_put_away, setup,
+                                        teardown),
         cmocka_unit_test(hpack__a_size_that_is_owed_is_still_owed_after_rest),
-        cmocka_unit_test(hpack__a_table_that_comes_back_different_is_emptied_on_both_sides),
+        cmocka_unit_test_setup_teardown(
+            hpack__a_table_that_comes_back_different_is_emptied_on_both_sides, setup, teardown),
         cmocka_unit_test(hpack__is_the_same_after_it_was_put_away),
         cmocka_unit_test(hpack__survives_every_failed_allocation),
     };
