@@ -8,11 +8,11 @@
 #include <string.h>
 
 #include "engine/record.h"
-
-#define ADDRESS_LEFT_NS (10 * WEIR_NS_PER_SECOND)
 #include "engine/tls_config.h"
 
-static bool fill_pool_options(weir_core *core, weir_pool_options *to,
+#define ADDRESS_LEFT_NS (10 * WEIR_NS_PER_SECOND)
+
+static void fill_pool_options(weir_core *core, weir_pool_options *to,
                               const weir_pool_limits *given);
 static void use_tls(weir_core *core, uint64_t number, weir_time now_ns);
 static weir_status renew_tls(weir_core *core, weir_exchange *ex, weir_time now_ns);
@@ -31,9 +31,7 @@ weir_status weir_core_init(weir_core *core, const weir_core_options *options)
     core->allocator = options->allocator;
     core->next_exchange = 1;
     weir_events_init(&core->events, core->allocator, options->observer);
-    if (!fill_pool_options(core, &core->pool_options, options->limits)) {
-        return WEIR_E_INVALID;
-    }
+    fill_pool_options(core, &core->pool_options, options->limits);
     core->pool = weir_pool_new(&core->pool_options, &status);
     if (core->pool != NULL) {
         core->shared = weir_shared_acquire(options->shared);
@@ -337,13 +335,12 @@ void weir_core_metrics(const weir_core *core, weir_metrics *metrics)
     weir_record_write(metrics, &all, sizeof(all));
 }
 
-static bool fill_pool_options(weir_core *core, weir_pool_options *to, const weir_pool_limits *given)
+static void fill_pool_options(weir_core *core, weir_pool_options *to, const weir_pool_limits *given)
 {
     weir_pool_limits limits;
 
-    if (!weir_record_read(&limits, sizeof(limits), given)) {
-        return false;
-    }
+    const bool is_record = weir_record_read(&limits, sizeof(limits), given);
+    WEIR_ASSERT(is_record); /* options.c has looked */
     to->connections_per_origin = limits.connections_per_origin;
     to->connections = limits.connections;
     to->tickets_per_origin = limits.waiting_per_origin;
@@ -365,7 +362,6 @@ static bool fill_pool_options(weir_core *core, weir_pool_options *to, const weir
     };
     core->limits.h1 = weir_conn_limits_fill(&of_conns, WEIR_H1);
     core->limits.h2 = weir_conn_limits_fill(&of_conns, WEIR_H2);
-    return true;
 }
 
 static void use_tls(weir_core *core, uint64_t number, weir_time now_ns)

@@ -18,7 +18,7 @@ typedef struct weir_core_options {
     const weir_allocator *allocator;
     weir_shared *shared;            /* held */
     const weir_observer *observer;  /* of connections; may be NULL */
-    const weir_pool_limits *limits; /* may be NULL */
+    const weir_pool_limits *limits; /* may be NULL; else they have their size */
     uint64_t seed;
 } weir_core_options;
 

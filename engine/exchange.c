@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "engine/options.h"
 #include "engine/record.h"
 #include "engine/tls_config.h"
 
@@ -185,7 +186,14 @@ static const char *read_records(weir_request *request, weir_call *call,
     if (!has_request) {
         return "the weir_request has no size: WEIR_REQUEST_INIT sets it";
     }
-    return has_call ? NULL : "the weir_call has no size: WEIR_CALL_INIT sets it";
+    if (!has_call) {
+        return "the weir_call has no size: WEIR_CALL_INIT sets it";
+    }
+    const char *flaw = weir_observer_flaw(call->observer);
+    if (flaw != NULL) {
+        call->observer = NULL;
+    }
+    return flaw;
 }
 
 static weir_status refuse_record(weir_exchange *ex, const char *why)

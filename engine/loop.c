@@ -9,8 +9,8 @@
  */
 #include "engine/loop.h"
 
+#include "engine/options.h"
 #include "engine/orphan.h"
-#include "engine/record.h"
 #include "engine/snapshot.h"
 
 #define TURN_OCTETS  ((size_t)1 << 20)
@@ -27,7 +27,8 @@ static void loop_resume(weir_exchange *ex);
 static void loop_kick(weir_exchange *ex);
 static void loop_leave(weir_exchange *ex);
 static void answered(void *user);
-static weir_status begin(weir_loop *loop, const weir_loop_options *options, weir_shared *shared);
+static weir_status begin(weir_loop *loop, const weir_loop_options *options);
+static weir_status begin_turn(weir_loop *loop, const weir_loop_options *options);
 static void never_told(const weir_event *event, void *user);
 static size_t tell(weir_loop *loop, weir_loop_event *events, size_t room);
 static size_t tell_observed(weir_loop *loop, weir_loop_event *events, size_t room);
@@ -48,46 +49,20 @@ static const weir_front front = {
 
 weir_loop *weir_loop_new(const weir_loop_options *given, weir_status *status)
 {
-    weir_loop_options copy;
-    const weir_loop_options *options = &copy;
-    weir_status ignored = WEIR_OK;
+    weir_loop_options options;
+    weir_loop *loop = NULL;
+    weir_status why = WEIR_E_INVALID;
 
-    status = status != NULL ? status : &ignored;
-    if (!weir_record_read(&copy, sizeof(copy), given)) {
-        *status = WEIR_E_INVALID;
-        return NULL;
+    if (weir_loop_options_read(&options, given) == NULL) {
+        loop = weir_alloc_zeroed(options.allocator, sizeof(*loop));
+        why = loop != NULL ? begin(loop, &options) : WEIR_E_NOMEM;
     }
-    const weir_allocator *allocator =
-        options->allocator != NULL ? options->allocator : weir_os_allocator();
-    weir_loop *loop = weir_alloc_zeroed(allocator, sizeof(*loop));
-    *status = WEIR_E_NOMEM;
-    if (loop == NULL) {
-        return NULL;
-    }
-    loop->allocator = allocator;
-    loop->mark = weir_fork_mark_new();
-    loop->turn_octets = options->turn_octets != 0 ? options->turn_octets : TURN_OCTETS;
-    loop->budget_octets = loop->turn_octets;
-    loop->observed_as_records = options->observed_as_records;
-    loop->record_observer =
-        (weir_observer){.size = sizeof(weir_observer), .user = loop, .tell = never_told};
-    weir_list_init(&loop->resolver_tags);
-    weir_list_init(&loop->dead_tags);
-    weir_list_init(&loop->cancelled);
-    weir_shared *shared = options->shared != NULL ? weir_shared_acquire(options->shared)
-                                                  : weir_shared_new(
-                                                        &(weir_shared_options){
-                                                            .size = sizeof(weir_shared_options),
-                                                            .allocator = allocator,
-                                                        },
-                                                        status);
-    if (shared != NULL) {
-        *status = begin(loop, options, shared);
-        weir_shared_release(shared);
-    }
-    if (*status != WEIR_OK) {
+    if (why != WEIR_OK) {
         weir_loop_free(loop);
-        return NULL;
+        loop = NULL;
+    }
+    if (status != NULL) {
+        *status = why;
     }
     return loop;
 }
@@ -395,17 +370,20 @@ static void loop_leave(weir_exchange *ex)
 
 /* -- birth and death -- */
 
-static weir_status begin(weir_loop *loop, const weir_loop_options *options, weir_shared *shared)
+static weir_status begin(weir_loop *loop, const weir_loop_options *options)
 {
-    weir_core_options core = {
-        .allocator = loop->allocator,
-        .shared = shared,
-        .observer = options->observer,
-        .limits = options->limits,
-    };
     weir_status status = WEIR_OK;
 
-    weir_os_random(&core.seed, sizeof(core.seed));
+    loop->allocator = options->allocator;
+    loop->mark = weir_fork_mark_new();
+    loop->turn_octets = options->turn_octets != 0 ? options->turn_octets : TURN_OCTETS;
+    loop->budget_octets = loop->turn_octets;
+    loop->observed_as_records = options->observed_as_records;
+    loop->record_observer =
+        (weir_observer){.size = sizeof(weir_observer), .user = loop, .tell = never_told};
+    weir_list_init(&loop->resolver_tags);
+    weir_list_init(&loop->dead_tags);
+    weir_list_init(&loop->cancelled);
     if (!weir_mutex_init(&loop->inbox_lock)) {
         return WEIR_E_NOMEM;
     }
@@ -420,12 +398,29 @@ static weir_status begin(weir_loop *loop, const weir_loop_options *options, weir
     if (loop->poller == NULL) {
         return status;
     }
-    status = weir_turn_init(&loop->turn, &core);
-    if (status != WEIR_OK) {
-        return status;
+    status = begin_turn(loop, options);
+    if (status == WEIR_OK) {
+        loop->resolver = options->resolver;
+        loop->channel = weir_loop_new_channel(loop, &status);
     }
-    loop->resolver = options->resolver;
-    loop->channel = weir_loop_new_channel(loop, &status);
+    return status;
+}
+
+static weir_status begin_turn(weir_loop *loop, const weir_loop_options *options)
+{
+    weir_status status = WEIR_OK;
+    weir_core_options core = {
+        .allocator = loop->allocator,
+        .shared = weir_shared_for(options->shared, loop->allocator, &status),
+        .observer = options->observer,
+        .limits = options->limits,
+    };
+
+    if (core.shared != NULL) {
+        weir_os_random(&core.seed, sizeof(core.seed));
+        status = weir_turn_init(&loop->turn, &core);
+        weir_shared_release(core.shared);
+    }
     return status;
 }
 

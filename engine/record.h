@@ -13,6 +13,17 @@
 
 #include "proto/base.h"
 
+/* Does it say how long it is? There is nothing to say for none at all. */
+static inline bool weir_record_has_size(const void *record)
+{
+    size_t given = sizeof(given);
+
+    if (record != NULL) {
+        memcpy(&given, record, sizeof(given));
+    }
+    return given >= sizeof(given);
+}
+
 /* `to` is zeroed, then filled from `from` (NULL: nothing). False: `from` does not say how long it
  * is. */
 static inline bool weir_record_read(void *to, size_t to_octets, const void *from)
@@ -20,11 +31,11 @@ static inline bool weir_record_read(void *to, size_t to_octets, const void *from
     size_t given = 0;
 
     memset(to, 0, to_octets);
+    if (!weir_record_has_size(from)) {
+        return false;
+    }
     if (from != NULL) {
         memcpy(&given, from, sizeof(given));
-        if (given < sizeof(given)) {
-            return false;
-        }
         memcpy(to, from, weir_min(given, to_octets));
     }
     memcpy(to, &to_octets, sizeof(to_octets));

@@ -15,8 +15,8 @@
 #include <string.h>
 
 #include "engine/address.h"
+#include "engine/options.h"
 #include "engine/os.h"
-#include "engine/record.h"
 #include "engine/tls_config.h"
 #include "engine/tls_session.h"
 #include "proto/alloc.h"
@@ -69,6 +69,7 @@ struct weir_shared {
     weir_shunned shunned;
 };
 
+static bool begin(weir_shared *shared, const weir_shared_options *options);
 static void lock(weir_shared *shared);
 static void let_all_go(weir_shared *shared);
 static void set_tls(weir_shared *shared, weir_tls_config *config);
@@ -82,46 +83,33 @@ static weir_time lifetime_of(const weir_address *addresses, size_t count);
 
 weir_shared *weir_shared_new(const weir_shared_options *given, weir_status *status)
 {
-    weir_shared_options copy;
-    const weir_shared_options *options = &copy;
-    weir_status ignored = WEIR_OK;
+    weir_shared_options options;
+    weir_shared *shared = NULL;
+    weir_status why = WEIR_E_INVALID;
 
-    status = status != NULL ? status : &ignored;
-    if (!weir_record_read(&copy, sizeof(copy), given)) {
-        *status = WEIR_E_INVALID;
-        return NULL;
+    if (weir_shared_options_read(&options, given) == NULL) {
+        shared = weir_alloc_zeroed(options.allocator, sizeof(*shared));
+        why = shared != NULL && begin(shared, &options) ? WEIR_OK : WEIR_E_NOMEM;
     }
-    const weir_allocator *allocator =
-        options->allocator != NULL ? options->allocator : weir_os_allocator();
-    weir_shared *shared = weir_alloc_zeroed(allocator, sizeof(*shared));
-    *status = WEIR_E_NOMEM;
-    if (shared == NULL) {
-        return NULL;
-    }
-    shared->allocator = allocator;
-    atomic_init(&shared->references, 1);
-    weir_os_random(&shared->seed, sizeof(shared->seed));
-    shared->limit = options->dns_answers != 0 ? options->dns_answers : ANSWERS_DEFAULT;
-    weir_list_init(&shared->used);
-    for (size_t i = 0; i < BUCKETS; i++) {
-        weir_list_init(&shared->buckets[i]);
-    }
-    const size_t sessions = options->tls_sessions != 0 ? options->tls_sessions : SESSIONS_DEFAULT;
-    const size_t origins = options->origins != 0 ? options->origins : ORIGINS_DEFAULT;
-    shared->sessions = weir_tls_sessions_new(allocator, sessions, shared->seed);
-    shared->origins = weir_origins_new(allocator, origins, shared->seed);
-    if (shared->sessions == NULL || shared->origins == NULL || !weir_mutex_init(&shared->lock)) {
+    if (why != WEIR_OK && shared != NULL) {
         weir_tls_sessions_free(shared->sessions);
         weir_origins_free(shared->origins);
-        weir_release(allocator, shared);
-        return NULL;
+        weir_release(options.allocator, shared);
+        shared = NULL;
     }
-    shared->mark = weir_fork_mark_new();
-    if (options->tls != NULL) {
-        set_tls(shared, weir_tls_config_acquire(options->tls));
+    if (status != NULL) {
+        *status = why;
     }
-    *status = WEIR_OK;
     return shared;
+}
+
+weir_shared *weir_shared_for(weir_shared *given, const weir_allocator *allocator,
+                             weir_status *status)
+{
+    const weir_shared_options options = {.size = sizeof(options), .allocator = allocator};
+
+    *status = WEIR_OK;
+    return given != NULL ? weir_shared_acquire(given) : weir_shared_new(&options, status);
 }
 
 weir_shared *weir_shared_acquire(weir_shared *shared)
@@ -386,6 +374,32 @@ void weir_shared_enter(weir_shared *shared)
     weir_tls_sessions_forked(shared->sessions);
     weir_origins_forked(shared->origins);
     weir_fork_mark_settle(shared->mark, true);
+}
+
+/* False: no memory. */
+static bool begin(weir_shared *shared, const weir_shared_options *options)
+{
+    const size_t sessions = options->tls_sessions != 0 ? options->tls_sessions : SESSIONS_DEFAULT;
+    const size_t origins = options->origins != 0 ? options->origins : ORIGINS_DEFAULT;
+
+    shared->allocator = options->allocator;
+    atomic_init(&shared->references, 1);
+    weir_os_random(&shared->seed, sizeof(shared->seed));
+    shared->limit = options->dns_answers != 0 ? options->dns_answers : ANSWERS_DEFAULT;
+    weir_list_init(&shared->used);
+    for (size_t i = 0; i < BUCKETS; i++) {
+        weir_list_init(&shared->buckets[i]);
+    }
+    shared->sessions = weir_tls_sessions_new(shared->allocator, sessions, shared->seed);
+    shared->origins = weir_origins_new(shared->allocator, origins, shared->seed);
+    if (shared->sessions == NULL || shared->origins == NULL || !weir_mutex_init(&shared->lock)) {
+        return false;
+    }
+    shared->mark = weir_fork_mark_new();
+    if (options->tls != NULL) {
+        set_tls(shared, weir_tls_config_acquire(options->tls));
+    }
+    return true;
 }
 
 /* Those that held answers were the parent's: in this process they forget them without a word. */

@@ -14,6 +14,10 @@
 #include "engine/tls.h"
 #include "weir/shared.h"
 
+/* A reference to `given`; NULL: to a new one with the defaults. NULL: *status says why. */
+weir_shared *weir_shared_for(weir_shared *given, const weir_allocator *allocator,
+                             weir_status *status);
+
 /* The default TLS configuration, acquired for the caller; made at the first https call. NULL:
  * *status says why. */
 weir_tls_config *weir_shared_tls(weir_shared *shared, weir_status *status);

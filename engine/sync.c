@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "engine/options.h"
 #include "engine/record.h"
 #include "engine/snapshot.h"
 #include "proto/alloc.h"
@@ -14,45 +15,27 @@
 #define PROBE_AFTER_NS (WEIR_NS_PER_MS)
 #define WAKES          32
 
-static weir_status begin(weir_client *client, const weir_client_options *options,
-                         weir_shared *shared);
+static weir_status begin(weir_client *client, const weir_client_options *options);
 static void close_everything(weir_client *client);
 static void close_line(weir_client *client, const weir_action *action);
 static void close_unpinned(weir_client *client, weir_line *line);
 
 weir_client *weir_client_new(const weir_client_options *given, weir_status *status)
 {
-    weir_client_options copy;
-    const weir_client_options *options = &copy;
-    weir_status ignored = WEIR_OK;
+    weir_client_options options;
+    weir_client *client = NULL;
+    weir_status why = WEIR_E_INVALID;
 
-    status = status != NULL ? status : &ignored;
-    if (!weir_record_read(&copy, sizeof(copy), given)) {
-        *status = WEIR_E_INVALID;
-        return NULL;
+    if (weir_client_options_read(&options, given) == NULL) {
+        client = weir_alloc_zeroed(options.allocator, sizeof(*client));
+        why = client != NULL ? begin(client, &options) : WEIR_E_NOMEM;
     }
-    const weir_allocator *allocator =
-        options->allocator != NULL ? options->allocator : weir_os_allocator();
-    weir_client *client = weir_alloc_zeroed(allocator, sizeof(*client));
-    *status = WEIR_E_NOMEM;
-    if (client == NULL) {
-        return NULL;
-    }
-    client->allocator = allocator;
-    client->mark = weir_fork_mark_new();
-    weir_held_init(&client->held, allocator);
-    weir_client_empty_lists(client);
-    const weir_shared_options shared_options = {.size = sizeof(shared_options),
-                                                .allocator = allocator};
-    weir_shared *shared = options->shared != NULL ? weir_shared_acquire(options->shared)
-                                                  : weir_shared_new(&shared_options, status);
-    if (shared != NULL) {
-        *status = begin(client, options, shared);
-        weir_shared_release(shared);
-    }
-    if (*status != WEIR_OK) {
+    if (why != WEIR_OK) {
         weir_client_free(client);
-        return NULL;
+        client = NULL;
+    }
+    if (status != NULL) {
+        *status = why;
     }
     return client;
 }
@@ -223,16 +206,14 @@ void weir_client_unlock(weir_client *client)
 
 /* -- birth and death -- */
 
-static weir_status begin(weir_client *client, const weir_client_options *options,
-                         weir_shared *shared)
+static weir_status begin(weir_client *client, const weir_client_options *options)
 {
-    weir_core_options core = {
-        .allocator = client->allocator,
-        .shared = shared,
-        .observer = options->observer,
-        .limits = options->limits,
-    };
+    weir_status status = WEIR_OK;
 
+    client->allocator = options->allocator;
+    client->mark = weir_fork_mark_new();
+    weir_held_init(&client->held, client->allocator);
+    weir_client_empty_lists(client);
     if (!weir_mutex_init(&client->core_lock)) {
         return WEIR_E_NOMEM;
     }
@@ -241,15 +222,21 @@ static weir_status begin(weir_client *client, const weir_client_options *options
     client->probe_after_ns =
         options->probe_after_ns != 0 ? options->probe_after_ns : PROBE_AFTER_NS;
     if (options->hooks != NULL) {
-        weir_wait_hooks *hooks = &client->hooks_copy;
-        if (!weir_record_read(hooks, sizeof(*hooks), options->hooks) || hooks->wait == NULL ||
-            hooks->park == NULL || hooks->wake == NULL) {
-            return WEIR_E_INVALID;
-        }
+        (void)weir_record_read(&client->hooks_copy, sizeof(client->hooks_copy), options->hooks);
         client->hooks = &client->hooks_copy;
     }
-    weir_os_random(&core.seed, sizeof(core.seed));
-    return weir_core_init(&client->core, &core);
+    weir_core_options core = {
+        .allocator = client->allocator,
+        .shared = weir_shared_for(options->shared, client->allocator, &status),
+        .observer = options->observer,
+        .limits = options->limits,
+    };
+    if (core.shared != NULL) {
+        weir_os_random(&core.seed, sizeof(core.seed));
+        status = weir_core_init(&client->core, &core);
+        weir_shared_release(core.shared);
+    }
+    return status;
 }
 
 static void close_everything(weir_client *client)

@@ -124,7 +124,8 @@ weir_tls_config *weir_tls_config_new(const weir_tls_options *options,
         allocator = weir_os_allocator();
     }
     if (!weir_record_read(&copy, sizeof(copy), options)) {
-        result.status = WEIR_E_INVALID;
+        result = (verdict){WEIR_E_INVALID,
+                           "the weir_tls_options have no size: WEIR_TLS_OPTIONS_INIT sets it", 0};
     } else {
         config = weir_alloc_zeroed(allocator, sizeof(*config));
     }

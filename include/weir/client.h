@@ -64,9 +64,15 @@ typedef struct weir_client_options {
 #define WEIR_PROBE_ALWAYS        ((weir_time)1)
 
 /* NULL options: the defaults. NULL and *status (may be NULL) says why: WEIR_E_NOMEM, WEIR_E_INVALID
- * (the options, their limits or hooks have no size, or a hook is missing), WEIR_E_TLS_CONFIG,
- * WEIR_E_DESCRIPTORS. */
+ * (weir_client_options_flaw() says what), WEIR_E_TLS_CONFIG, WEIR_E_DESCRIPTORS. */
 WEIR_API weir_client *weir_client_new(const weir_client_options *options, weir_status *status);
+/*
+ * What makes these options WEIR_E_INVALID: a static sentence, for a person, that names the record,
+ * which may be one that they point to, and its member; NULL: nothing does. A record without its
+ * size, a hook that is missing, a resolver without `start`, an allocator without one of its three
+ * functions. Any thread.
+ */
+WEIR_API const char *weir_client_options_flaw(const weir_client_options *options);
 /* Closes the connections. Every exchange must be freed before, and no thread be inside: one that
  * still has a connection ends the program. NULL-safe. Not from an observer. */
 WEIR_API void weir_client_free(weir_client *client);

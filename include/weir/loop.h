@@ -69,9 +69,11 @@ typedef struct weir_loop_options {
 
 /*
  * NULL options: the defaults. NULL and *status (may be NULL) says why: WEIR_E_NOMEM, WEIR_E_INVALID
- * (the options or their limits have no size), WEIR_E_TLS_CONFIG, WEIR_E_DESCRIPTORS.
+ * (weir_loop_options_flaw() says what), WEIR_E_TLS_CONFIG, WEIR_E_DESCRIPTORS.
  */
 WEIR_API weir_loop *weir_loop_new(const weir_loop_options *options, weir_status *status);
+/* What makes these options WEIR_E_INVALID, as weir_client_options_flaw(). Any thread. */
+WEIR_API const char *weir_loop_options_flaw(const weir_loop_options *options);
 /*
  * Closes every connection. Exchanges that were not freed end with WEIR_E_CLOSED and outlive the
  * loop: they can be read as far as their response had come, and must be freed. NULL-safe. Not from

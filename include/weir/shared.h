@@ -32,9 +32,11 @@ typedef struct weir_shared_options {
  * What clients and loops may have in common: TLS settings and sessions, DNS answers, what was
  * learned of origins (docs/shared.md). Any thread; reference-counted, with one reference for the
  * caller. NULL options: the defaults. NULL and *status (may be NULL): WEIR_E_NOMEM, WEIR_E_INVALID
- * (the options have no size).
+ * (weir_shared_options_flaw() says what).
  */
 WEIR_API weir_shared *weir_shared_new(const weir_shared_options *options, weir_status *status);
+/* What makes these options WEIR_E_INVALID, as weir_client_options_flaw(). Any thread. */
+WEIR_API const char *weir_shared_options_flaw(const weir_shared_options *options);
 /* One reference more; answers its argument, which is not NULL. */
 WEIR_API weir_shared *weir_shared_acquire(weir_shared *shared);
 /* NULL-safe. */

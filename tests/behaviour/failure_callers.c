@@ -140,6 +140,13 @@ static weir_status read_nothing(void *to, size_t room, uint64_t offset, size_t *
     return WEIR_END;
 }
 
+/* Of a record that is none, nothing is called. */
+static void tell_nobody(const weir_event *event, void *user)
+{
+    (void)event, (void)user;
+    fail();
+}
+
 static void records_that_are_none(weir_world *world)
 {
     const weir_ask good = weir_world_ask(world, "/sink");
@@ -152,6 +159,9 @@ static void records_that_are_none(weir_world *world)
     ask.call.size = sizeof(size_t) - 1;
     ask.call.observer = NULL; /* nothing of it is read */
     assert_names(world, &ask, "weir_call");
+    ask = good;
+    ask.call.observer = &(weir_observer){.tell = tell_nobody};
+    assert_names(world, &ask, "weir_observer");
     ask = good;
     ask.request.body.kind = (weir_body_kind)77;
     assert_names(world, &ask, "body.kind");

@@ -85,8 +85,11 @@ static void options_of_one_octet(void **state)
     assert_int_equal(status, WEIR_E_INVALID);
     assert_null(weir_shared_new(&shared, &status));
     assert_int_equal(status, WEIR_E_INVALID);
-    assert_null(weir_tls_config_new(&tls, NULL, &status, NULL));
+    weir_failure failure;
+    assert_null(weir_tls_config_new(&tls, NULL, &status, &failure));
     assert_int_equal(status, WEIR_E_INVALID);
+    assert_non_null(failure.what);
+    assert_non_null(strstr(failure.what, "weir_tls_options"));
     weir_client_free(NULL);
     weir_loop_free(NULL);
     weir_shared_release(NULL);
