@@ -171,12 +171,11 @@ static weir_origin *record_find(const weir_pool *pool, const weir_origin_key *ke
                                 const weir_origin_sought *sought)
 {
     weir_table_entry *entry = weir_table_find(&pool->table, sought->hash, NULL);
-    if (entry) {
-        expect_use(of_entry(entry));
-    }
     while (entry) {
-        if (has_key(of_entry(entry), key, sought)) {
-            return of_entry(entry);
+        weir_origin *origin = of_entry(entry);
+        expect_use(origin);
+        if (has_key(origin, key, sought)) {
+            return origin;
         }
         entry = weir_table_find(&pool->table, sought->hash, entry);
     }

@@ -28,10 +28,11 @@ static void put_all(weir_table *table, weir_table_bucket *from);
 static void grow(weir_table *table);
 static void shrink(weir_table *table);
 
-/* Of the bits that name no bucket as long as there are fewer than 2^57; never 0. */
+/* Of the bits that name no bucket as long as there are fewer than 2^56; never 0. */
 static inline uint64_t tag_of(uint64_t hash)
 {
-    return hash >> 57 | 0x80;
+    const uint64_t tag = hash >> 56;
+    return tag > 0 ? tag : 1;
 }
 
 static inline uint64_t tag_at(const weir_table_bucket *bucket, size_t place)
@@ -130,11 +131,7 @@ weir_table_entry *weir_table_find(const weir_table *table, uint64_t hash,
     if (found != 0) {
         return bucket->entries[__builtin_ctzll((unsigned long long)found) / 8];
     }
-    weir_table_entry *more = first > WEIR_TABLE_BUCKET_ENTRIES ? after->next : bucket->more;
-    while (more && more->hash != hash) {
-        more = more->next;
-    }
-    return more;
+    return first > WEIR_TABLE_BUCKET_ENTRIES ? after->next : bucket->more;
 }
 
 void weir_table_check(const weir_table *table)

@@ -3,7 +3,7 @@
  * A hash table that grows by one bucket at a time (linear hashing, Litwin 1980), so that no single
  * call ever pays for the whole: with a million origins, the one more costs what the first cost.
  *
- * A bucket is one cache line. It names its entries with seven bits of the hash of each, so that the
+ * A bucket is one cache line. It names its entries with eight bits of the hash of each, so that the
  * right one is found without a look at the others, which with very many entries would be a wait for
  * memory each. Those that find no room in it are linked through the entries, which takes no memory
  * either.
@@ -55,8 +55,7 @@ void weir_table_enter(weir_table *table, weir_table_entry *entry, uint64_t hash)
 void weir_table_leave(weir_table *table, weir_table_entry *entry);
 
 /* The first entry (`after` NULL) that may have this hash, and the next one after another; NULL:
- * none. No entry was looked at for it that is in its bucket's line: whether it has this hash, the
- * caller sees. */
+ * none. No entry was looked at for it: whether it has this hash, the caller sees. */
 weir_table_entry *weir_table_find(const weir_table *table, uint64_t hash,
                                   const weir_table_entry *after);
 

@@ -419,7 +419,7 @@ static uint64_t lease_long(rig *r, unsigned number)
 }
 
 /* So many names, alike in all the words of them that a record has at hand, that the table, which
- * knows seven bits of each hash, offers the wrong one often. */
+ * knows eight bits of each hash, offers the wrong one often. */
 static void record__tells_long_names_apart(void **state)
 {
     enum { NAMES = 6000 };

@@ -91,7 +91,7 @@ static void table__keeps_entries_with_one_hash_apart(void **state)
     weir_failalloc_finish(&memory);
 }
 
-/* Different hashes, all of one bucket and some with the same seven bits: those beyond the line are
+/* Different hashes, all of one bucket and some with the same eight bits: those beyond the line are
  * found too, and whichever leaves, the others stay. */
 static void table__has_room_for_more_than_a_line_holds(void **state)
 {
@@ -105,7 +105,7 @@ static void table__has_room_for_more_than_a_line_holds(void **state)
     uint64_t hashes[COUNT];
     for (size_t leaves = 0; leaves < COUNT; leaves++) {
         for (size_t i = 0; i < COUNT; i++) {
-            hashes[i] = (uint64_t)(i % 3) << 57 | (uint64_t)i << 40 | 7;
+            hashes[i] = (uint64_t)(i % 3) << 56 | (uint64_t)i << 40 | 7;
             weir_table_enter(&table, &entries[i], hashes[i]);
             weir_table_check(&table);
         }
