@@ -80,6 +80,14 @@ bool weir_dialing_needs_lookup(const weir_dialing *dialing)
     return dialing->dial.awaiting[0] || dialing->dial.awaiting[1];
 }
 
+bool weir_dialing_still_needs_lookup(weir_dialing *dialing, weir_time now_ns)
+{
+    if (weir_dialing_needs_lookup(dialing)) {
+        recall(dialing, now_ns);
+    }
+    return weir_dialing_needs_lookup(dialing);
+}
+
 weir_span weir_dialing_host(const weir_dialing *dialing)
 {
     return (weir_span){dialing->host, dialing->host_length};
@@ -308,6 +316,9 @@ static void recall(weir_dialing *dialing, weir_time now_ns)
     weir_address addresses[WEIR_DIAL_ADDRESSES];
 
     for (size_t i = 0; i < WEIR_COUNT_OF(families); i++) {
+        if (!dialing->dial.awaiting[weir_family_index(families[i])]) {
+            continue;
+        }
         int count = weir_shared_recall(dialing->shared, weir_dialing_host(dialing), families[i],
                                        now_ns, addresses, WEIR_DIAL_ADDRESSES);
         if (count >= 0) {

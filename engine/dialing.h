@@ -50,6 +50,8 @@ weir_dialing *weir_dialing_new(weir_core *core, weir_link *link, weir_exchange *
 void weir_dialing_free(weir_dialing *dialing);
 /* Must the driver look `host` up? */
 bool weir_dialing_needs_lookup(const weir_dialing *dialing);
+/* The same, just before it does: takes what others have learned of it since the dial began. */
+bool weir_dialing_still_needs_lookup(weir_dialing *dialing, weir_time now_ns);
 weir_span weir_dialing_host(const weir_dialing *dialing);
 /* The address that won; once connected. */
 const weir_address *weir_dialing_address(const weir_dialing *dialing);

@@ -227,7 +227,7 @@ static void dial(weir_loop *loop, weir_port *port)
 
     if (!port->dial_begun) {
         port->dial_begun = true;
-        if (weir_dialing_needs_lookup(port->dialing)) {
+        if (weir_dialing_still_needs_lookup(port->dialing, loop->turn.now_ns)) {
             port->lookup = weir_channel_start(loop->channel, weir_dialing_host(port->dialing), port,
                                               loop->turn.now_ns);
             if (port->lookup == NULL) {

@@ -6,6 +6,10 @@
  * cancel one look-up of several: an ended look-up lives on, silent, until its callbacks have come.
  * A channel that is freed makes all of them come.
  *
+ * A name is asked for once however many look-ups of it are under way: one that begins while
+ * another's answers are outstanding waits for those, and the question goes on as long as any of them
+ * does.
+ *
  * c-ares calls back from inside ares_*; the callbacks only store the answer, which is pulled
  * afterwards. c-ares uses malloc, as it is told of allocators for the whole process only.
  *
@@ -31,13 +35,13 @@
 #include "engine/os.h"
 #include "proto/alloc.h"
 #include "proto/list.h"
+#include "proto/span.h"
 
 #define WATCHES     32
 #define NAME_OCTETS 255 /* of a name in a question, each label's length and the root with it */
 
 typedef struct answer {
     bool came;
-    bool told;
     weir_status status;
     weir_address addresses[WEIR_DIAL_ADDRESSES];
     size_t count;
@@ -52,11 +56,16 @@ struct weir_lookup {
     weir_list place;
     weir_channel *channel;
     void *user;
+    weir_lookup *asks; /* who asks for it: itself, or an older one of the same name */
+    bool told[2];
+    bool ended;
+    /* Of one that asks. */
     weir_mutex lock; /* answers: a custom resolver may answer from any thread */
-    answer answers[2];
+    answer *answers; /* two */
     question questions[2];
     int outstanding; /* c-ares callbacks that are still to come */
-    bool ended;
+    size_t wanted;   /* look-ups that wait for its answers and were not ended */
+    char host[];     /* with a NUL */
 };
 
 typedef struct watch {
@@ -86,7 +95,10 @@ static void strike(const weir_channel *channel, int fd);
 static void came(void *user, int ares_status, int timeouts, struct ares_addrinfo *result);
 static void store(weir_lookup *lookup, uint8_t family, weir_status status,
                   const weir_address *addresses, size_t count);
-static void ask(weir_lookup *lookup, const char *host);
+static weir_lookup *new_lookup(weir_channel *channel, weir_span host, bool asks);
+static weir_lookup *who_asks(const weir_channel *channel, weir_span host);
+static bool is_complete(weir_lookup *asking);
+static void ask(weir_lookup *lookup);
 static bool fits_a_question(const char *host);
 static bool is_in_hosts(weir_channel *channel, const char *host, int family);
 static void free_lookup(weir_lookup *lookup);
@@ -139,28 +151,24 @@ void weir_channel_free(weir_channel *channel)
 
 weir_lookup *weir_channel_start(weir_channel *channel, weir_span host, void *user, weir_time now_ns)
 {
-    char name[256];
-    weir_lookup *lookup = weir_alloc_zeroed(channel->options.allocator, sizeof(*lookup));
+    weir_lookup *asking = who_asks(channel, host);
+    weir_lookup *lookup = new_lookup(channel, host, asking == NULL);
 
     (void)now_ns;
-    WEIR_ASSERT(host.length < sizeof(name));
     if (lookup == NULL) {
         return NULL;
     }
-    if (!weir_mutex_init(&lookup->lock)) {
-        weir_release(channel->options.allocator, lookup);
-        return NULL;
-    }
-    memcpy(name, host.at, host.length);
-    name[host.length] = '\0';
-    lookup->channel = channel;
     lookup->user = user;
-    weir_list_init(&lookup->place);
+    lookup->asks = asking != NULL ? asking : lookup;
+    lookup->asks->wanted++;
     weir_list_push_back(&channel->lookups, &lookup->place);
+    if (asking != NULL) {
+        return lookup;
+    }
     if (channel->options.resolver != NULL) {
         channel->options.resolver->start(lookup, host, channel->options.resolver->user);
     } else {
-        ask(lookup, name);
+        ask(lookup);
     }
     return lookup;
 }
@@ -168,21 +176,23 @@ weir_lookup *weir_channel_start(weir_channel *channel, weir_span host, void *use
 void weir_channel_end(weir_channel *channel, weir_lookup *lookup)
 {
     const weir_resolver *resolver = channel->options.resolver;
+    weir_lookup *asking = lookup->asks;
 
     WEIR_ASSERT(!lookup->ended);
     lookup->ended = true;
-    if (resolver != NULL) {
-        weir_mutex_lock(&lookup->lock);
-        const bool complete = lookup->answers[0].came && lookup->answers[1].came;
-        weir_mutex_unlock(&lookup->lock);
-        if (!complete) {
-            WEIR_ASSERT(resolver->cancel !=
-                        NULL); /* without it `start` answers before it returns */
-            resolver->cancel(lookup, resolver->user);
-        }
-    }
-    if (lookup->outstanding == 0) {
+    asking->wanted--;
+    if (lookup != asking) {
         free_lookup(lookup);
+    }
+    if (asking->wanted > 0) {
+        return;
+    }
+    if (resolver != NULL && !is_complete(asking)) {
+        WEIR_ASSERT(resolver->cancel != NULL); /* without it `start` answers before it returns */
+        resolver->cancel(asking, resolver->user);
+    }
+    if (asking->outstanding == 0) {
+        free_lookup(asking);
     }
 }
 
@@ -190,11 +200,12 @@ bool weir_channel_next_answer(weir_channel *channel, weir_answer *out)
 {
     for (weir_list *at = channel->lookups.next; at != &channel->lookups; at = at->next) {
         weir_lookup *lookup = WEIR_CONTAINER_OF(at, weir_lookup, place);
-        weir_mutex_lock(&lookup->lock);
+        weir_lookup *asking = lookup->asks;
+        weir_mutex_lock(&asking->lock);
         for (size_t i = 0; i < 2 && !lookup->ended; i++) {
-            answer *next = &lookup->answers[1 - i];
-            if (next->came && !next->told) {
-                next->told = true;
+            const answer *next = &asking->answers[1 - i];
+            if (next->came && !lookup->told[1 - i]) {
+                lookup->told[1 - i] = true;
                 *out = (weir_answer){
                     .lookup = lookup,
                     .user = lookup->user,
@@ -203,11 +214,11 @@ bool weir_channel_next_answer(weir_channel *channel, weir_answer *out)
                     .addresses = next->addresses,
                     .count = next->count,
                 };
-                weir_mutex_unlock(&lookup->lock);
+                weir_mutex_unlock(&asking->lock);
                 return true;
             }
         }
-        weir_mutex_unlock(&lookup->lock);
+        weir_mutex_unlock(&asking->lock);
     }
     return false;
 }
@@ -384,8 +395,55 @@ static void strike(const weir_channel *channel, int fd)
     }
 }
 
-static void ask(weir_lookup *lookup, const char *host)
+static weir_lookup *new_lookup(weir_channel *channel, weir_span host, bool asks)
 {
+    const weir_allocator *allocator = channel->options.allocator;
+    weir_lookup *lookup = weir_alloc_zeroed(allocator, sizeof(*lookup) + host.length + 1);
+
+    if (lookup == NULL) {
+        return NULL;
+    }
+    lookup->channel = channel;
+    weir_list_init(&lookup->place);
+    memcpy(lookup->host, host.at, host.length);
+    if (!asks) {
+        return lookup;
+    }
+    lookup->answers = weir_alloc_zeroed(allocator, 2 * sizeof(*lookup->answers));
+    if (lookup->answers == NULL || !weir_mutex_init(&lookup->lock)) {
+        weir_release(allocator, lookup->answers);
+        weir_release(allocator, lookup);
+        return NULL;
+    }
+    return lookup;
+}
+
+/* Whose answers for that name are wanted, and were not both taken: what was taken is remembered
+ * elsewhere, or is no news of now. */
+static weir_lookup *who_asks(const weir_channel *channel, weir_span host)
+{
+    for (weir_list *at = channel->lookups.next; at != &channel->lookups; at = at->next) {
+        weir_lookup *lookup = WEIR_CONTAINER_OF(at, weir_lookup, place);
+        const bool untold = !lookup->ended && !(lookup->told[0] && lookup->told[1]);
+        if (lookup->asks == lookup && lookup->wanted > 0 && (untold || !is_complete(lookup)) &&
+            weir_span_equal(weir_span_of(lookup->host), host)) {
+            return lookup;
+        }
+    }
+    return NULL;
+}
+
+static bool is_complete(weir_lookup *asking)
+{
+    weir_mutex_lock(&asking->lock);
+    const bool complete = asking->answers[0].came && asking->answers[1].came;
+    weir_mutex_unlock(&asking->lock);
+    return complete;
+}
+
+static void ask(weir_lookup *lookup)
+{
+    const char *host = lookup->host;
     struct ares_addrinfo_hints hints;
 
     memset(&hints, 0, sizeof(hints));
@@ -444,7 +502,7 @@ static void came(void *user, int ares_status, int timeouts, struct ares_addrinfo
         ares_freeaddrinfo(result);
     }
     lookup->outstanding--;
-    if (lookup->ended) {
+    if (lookup->wanted == 0) {
         if (lookup->outstanding == 0) {
             free_lookup(lookup);
         }
@@ -480,7 +538,10 @@ static void free_lookup(weir_lookup *lookup)
     const weir_allocator *allocator = lookup->channel->options.allocator;
 
     weir_list_remove(&lookup->place);
-    weir_mutex_clear(&lookup->lock);
+    if (lookup->answers != NULL) {
+        weir_mutex_clear(&lookup->lock);
+        weir_release(allocator, lookup->answers);
+    }
     weir_release(allocator, lookup);
 }
 

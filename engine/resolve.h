@@ -5,7 +5,8 @@
  *
  * A channel owns the c-ares sockets of its look-ups. The loop has one channel for all, the blocking
  * front end one for each dial that asks. Numeric hosts never come here. Both families are asked at
- * once; each answers by itself.
+ * once; each answers by itself. Look-ups of one name that are under way at the same time are one
+ * question: each is told of its answers.
  *
  * Thread rule: a channel belongs to one thread at a time. weir_resolver_answer() of a custom
  * resolver may come from any thread: under the look-up's own lock the answer is stored and the

@@ -133,7 +133,7 @@ static weir_status ask(weir_line *line, weir_time now_ns)
 
     /* Connected, it needs no answer more, though one be outstanding. */
     if (line->fd >= 0 || dial->lookup != NULL || !weir_dialing_needs_lookup(dial->dialing) ||
-        another_asks(dial)) {
+        another_asks(dial) || !weir_dialing_still_needs_lookup(dial->dialing, now_ns)) {
         return WEIR_OK;
     }
     if (dial->channel == NULL) {

@@ -175,6 +175,77 @@ static void hook__answers_are_bounded(void **state)
     weir_channel_end(bench->channel, lookup);
 }
 
+/* One question, whoever of them ends first; what came before the second began is told to it too. */
+static void hook__is_asked_once_for_one_name(void **state)
+{
+    resolve_bench *bench = *state;
+    resolve_hook hook;
+
+    open_hook(bench, &hook, true);
+    weir_lookup *first = bench_start(bench, "a.test", &hook);
+    weir_resolver_answer(hook.lookup, 6, WEIR_OK, &v6_one, 1);
+    bench_take_answers(bench);
+    assert_int_equal(bench->count, 1);
+    weir_lookup *second = bench_start(bench, "a.test", bench);
+    weir_lookup *third = bench_start(bench, "a.test", NULL);
+    assert_int_equal(hook.starts, 1);
+    bench_take_answers(bench);
+    assert_int_equal(bench->count, 3);
+    weir_channel_end(bench->channel, first);
+    weir_channel_end(bench->channel, third);
+    assert_int_equal(hook.cancels, 0);
+    weir_resolver_answer(hook.lookup, 4, WEIR_OK, &v4_one, 1);
+    bench_take_answers(bench);
+    assert_int_equal(bench->count, 4);
+    assert_ptr_equal(bench->told[3].user, bench);
+    bench_assert_address(&bench->told[3], 0, "192.0.2.1", 5);
+    (void)bench_start(bench, "a.test", NULL); /* all came: it is asked for anew */
+    assert_int_equal(hook.starts, 2);
+    weir_channel_end(bench->channel, second);
+    assert_int_equal(hook.cancels, 0);
+    weir_channel_free(bench->channel);
+    bench->channel = NULL;
+    assert_int_equal(hook.cancels, 1);
+}
+
+/* An answer may come from another thread between two look-ups of one turn. */
+static void hook__is_not_asked_again_before_its_answers_are_taken(void **state)
+{
+    resolve_bench *bench = *state;
+    resolve_hook hook;
+
+    open_hook(bench, &hook, true);
+    hook.at_once = true;
+    (void)bench_start(bench, "a.test", NULL);
+    (void)bench_start(bench, "a.test", NULL);
+    assert_int_equal(hook.starts, 1);
+    bench_take_answers(bench);
+    assert_int_equal(bench->count, 4);
+    weir_channel_free(bench->channel);
+    bench->channel = NULL;
+    assert_int_equal(hook.cancels, 0);
+}
+
+static void hook__is_cancelled_when_nobody_waits_for_it(void **state)
+{
+    resolve_bench *bench = *state;
+    resolve_hook hook;
+
+    open_hook(bench, &hook, true);
+    weir_lookup *first = bench_start(bench, "a.test", NULL);
+    weir_lookup *second = bench_start(bench, "a.test", NULL);
+    weir_channel_end(bench->channel, first);
+    assert_int_equal(hook.cancels, 0);
+    weir_channel_end(bench->channel, second);
+    assert_int_equal(hook.cancels, 1);
+    (void)bench_start(bench, "a.test", NULL);
+    (void)bench_start(bench, "a.test", NULL);
+    assert_int_equal(hook.starts, 2);
+    weir_channel_free(bench->channel);
+    bench->channel = NULL;
+    assert_int_equal(hook.cancels, 2);
+}
+
 static void *answer_both(void *user)
 {
     weir_lookup *lookup = user;
@@ -219,6 +290,9 @@ int main(void)
         BENCHED(hook__may_answer_at_once),
         BENCHED(hook__may_answer_one_family_later),
         BENCHED(hook__is_cancelled_when_an_answer_is_missing),
+        BENCHED(hook__is_asked_once_for_one_name),
+        BENCHED(hook__is_not_asked_again_before_its_answers_are_taken),
+        BENCHED(hook__is_cancelled_when_nobody_waits_for_it),
         BENCHED(hook__without_cancel_must_have_answered),
         BENCHED(hook__statuses_that_are_no_failure_become_one),
         BENCHED(hook__answers_are_bounded),

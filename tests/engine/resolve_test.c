@@ -32,6 +32,34 @@ static void resolve__tells_both_families_with_their_ttl(void **state)
     weir_channel_end(bench->channel, lookup);
 }
 
+/* The answers outlive who asked; c-ares calls back when nobody waits any more. */
+static void resolve__asks_once_for_one_name(void **state)
+{
+    resolve_bench *bench = *state;
+
+    bench->server.hold_a = true;
+    weir_lookup *first = bench_start(bench, "both.test", NULL);
+    bench_run_until_told(bench, 1);
+    bench_run_until_held(bench, 1);
+    weir_lookup *second = bench_start(bench, "both.test", bench);
+    weir_channel_end(bench->channel, first);
+    bench_run_until_told(bench, 2);
+    assert_int_equal(bench->told[1].family, 6);
+    assert_ptr_equal(bench->told[1].user, bench);
+    weir_dns_server_release(&bench->server);
+    bench_run_until_told(bench, 3);
+    bench_assert_address(&bench->told[2], 0, "192.0.2.1", 30);
+    assert_int_equal(bench->server.questions, 2);
+    weir_channel_end(bench->channel, second);
+    bench->server.hold_a = true;
+    first = bench_start(bench, "both.test", NULL);
+    second = bench_start(bench, "both.test", NULL);
+    bench_run_until_held(bench, 1);
+    weir_channel_end(bench->channel, second);
+    weir_channel_end(bench->channel, first);
+    assert_int_equal(bench->server.questions, 4);
+}
+
 static void resolve__tells_each_family_when_it_comes(void **state)
 {
     resolve_bench *bench = *state;
@@ -183,7 +211,8 @@ static void resolve__frees_a_channel_with_look_ups_under_way(void **state)
     resolve_bench *bench = *state;
 
     (void)bench_start(bench, "silent.test", NULL);
-    weir_channel_end(bench->channel, bench_start(bench, "silent.test", NULL));
+    (void)bench_start(bench, "silent.test", NULL);
+    weir_channel_end(bench->channel, bench_start(bench, "quiet.test", NULL));
     bench_run_dry(bench);
     assert_int_equal(bench->server.questions, 4);
     /* teardown frees it and finds every block given back */
@@ -323,6 +352,7 @@ static void ask_with_failures(weir_failalloc *memory, void *user)
     if (channel != NULL) {
         weir_lookup *lookup =
             weir_channel_start(channel, WEIR_SPAN("silent.test"), NULL, weir_now());
+        (void)weir_channel_start(channel, WEIR_SPAN("silent.test"), NULL, weir_now());
         if (lookup != NULL) {
             weir_channel_end(channel, lookup);
         }
@@ -332,7 +362,7 @@ static void ask_with_failures(weir_failalloc *memory, void *user)
 
 static void resolve__survives_failing_allocations(void **state)
 {
-    assert_int_equal(weir_failalloc_every(ask_with_failures, *state), 2);
+    assert_int_equal(weir_failalloc_every(ask_with_failures, *state), 4);
 }
 
 /* As many as the channel has to be polled, whatever comes of it. */
@@ -394,6 +424,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BENCHED(resolve__tells_both_families_with_their_ttl),
+        BENCHED(resolve__asks_once_for_one_name),
         BENCHED(resolve__tells_each_family_when_it_comes),
         BENCHED(resolve__tells_what_a_failure_was),
         BENCHED(resolve__asks_for_the_longest_name),
