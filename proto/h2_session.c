@@ -14,6 +14,7 @@
  * A closed stream stays in the table until its user closes it; its frames are LATE from then on.
  */
 #include "proto/h2_session.h"
+#include "proto/failure.h"
 
 /* With so many lengths of the queue in it no further request is taken. */
 #define CHOKED_AT     2
@@ -24,6 +25,7 @@
 
 static bool begin(weir_h2_session *session);
 static weir_unfit unfit(const weir_h2_session *session);
+static weir_failure failure_of(weir_h2_fault fault);
 static weir_failure stream_failure(const weir_h2_stream *stream, weir_h2_fault fault);
 static void lose_all(weir_h2_session *session, const weir_failure *failure);
 static weir_failure end_failure(const weir_h2_session *session, const weir_failure *failure);
@@ -261,14 +263,7 @@ void weir_h2_session_fail(weir_h2_session *session, weir_h2_fault fault)
     if (weir_h2_session_has_failed(session)) {
         return;
     }
-    const weir_failure failure = {.status = fault.status,
-                                  .phase = weir_status_phase(fault.status),
-                                  .h2_code = (uint32_t)fault.code,
-                                  .has_h2_code = true,
-                                  .local_h2_code = true,
-                                  .tls_alert = -1,
-                                  .offset = WEIR_UNKNOWN,
-                                  .what = fault.what};
+    const weir_failure failure = failure_of(fault);
     weir_conn_fail(conn, &failure);
     /* Without memory the peer is not told; it sees the close. */
     (void)weir_h2_queue_goaway(conn->out, fault.code);
@@ -456,17 +451,24 @@ static weir_unfit unfit(const weir_h2_session *session)
     return session->next_id > WEIR_H2_STREAM_ID_MASK ? WEIR_UNFIT_IDS : WEIR_FIT;
 }
 
+/* What we say of the connection. */
+static weir_failure failure_of(weir_h2_fault fault)
+{
+    weir_failure failure = weir_failure_of(fault.status, fault.what);
+
+    failure.h2_code = (uint32_t)fault.code;
+    failure.has_h2_code = true;
+    failure.local_h2_code = true;
+    return failure;
+}
+
 static weir_failure stream_failure(const weir_h2_stream *stream, weir_h2_fault fault)
 {
-    return (weir_failure){.status = fault.status,
-                          .phase = weir_h2_stream_phase(stream),
-                          .processed = weir_h2_session_processed(stream),
-                          .h2_code = (uint32_t)fault.code,
-                          .has_h2_code = true,
-                          .local_h2_code = true,
-                          .tls_alert = -1,
-                          .offset = WEIR_UNKNOWN,
-                          .what = fault.what};
+    weir_failure failure = failure_of(fault);
+
+    failure.phase = weir_h2_stream_phase(stream);
+    failure.processed = weir_h2_session_processed(stream);
+    return failure;
 }
 
 /*

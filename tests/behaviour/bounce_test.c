@@ -182,9 +182,7 @@ static void lower(stage *all)
 
 static void look_at_places(stage *all, weir_user *user)
 {
-    weir_snapshot *snapshot = weir_user_loop(user) != NULL
-                                  ? weir_loop_snapshot(weir_user_loop(user), NULL)
-                                  : weir_client_snapshot(weir_user_client(user), NULL);
+    weir_snapshot *snapshot = weir_user_snapshot(user, NULL);
 
     for (size_t i = 0; i < weir_snapshot_call_count(snapshot); i++) {
         weir_snapshot_call call = WEIR_SNAPSHOT_CALL_INIT;

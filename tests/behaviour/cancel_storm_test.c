@@ -394,18 +394,6 @@ static void awaiting_the_head(weir_world *world)
     assert_usable(world);
 }
 
-static weir_status read_on(weir_user *user, weir_exchange *exchange)
-{
-    uint8_t room[4096];
-    size_t octets = 0;
-    weir_status status = WEIR_OK;
-
-    while (status == WEIR_OK) {
-        status = weir_user_read(user, exchange, room, sizeof(room), &octets);
-    }
-    return status;
-}
-
 static void amid_the_body(weir_world *world)
 {
     storm s;
@@ -420,7 +408,7 @@ static void amid_the_body(weir_world *world)
         weir_status status = weir_world_call(world, &ask, &exchange);
         storm_go(&s);
         if (status == WEIR_OK) {
-            status = read_on(user, exchange);
+            status = weir_user_read_on(user, exchange);
         }
         storm_end(&s, exchange, status);
     }
@@ -460,7 +448,7 @@ static void be_cancelled(shared_storm *shared)
             }
         }
         if (status == WEIR_OK) {
-            status = read_on(weir_world_user(s->world), exchange);
+            status = weir_user_read_on(weir_world_user(s->world), exchange);
         }
         storm_end(s, exchange, status);
     }

@@ -197,9 +197,7 @@ static weir_snapshot_connection connection_of(weir_world *world, char *text, siz
 {
     weir_user *user = weir_world_user(world);
     weir_snapshot_connection connection = WEIR_SNAPSHOT_CONNECTION_INIT;
-    weir_snapshot *snapshot = weir_user_loop(user) != NULL
-                                  ? weir_loop_snapshot(weir_user_loop(user), NULL)
-                                  : weir_client_snapshot(weir_user_client(user), NULL);
+    weir_snapshot *snapshot = weir_user_snapshot(user, NULL);
 
     assert_non_null(snapshot);
     assert_int_equal(weir_snapshot_connection_count(snapshot), 1);

@@ -301,10 +301,7 @@ static void assert_untold(const char *text)
 static void assert_unprinted(weir_world *world)
 {
     static char text[65536];
-    weir_loop *loop = weir_user_loop(world->user);
-    weir_snapshot *snapshot = loop != NULL
-                                  ? weir_loop_snapshot(loop, NULL)
-                                  : weir_client_snapshot(weir_user_client(world->user), NULL);
+    weir_snapshot *snapshot = weir_user_snapshot(world->user, NULL);
 
     assert_non_null(snapshot);
     assert_in_range(weir_snapshot_text(snapshot, text, sizeof(text)), 100, sizeof(text) - 1);

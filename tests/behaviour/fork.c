@@ -58,18 +58,6 @@ weir_counts weir_fork_counts(weir_user *user)
     return counts;
 }
 
-weir_metrics weir_fork_metrics(weir_user *user)
-{
-    weir_metrics metrics = WEIR_METRICS_INIT;
-
-    if (weir_user_loop(user) != NULL) {
-        weir_loop_metrics(weir_user_loop(user), &metrics);
-    } else {
-        weir_client_metrics(weir_user_client(user), &metrics);
-    }
-    return metrics;
-}
-
 void weir_fork_get(weir_world *world)
 {
     const weir_ask ask = weir_world_ask(world, "/octets/10");

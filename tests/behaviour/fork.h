@@ -54,7 +54,6 @@ void weir_fork_get_in_child(weir_world *world, weir_user *user);
 uint64_t weir_fork_read_all(weir_user *user, weir_exchange *exchange, weir_status *status);
 
 weir_counts weir_fork_counts(weir_user *user);
-weir_metrics weir_fork_metrics(weir_user *user);
 /* How many descriptors this process has open: of a kind, as "/proc/self/fd" names it; sockets. */
 unsigned weir_fork_opened(const char *kind);
 unsigned weir_fork_sockets(void);

@@ -81,7 +81,7 @@ static void live_without_memory(weir_world *world, weir_user *user, size_t fail_
     atomic_store(&world->memory.failures, 0);
     world->memory.fail_at = fail_at;
     (void)weir_fork_counts(user);
-    const weir_metrics metrics = weir_fork_metrics(user);
+    const weir_metrics metrics = weir_user_metrics(user);
     MUST(metrics.requests_started <= 1);
     ask.call.observer = NULL;
     status = weir_user_call(user, &ask.request, &ask.call, &exchange);

@@ -55,7 +55,7 @@ static void the_child_dials_anew(weir_world *world)
         MUST(fd < 0 || weir_loop_fd(weir_user_loop(user)) != fd);
         weir_fork_get_in_child(world, user);
         MUST(weir_fork_counts(user).connections_idle == 1);
-        const weir_metrics metrics = weir_fork_metrics(user);
+        const weir_metrics metrics = weir_user_metrics(user);
         MUST(metrics.requests_started == 1 && metrics.active_requests == 0);
         MUST(metrics.connections_opened == 1 && metrics.connections_closed == 0);
         const weir_event *closed = weir_world_event(world, WEIR_EVENT_CONNECTION_CLOSED, 0);

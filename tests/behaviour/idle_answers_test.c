@@ -126,9 +126,7 @@ static void get(weir_world *world, const weir_ask *ask, bool again)
 static uint32_t streams_of(weir_world *world)
 {
     weir_user *user = world->user;
-    weir_snapshot *snapshot = weir_user_loop(user) != NULL
-                                  ? weir_loop_snapshot(weir_user_loop(user), NULL)
-                                  : weir_client_snapshot(weir_user_client(user), NULL);
+    weir_snapshot *snapshot = weir_user_snapshot(user, NULL);
     weir_snapshot_connection connection = WEIR_SNAPSHOT_CONNECTION_INIT;
 
     assert_non_null(snapshot);

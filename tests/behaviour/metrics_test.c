@@ -17,15 +17,7 @@
 
 static weir_metrics metrics_of(weir_world *world)
 {
-    weir_metrics metrics = WEIR_METRICS_INIT;
-    weir_user *user = weir_world_user(world);
-
-    if (world->way.kind == WEIR_USER_LOOP) {
-        weir_loop_metrics(weir_user_loop(user), &metrics);
-    } else {
-        weir_client_metrics(weir_user_client(user), &metrics);
-    }
-    return metrics;
+    return weir_user_metrics(weir_world_user(world));
 }
 
 static void fetch(weir_world *world, const char *path)
@@ -162,12 +154,10 @@ static void make_calls(weir_user *user, watched *w)
     for (unsigned i = 0; i < CALLS_OF_EACH; i++) {
         weir_ask ask = weir_world_ask(w->world, "/octets/1000");
         weir_exchange *exchange = NULL;
-        uint8_t room[2048];
-        size_t octets = 0;
         ask.call.observer = NULL;
         weir_status status = weir_user_call(user, &ask.request, &ask.call, &exchange);
-        while (status == WEIR_OK) {
-            status = weir_user_read(user, exchange, room, sizeof(room), &octets);
+        if (status == WEIR_OK) {
+            status = weir_user_read_on(user, exchange);
         }
         atomic_fetch_add(&w->whole, status == WEIR_END);
         weir_user_drop(user, exchange);

@@ -49,9 +49,7 @@ static void await_waiting(const queue *all, size_t count)
 static void look_at_places(queue *all)
 {
     weir_user *user = all->world->user;
-    weir_snapshot *snapshot = weir_user_loop(user) != NULL
-                                  ? weir_loop_snapshot(weir_user_loop(user), NULL)
-                                  : weir_client_snapshot(weir_user_client(user), NULL);
+    weir_snapshot *snapshot = weir_user_snapshot(user, NULL);
     uint64_t last = 0;
 
     for (size_t i = 0; i < weir_snapshot_call_count(snapshot); i++) {
@@ -189,9 +187,7 @@ static void note_behind_others(const weir_event *event, void *user)
 static bool look_once(line *all)
 {
     weir_user *user = all->queue.world->user;
-    weir_snapshot *snapshot = weir_user_loop(user) != NULL
-                                  ? weir_loop_snapshot(weir_user_loop(user), NULL)
-                                  : weir_client_snapshot(weir_user_client(user), NULL);
+    weir_snapshot *snapshot = weir_user_snapshot(user, NULL);
     bool waits = false;
 
     for (size_t i = 0; i < weir_snapshot_call_count(snapshot) && !waits; i++) {

@@ -312,24 +312,24 @@ static weir_fetched expect(weir_world *world, const char *path, weir_body_kind k
 
 static const weir_body_kind expecting[] = {WEIR_BODY_SPAN, WEIR_BODY_SOURCE, WEIR_BODY_STREAM};
 
-static void continue_answered(weir_world *world)
+static void assert_each_is_sunk(weir_world *world, const char *path)
 {
     for (size_t i = 0; i < WEIR_COUNT_OF(expecting); i++) {
         uint64_t sent = 0;
-        const weir_fetched fetched = expect(world, "/expect?answer=100", expecting[i], &sent);
+        const weir_fetched fetched = expect(world, path, expecting[i], &sent);
         assert_sunk(&fetched, 30000);
         assert_int_equal(sent, 30000);
     }
 }
 
+static void continue_answered(weir_world *world)
+{
+    assert_each_is_sunk(world, "/expect?answer=100");
+}
+
 static void continue_not_answered(weir_world *world)
 {
-    for (size_t i = 0; i < WEIR_COUNT_OF(expecting); i++) {
-        uint64_t sent = 0;
-        const weir_fetched fetched = expect(world, "/expect?answer=none", expecting[i], &sent);
-        assert_sunk(&fetched, 30000);
-        assert_int_equal(sent, 30000);
-    }
+    assert_each_is_sunk(world, "/expect?answer=none");
 }
 
 static void continue_refused(weir_world *world)

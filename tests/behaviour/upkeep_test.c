@@ -285,13 +285,11 @@ static weir_status get_by(weir_world *world, weir_user *user)
 {
     weir_ask ask = weir_world_ask(world, "/octets/10");
     weir_exchange *exchange = NULL;
-    uint8_t room[64];
-    size_t octets = 0;
 
     ask.call.observer = NULL;
     weir_status status = weir_user_call(user, &ask.request, &ask.call, &exchange);
-    while (status == WEIR_OK) {
-        status = weir_user_read(user, exchange, room, sizeof(room), &octets);
+    if (status == WEIR_OK) {
+        status = weir_user_read_on(user, exchange);
     }
     weir_user_drop(user, exchange);
     return status;

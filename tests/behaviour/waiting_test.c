@@ -44,9 +44,7 @@ typedef struct watch {
 static uint64_t waiting_in_snapshot(const weir_world *world)
 {
     weir_user *user = world->user;
-    weir_snapshot *snapshot = weir_user_loop(user) != NULL
-                                  ? weir_loop_snapshot(weir_user_loop(user), NULL)
-                                  : weir_client_snapshot(weir_user_client(user), NULL);
+    weir_snapshot *snapshot = weir_user_snapshot(user, NULL);
     uint64_t waiting = 0;
 
     for (size_t i = 0; i < weir_snapshot_call_count(snapshot); i++) {
@@ -177,15 +175,6 @@ static void await_told(const watch *w, size_t count)
     }
 }
 
-static void drain_all(weir_user *user)
-{
-    if (weir_user_loop(user) != NULL) {
-        (void)weir_loop_drain(weir_user_loop(user), (weir_span){NULL, 0});
-    } else {
-        (void)weir_client_drain(weir_user_client(user), (weir_span){NULL, 0}, 0, NULL);
-    }
-}
-
 static void one_of_the_play(weir_user *user, size_t index, void *shared)
 {
     play *p = shared;
@@ -196,7 +185,7 @@ static void one_of_the_play(weir_user *user, size_t index, void *shared)
         return;
     }
     await_told(w, 1);
-    drain_all(user);
+    (void)weir_user_drain(user, (weir_span){NULL, 0});
     await_told(w, 2);
     if (p->token != NULL) {
         weir_token_cancel(p->token);

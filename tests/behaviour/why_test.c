@@ -314,16 +314,10 @@ typedef struct pair {
     weir_status ended;
 } pair;
 
-static weir_snapshot *snapshot_of(weir_user *user)
-{
-    return weir_user_loop(user) != NULL ? weir_loop_snapshot(weir_user_loop(user), NULL)
-                                        : weir_client_snapshot(weir_user_client(user), NULL);
-}
-
 /* While one call has the connection and the other waits for it. */
 static void look(pair *p, weir_user *user)
 {
-    weir_snapshot *snapshot = snapshot_of(user);
+    weir_snapshot *snapshot = weir_user_snapshot(user, NULL);
 
     if (snapshot == NULL) {
         return;
@@ -405,7 +399,7 @@ static void a_snapshot(weir_world *world)
     weir_waits waits = WEIR_WAITS_INIT;
     char *text = NULL;
 
-    weir_snapshot *snapshot = snapshot_of(weir_world_user(world));
+    weir_snapshot *snapshot = weir_user_snapshot(weir_world_user(world), NULL);
     assert_non_null(snapshot);
     const uint64_t exchange = weir_exchange_id(holder);
     weir_world_drop(world, holder);
@@ -475,7 +469,7 @@ static void one_of_a_crowd(weir_user *user, size_t index, void *shared)
     }
     char text[4096];
     while (atomic_load(&c->left) > 0) {
-        weir_snapshot *snapshot = snapshot_of(user);
+        weir_snapshot *snapshot = weir_user_snapshot(user, NULL);
         c->wrong += snapshot == NULL;
         if (snapshot != NULL) {
             weir_snapshot_pool pool = WEIR_SNAPSHOT_POOL_INIT;

@@ -111,14 +111,7 @@ static weir_hostile_end play(int fd, size_t number, void *user)
 
 static void drain(crowd *c)
 {
-    weir_user *user = c->stage->user;
-    const weir_span all = {NULL, 0};
-
-    if (weir_user_loop(user) != NULL) {
-        (void)weir_loop_drain(weir_user_loop(user), all);
-    } else {
-        (void)weir_client_drain(weir_user_client(user), all, 0, NULL);
-    }
+    (void)weir_user_drain(c->stage->user, (weir_span){NULL, 0});
 }
 
 static void call_all(weir_user *user, size_t index, void *shared)

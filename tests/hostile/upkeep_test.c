@@ -155,9 +155,7 @@ static void take_snapshot(storm *s)
 {
     weir_user *user = s->stage->user;
     weir_status status = WEIR_OK;
-    weir_snapshot *snapshot = weir_user_loop(user) != NULL
-                                  ? weir_loop_snapshot(weir_user_loop(user), &status)
-                                  : weir_client_snapshot(weir_user_client(user), &status);
+    weir_snapshot *snapshot = weir_user_snapshot(user, &status);
 
     if (snapshot == NULL) {
         atomic_fetch_add(&s->wrong, status != WEIR_E_NOMEM ? 1 : 0);
@@ -174,14 +172,9 @@ static void take_snapshot(storm *s)
 static void take_metrics(storm *s)
 {
     weir_user *user = s->stage->user;
-    weir_metrics metrics = WEIR_METRICS_INIT;
+    const weir_metrics metrics = weir_user_metrics(user);
     weir_counts counts = WEIR_COUNTS_INIT;
 
-    if (weir_user_loop(user) != NULL) {
-        weir_loop_metrics(weir_user_loop(user), &metrics);
-    } else {
-        weir_client_metrics(weir_user_client(user), &metrics);
-    }
     weir_user_counts(user, &counts);
     if (metrics.connections_closed > metrics.connections_opened || counts.ledger_differ != 0) {
         atomic_fetch_add(&s->wrong, 1);
@@ -190,10 +183,7 @@ static void take_metrics(storm *s)
 
 static void drain(storm *s, weir_span url)
 {
-    weir_user *user = s->stage->user;
-    const weir_status status = weir_user_loop(user) != NULL
-                                   ? weir_loop_drain(weir_user_loop(user), url)
-                                   : weir_client_drain(weir_user_client(user), url, 0, NULL);
+    const weir_status status = weir_user_drain(s->stage->user, url);
 
     if (status != WEIR_OK && status != WEIR_E_DEADLINE_TOTAL && status != WEIR_E_NOMEM) {
         atomic_fetch_add(&s->wrong, 1);

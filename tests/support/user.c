@@ -169,6 +169,18 @@ weir_status weir_user_read(weir_user *user, weir_exchange *exchange, void *to, s
     return noted(status);
 }
 
+weir_status weir_user_read_on(weir_user *user, weir_exchange *exchange)
+{
+    uint8_t room[4096];
+    size_t octets = 0;
+    weir_status status = WEIR_OK;
+
+    while (status == WEIR_OK) {
+        status = weir_user_read(user, exchange, room, sizeof(room), &octets);
+    }
+    return status;
+}
+
 weir_status weir_user_write(weir_user *user, weir_exchange *exchange, weir_span octets,
                             size_t *taken)
 {
@@ -217,6 +229,30 @@ void weir_user_counts(weir_user *user, weir_counts *counts)
     } else {
         weir_loop_counts(user->loop, counts);
     }
+}
+
+weir_metrics weir_user_metrics(weir_user *user)
+{
+    weir_metrics metrics = WEIR_METRICS_INIT;
+
+    if (user->client != NULL) {
+        weir_client_metrics(user->client, &metrics);
+    } else {
+        weir_loop_metrics(user->loop, &metrics);
+    }
+    return metrics;
+}
+
+weir_snapshot *weir_user_snapshot(weir_user *user, weir_status *status)
+{
+    return user->client != NULL ? weir_client_snapshot(user->client, status)
+                                : weir_loop_snapshot(user->loop, status);
+}
+
+weir_status weir_user_drain(weir_user *user, weir_span url)
+{
+    return user->client != NULL ? weir_client_drain(user->client, url, 0, NULL)
+                                : weir_loop_drain(user->loop, url);
 }
 
 weir_told weir_user_await(weir_user *user, weir_exchange *exchange, weir_told wanted)

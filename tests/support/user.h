@@ -46,12 +46,19 @@ weir_status weir_user_preconnect(weir_user *user, const weir_request *request,
 weir_status weir_user_response(weir_user *user, weir_exchange *exchange);
 weir_status weir_user_read(weir_user *user, weir_exchange *exchange, void *to, size_t room,
                            size_t *octets);
+/* To the end; how that was. */
+weir_status weir_user_read_on(weir_user *user, weir_exchange *exchange);
 weir_status weir_user_write(weir_user *user, weir_exchange *exchange, weir_span octets,
                             size_t *taken);
 weir_status weir_user_finish(weir_user *user, weir_exchange *exchange, const weir_field *trailers,
                              size_t count);
 void weir_user_drop(weir_user *user, weir_exchange *exchange);
 void weir_user_counts(weir_user *user, weir_counts *counts);
+weir_metrics weir_user_metrics(weir_user *user);
+/* As weir_client_snapshot(). */
+weir_snapshot *weir_user_snapshot(weir_user *user, weir_status *status);
+/* As weir_client_drain() that waits for nothing. */
+weir_status weir_user_drain(weir_user *user, weir_span url);
 
 /* Only over the loop: waits until `wanted` is told for the exchange, or DONE. */
 weir_told weir_user_await(weir_user *user, weir_exchange *exchange, weir_told wanted);
