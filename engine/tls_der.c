@@ -48,6 +48,18 @@ bool weir_der_enter(weir_der *der, uint8_t tag, weir_der *inside)
     return true;
 }
 
+bool weir_der_sole(weir_span octets, uint8_t tag, weir_span *value)
+{
+    weir_der der = weir_der_of(octets);
+    weir_der_element element;
+
+    if (!weir_der_expect(&der, tag, &element) || !weir_der_is_done(&der)) {
+        return false;
+    }
+    *value = element.value;
+    return true;
+}
+
 bool weir_der_number(weir_span value, uint32_t *number)
 {
     uint32_t sum = 0;

@@ -55,6 +55,8 @@ bool weir_der_optional(weir_der *der, uint8_t tag, weir_der_element *element, bo
 
 /* An element that holds others. */
 bool weir_der_enter(weir_der *der, uint8_t tag, weir_der *inside);
+/* Octets that are one element of this tag and nothing else: its value. */
+bool weir_der_sole(weir_span octets, uint8_t tag, weir_span *value);
 
 /* A non-negative INTEGER or BOOLEAN that fits. */
 bool weir_der_number(weir_span value, uint32_t *number);

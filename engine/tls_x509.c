@@ -99,15 +99,18 @@ static bool take_sequence(weir_span value, weir_span *contents, bool *there);
 
 bool weir_x509_parse(weir_span der, weir_x509 *x)
 {
-    weir_der all = weir_der_of(der);
+    weir_span all;
     weir_der certificate;
     weir_der_element body;
     weir_der_element algorithm;
     weir_der_element signature;
 
     *x = (weir_x509){.whole = der, .version = 1};
-    if (!weir_der_enter(&all, WEIR_DER_SEQUENCE, &certificate) || !weir_der_is_done(&all) ||
-        !weir_der_expect(&certificate, WEIR_DER_SEQUENCE, &body) ||
+    if (!weir_der_sole(der, WEIR_DER_SEQUENCE, &all)) {
+        return false;
+    }
+    certificate = weir_der_of(all);
+    if (!weir_der_expect(&certificate, WEIR_DER_SEQUENCE, &body) ||
         !weir_der_expect(&certificate, WEIR_DER_SEQUENCE, &algorithm) ||
         !weir_der_expect(&certificate, WEIR_DER_BIT_STRING, &signature) ||
         !weir_der_is_done(&certificate) || !parse_body(body.value, algorithm.whole, x)) {
@@ -165,8 +168,7 @@ static bool parse_body(weir_span body, weir_span outer_algorithm, weir_x509 *x)
 static bool parse_version(weir_der *der, weir_x509 *x)
 {
     weir_der_element wrapped;
-    weir_der_element number;
-    weir_der inside;
+    weir_span number;
     bool there;
 
     if (!weir_der_optional(der, WEIR_DER_CONTEXT_INSIDE + 0, &wrapped, &there)) {
@@ -175,9 +177,8 @@ static bool parse_version(weir_der *der, weir_x509 *x)
     if (!there) {
         return true;
     }
-    inside = weir_der_of(wrapped.value);
-    if (!weir_der_expect(&inside, WEIR_DER_INTEGER, &number) || !weir_der_is_done(&inside) ||
-        !weir_der_number(number.value, &x->version) || x->version > 2) {
+    if (!weir_der_sole(wrapped.value, WEIR_DER_INTEGER, &number) ||
+        !weir_der_number(number, &x->version) || x->version > 2) {
         return false;
     }
     x->version++;
@@ -303,7 +304,7 @@ static void parse_curve(weir_der parameters, weir_x509 *x)
 static bool parse_extensions(weir_der *der, weir_x509 *x)
 {
     weir_der_element wrapped;
-    weir_der inside;
+    weir_span inside;
     weir_der list;
     uint64_t seen = 0;
     bool there;
@@ -315,11 +316,10 @@ static bool parse_extensions(weir_der *der, weir_x509 *x)
     if (!there) {
         return true;
     }
-    inside = weir_der_of(wrapped.value);
-    if (x->version != 3 || !weir_der_enter(&inside, WEIR_DER_SEQUENCE, &list) ||
-        !weir_der_is_done(&inside)) {
+    if (x->version != 3 || !weir_der_sole(wrapped.value, WEIR_DER_SEQUENCE, &inside)) {
         return false;
     }
+    list = weir_der_of(inside);
     while (!weir_der_is_done(&list)) {
         weir_der extension;
         if (!weir_der_enter(&list, WEIR_DER_SEQUENCE, &extension) ||
@@ -392,14 +392,17 @@ static bool take_extension(unsigned which, bool critical, weir_span value, weir_
 
 static bool take_basic_constraints(weir_span value, weir_x509 *x)
 {
-    weir_der der = weir_der_of(value);
+    weir_span inside;
     weir_der fields;
     weir_der_element flag;
     weir_der_element length;
     bool there;
 
-    if (!weir_der_enter(&der, WEIR_DER_SEQUENCE, &fields) || !weir_der_is_done(&der) ||
-        !weir_der_optional(&fields, WEIR_DER_BOOLEAN, &flag, &there) ||
+    if (!weir_der_sole(value, WEIR_DER_SEQUENCE, &inside)) {
+        return false;
+    }
+    fields = weir_der_of(inside);
+    if (!weir_der_optional(&fields, WEIR_DER_BOOLEAN, &flag, &there) ||
         (there && !weir_der_boolean(flag.value, &x->authority)) ||
         !weir_der_optional(&fields, WEIR_DER_INTEGER, &length, &x->has_path_length)) {
         return false;
@@ -412,16 +415,15 @@ static bool take_basic_constraints(weir_span value, weir_x509 *x)
  */
 static bool take_key_usage(weir_span value, weir_x509 *x)
 {
-    weir_der der = weir_der_of(value);
-    weir_der_element bits;
+    weir_span bits;
 
-    if (!weir_der_expect(&der, WEIR_DER_BIT_STRING, &bits) || !weir_der_is_done(&der) ||
-        bits.value.length < 1 || bits.value.length > 3 || bits.value.at[0] > 7) {
+    if (!weir_der_sole(value, WEIR_DER_BIT_STRING, &bits) || bits.length < 1 || bits.length > 3 ||
+        bits.at[0] > 7) {
         return false;
     }
     x->has_key_usage = true;
-    for (unsigned i = 0; i < 8 * ((unsigned)bits.value.length - 1); ++i) {
-        if (bits.value.at[1 + i / 8] >> (7 - i % 8) & 1) {
+    for (unsigned i = 0; i < 8 * ((unsigned)bits.length - 1); ++i) {
+        if (bits.at[1 + i / 8] >> (7 - i % 8) & 1) {
             x->key_usage |= 1u << i;
         }
     }
@@ -430,12 +432,13 @@ static bool take_key_usage(weir_span value, weir_x509 *x)
 
 static bool take_extended_usage(weir_span value, weir_x509 *x)
 {
-    weir_der der = weir_der_of(value);
+    weir_span inside;
     weir_der list;
 
-    if (!weir_der_enter(&der, WEIR_DER_SEQUENCE, &list) || !weir_der_is_done(&der)) {
+    if (!weir_der_sole(value, WEIR_DER_SEQUENCE, &inside)) {
         return false;
     }
+    list = weir_der_of(inside);
     x->has_extended_usage = true;
     while (!weir_der_is_done(&list)) {
         weir_der_element id;
@@ -450,26 +453,22 @@ static bool take_extended_usage(weir_span value, weir_x509 *x)
 
 static bool take_key_id(weir_span value, weir_x509 *x)
 {
-    weir_der der = weir_der_of(value);
-    weir_der_element id;
-
-    if (!weir_der_expect(&der, WEIR_DER_OCTET_STRING, &id) || !weir_der_is_done(&der)) {
-        return false;
-    }
-    x->key_id = id.value;
-    return true;
+    return weir_der_sole(value, WEIR_DER_OCTET_STRING, &x->key_id);
 }
 
 /* keyIdentifier [0]; issuer and serial number are not looked at. */
 static bool take_issuer_key_id(weir_span value, weir_x509 *x)
 {
-    weir_der der = weir_der_of(value);
+    weir_span inside;
     weir_der fields;
     weir_der_element id;
     bool there;
 
-    if (!weir_der_enter(&der, WEIR_DER_SEQUENCE, &fields) || !weir_der_is_done(&der) ||
-        !weir_der_optional(&fields, WEIR_DER_CONTEXT + 0, &id, &there)) {
+    if (!weir_der_sole(value, WEIR_DER_SEQUENCE, &inside)) {
+        return false;
+    }
+    fields = weir_der_of(inside);
+    if (!weir_der_optional(&fields, WEIR_DER_CONTEXT + 0, &id, &there)) {
         return false;
     }
     if (there) {
@@ -480,13 +479,6 @@ static bool take_issuer_key_id(weir_span value, weir_x509 *x)
 
 static bool take_sequence(weir_span value, weir_span *contents, bool *there)
 {
-    weir_der der = weir_der_of(value);
-    weir_der_element sequence;
-
-    if (!weir_der_expect(&der, WEIR_DER_SEQUENCE, &sequence) || !weir_der_is_done(&der)) {
-        return false;
-    }
-    *contents = sequence.value;
-    *there = true;
-    return true;
+    *there = weir_der_sole(value, WEIR_DER_SEQUENCE, contents);
+    return *there;
 }

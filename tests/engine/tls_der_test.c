@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "proto/span.h"
+
 /* Reads one element of an exact copy, so that reading past the end is seen. */
 static bool reads(const char *octets, size_t count, weir_der_element *element)
 {
@@ -106,6 +108,21 @@ static void der__knows_what_is_optional(void **state)
     assert_int_equal(der.left.length, 3);
 }
 
+static void der__a_sole_element_has_nothing_behind_it(void **state)
+{
+    weir_span value = {NULL, 0};
+
+    (void)state;
+    assert_true(weir_der_sole(WEIR_SPAN("\x04\x02zy"), WEIR_DER_OCTET_STRING, &value));
+    assert_true(weir_span_equal(value, WEIR_SPAN("zy")));
+    assert_true(weir_der_sole(WEIR_SPAN("\x30\x00"), WEIR_DER_SEQUENCE, &value));
+    assert_int_equal(value.length, 0);
+    assert_false(weir_der_sole(WEIR_SPAN("\x04\x02zyx"), WEIR_DER_OCTET_STRING, &value));
+    assert_false(weir_der_sole(WEIR_SPAN("\x04\x02z"), WEIR_DER_OCTET_STRING, &value));
+    assert_false(weir_der_sole(WEIR_SPAN("\x04\x02zy"), WEIR_DER_BIT_STRING, &value));
+    assert_false(weir_der_sole((weir_span){NULL, 0}, WEIR_DER_SEQUENCE, &value));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +130,7 @@ int main(void)
         cmocka_unit_test(der__refuses_what_is_not_der),
         cmocka_unit_test(der__reads_numbers_and_truths),
         cmocka_unit_test(der__knows_what_is_optional),
+        cmocka_unit_test(der__a_sole_element_has_nothing_behind_it),
     };
     return cmocka_run_group_tests_name("tls_der", tests, NULL, NULL);
 }
