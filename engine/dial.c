@@ -54,27 +54,26 @@ void weir_dial_begin(weir_dial *dial, uint16_t port, weir_time attempt_delay_ns,
     dial->failure.offset = WEIR_UNKNOWN;
 }
 
-void weir_dial_answer(weir_dial *dial, uint8_t family, weir_status status,
-                      const weir_address *addresses, size_t count, weir_time now_ns)
+void weir_dial_answer(weir_dial *dial, const weir_answer *answer, weir_time now_ns)
 {
-    const size_t index = weir_family_index(family);
+    const size_t index = weir_family_index(answer->family);
 
-    WEIR_ASSERT(family == 4 || family == 6);
+    WEIR_ASSERT(answer->family == 4 || answer->family == 6);
     if (!dial->awaiting[index]) {
         return;
     }
     dial->awaiting[index] = false;
-    dial->answer_status[index] = status;
+    dial->answer_status[index] = answer->status;
     if (dial->state == WEIR_DIAL_CONNECTED || dial->state == WEIR_DIAL_FAILED) {
         return;
     }
-    for (size_t i = 0; i < count && status == WEIR_OK; i++) {
-        insert(dial, family, &addresses[i]);
+    for (size_t i = 0; i < answer->count && answer->status == WEIR_OK; i++) {
+        insert(dial, answer->family, &answer->addresses[i]);
     }
     interleave(dial);
     if (dial->state == WEIR_DIAL_RESOLVING) {
         const bool other_is_out = dial->awaiting[0] || dial->awaiting[1];
-        if (family == 4 && other_is_out && dial->count > 0) {
+        if (answer->family == 4 && other_is_out && dial->count > 0) {
             dial->delay_until_ns = weir_time_add(now_ns, dial->resolution_delay_ns);
         } else if (dial->count > 0) {
             begin_connecting(dial, now_ns);

@@ -13,6 +13,7 @@
 #ifndef WEIR_ENGINE_DIAL_H
 #define WEIR_ENGINE_DIAL_H
 
+#include "engine/address.h"
 #include "proto/clock.h"
 #include "proto/list.h"
 #include "weir/failure.h"
@@ -72,10 +73,9 @@ typedef struct weir_dial {
  * between attempts (RFC 8305 s5). */
 void weir_dial_begin(weir_dial *dial, uint16_t port, weir_time attempt_delay_ns,
                      weir_time resolution_delay_ns, weir_time now_ns);
-/* The resolver's answer for one family (4 or 6), once each; a later one is ignored. Addresses are
- * copied and interleaved (RFC 8305 s4); with a status other than WEIR_OK there are none. */
-void weir_dial_answer(weir_dial *dial, uint8_t family, weir_status status,
-                      const weir_address *addresses, size_t count, weir_time now_ns);
+/* The resolver's answer for one family, once each; a later one is ignored. Addresses are copied and
+ * interleaved (RFC 8305 s4); with a status other than WEIR_OK there are none. */
+void weir_dial_answer(weir_dial *dial, const weir_answer *answer, weir_time now_ns);
 /* Of the addresses that wait, those for which `failed_lately` is set, by their index, go behind all
  * others. Within the two groups families alternate, and a family keeps its order. */
 void weir_dial_put_last(weir_dial *dial, const bool *failed_lately);

@@ -25,8 +25,7 @@ static bool is_done_with_addresses(const weir_dialing *dialing);
 static void note_attempts(const weir_dialing *dialing, weir_time now_ns);
 static weir_time limit_of(const weir_dialing *dialing);
 static void take_limits(weir_dialing *dialing, const weir_exchange *exchange);
-static void give_answer(weir_dialing *dialing, uint8_t family, weir_status status,
-                        const weir_address *addresses, size_t count, weir_time now_ns);
+static void give_answer(weir_dialing *dialing, const weir_answer *answer, weir_time now_ns);
 
 weir_dialing *weir_dialing_new(weir_core *core, weir_link *link, weir_exchange *cause,
                                weir_time now_ns)
@@ -130,14 +129,10 @@ void weir_dialing_adopt(weir_dialing *dialing, weir_exchange *exchange, weir_tim
     weir_exchange_set_phase(exchange, phase_to_tell(dialing), now_ns);
 }
 
-void weir_dialing_answer(weir_dialing *dialing, uint8_t family, weir_status status,
-                         const weir_address *addresses, size_t count, weir_time now_ns)
+void weir_dialing_answer(weir_dialing *dialing, const weir_answer *answer, weir_time now_ns)
 {
-    if (status == WEIR_OK || status == WEIR_E_DNS_NOT_FOUND) {
-        weir_shared_remember(dialing->shared, weir_dialing_host(dialing), family, now_ns, addresses,
-                             count);
-    }
-    give_answer(dialing, family, status, addresses, count, now_ns);
+    weir_shared_remember(dialing->shared, weir_dialing_host(dialing), answer, now_ns);
+    give_answer(dialing, answer, now_ns);
 }
 
 bool weir_dialing_next(weir_dialing *dialing, weir_time now_ns, size_t *index)
@@ -273,8 +268,10 @@ static void answer_numeric(weir_dialing *dialing, weir_span zone, weir_time now_
         address.scope = weir_os_zone_index(zone);
     }
     dialing->numeric = true;
-    give_answer(dialing, address.family, WEIR_OK, &address, 1, now_ns);
-    give_answer(dialing, address.family == 4 ? 6 : 4, WEIR_OK, NULL, 0, now_ns);
+    const weir_answer itself = {.family = address.family, .addresses = &address, .count = 1};
+    const weir_answer none = {.family = address.family == 4 ? 6 : 4};
+    give_answer(dialing, &itself, now_ns);
+    give_answer(dialing, &none, now_ns);
 }
 
 static bool is_localhost(weir_span host)
@@ -294,51 +291,47 @@ static bool is_localhost(weir_span host)
 /* RFC 6761 s6.3: these names are loopback and are never asked for. */
 static void answer_localhost(weir_dialing *dialing, weir_time now_ns)
 {
-    weir_address v6 = {.family = 6};
+    const weir_address v6 = {.family = 6, .octets = {[15] = 1}};
     const weir_address v4 = {.family = 4, .octets = {127, 0, 0, 1}};
 
-    v6.octets[15] = 1;
-    give_answer(dialing, 6, WEIR_OK, &v6, 1, now_ns);
-    give_answer(dialing, 4, WEIR_OK, &v4, 1, now_ns);
+    give_answer(dialing, &(weir_answer){.family = 6, .addresses = &v6, .count = 1}, now_ns);
+    give_answer(dialing, &(weir_answer){.family = 4, .addresses = &v4, .count = 1}, now_ns);
 }
 
 /* No resolver can know such a name. */
 static void answer_impossible(weir_dialing *dialing, weir_time now_ns)
 {
-    give_answer(dialing, 6, WEIR_E_DNS_NOT_FOUND, NULL, 0, now_ns);
-    give_answer(dialing, 4, WEIR_E_DNS_NOT_FOUND, NULL, 0, now_ns);
+    give_answer(dialing, &(weir_answer){.family = 6, .status = WEIR_E_DNS_NOT_FOUND}, now_ns);
+    give_answer(dialing, &(weir_answer){.family = 4, .status = WEIR_E_DNS_NOT_FOUND}, now_ns);
 }
 
 /* Answers that are remembered never reach the network. */
 static void recall(weir_dialing *dialing, weir_time now_ns)
 {
     static const uint8_t families[] = {6, 4};
-    weir_address addresses[WEIR_DIAL_ADDRESSES];
+    weir_remembered known;
 
     for (size_t i = 0; i < WEIR_COUNT_OF(families); i++) {
         if (!dialing->dial.awaiting[weir_family_index(families[i])]) {
             continue;
         }
-        int count = weir_shared_recall(dialing->shared, weir_dialing_host(dialing), families[i],
-                                       now_ns, addresses, WEIR_DIAL_ADDRESSES);
-        if (count >= 0) {
-            give_answer(dialing, families[i], count > 0 ? WEIR_OK : WEIR_E_DNS_NOT_FOUND, addresses,
-                        (size_t)count, now_ns);
+        known.answer.family = families[i];
+        if (weir_shared_recall(dialing->shared, weir_dialing_host(dialing), &known, now_ns)) {
+            give_answer(dialing, &known.answer, now_ns);
         }
     }
 }
 
-static void give_answer(weir_dialing *dialing, uint8_t family, weir_status status,
-                        const weir_address *addresses, size_t count, weir_time now_ns)
+static void give_answer(weir_dialing *dialing, const weir_answer *answer, weir_time now_ns)
 {
-    weir_event event = {.kind = WEIR_EVENT_DNS_DONE, .count = (uint32_t)count};
+    weir_event event = {.kind = WEIR_EVENT_DNS_DONE, .count = (uint32_t)answer->count};
 
-    weir_dial_answer(&dialing->dial, family, status, addresses, count, now_ns);
+    weir_dial_answer(&dialing->dial, answer, now_ns);
     if (dialing->dial.count > 1) {
         put_failed_last(dialing, now_ns);
     }
     if (!dialing->numeric) {
-        event.failure.status = status;
+        event.failure.status = answer->status;
         event.failure.tls_alert = -1;
         tell(dialing, &event, now_ns);
     }
@@ -348,15 +341,9 @@ static void give_answer(weir_dialing *dialing, uint8_t family, weir_status statu
 /* Those that others found dead lately need not be found dead again. */
 static void put_failed_last(weir_dialing *dialing, weir_time now_ns)
 {
-    const size_t count = dialing->dial.count;
-    weir_address addresses[WEIR_DIAL_ADDRESSES];
     bool failed[WEIR_DIAL_ADDRESSES];
 
-    for (size_t i = 0; i < count; i++) {
-        addresses[i] = dialing->dial.addresses[i].address;
-    }
-    if (weir_shared_failed_lately(dialing->shared, addresses, count, dialing->port, now_ns,
-                                  failed)) {
+    if (weir_shared_failed_lately(dialing->shared, &dialing->dial, now_ns, failed)) {
         weir_dial_put_last(&dialing->dial, failed);
     }
 }

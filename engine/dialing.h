@@ -65,8 +65,7 @@ void weir_dialing_orphan(weir_dialing *dialing, weir_time now_ns);
 void weir_dialing_adopt(weir_dialing *dialing, weir_exchange *exchange, weir_time now_ns);
 
 /* What the driver did. */
-void weir_dialing_answer(weir_dialing *dialing, uint8_t family, weir_status status,
-                         const weir_address *addresses, size_t count, weir_time now_ns);
+void weir_dialing_answer(weir_dialing *dialing, const weir_answer *answer, weir_time now_ns);
 /* An address to start now; tells CONNECT_STARTED. */
 bool weir_dialing_next(weir_dialing *dialing, weir_time now_ns, size_t *index);
 /* sys_errno 0: connected, and the link is told so; the driver closes all others. */

@@ -16,11 +16,15 @@
 
 #define READY_BATCH 256
 
+/* What is said of both families when no look-up could be begun. */
+static const weir_answer no_memory[] = {{.family = 4, .status = WEIR_E_NOMEM},
+                                        {.family = 6, .status = WEIR_E_NOMEM}};
+
 static void gather_ready(weir_loop *loop, const weir_os_ready *ready);
 static void gather_cancels(weir_loop *loop);
 static void gather_answers(weir_loop *loop);
 static void look_names_up(weir_loop *loop);
-static void take_name_answer(weir_loop *loop, weir_name *name, const weir_answer *answer);
+static void take_name_answer(weir_loop *loop, const weir_lookup_answer *came);
 static void act_on(weir_loop *loop, weir_port *port);
 static void dial(weir_loop *loop, weir_port *port);
 static void start_attempt(weir_loop *loop, weir_port *port, size_t index);
@@ -123,16 +127,15 @@ static void gather_cancels(weir_loop *loop)
 
 static void gather_answers(weir_loop *loop)
 {
-    weir_answer answer;
+    weir_lookup_answer came;
 
-    while (weir_channel_next_answer(loop->channel, &answer)) {
-        weir_port *port = answer.user;
+    while (weir_channel_next_answer(loop->channel, &came)) {
+        weir_port *port = came.user;
         if (port == NULL) {
-            take_name_answer(loop, weir_names_of(&loop->turn.core.names, answer.lookup), &answer);
-            continue;
+            take_name_answer(loop, &came);
+        } else {
+            weir_turn_answer(&loop->turn, port, &came.answer);
         }
-        weir_turn_answer(&loop->turn, port, answer.family, answer.status, answer.addresses,
-                         answer.count);
     }
 }
 
@@ -185,8 +188,9 @@ static void look_names_up(weir_loop *loop)
         name->lookup = weir_channel_start(loop->channel, (weir_span){name->host, name->host_length},
                                           NULL, turn->now_ns);
         if (name->lookup == NULL) {
-            (void)weir_turn_name_answer(turn, name, 4, WEIR_E_NOMEM, NULL, 0);
-            (void)weir_turn_name_answer(turn, name, 6, WEIR_E_NOMEM, NULL, 0);
+            for (size_t i = 0; i < WEIR_COUNT_OF(no_memory); i++) {
+                (void)weir_turn_name_answer(turn, name, &no_memory[i]);
+            }
         }
     }
     if (any) {
@@ -194,11 +198,12 @@ static void look_names_up(weir_loop *loop)
     }
 }
 
-static void take_name_answer(weir_loop *loop, weir_name *name, const weir_answer *answer)
+static void take_name_answer(weir_loop *loop, const weir_lookup_answer *came)
 {
-    if (weir_turn_name_answer(&loop->turn, name, answer->family, answer->status, answer->addresses,
-                              answer->count)) {
-        weir_channel_end(loop->channel, answer->lookup);
+    weir_name *name = weir_names_of(&loop->turn.core.names, came->lookup);
+
+    if (weir_turn_name_answer(&loop->turn, name, &came->answer)) {
+        weir_channel_end(loop->channel, came->lookup);
     }
 }
 
@@ -231,8 +236,9 @@ static void dial(weir_loop *loop, weir_port *port)
             port->lookup = weir_channel_start(loop->channel, weir_dialing_host(port->dialing), port,
                                               loop->turn.now_ns);
             if (port->lookup == NULL) {
-                weir_turn_answer(&loop->turn, port, 4, WEIR_E_NOMEM, NULL, 0);
-                weir_turn_answer(&loop->turn, port, 6, WEIR_E_NOMEM, NULL, 0);
+                for (size_t i = 0; i < WEIR_COUNT_OF(no_memory); i++) {
+                    weir_turn_answer(&loop->turn, port, &no_memory[i]);
+                }
             }
             gather_answers(loop);
         }

@@ -189,16 +189,14 @@ weir_time weir_names_deadline(const weir_names *names)
     return names->agenda.first != NULL ? names->agenda.first->at_ns : WEIR_NEVER;
 }
 
-bool weir_names_answer(weir_names *names, weir_name *name, uint8_t family, weir_status status,
-                       const weir_address *addresses, size_t count, weir_time now_ns)
+bool weir_names_answer(weir_names *names, weir_name *name, const weir_answer *answer,
+                       weir_time now_ns)
 {
     const weir_span host = {name->host, name->host_length};
 
     WEIR_ASSERT(is_looking(name));
-    name->awaiting[weir_family_index(family)] = false;
-    if (status == WEIR_OK || status == WEIR_E_DNS_NOT_FOUND) {
-        weir_shared_remember(names->shared, host, family, now_ns, addresses, count);
-    }
+    name->awaiting[weir_family_index(answer->family)] = false;
+    weir_shared_remember(names->shared, host, answer, now_ns);
     if (weir_answers_version(name->answers) != name->version) {
         apply(names, name, now_ns);
     }

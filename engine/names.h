@@ -108,8 +108,8 @@ weir_name *weir_names_next(weir_names *names, weir_time now_ns);
 weir_time weir_names_deadline(const weir_names *names);
 /* As of a dial, once for each family. True: the look-up is over, the driver ends it, and the name
  * may be gone. */
-bool weir_names_answer(weir_names *names, weir_name *name, uint8_t family, weir_status status,
-                       const weir_address *addresses, size_t count, weir_time now_ns);
+bool weir_names_answer(weir_names *names, weir_name *name, const weir_answer *answer,
+                       weir_time now_ns);
 /* Whose look-up it is; NULL: nobody's. */
 weir_name *weir_names_of(const weir_names *names, const struct weir_lookup *lookup);
 

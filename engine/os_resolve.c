@@ -93,8 +93,7 @@ static void socket_state(void *user, ares_socket_t fd, int readable, int writabl
 static void note(const weir_channel *channel, int fd);
 static void strike(const weir_channel *channel, int fd);
 static void came(void *user, int ares_status, int timeouts, struct ares_addrinfo *result);
-static void store(weir_lookup *lookup, uint8_t family, weir_status status,
-                  const weir_address *addresses, size_t count);
+static void store(weir_lookup *lookup, const weir_answer *given);
 static weir_lookup *new_lookup(weir_channel *channel, weir_span host, bool asks);
 static weir_lookup *who_asks(const weir_channel *channel, weir_span host);
 static bool is_complete(weir_lookup *asking);
@@ -196,7 +195,7 @@ void weir_channel_end(weir_channel *channel, weir_lookup *lookup)
     }
 }
 
-bool weir_channel_next_answer(weir_channel *channel, weir_answer *out)
+bool weir_channel_next_answer(weir_channel *channel, weir_lookup_answer *out)
 {
     for (weir_list *at = channel->lookups.next; at != &channel->lookups; at = at->next) {
         weir_lookup *lookup = WEIR_CONTAINER_OF(at, weir_lookup, place);
@@ -206,13 +205,13 @@ bool weir_channel_next_answer(weir_channel *channel, weir_answer *out)
             const answer *next = &asking->answers[1 - i];
             if (next->came && !lookup->told[1 - i]) {
                 lookup->told[1 - i] = true;
-                *out = (weir_answer){
+                *out = (weir_lookup_answer){
                     .lookup = lookup,
                     .user = lookup->user,
-                    .family = i == 0 ? 6 : 4,
-                    .status = next->status,
-                    .addresses = next->addresses,
-                    .count = next->count,
+                    .answer = {.family = i == 0 ? 6 : 4,
+                               .status = next->status,
+                               .addresses = next->addresses,
+                               .count = next->count},
                 };
                 weir_mutex_unlock(&asking->lock);
                 return true;
@@ -297,8 +296,13 @@ void weir_resolver_answer(weir_lookup *lookup, uint8_t family, weir_status statu
     /* The owner is told with the lock held: once it is let go both the look-up and its channel may
      * be gone. */
     weir_mutex_lock(&lookup->lock);
-    store(lookup, family, status == WEIR_OK || is_failure(status) ? status : WEIR_E_DNS_FAILED,
-          addresses, count);
+    const weir_answer given = {
+        .family = family,
+        .status = status == WEIR_OK || is_failure(status) ? status : WEIR_E_DNS_FAILED,
+        .addresses = addresses,
+        .count = count,
+    };
+    store(lookup, &given);
     if (channel->options.notify != NULL) {
         channel->options.notify(channel->options.user);
     } else {
@@ -513,22 +517,23 @@ static void came(void *user, int ares_status, int timeouts, struct ares_addrinfo
         status = WEIR_E_DNS_NOT_FOUND;
     }
     weir_mutex_lock(&lookup->lock);
-    store(lookup, asked->family, status, addresses, count);
+    const weir_answer given = {
+        .family = asked->family, .status = status, .addresses = addresses, .count = count};
+    store(lookup, &given);
     weir_mutex_unlock(&lookup->lock);
 }
 
 /* With the look-up's lock. The first answer of a family stands. */
-static void store(weir_lookup *lookup, uint8_t family, weir_status status,
-                  const weir_address *addresses, size_t count)
+static void store(weir_lookup *lookup, const weir_answer *given)
 {
-    answer *to = &lookup->answers[weir_family_index(family)];
+    answer *to = &lookup->answers[weir_family_index(given->family)];
 
     if (!to->came) {
         to->came = true;
-        to->status = status;
-        to->count = weir_min(count, WEIR_DIAL_ADDRESSES);
+        to->status = given->status;
+        to->count = weir_min(given->count, WEIR_DIAL_ADDRESSES);
         if (to->count > 0) {
-            memcpy(to->addresses, addresses, to->count * sizeof(to->addresses[0]));
+            memcpy(to->addresses, given->addresses, to->count * sizeof(to->addresses[0]));
         }
     }
 }

@@ -45,16 +45,15 @@ weir_lookup *weir_channel_start(weir_channel *channel, weir_span host, void *use
 /* Ends it and takes it: no answer of it is told any more. Needed also after both answers came. */
 void weir_channel_end(weir_channel *channel, weir_lookup *lookup);
 
-typedef struct weir_answer {
+/* An answer to a look-up: its status is WEIR_OK, or WEIR_E_ DNS_NOT_FOUND, DNS_FAILED, DEADLINE_DNS,
+ * DESCRIPTORS, NOMEM; its addresses, at most WEIR_DIAL_ADDRESSES, are valid until the look-up is
+ * ended. */
+typedef struct weir_lookup_answer {
     weir_lookup *lookup;
     void *user;
-    uint8_t family;
-    weir_status status; /* WEIR_OK, or WEIR_E_ DNS_NOT_FOUND, DNS_FAILED, DEADLINE_DNS, DESCRIPTORS,
-                           NOMEM */
-    const weir_address *addresses; /* valid until the look-up is ended */
-    size_t count;                  /* at most WEIR_DIAL_ADDRESSES */
-} weir_answer;
-bool weir_channel_next_answer(weir_channel *channel, weir_answer *answer);
+    weir_answer answer;
+} weir_lookup_answer;
+bool weir_channel_next_answer(weir_channel *channel, weir_lookup_answer *answer);
 
 /* The descriptors to watch now: fills up to `room`; how many there are. */
 size_t weir_channel_polls(const weir_channel *channel, weir_poll *polls, size_t room);

@@ -181,18 +181,19 @@ weir_tls_sessions *weir_shared_sessions(weir_shared *shared)
     return shared->sessions;
 }
 
-int weir_shared_recall(weir_shared *shared, weir_span host, uint8_t family, weir_time now_ns,
-                       weir_address *addresses, size_t room)
+bool weir_shared_recall(weir_shared *shared, weir_span host, weir_remembered *known,
+                        weir_time now_ns)
 {
-    int count = -1;
-
     lock(shared);
     weir_answers *answers = find(shared, host);
-    family_answer *of = answers != NULL ? family_of(answers, family) : NULL;
-    if (of != NULL && of->known && of->until_ns > now_ns) {
-        count = (int)weir_min(of->count, room);
-        if (count > 0) {
-            memcpy(addresses, of->addresses, (size_t)count * sizeof(*addresses));
+    family_answer *of = answers != NULL ? family_of(answers, known->answer.family) : NULL;
+    const bool counts = of != NULL && of->known && of->until_ns > now_ns;
+    if (counts) {
+        known->answer.status = of->count > 0 ? WEIR_OK : WEIR_E_DNS_NOT_FOUND;
+        known->answer.addresses = known->addresses;
+        known->answer.count = of->count;
+        if (of->count > 0) {
+            memcpy(known->addresses, of->addresses, of->count * sizeof(known->addresses[0]));
         }
     } else if (of != NULL && answers->holders == 0) {
         forget_family(shared, of);
@@ -201,27 +202,31 @@ int weir_shared_recall(weir_shared *shared, weir_span host, uint8_t family, weir
         put_back(shared, answers);
     }
     weir_mutex_unlock(&shared->lock);
-    return count;
+    return counts;
 }
 
-void weir_shared_remember(weir_shared *shared, weir_span host, uint8_t family, weir_time now_ns,
-                          const weir_address *addresses, size_t count)
+void weir_shared_remember(weir_shared *shared, weir_span host, const weir_answer *answer,
+                          weir_time now_ns)
 {
-    const size_t kept = weir_min(count, WEIR_DIAL_ADDRESSES);
-    weir_address *copy = kept > 0 ? weir_alloc(shared->allocator, kept * sizeof(*addresses)) : NULL;
+    const size_t kept =
+        answer->status == WEIR_OK ? weir_min(answer->count, WEIR_DIAL_ADDRESSES) : 0;
 
+    if (answer->status != WEIR_OK && answer->status != WEIR_E_DNS_NOT_FOUND) {
+        return;
+    }
+    weir_address *copy = kept > 0 ? weir_alloc(shared->allocator, kept * sizeof(*copy)) : NULL;
     if (kept > 0 && copy == NULL) {
         return; /* forgetting is always allowed */
     }
     if (kept > 0) {
-        memcpy(copy, addresses, kept * sizeof(*addresses));
+        memcpy(copy, answer->addresses, kept * sizeof(*copy));
     }
     lock(shared);
     weir_answers *answers = get(shared, host);
     if (answers == NULL) {
         weir_release(shared->allocator, copy);
     } else {
-        family_answer *of = family_of(answers, family);
+        family_answer *of = family_of(answers, answer->family);
         forget_family(shared, of);
         *of = (family_answer){
             .known = true,
@@ -258,14 +263,15 @@ void weir_shared_forget_answers(weir_shared *shared)
     weir_mutex_unlock(&shared->lock);
 }
 
-bool weir_shared_failed_lately(weir_shared *shared, const weir_address *addresses, size_t count,
-                               uint16_t port, weir_time now_ns, bool *failed)
+bool weir_shared_failed_lately(weir_shared *shared, const weir_dial *dial, weir_time now_ns,
+                               bool failed[WEIR_DIAL_ADDRESSES])
 {
     bool any = false;
 
     lock(shared);
-    for (size_t i = 0; i < count; i++) {
-        failed[i] = weir_shunned_has(&shared->shunned, &addresses[i], port, now_ns);
+    for (size_t i = 0; i < dial->count; i++) {
+        failed[i] =
+            weir_shunned_has(&shared->shunned, &dial->addresses[i].address, dial->port, now_ns);
         any = any || failed[i];
     }
     weir_mutex_unlock(&shared->lock);

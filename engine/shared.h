@@ -30,14 +30,21 @@ weir_origins *weir_shared_origins(weir_shared *shared);
 /* The session store; its own functions lock (see tls_session.h). */
 weir_tls_sessions *weir_shared_sessions(weir_shared *shared);
 
+/* An answer with room for its addresses. */
+typedef struct weir_remembered {
+    weir_answer answer;
+    weir_address addresses[WEIR_DIAL_ADDRESSES];
+} weir_remembered;
+
 /*
- * A remembered answer of one family for a host, while its TTL lasts: how many addresses were copied
- * (at most room); -1: not known. An answer that said "none" is known too, with 0.
+ * The remembered answer for a host, of the family that `known` names, while its TTL lasts. False:
+ * there is none. An answer that there is no address is one too: WEIR_E_DNS_NOT_FOUND.
  */
-int weir_shared_recall(weir_shared *shared, weir_span host, uint8_t family, weir_time now_ns,
-                       weir_address *addresses, size_t room);
-void weir_shared_remember(weir_shared *shared, weir_span host, uint8_t family, weir_time now_ns,
-                          const weir_address *addresses, size_t count);
+bool weir_shared_recall(weir_shared *shared, weir_span host, weir_remembered *known,
+                        weir_time now_ns);
+/* One that says nothing of the name, but of its look-up, is not remembered. */
+void weir_shared_remember(weir_shared *shared, weir_span host, const weir_answer *answer,
+                          weir_time now_ns);
 /* For tests: which bucket the answers of a host are in. */
 size_t weir_shared_bucket(const weir_shared *shared, weir_span host);
 /*
@@ -51,10 +58,10 @@ void weir_shared_forget_answers(weir_shared *shared);
 
 /*
  * Addresses that a connect to was lost lately (shunned.h), by address and port. Sets failed[i] for
- * each of them; false: it is none of them.
+ * each address of the dial; false: it is none of them.
  */
-bool weir_shared_failed_lately(weir_shared *shared, const weir_address *addresses, size_t count,
-                               uint16_t port, weir_time now_ns, bool *failed);
+bool weir_shared_failed_lately(weir_shared *shared, const weir_dial *dial, weir_time now_ns,
+                               bool failed[WEIR_DIAL_ADDRESSES]);
 /* A connect was lost, or was not answered in time: not for want of something here. */
 void weir_shared_note_loss(weir_shared *shared, const weir_address *address, uint16_t port,
                            weir_time now_ns);

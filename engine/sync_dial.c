@@ -41,8 +41,8 @@ weir_dialing_outcome weir_line_move_dial(weir_line *line, uint8_t *room, weir_ti
     }
     const weir_status asked = ask(line, now_ns);
     if (asked != WEIR_OK) {
-        weir_dialing_answer(dialing, 4, asked, NULL, 0, now_ns);
-        weir_dialing_answer(dialing, 6, asked, NULL, 0, now_ns);
+        weir_dialing_answer(dialing, &(weir_answer){.family = 4, .status = asked}, now_ns);
+        weir_dialing_answer(dialing, &(weir_answer){.family = 6, .status = asked}, now_ns);
     }
     take_answers(line, now_ns);
     start_attempts(line, now_ns);
@@ -170,18 +170,17 @@ static void take_answers(weir_line *line, weir_time now_ns)
 {
     weir_line_dial *dial = line->dial;
     weir_list *dials = &dial->dialer->dialing;
-    weir_answer answer;
+    weir_lookup_answer came;
 
     if (dial->channel == NULL) {
         return;
     }
     weir_channel_ready(dial->channel, -1, false, false, now_ns);
-    while (weir_channel_next_answer(dial->channel, &answer)) {
+    while (weir_channel_next_answer(dial->channel, &came)) {
         for (weir_list *at = dials->next; at != dials; at = at->next) {
             weir_line_dial *other = WEIR_CONTAINER_OF(at, weir_line_dial, place);
             if (other == dial || go_to_one_name(dial, other)) {
-                weir_dialing_answer(other->dialing, answer.family, answer.status, answer.addresses,
-                                    answer.count, now_ns);
+                weir_dialing_answer(other->dialing, &came.answer, now_ns);
             }
         }
     }

@@ -14,6 +14,10 @@
 /* Nobody tells the program that an answer has come: it is told to look. */
 #define LOOK_AGAIN_NS (20 * WEIR_NS_PER_MS)
 
+/* What is said of both families when no look-up could be begun. */
+static const weir_answer no_memory[] = {{.family = 4, .status = WEIR_E_NOMEM},
+                                        {.family = 6, .status = WEIR_E_NOMEM}};
+
 static bool enter(weir_client *client);
 static void begin_lookups(weir_client *client, weir_time now_ns);
 static bool begin_lookup(weir_client *client, weir_name *name, weir_time now_ns);
@@ -66,8 +70,9 @@ static void begin_lookups(weir_client *client, weir_time now_ns)
             continue;
         }
         weir_mutex_lock(&client->core_lock);
-        (void)weir_names_answer(&client->core.names, name, 4, WEIR_E_NOMEM, NULL, 0, now_ns);
-        (void)weir_names_answer(&client->core.names, name, 6, WEIR_E_NOMEM, NULL, 0, now_ns);
+        for (size_t i = 0; i < WEIR_COUNT_OF(no_memory); i++) {
+            (void)weir_names_answer(&client->core.names, name, &no_memory[i], now_ns);
+        }
         weir_mutex_unlock(&client->core_lock);
     }
 }
@@ -92,7 +97,7 @@ static void take_answers(weir_client *client, weir_time now_ns)
 {
     weir_channel *channel = client->names_channel;
     weir_poll polls[POLLS_LIMIT];
-    weir_answer answer;
+    weir_lookup_answer came;
     const size_t count = weir_min(weir_channel_polls(channel, polls, POLLS_LIMIT), POLLS_LIMIT);
 
     (void)weir_os_poll(polls, count, 0);
@@ -103,13 +108,12 @@ static void take_answers(weir_client *client, weir_time now_ns)
         }
     }
     weir_channel_ready(channel, -1, false, false, now_ns);
-    while (weir_channel_next_answer(channel, &answer)) {
+    while (weir_channel_next_answer(channel, &came)) {
         weir_mutex_lock(&client->core_lock);
-        const bool over = weir_names_answer(&client->core.names, answer.user, answer.family,
-                                            answer.status, answer.addresses, answer.count, now_ns);
+        const bool over = weir_names_answer(&client->core.names, came.user, &came.answer, now_ns);
         weir_mutex_unlock(&client->core_lock);
         if (over) {
-            weir_channel_end(channel, answer.lookup);
+            weir_channel_end(channel, came.lookup);
             client->name_lookups--;
         }
     }

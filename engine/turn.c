@@ -135,12 +135,10 @@ weir_name *weir_turn_next_name(weir_turn *turn)
     return weir_names_next(&turn->core.names, turn->now_ns);
 }
 
-bool weir_turn_name_answer(weir_turn *turn, weir_name *name, uint8_t family, weir_status status,
-                           const weir_address *addresses, size_t count)
+bool weir_turn_name_answer(weir_turn *turn, weir_name *name, const weir_answer *answer)
 {
     turn->pool_moved = true;
-    return weir_names_answer(&turn->core.names, name, family, status, addresses, count,
-                             turn->now_ns);
+    return weir_names_answer(&turn->core.names, name, answer, turn->now_ns);
 }
 
 void weir_turn_due(weir_turn *turn)

@@ -103,14 +103,12 @@ void weir_turn_received(weir_turn *turn, weir_port *port, weir_span octets);
 void weir_turn_sent(weir_turn *turn, weir_port *port, size_t octets);
 void weir_turn_failed(weir_turn *turn, weir_port *port, int sys_errno);
 void weir_turn_attempt_ended(weir_turn *turn, weir_port *port, size_t index, int sys_errno);
-void weir_turn_answer(weir_turn *turn, weir_port *port, uint8_t family, weir_status status,
-                      const weir_address *addresses, size_t count);
+void weir_turn_answer(weir_turn *turn, weir_port *port, const weir_answer *answer);
 /* The next name whose connections want a newer answer; the driver begins a look-up and says what
  * came of it, once for each family. NULL: none. */
 weir_name *weir_turn_next_name(weir_turn *turn);
 /* True: the look-up is over, the driver ends it, and the name may be gone. */
-bool weir_turn_name_answer(weir_turn *turn, weir_name *name, uint8_t family, weir_status status,
-                           const weir_address *addresses, size_t count);
+bool weir_turn_name_answer(weir_turn *turn, weir_name *name, const weir_answer *answer);
 /* Events of the port's link go to their exchanges; a handshake may be over. */
 void weir_turn_delivered(weir_turn *turn, weir_port *port);
 /* Expires every timer that is due. */

@@ -49,10 +49,9 @@ void weir_turn_attempt_ended(weir_turn *turn, weir_port *port, size_t index, int
     dialing_moved(turn, port);
 }
 
-void weir_turn_answer(weir_turn *turn, weir_port *port, uint8_t family, weir_status status,
-                      const weir_address *addresses, size_t count)
+void weir_turn_answer(weir_turn *turn, weir_port *port, const weir_answer *answer)
 {
-    weir_dialing_answer(port->dialing, family, status, addresses, count, turn->now_ns);
+    weir_dialing_answer(port->dialing, answer, turn->now_ns);
     dialing_moved(turn, port);
 }
 

@@ -37,6 +37,14 @@ static weir_address address(uint8_t family, unsigned n)
 }
 
 /* Answers a family with addresses 1 to count. */
+static void answer_with(dial_bench *bench, uint8_t family, const weir_address *addresses,
+                        size_t count)
+{
+    const weir_answer answer = {.family = family, .addresses = addresses, .count = count};
+
+    weir_dial_answer(&bench->dial, &answer, bench->now_ns);
+}
+
 static void answer(dial_bench *bench, uint8_t family, unsigned count)
 {
     weir_address addresses[WEIR_DIAL_ADDRESSES];
@@ -45,12 +53,14 @@ static void answer(dial_bench *bench, uint8_t family, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         addresses[i] = address(family, i + 1);
     }
-    weir_dial_answer(&bench->dial, family, WEIR_OK, addresses, count, bench->now_ns);
+    answer_with(bench, family, addresses, count);
 }
 
 static void answer_none(dial_bench *bench, uint8_t family, weir_status status)
 {
-    weir_dial_answer(&bench->dial, family, status, NULL, 0, bench->now_ns);
+    const weir_answer none = {.family = family, .status = status};
+
+    weir_dial_answer(&bench->dial, &none, bench->now_ns);
 }
 
 static void assert_nothing_starts(dial_bench *bench)
@@ -282,7 +292,7 @@ static void dial__bounds_and_counts_thousands_of_addresses(void **state)
     for (unsigned i = 0; i < WEIR_COUNT_OF(many); i++) {
         many[i] = address(6, i + 1);
     }
-    weir_dial_answer(&bench->dial, 6, WEIR_OK, many, WEIR_COUNT_OF(many), bench->now_ns);
+    answer_with(bench, 6, many, WEIR_COUNT_OF(many));
     assert_int_equal(bench->dial.count, WEIR_DIAL_FAMILY_ADDRESSES);
     assert_int_equal(bench->dial.ignored, WEIR_COUNT_OF(many) - WEIR_DIAL_FAMILY_ADDRESSES);
     /* The other family still has its place, and its turn is the second. */
@@ -322,7 +332,7 @@ static void dial__tries_an_address_once(void **state)
     weir_address twice[] = {address(6, 1), address(6, 1), address(6, 1), address(6, 2)};
 
     twice[2].scope = 2; /* another zone is another address */
-    weir_dial_answer(&bench->dial, 6, WEIR_OK, twice, WEIR_COUNT_OF(twice), bench->now_ns);
+    answer_with(bench, 6, twice, WEIR_COUNT_OF(twice));
     assert_int_equal(bench->dial.count, 3);
     assert_int_equal(bench->dial.ignored, 1);
 }
@@ -342,7 +352,7 @@ static void dial__ignores_addresses_of_a_family_not_asked(void **state)
     dial_bench *bench = *state;
     weir_address odd[] = {address(4, 1), {.family = 0}, address(6, 1), {.family = 7}};
 
-    weir_dial_answer(&bench->dial, 6, WEIR_OK, odd, WEIR_COUNT_OF(odd), bench->now_ns);
+    answer_with(bench, 6, odd, WEIR_COUNT_OF(odd));
     assert_int_equal(bench->dial.count, 1);
     assert_int_equal(bench->dial.ignored, 3);
     (void)assert_starts(bench, 6, 1);
@@ -352,8 +362,10 @@ static void dial__ignores_addresses_of_a_failed_answer(void **state)
 {
     dial_bench *bench = *state;
     const weir_address one = address(6, 1);
+    const weir_answer failed = {
+        .family = 6, .status = WEIR_E_DNS_FAILED, .addresses = &one, .count = 1};
 
-    weir_dial_answer(&bench->dial, 6, WEIR_E_DNS_FAILED, &one, 1, bench->now_ns);
+    weir_dial_answer(&bench->dial, &failed, bench->now_ns);
     answer_none(bench, 4, WEIR_E_DNS_NOT_FOUND);
     assert_fails(bench, WEIR_E_DNS_FAILED, 0);
 }

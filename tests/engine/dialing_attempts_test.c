@@ -116,7 +116,8 @@ static void dialing__keeps_sixteen_attempts_and_the_one_that_won(void **state)
     for (uint8_t i = 0; i < 20; i++) {
         addresses[i] = bench_address(6, (uint8_t)(i + 1));
     }
-    weir_dialing_answer(bench->dialing, 6, WEIR_OK, addresses, 20, bench->now_ns);
+    const weir_answer answer = {.family = 6, .addresses = addresses, .count = 20};
+    weir_dialing_answer(bench->dialing, &answer, bench->now_ns);
     for (size_t i = 0; i < 19; i++) {
         weir_dialing_attempt_ended(bench->dialing, bench_starts(bench), EHOSTUNREACH,
                                    bench->now_ns);

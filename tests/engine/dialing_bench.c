@@ -116,7 +116,8 @@ void bench_answer(dialing_bench *bench, uint8_t family, uint8_t count)
     for (uint8_t i = 0; i < count; i++) {
         addresses[i] = bench_address(family, (uint8_t)(i + 1));
     }
-    weir_dialing_answer(bench->dialing, family, WEIR_OK, addresses, count, bench->now_ns);
+    const weir_answer answer = {.family = family, .addresses = addresses, .count = count};
+    weir_dialing_answer(bench->dialing, &answer, bench->now_ns);
 }
 
 size_t bench_starts(dialing_bench *bench)

@@ -116,19 +116,26 @@ static void dialing__remembers_answers_for_the_next(void **state)
     assert_true(weir_dialing_needs_lookup(bench->dialing));
 }
 
+static void answer_none(dialing_bench *bench, uint8_t family, weir_status status)
+{
+    const weir_answer none = {.family = family, .status = status};
+
+    weir_dialing_answer(bench->dialing, &none, bench->now_ns);
+}
+
 static void dialing__remembers_absence_but_no_failure(void **state)
 {
     dialing_bench *bench = *state;
 
     bench_dial(bench, "http://none.test/");
-    weir_dialing_answer(bench->dialing, 6, WEIR_E_DNS_NOT_FOUND, NULL, 0, bench->now_ns);
-    weir_dialing_answer(bench->dialing, 4, WEIR_E_DNS_NOT_FOUND, NULL, 0, bench->now_ns);
+    answer_none(bench, 6, WEIR_E_DNS_NOT_FOUND);
+    answer_none(bench, 4, WEIR_E_DNS_NOT_FOUND);
     bench_assert_failed(bench, WEIR_E_DNS_NOT_FOUND, WEIR_PHASE_DNS);
     bench_dial(bench, "http://none.test/");
     bench_assert_failed(bench, WEIR_E_DNS_NOT_FOUND, WEIR_PHASE_DNS);
     bench_dial(bench, "http://broken.test/");
-    weir_dialing_answer(bench->dialing, 6, WEIR_E_DNS_FAILED, NULL, 0, bench->now_ns);
-    weir_dialing_answer(bench->dialing, 4, WEIR_E_DNS_NOT_FOUND, NULL, 0, bench->now_ns);
+    answer_none(bench, 6, WEIR_E_DNS_FAILED);
+    answer_none(bench, 4, WEIR_E_DNS_NOT_FOUND);
     bench_assert_failed(bench, WEIR_E_DNS_FAILED, WEIR_PHASE_DNS);
     bench_dial(bench, "http://broken.test/");
     assert_true(weir_dialing_needs_lookup(bench->dialing));

@@ -81,7 +81,8 @@ static void remember(names_bench *bench, const char *host, uint8_t family, const
     for (size_t i = 0; i < count; i++) {
         addresses[i] = address(family, last[i], ttl_seconds);
     }
-    weir_shared_remember(bench->shared, span_of(host), family, bench->now_ns, addresses, count);
+    const weir_answer answer = {.family = family, .addresses = addresses, .count = count};
+    weir_shared_remember(bench->shared, span_of(host), &answer, bench->now_ns);
 }
 
 /* A connection to this address of the host, idle. */
@@ -179,7 +180,9 @@ static bool answer(names_bench *bench, weir_name *name, uint8_t family, weir_sta
     for (size_t i = 0; i < count; i++) {
         addresses[i] = address(family, last[i], 60);
     }
-    return weir_names_answer(&bench->names, name, family, status, addresses, count, bench->now_ns);
+    const weir_answer answer = {
+        .family = family, .status = status, .addresses = addresses, .count = count};
+    return weir_names_answer(&bench->names, name, &answer, bench->now_ns);
 }
 
 static const uint8_t one[] = {1};
@@ -358,10 +361,10 @@ static void names__do_without_memory(void **state)
         remember(bench, "a.test", 4, one, 1, 60);
         weir_link *link = connect_to(bench, 0, "a.test", 4, 1);
         weir_names_leave(&bench->names, link);
-        weir_shared_remember(bench->shared, span_of("a.test"), 4, bench->now_ns, NULL, 0);
+        remember(bench, "a.test", 4, NULL, 0, 60);
         bench->now_ns += 3 * SECOND;
-        weir_address ignored;
-        (void)weir_shared_recall(bench->shared, span_of("a.test"), 4, bench->now_ns, &ignored, 1);
+        weir_remembered ignored = {.answer.family = 4};
+        (void)weir_shared_recall(bench->shared, span_of("a.test"), &ignored, bench->now_ns);
         bench->memory.fail_at = atomic_load(&bench->memory.calls) + fail;
         weir_names_join(&bench->names, link, span_of("a.test"), &to, bench->now_ns);
         bench->memory.fail_at = 0;

@@ -59,18 +59,18 @@ weir_lookup *bench_start(resolve_bench *bench, const char *host, void *user)
 
 void bench_take_answers(resolve_bench *bench)
 {
-    weir_answer answer;
+    weir_lookup_answer came;
 
-    while (weir_channel_next_answer(bench->channel, &answer)) {
+    while (weir_channel_next_answer(bench->channel, &came)) {
         assert_true(bench->count < TOLD_LIMIT);
         resolve_told *to = &bench->told[bench->count++];
-        assert_true(answer.count <= WEIR_DIAL_ADDRESSES);
-        *to = (resolve_told){.user = answer.user,
-                             .family = answer.family,
-                             .status = answer.status,
-                             .count = answer.count};
-        for (size_t i = 0; i < answer.count; i++) {
-            to->addresses[i] = answer.addresses[i];
+        assert_true(came.answer.count <= WEIR_DIAL_ADDRESSES);
+        *to = (resolve_told){.user = came.user,
+                             .family = came.answer.family,
+                             .status = came.answer.status,
+                             .count = came.answer.count};
+        for (size_t i = 0; i < came.answer.count; i++) {
+            to->addresses[i] = came.answer.addresses[i];
         }
     }
 }

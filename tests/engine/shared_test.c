@@ -55,26 +55,39 @@ static weir_span span_of(const char *text)
     return (weir_span){(const uint8_t *)text, strlen(text)};
 }
 
+/* An answer of the family of the first address. */
+static void remember_all(shared_bench *bench, const char *host, const weir_address *addresses,
+                         size_t count)
+{
+    const weir_answer answer = {
+        .family = addresses[0].family, .addresses = addresses, .count = count};
+
+    weir_shared_remember(bench->shared, span_of(host), &answer, bench->now_ns);
+}
+
 static void remember(shared_bench *bench, const char *host, uint8_t family, uint8_t octet,
                      uint32_t ttl_seconds)
 {
     const weir_address address = {.family = family, .octets = {octet}, .ttl_seconds = ttl_seconds};
 
-    weir_shared_remember(bench->shared, span_of(host), family, bench->now_ns, &address, 1);
+    remember_all(bench, host, &address, 1);
 }
 
-/* How many are known; with one, its first octet is in *octet. */
+/* How many are known, -1: nothing; with one, its first octet is in *octet. */
 static int recall(shared_bench *bench, const char *host, uint8_t family, uint8_t *octet)
 {
-    weir_address addresses[WEIR_DIAL_ADDRESSES];
-    const int count = weir_shared_recall(bench->shared, span_of(host), family, bench->now_ns,
-                                         addresses, WEIR_DIAL_ADDRESSES);
+    weir_remembered known = {.answer.family = family};
 
-    if (count > 0) {
-        assert_int_equal(addresses[0].family, family);
-        *octet = addresses[0].octets[0];
+    if (!weir_shared_recall(bench->shared, span_of(host), &known, bench->now_ns)) {
+        return -1;
     }
-    return count;
+    assert_int_equal(known.answer.family, family);
+    assert_int_equal(known.answer.status, known.answer.count > 0 ? WEIR_OK : WEIR_E_DNS_NOT_FOUND);
+    if (known.answer.count > 0) {
+        assert_int_equal(known.answer.addresses[0].family, family);
+        *octet = known.answer.addresses[0].octets[0];
+    }
+    return (int)known.answer.count;
 }
 
 static void assert_known(shared_bench *bench, const char *host, uint8_t family, uint8_t wanted)
@@ -130,26 +143,31 @@ static void shared__lets_the_shortest_ttl_of_an_answer_count(void **state)
                                       {.family = 4, .octets = {2}, .ttl_seconds = 5},
                                       {.family = 4, .octets = {3}, .ttl_seconds = 90}};
 
-    weir_shared_remember(bench->shared, span_of("a.test"), 4, bench->now_ns, addresses,
-                         WEIR_COUNT_OF(addresses));
+    remember_all(bench, "a.test", addresses, WEIR_COUNT_OF(addresses));
     assert_lasts(bench, "a.test", 5 * SECOND);
 }
 
 static void shared__forgets_every_answer_when_told(void **state)
 {
     shared_bench *bench = *state;
-    weir_address address;
+    uint8_t octet = 0;
 
     remember(bench, "a.test", 4, 7, 60);
     remember(bench, "b.test", 6, 7, 60);
     weir_shared_forget_answers(bench->shared);
-    assert_int_equal(
-        weir_shared_recall(bench->shared, span_of("a.test"), 4, bench->now_ns, &address, 1), -1);
-    assert_int_equal(
-        weir_shared_recall(bench->shared, span_of("b.test"), 6, bench->now_ns, &address, 1), -1);
+    assert_int_equal(recall(bench, "a.test", 4, &octet), -1);
+    assert_int_equal(recall(bench, "b.test", 6, &octet), -1);
     remember(bench, "a.test", 4, 7, 60);
-    assert_int_equal(
-        weir_shared_recall(bench->shared, span_of("a.test"), 4, bench->now_ns, &address, 1), 1);
+    assert_int_equal(recall(bench, "a.test", 4, &octet), 1);
+}
+
+static void remember_none(shared_bench *bench, const char *host, weir_status status,
+                          const weir_address *beside)
+{
+    const weir_answer none = {
+        .family = 4, .status = status, .addresses = beside, .count = beside != NULL};
+
+    weir_shared_remember(bench->shared, span_of(host), &none, bench->now_ns);
 }
 
 static void shared__remembers_for_two_seconds_that_there_is_none(void **state)
@@ -157,9 +175,38 @@ static void shared__remembers_for_two_seconds_that_there_is_none(void **state)
     shared_bench *bench = *state;
     uint8_t octet = 0;
 
-    weir_shared_remember(bench->shared, span_of("a.test"), 4, bench->now_ns, NULL, 0);
+    remember_none(bench, "a.test", WEIR_OK, NULL);
     assert_int_equal(recall(bench, "a.test", 4, &octet), 0);
     assert_lasts(bench, "a.test", 2 * SECOND);
+    remember_none(bench, "b.test", WEIR_E_DNS_NOT_FOUND, NULL);
+    assert_int_equal(recall(bench, "b.test", 4, &octet), 0);
+}
+
+/* What a resolver of the caller's says beside it does not count. */
+static void shared__takes_no_address_from_an_answer_that_there_is_none(void **state)
+{
+    shared_bench *bench = *state;
+    const weir_address one = {.family = 4, .octets = {1}, .ttl_seconds = 60};
+    uint8_t octet = 0;
+
+    remember_none(bench, "a.test", WEIR_E_DNS_NOT_FOUND, &one);
+    assert_int_equal(recall(bench, "a.test", 4, &octet), 0);
+    assert_lasts(bench, "a.test", 2 * SECOND);
+}
+
+static void shared__does_not_remember_a_look_up_that_failed(void **state)
+{
+    static const weir_status statuses[] = {WEIR_E_DNS_FAILED, WEIR_E_DEADLINE_DNS, WEIR_E_NOMEM,
+                                           WEIR_E_DESCRIPTORS};
+    shared_bench *bench = *state;
+
+    for (size_t i = 0; i < WEIR_COUNT_OF(statuses); i++) {
+        remember_none(bench, "a.test", statuses[i], NULL);
+        assert_unknown(bench, "a.test", 4);
+    }
+    remember(bench, "a.test", 4, 7, 60);
+    remember_none(bench, "a.test", WEIR_E_DNS_FAILED, NULL);
+    assert_known(bench, "a.test", 4, 7);
 }
 
 static void shared__keeps_families_and_names_apart(void **state)
@@ -238,22 +285,21 @@ static void shared__stays_within_its_limit(void **state)
     assert_int_equal(atomic_load(&bench->memory.live), live);
 }
 
-static void shared__copies_no_more_than_there_is_room(void **state)
+static void shared__keeps_no_more_than_a_dial_can_try(void **state)
 {
     static weir_address many[WEIR_DIAL_ADDRESSES + 40];
-    weir_address few[3];
+    weir_remembered known = {.answer.family = 4};
     shared_bench *bench = *state;
-    uint8_t octet = 0;
 
     for (size_t i = 0; i < WEIR_COUNT_OF(many); i++) {
         many[i] = (weir_address){.family = 4, .octets = {(uint8_t)(i + 1)}, .ttl_seconds = 60};
     }
-    weir_shared_remember(bench->shared, span_of("a.test"), 4, bench->now_ns, many,
-                         WEIR_COUNT_OF(many));
-    assert_int_equal(recall(bench, "a.test", 4, &octet), WEIR_DIAL_ADDRESSES);
-    assert_int_equal(weir_shared_recall(bench->shared, span_of("a.test"), 4, bench->now_ns, few, 3),
-                     3);
-    assert_int_equal(few[2].octets[0], 3);
+    remember_all(bench, "a.test", many, WEIR_COUNT_OF(many));
+    assert_true(weir_shared_recall(bench->shared, span_of("a.test"), &known, bench->now_ns));
+    assert_int_equal(known.answer.count, WEIR_DIAL_ADDRESSES);
+    for (size_t i = 0; i < known.answer.count; i++) {
+        assert_int_equal(known.answer.addresses[i].octets[0], i + 1);
+    }
 }
 
 static void shared__forgets_when_memory_is_short(void **state)
@@ -296,16 +342,18 @@ static void *use(void *user)
 {
     static const char *const names[] = {"a.test", "b.test", "c.test"};
     shared_bench *bench = user;
-    weir_address addresses[2];
 
     for (unsigned i = 0; i < 3000; i++) {
         const weir_span name = span_of(names[i % WEIR_COUNT_OF(names)]);
         const uint8_t octet = (uint8_t)i;
         const weir_address pair[] = {{.family = 4, .octets = {octet}, .ttl_seconds = 60},
                                      {.family = 4, .octets = {octet}, .ttl_seconds = 60}};
-        weir_shared_remember(bench->shared, name, 4, bench->now_ns, pair, 2);
-        const int count = weir_shared_recall(bench->shared, name, 4, bench->now_ns, addresses, 2);
-        if (count != -1 && (count != 2 || addresses[0].octets[0] != addresses[1].octets[0])) {
+        const weir_answer answer = {.family = 4, .addresses = pair, .count = 2};
+        weir_shared_remember(bench->shared, name, &answer, bench->now_ns);
+        weir_remembered known = {.answer.family = 4};
+        if (weir_shared_recall(bench->shared, name, &known, bench->now_ns) &&
+            (known.answer.count != 2 ||
+             known.addresses[0].octets[0] != known.addresses[1].octets[0])) {
             return bench;
         }
         weir_shared_release(weir_shared_acquire(bench->shared));
@@ -361,7 +409,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(shared__replaces_an_answer_by_a_newer_one, setup, teardown),
         cmocka_unit_test_setup_teardown(shared__forgets_what_was_not_used_longest, setup, teardown),
         cmocka_unit_test_setup_teardown(shared__stays_within_its_limit, setup, teardown),
-        cmocka_unit_test_setup_teardown(shared__copies_no_more_than_there_is_room, setup, teardown),
+        cmocka_unit_test_setup_teardown(shared__takes_no_address_from_an_answer_that_there_is_none,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(shared__does_not_remember_a_look_up_that_failed, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(shared__keeps_no_more_than_a_dial_can_try, setup, teardown),
         cmocka_unit_test_setup_teardown(shared__forgets_when_memory_is_short, setup, teardown),
         cmocka_unit_test(shared__survives_failing_allocations),
         cmocka_unit_test_setup_teardown(shared__buckets_cannot_be_known_from_outside, setup,

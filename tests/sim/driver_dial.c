@@ -164,11 +164,11 @@ static void answer(sim_world *world, void *what, uint64_t family)
     }
     sim_trace(world, SIM_TRACE_ANSWER, lookup->number, family, (uint64_t)(int64_t)status);
     world->driver->turn.now_ns = world->now_ns;
+    const weir_answer answer = {
+        .family = (uint8_t)family, .status = status, .addresses = addresses, .count = count};
     if (lookup->port != NULL) {
-        weir_turn_answer(&world->driver->turn, lookup->port, (uint8_t)family, status, addresses,
-                         count);
-    } else if (weir_turn_name_answer(&world->driver->turn, lookup->name, (uint8_t)family, status,
-                                     addresses, count)) {
+        weir_turn_answer(&world->driver->turn, lookup->port, &answer);
+    } else if (weir_turn_name_answer(&world->driver->turn, lookup->name, &answer)) {
         lookup->name = NULL;
     }
 }
