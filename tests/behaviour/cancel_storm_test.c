@@ -13,11 +13,11 @@
  * Short: 50 rounds for each, and a limit for a machine that does other things too. Long: 1,000, and
  * ten milliseconds.
  */
+#include "support/listener.h"
 #include "support/peer.h"
 #include "support/world.h"
 
 #include <inttypes.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
@@ -321,17 +321,10 @@ static void storm_of_uploads(storm *s, const weir_ask *like, int listener)
 /* Takes connections and does not read: the kernel's buffers fill. */
 static int listen_deaf(uint16_t *port)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof(at);
     const int room = 8192;
-    const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int listener = weir_listener_open(port, 16);
 
-    assert_true(listener >= 0);
     assert_int_equal(setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)), 0);
-    assert_int_equal(bind(listener, (struct sockaddr *)&at, length), 0);
-    assert_int_equal(listen(listener, 16), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &length), 0);
-    *port = ntohs(at.sin_port);
     return listener;
 }
 

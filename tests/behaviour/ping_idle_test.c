@@ -7,9 +7,9 @@
  * The peer is a thread: it answers each request with an empty 200, acknowledges SETTINGS, and lets
  * PING go unanswered.
  */
+#include "support/listener.h"
 #include "support/world.h"
 
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -100,15 +100,7 @@ static void *run_peer(void *user)
 
 static void start(mute_peer *peer)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof(at);
-
-    peer->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(peer->listener >= 0);
-    assert_int_equal(bind(peer->listener, (struct sockaddr *)&at, sizeof(at)), 0);
-    assert_int_equal(listen(peer->listener, CONNECTIONS), 0);
-    assert_int_equal(getsockname(peer->listener, (struct sockaddr *)&at, &length), 0);
-    peer->port = ntohs(at.sin_port);
+    peer->listener = weir_listener_open(&peer->port, CONNECTIONS);
     assert_int_equal(pthread_create(&peer->thread, NULL, run_peer, peer), 0);
 }
 

@@ -18,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "support/listener.h"
 #include "weir/request.h"
 
 #define UNREAD_OCTETS 1234
@@ -36,15 +37,11 @@ typedef struct ends {
 
 static void connect_both(ends *e)
 {
-    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t length = sizeof(name);
-    const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    uint16_t port = 0;
+    const int listener = weir_listener_open(&port, 1);
     struct pollfd writable = {.events = POLLOUT};
 
-    assert_int_equal(bind(listener, (struct sockaddr *)&name, sizeof(name)), 0);
-    assert_int_equal(listen(listener, 1), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&name, &length), 0);
-    assert_int_equal(weir_os_connect(&loopback, ntohs(name.sin_port), &e->fd).kind, WEIR_IO_AGAIN);
+    assert_int_equal(weir_os_connect(&loopback, port, &e->fd).kind, WEIR_IO_AGAIN);
     e->peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     assert_true(e->peer >= 0);
     writable.fd = e->fd;

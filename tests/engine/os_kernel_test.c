@@ -19,6 +19,7 @@
 
 #include <cmocka.h>
 
+#include "support/listener.h"
 #include "weir/request.h"
 
 static weir_io we_send(socket_bench *bench, size_t octets)
@@ -322,7 +323,7 @@ static void kernel__says_nothing_of_a_refused_connection(void **state)
     uint16_t port = 0;
     int fd = -1;
 
-    (void)close(bench_listen_on(1, &port)); /* nobody listens there now */
+    (void)close(weir_listener_open(&port, 1)); /* nobody listens there now */
     const weir_io io = weir_os_connect(&bench_loopback, port, &fd);
     assert_int_equal(io.kind, WEIR_IO_AGAIN);
     bench_await(fd, POLLOUT);
@@ -339,7 +340,7 @@ static void kernel__says_nothing_while_connecting(void **state)
     uint16_t port = 0;
     int fds[8];
     size_t stuck = 0;
-    const int full = bench_listen_on(0, &port); /* SYNs beyond the backlog are not answered */
+    const int full = weir_listener_open(&port, 0); /* SYNs beyond the backlog are not answered */
 
     for (size_t i = 0; i < WEIR_COUNT_OF(fds); i++) {
         assert_int_equal(weir_os_connect(&bench_loopback, port, &fds[i]).kind, WEIR_IO_AGAIN);
@@ -373,7 +374,7 @@ static void attempt__is_a_connection_or_never_will_be(void **state)
     int fds[8];
     size_t connected = 0;
     size_t stuck = 0;
-    const int full = bench_listen_on(0, &port);
+    const int full = weir_listener_open(&port, 0);
 
     (void)state;
     for (size_t i = 0; i < WEIR_COUNT_OF(fds); i++) {
@@ -428,7 +429,7 @@ static void attempt__that_was_refused_was_none(void **state)
     int fd = -1;
 
     (void)state;
-    (void)close(bench_listen_on(1, &port));
+    (void)close(weir_listener_open(&port, 1));
     (void)weir_os_connect(&bench_loopback, port, &fd);
     bench_await(fd, POLLOUT);
     const weir_io io = weir_os_connect_result(fd);

@@ -17,23 +17,10 @@
 
 #include <cmocka.h>
 
+#include "support/listener.h"
 #include "weir/request.h"
 
 const weir_address bench_loopback = {.family = 4, .octets = {127, 0, 0, 1}};
-
-int bench_listen_on(int backlog, uint16_t *port)
-{
-    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t length = sizeof(name);
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    assert_true(fd >= 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&name, sizeof(name)), 0);
-    assert_int_equal(listen(fd, backlog), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&name, &length), 0);
-    *port = ntohs(name.sin_port);
-    return fd;
-}
 
 void bench_await(int fd, short events)
 {
@@ -71,7 +58,7 @@ int bench_setup(void **state)
     static socket_bench bench;
 
     memset(&bench, 0, sizeof(bench));
-    bench.listener = bench_listen_on(8, &bench.port);
+    bench.listener = weir_listener_open(&bench.port, 8);
     bench_connect_both(&bench);
     *state = &bench;
     return 0;

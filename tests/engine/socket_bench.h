@@ -23,7 +23,6 @@ typedef struct socket_bench {
 
 extern const weir_address bench_loopback; /* 127.0.0.1 */
 
-int bench_listen_on(int backlog, uint16_t *port);
 void bench_await(int fd, short events);
 /* Until the kernel says that this state is reached; each look lets the other end run. */
 void bench_await_state(int fd, unsigned state);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Servers without manners: see server.h. */
 #include "server.h"
+#include "support/listener.h"
+#include "support/must.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -44,25 +46,17 @@ static void *accept_all(void *user);
 static void *play_one(void *user);
 static void begin(weir_hostile *server, int fd);
 static void end(connection *at, weir_hostile_end how);
-static void must(bool ok, const char *what);
 
 weir_hostile *weir_hostile_start(weir_hostile_play *play, void *user)
 {
     weir_hostile *server = calloc(1, sizeof(*server));
-    struct sockaddr_in at = {.sin_family = AF_INET};
-    socklen_t octets = sizeof(at);
 
     must(server != NULL, "calloc");
     server->play = play;
     server->user = user;
-    server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    server->listener = weir_listener_open(&server->port, 512);
     server->stop = eventfd(0, EFD_CLOEXEC);
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    must(server->listener >= 0 && server->stop >= 0, "socket");
-    must(bind(server->listener, (struct sockaddr *)&at, sizeof(at)) == 0, "bind");
-    must(listen(server->listener, 512) == 0, "listen");
-    must(getsockname(server->listener, (struct sockaddr *)&at, &octets) == 0, "getsockname");
-    server->port = ntohs(at.sin_port);
+    must(server->stop >= 0, "eventfd");
     must(pthread_mutex_init(&server->lock, NULL) == 0, "mutex");
     must(pthread_create(&server->thread, NULL, accept_all, server) == 0, "thread");
     return server;
@@ -357,12 +351,4 @@ static void end(connection *at, weir_hostile_end how)
     (void)close(at->fd);
     at->fd = -1;
     (void)pthread_mutex_unlock(&at->server->lock);
-}
-
-static void must(bool ok, const char *what)
-{
-    if (!ok) {
-        fprintf(stderr, "hostile server: %s: %s\n", what, strerror(errno));
-        abort();
-    }
 }

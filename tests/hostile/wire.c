@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* One connection's server end, octet by octet: see wire.h. */
 #include "wire.h"
+#include "support/must.h"
 
-#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
@@ -19,7 +19,6 @@
 static bool listen_more(weir_wire *wire);
 static bool flush_tls(weir_wire *wire);
 static uint16_t port_of(int fd, bool of_peer);
-static void must(bool ok, const char *what);
 
 bool weir_wire_open(weir_wire *wire, int fd, const weir_tls_server_options *tls)
 {
@@ -218,12 +217,4 @@ static uint16_t port_of(int fd, bool of_peer)
                                : getsockname(fd, (struct sockaddr *)&at, &octets);
 
     return result == 0 && at.sin_family == AF_INET ? ntohs(at.sin_port) : 0;
-}
-
-static void must(bool ok, const char *what)
-{
-    if (!ok) {
-        fprintf(stderr, "wire: %s: %s\n", what, strerror(errno));
-        abort();
-    }
 }

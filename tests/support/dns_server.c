@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* A name server for tests: see dns_server.h. RFC 1035 s4.1 is all the format it needs. */
 #include "support/dns_server.h"
+#include "support/must.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,14 +27,6 @@ static void answer(weir_dns_server *server, const weir_dns_query *query, bool ov
 static bool is_held(const weir_dns_server *server, const weir_dns_query *query);
 static void serve_tcp(weir_dns_server *server);
 
-static void require(bool holds, const char *what)
-{
-    if (!holds) {
-        perror(what);
-        abort();
-    }
-}
-
 void weir_dns_server_open(weir_dns_server *server)
 {
     struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
@@ -48,17 +40,17 @@ void weir_dns_server_open(weir_dns_server *server)
         name.sin_port = 0;
         server->tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         server->udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        require(bind(server->tcp, (struct sockaddr *)&name, sizeof(name)) == 0, "bind");
-        require(getsockname(server->tcp, (struct sockaddr *)&name, &length) == 0, "getsockname");
+        must(bind(server->tcp, (struct sockaddr *)&name, sizeof(name)) == 0, "bind");
+        must(getsockname(server->tcp, (struct sockaddr *)&name, &length) == 0, "getsockname");
         if (bind(server->udp, (struct sockaddr *)&name, sizeof(name)) == 0) {
-            require(listen(server->tcp, 8) == 0, "listen");
+            must(listen(server->tcp, 8) == 0, "listen");
             (void)snprintf(server->servers, sizeof(server->servers), "127.0.0.1:%u",
                            (unsigned)ntohs(name.sin_port));
             return;
         }
         weir_dns_server_close(server);
     }
-    require(false, "no port for UDP and TCP");
+    must(false, "no port for UDP and TCP");
 }
 
 void weir_dns_server_close(weir_dns_server *server)
@@ -95,7 +87,7 @@ void weir_dns_server_serve(weir_dns_server *server)
         query.length = (size_t)got;
         server->questions++;
         if (is_held(server, &query)) {
-            require(server->held_count < WEIR_DNS_HELD_LIMIT, "too many held");
+            must(server->held_count < WEIR_DNS_HELD_LIMIT, "too many held");
             server->held[server->held_count++] = query;
         } else {
             answer(server, &query, false);
@@ -148,7 +140,7 @@ static bool is_held(const weir_dns_server *server, const weir_dns_query *query)
 
 static void put(dns_reply *reply, const void *octets, size_t length)
 {
-    require(reply->length + length <= sizeof(reply->octets), "the reply is too long");
+    must(reply->length + length <= sizeof(reply->octets), "the reply is too long");
     memcpy(reply->octets + reply->length, octets, length);
     reply->length += length;
 }
@@ -241,10 +233,9 @@ static void answer(weir_dns_server *server, const weir_dns_query *query, bool ov
     }
     if (over_tcp) {
         const uint8_t length[] = {(uint8_t)(reply.length >> 8), (uint8_t)reply.length};
-        require(send(server->conn, length, 2, MSG_NOSIGNAL | MSG_MORE) == 2, "send");
-        require(send(server->conn, reply.octets, reply.length, MSG_NOSIGNAL) ==
-                    (ssize_t)reply.length,
-                "send");
+        must(send(server->conn, length, 2, MSG_NOSIGNAL | MSG_MORE) == 2, "send");
+        must(send(server->conn, reply.octets, reply.length, MSG_NOSIGNAL) == (ssize_t)reply.length,
+             "send");
     } else {
         (void)sendto(server->udp, reply.octets, reply.length, MSG_NOSIGNAL,
                      (const struct sockaddr *)&query->from, query->from_length);

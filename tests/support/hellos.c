@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The first octets of each connection: see hellos.h. */
 #include "support/hellos.h"
+#include "support/listener.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,20 +29,12 @@ static void *play(void *user);
 weir_hellos *weir_hellos_start(void)
 {
     weir_hellos *hellos = calloc(1, sizeof(*hellos));
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t octets = sizeof(at);
 
     if (hellos == NULL || pthread_mutex_init(&hellos->lock, NULL) != 0 ||
         pthread_cond_init(&hellos->more, NULL) != 0) {
         abort();
     }
-    hellos->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (hellos->listener < 0 || bind(hellos->listener, (struct sockaddr *)&at, octets) != 0 ||
-        listen(hellos->listener, HELLOS) != 0 ||
-        getsockname(hellos->listener, (struct sockaddr *)&at, &octets) != 0) {
-        abort();
-    }
-    hellos->port = ntohs(at.sin_port);
+    hellos->listener = weir_listener_open(&hellos->port, HELLOS);
     if (pthread_create(&hellos->thread, NULL, play, hellos) != 0) {
         abort();
     }

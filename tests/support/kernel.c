@@ -4,14 +4,13 @@
  * a leap waits until each has looked. A timerfd is armed anew.
  */
 #include "support/kernel.h"
+#include "support/must.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -47,7 +46,6 @@ static uint64_t limit_of(int fd);
 static int arm(const timer *one);
 static uint64_t ns_of(const struct timespec *time);
 static struct timespec time_of(uint64_t ns);
-static void must(bool ok, const char *what);
 
 static const char *volatile broken;
 static volatile int instead;
@@ -292,12 +290,4 @@ static struct timespec time_of(uint64_t ns)
 {
     return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_SECOND),
                              .tv_nsec = (long)(ns % NS_PER_SECOND)};
-}
-
-static void must(bool ok, const char *what)
-{
-    if (!ok) {
-        fprintf(stderr, "kernel: %s\n", what);
-        abort();
-    }
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Scripted peers: see peer.h. */
 #include "support/peer.h"
+#include "support/listener.h"
+#include "support/must.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -9,7 +11,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -47,8 +48,6 @@ static bool act(weir_peer *peer, talk *t);
 static void reset(const talk *t);
 static void note_end(weir_peer *peer);
 static void fill(weir_full_port *full, const struct sockaddr *at, socklen_t octets);
-static int listen_on(uint16_t *port, int backlog);
-static void must(bool ok, const char *what);
 
 weir_peer *weir_peer_start(const weir_peer_turn *const *scripts, size_t count)
 {
@@ -57,7 +56,7 @@ weir_peer *weir_peer_start(const weir_peer_turn *const *scripts, size_t count)
     must(peer != NULL, "calloc");
     peer->scripts = scripts;
     peer->count = count;
-    peer->listener = listen_on(&peer->port, 64);
+    peer->listener = weir_listener_open(&peer->port, 64);
     peer->stop = eventfd(0, EFD_CLOEXEC);
     must(pthread_mutex_init(&peer->lock, NULL) == 0, "mutex");
     must(pthread_cond_init(&peer->changed, NULL) == 0, "condition");
@@ -114,7 +113,7 @@ void weir_full_port_open(weir_full_port *full)
 {
     struct sockaddr_in at = {.sin_family = AF_INET};
 
-    full->listener = listen_on(&full->port, 0);
+    full->listener = weir_listener_open(&full->port, 0);
     at.sin_port = htons(full->port);
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     fill(full, (struct sockaddr *)&at, sizeof(at));
@@ -165,7 +164,7 @@ uint16_t weir_free_port(void)
 {
     uint16_t port = 0;
 
-    (void)close(listen_on(&port, 1));
+    (void)close(weir_listener_open(&port, 1));
     return port;
 }
 
@@ -294,27 +293,4 @@ static void note_end(weir_peer *peer)
     peer->ended++;
     (void)pthread_cond_broadcast(&peer->changed);
     (void)pthread_mutex_unlock(&peer->lock);
-}
-
-static int listen_on(uint16_t *port, int backlog)
-{
-    struct sockaddr_in at = {.sin_family = AF_INET};
-    socklen_t octets = sizeof(at);
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    must(fd >= 0, "socket");
-    must(bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0, "bind");
-    must(listen(fd, backlog) == 0, "listen");
-    must(getsockname(fd, (struct sockaddr *)&at, &octets) == 0, "getsockname");
-    *port = ntohs(at.sin_port);
-    return fd;
-}
-
-static void must(bool ok, const char *what)
-{
-    if (!ok) {
-        fprintf(stderr, "peer: %s: %s\n", what, strerror(errno));
-        abort();
-    }
 }

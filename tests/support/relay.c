@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* See relay.h. Small buffers, so that a stalled client notices soon. */
 #include "support/relay.h"
+#include "support/must.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -8,7 +9,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -45,7 +45,6 @@ static void add(weir_relay *relay, pair *pairs, size_t *count);
 static void end_first(weir_relay *relay, pair *pairs, size_t *count);
 static void end(weir_relay *relay, const pair *p);
 static bool carry(int from, int to, bool spoil);
-static void must(bool ok, const char *what);
 
 weir_relay *weir_relay_start(uint16_t to_port)
 {
@@ -244,12 +243,4 @@ static bool carry(int from, int to, bool spoil)
         at += sent;
     }
     return true;
-}
-
-static void must(bool ok, const char *what)
-{
-    if (!ok) {
-        perror(what);
-        abort();
-    }
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* See scold.h. */
 #include "support/scold.h"
+#include "support/listener.h"
+#include "support/must.h"
 #include "support/origin_process.h"
 
-#include <arpa/inet.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -41,7 +42,6 @@ static void hear(int write_p, int version, int content_type, const void *octets,
 static void note_secret(const SSL *ssl, const char *line);
 static int choose(SSL *ssl, const unsigned char **out, unsigned char *out_octets,
                   const unsigned char *in, unsigned int in_octets, void *user);
-static void must(bool ok, const char *what);
 
 size_t weir_scold_read(weir_scold_line *line, void *to, size_t room)
 {
@@ -77,8 +77,6 @@ void weir_scold_write(weir_scold_line *line, const void *octets, size_t count)
 
 weir_scold *weir_scold_start(const weir_scold_options *options)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET};
-    socklen_t octets = sizeof(at);
     weir_scold *server = calloc(1, sizeof(*server));
 
     must(server != NULL, "calloc");
@@ -86,13 +84,7 @@ weir_scold *weir_scold_start(const weir_scold_options *options)
     if (options->certificate != NULL) {
         make_context(server);
     }
-    server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    must(server->listener >= 0, "socket");
-    must(bind(server->listener, (struct sockaddr *)&at, sizeof(at)) == 0, "bind");
-    must(listen(server->listener, 16) == 0, "listen");
-    must(getsockname(server->listener, (struct sockaddr *)&at, &octets) == 0, "getsockname");
-    server->port = ntohs(at.sin_port);
+    server->listener = weir_listener_open(&server->port, 16);
     must(pthread_mutex_init(&server->lock, NULL) == 0, "mutex");
     must(pthread_cond_init(&server->over, NULL) == 0, "condition");
     must(pthread_create(&server->thread, NULL, serve, server) == 0, "thread");
@@ -271,12 +263,4 @@ static int choose(SSL *ssl, const unsigned char **out, unsigned char *out_octets
         }
     }
     return SSL_TLSEXT_ERR_ALERT_FATAL;
-}
-
-static void must(bool ok, const char *what)
-{
-    if (!ok) {
-        fprintf(stderr, "scold: %s\n", what);
-        abort();
-    }
 }
