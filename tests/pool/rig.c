@@ -209,6 +209,14 @@ const char *rig_actions(rig *r)
     return pull(r, false);
 }
 
+const char *rig_actions_after(rig *r, weir_time span_ns)
+{
+    rig_tick(r, span_ns - 1);
+    assert_string_equal(rig_actions(r), "");
+    rig_tick(r, 1);
+    return rig_actions(r);
+}
+
 const char *rig_told(rig *r)
 {
     return pull(r, true);

@@ -64,7 +64,9 @@ void rig_lease_h2(rig *r, const char *letters, uint32_t capacity);
 /* What the pool wanted since the last time: "dial 1 for a, grant b 2 reused, close 3 evicted,
  * refuse c NAME". */
 const char *rig_actions(rig *r);
-/* The same, with "a waits: busy" where a ticket is to be told that its reason changed. */
+/* Nothing until so much time has passed; then, that. */
+const char *rig_actions_after(rig *r, weir_time span_ns);
+/* As rig_actions(), with "a waits: busy" where a ticket is to be told that its reason changed. */
 const char *rig_told(rig *r);
 
 #endif
