@@ -451,13 +451,15 @@ static void leave(weir_pool *pool, weir_origin *origin)
 
 static weir_status admit(weir_pool *pool, weir_origin *origin, weir_ticket *ticket)
 {
-    weir_place_pass_over(pool, origin);
     const bool pauses = weir_pause_is_due(ticket);
     /* What ended its attempt was no fault of its own: those that asked after it stay behind it. */
     const uint64_t old_order = ticket->keeps_order && !pauses ? ticket->order : 0;
     ticket->keeps_order = false;
-    if ((origin->available == 0 || pauses) && old_order == 0 && queue_is_full(pool, origin)) {
-        return WEIR_E_QUEUE_FULL;
+    if (old_order == 0 && queue_is_full(pool, origin)) {
+        weir_place_pass_over(pool, origin);
+        if (origin->available == 0 || pauses) {
+            return WEIR_E_QUEUE_FULL;
+        }
     }
     memset(ticket, 0, offsetof(weir_ticket, waited));
     ticket->order = old_order != 0 ? old_order : ++pool->order;
