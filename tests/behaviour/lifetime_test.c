@@ -231,7 +231,10 @@ static void horizon_allows_reuse(weir_world *world)
 
 static weir_time horizon_of(weir_world *world)
 {
-    weir_snapshot *snapshot = weir_client_snapshot(weir_user_client(world->user), NULL);
+    weir_loop *loop = weir_user_loop(world->user);
+    weir_snapshot *snapshot = loop != NULL
+                                  ? weir_loop_snapshot(loop, NULL)
+                                  : weir_client_snapshot(weir_user_client(world->user), NULL);
     weir_snapshot_origin origin = WEIR_SNAPSHOT_ORIGIN_INIT;
 
     assert_non_null(snapshot);
@@ -239,6 +242,22 @@ static weir_time horizon_of(weir_world *world)
     assert_true(weir_snapshot_origin_at(snapshot, 0, &origin));
     weir_snapshot_free(snapshot);
     return origin.horizon_ns;
+}
+
+/* An answer after a rest says how long the server bears at least: that it closed twice after less
+ * has another cause. */
+static void horizon_knows_what_was_survived(weir_world *world)
+{
+    get(world, "/octets/10");
+    let_pass(500 * WEIR_NS_PER_MS);
+    for (int i = 0; i < 2; i++) {
+        get(world, "/close-after?ms=20");
+        await_no_idle(world);
+    }
+    assert_int_equal(closed_for(world, "peer_closed") + closed_for(world, "draining_goaway"), 2);
+    assert_int_equal(weir_world_counts(world).reuses, 1);
+    get(world, "/octets/10"); /* an origin without connections may be forgotten */
+    assert_int_equal(horizon_of(world), WEIR_NEVER);
 }
 
 /*
@@ -328,6 +347,8 @@ static const weir_behaviour behaviours[] = {
     {"the look before a reuse teaches when a server closes", the_look_teaches_the_horizon,
      WEIR_ONLY_BLOCKING, NULL},
     {"what is idle for less than was learned is used again", horizon_allows_reuse, 0, NULL},
+    {"what was survived contradicts what would be learned", horizon_knows_what_was_survived, 0,
+     NULL},
     {"a connection serves no more requests than it may", requests_are_limited, 0, NULL},
     {"what is idle for too long is closed", age_ends_what_is_idle, 0, &idle_age},
     {"what was idle for too long is not used", age_ends_reuse, 0, &idle_age},
