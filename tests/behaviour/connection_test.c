@@ -275,15 +275,21 @@ static void new_is_not_replayed(weir_world *world)
 /* Once an octet of the answer came, it was acted on: GET too is not sent again. */
 static void begun_answer_is_not_replayed(weir_world *world)
 {
-    static const weir_peer_turn half[] = {{OK_RESPONSE, WEIR_PEER_GO_ON, 0},
+    static const weir_peer_turn ends[] = {{OK_RESPONSE, WEIR_PEER_GO_ON, 0},
                                           {"HTTP/1.1 200", WEIR_PEER_FIN, 0}};
-    const weir_peer_turn *const scripts[] = {half, answer_forever};
+    static const weir_peer_turn resets[] = {{OK_RESPONSE, WEIR_PEER_GO_ON, 0},
+                                            {"HTTP/1.1 200", WEIR_PEER_RESET, 0}};
+    const weir_peer_turn *const scripts[] = {ends, resets, answer_forever};
     weir_peer *peer = weir_peer_start(scripts, WEIR_COUNT_OF(scripts));
+    const weir_status expected[] = {WEIR_E_TRUNCATED, WEIR_E_RESET};
 
-    weir_ask ask = peer_ask(world, peer, "GET");
-    assert_attempts(world, &ask, 1);
-    const weir_fetched fetched = weir_world_fetch(world, &ask);
-    assert_int_equal(fetched.called, WEIR_E_TRUNCATED);
+    for (size_t i = 0; i < WEIR_COUNT_OF(expected); i++) {
+        weir_ask ask = peer_ask(world, peer, "GET");
+        assert_attempts(world, &ask, 1);
+        const weir_fetched fetched = weir_world_fetch(world, &ask);
+        assert_int_equal(fetched.called, expected[i]);
+    }
+    assert_int_equal(weir_peer_requests(peer), 4);
     weir_world_close(world);
     weir_peer_stop(peer);
 }
