@@ -6,6 +6,7 @@
  * goes back to the front of the queue and waits for a stream; it is served first, and no place is
  * lost.
  */
+#include "support/scold_h2.h"
 #include "support/scold_way.h"
 #include "support/world.h"
 
@@ -20,17 +21,6 @@
 #include <sys/socket.h>
 
 #include <cmocka.h>
-
-enum {
-    PREFACE_OCTETS = 24,
-    HEAD_OCTETS = 9,
-    FRAME_DATA = 0,
-    FRAME_HEADERS = 1,
-    FRAME_SETTINGS = 4,
-    ACK = 1,
-    END_STREAM = 1,
-    END_HEADERS = 4
-};
 
 /* -- the peer -- */
 
@@ -47,7 +37,8 @@ typedef struct script {
 
 static void say_limit(weir_scold_line *line, uint8_t streams)
 {
-    const uint8_t settings[] = {0, 0, 6, FRAME_SETTINGS, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, streams};
+    const uint8_t settings[] = {0, 0, 6,      WEIR_SCOLD_SETTINGS, 0, 0, 0, 0, 0, 0, 3, 0,
+                                0, 0, streams};
     int queued = 1;
 
     weir_scold_write(line, settings, sizeof(settings));
@@ -59,16 +50,23 @@ static void say_limit(weir_scold_line *line, uint8_t streams)
 static void answer(weir_scold_line *line, const uint8_t *stream, bool ends)
 {
     /* the indexed field ":status: 200" */
-    const uint8_t ok[] = {
-        0,         0,         1,         FRAME_HEADERS, END_HEADERS | (ends ? END_STREAM : 0),
-        stream[0], stream[1], stream[2], stream[3],     0x88};
+    const uint8_t ok[] = {0,
+                          0,
+                          1,
+                          WEIR_SCOLD_HEADERS,
+                          WEIR_SCOLD_END_HEADERS | (ends ? WEIR_SCOLD_END_STREAM : 0),
+                          stream[0],
+                          stream[1],
+                          stream[2],
+                          stream[3],
+                          0x88};
 
     weir_scold_write(line, ok, sizeof(ok));
 }
 
 static void dry_up(weir_scold_line *line, script *s, const uint8_t *stream)
 {
-    const uint8_t end[] = {0,         0,         0,         FRAME_DATA, END_STREAM,
+    const uint8_t end[] = {0,         0,         0,         WEIR_SCOLD_DATA, WEIR_SCOLD_END_STREAM,
                            stream[0], stream[1], stream[2], stream[3]};
 
     (void)sem_wait(&s->may_lower);
@@ -84,29 +82,18 @@ static void dry_up(weir_scold_line *line, script *s, const uint8_t *stream)
 
 static void play(weir_scold_line *line, void *user)
 {
-    static const uint8_t settings[] = {0, 0, 0, FRAME_SETTINGS, 0, 0, 0, 0, 0};
-    static const uint8_t ack[] = {0, 0, 0, FRAME_SETTINGS, ACK, 0, 0, 0, 0};
     script *s = user;
-    uint8_t head[HEAD_OCTETS];
-    uint8_t payload[16384];
+    weir_scold_frame frame;
 
-    weir_scold_write(line, settings, sizeof(settings));
-    if (!weir_scold_read_all(line, payload, PREFACE_OCTETS)) {
+    if (!weir_scold_h2_begin(line)) {
         return;
     }
-    while (weir_scold_read_all(line, head, sizeof(head))) {
-        const size_t length = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
-        if (length > sizeof(payload) || !weir_scold_read_all(line, payload, length)) {
-            return;
-        }
-        if (head[3] == FRAME_SETTINGS && (head[4] & ACK) == 0) {
-            weir_scold_write(line, ack, sizeof(ack));
-        }
-        if (head[3] == FRAME_HEADERS) {
+    while (weir_scold_h2_read(line, &frame)) {
+        if (frame.type == WEIR_SCOLD_HEADERS) {
             const bool first = s->requests++ == 0;
-            answer(line, head + 5, !first || !s->holds_first);
+            answer(line, frame.stream, !first || !s->holds_first);
             if (first) {
-                dry_up(line, s, head + 5);
+                dry_up(line, s, frame.stream);
             }
         }
     }

@@ -4,6 +4,7 @@
  * The loop answers at once, the blocking client in weir_client_maintain(); where nobody looked, both
  * are answered before the next request goes out on the same connection.
  */
+#include "support/scold_h2.h"
 #include "support/scold_way.h"
 #include "support/world.h"
 
@@ -22,20 +23,11 @@
 
 #define PATIENCE_NS (20 * WEIR_NS_PER_SECOND)
 
-enum {
-    PREFACE_OCTETS = 24,
-    HEAD_OCTETS = 9,
-    PING_OCTETS = 8,
-    FRAME_HEADERS = 1,
-    FRAME_SETTINGS = 4,
-    FRAME_PING = 6,
-    ACK = 1
-};
+enum { HEAD_OCTETS = 9, PING_OCTETS = 8 };
 
-static const uint8_t empty_settings[] = {0, 0, 0, FRAME_SETTINGS, 0, 0, 0, 0, 0};
 /* SETTINGS with MAX_CONCURRENT_STREAMS 3, and PING. */
-static const uint8_t asks[] = {0, 0, 6, FRAME_SETTINGS, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 3,
-                               0, 0, 8, FRAME_PING,     0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6,
+static const uint8_t asks[] = {0, 0, 6, WEIR_SCOLD_SETTINGS, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 3,
+                               0, 0, 8, WEIR_SCOLD_PING,     0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6,
                                7, 8};
 
 /* What the peer does with the only connection, and what it saw. */
@@ -49,18 +41,12 @@ typedef struct script {
     bool in_order; /* all was answered when the second request came */
 } script;
 
-static void answer(weir_scold_line *line, script *s, const uint8_t *head)
+static void answer(weir_scold_line *line, script *s, const uint8_t *stream)
 {
-    static const uint8_t ack[] = {0, 0, 0, FRAME_SETTINGS, ACK, 0, 0, 0, 0};
-    /* END_STREAM and END_HEADERS; the indexed field ":status: 200" */
-    const uint8_t ok[] = {0, 0, 1, FRAME_HEADERS, 5, head[5], head[6], head[7], head[8], 0x88};
+    /* WEIR_SCOLD_END_STREAM and WEIR_SCOLD_END_HEADERS; the indexed field ":status: 200" */
+    const uint8_t ok[] = {0,         0,         1,         WEIR_SCOLD_HEADERS, 5,
+                          stream[0], stream[1], stream[2], stream[3],          0x88};
 
-    if (head[3] == FRAME_SETTINGS && (head[4] & ACK) == 0) {
-        weir_scold_write(line, ack, sizeof(ack));
-    }
-    if (head[3] != FRAME_HEADERS) {
-        return;
-    }
     s->in_order = s->acks == 2 && s->pong;
     weir_scold_write(line, ok, sizeof(ok));
     if (++s->requests == 1) {
@@ -73,29 +59,24 @@ static void answer(weir_scold_line *line, script *s, const uint8_t *head)
 static void play(weir_scold_line *line, void *user)
 {
     script *s = user;
-    uint8_t octets[16384 + HEAD_OCTETS];
-    uint8_t *payload = octets + HEAD_OCTETS;
+    weir_scold_frame frame;
     const int on = 1;
 
     /* What was said is in the client's kernel, and not kept back by Nagle. */
     (void)setsockopt(line->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    weir_scold_write(line, empty_settings, sizeof(empty_settings));
-    if (!weir_scold_read_all(line, octets, PREFACE_OCTETS)) {
+    if (!weir_scold_h2_begin(line)) {
         return;
     }
-    while (weir_scold_read_all(line, octets, HEAD_OCTETS)) {
-        const size_t length = (size_t)octets[0] << 16 | (size_t)octets[1] << 8 | octets[2];
-        if (length > sizeof(octets) - HEAD_OCTETS || !weir_scold_read_all(line, payload, length)) {
-            return;
-        }
-        const bool ack = (octets[4] & ACK) != 0;
-        s->acks += octets[3] == FRAME_SETTINGS && ack ? 1 : 0;
-        s->pong = s->pong || (octets[3] == FRAME_PING && ack && length == PING_OCTETS &&
-                              memcmp(payload, asks + sizeof(asks) - PING_OCTETS, PING_OCTETS) == 0);
-        if (octets[3] != FRAME_HEADERS && s->requests == 1 && s->acks == 2 && s->pong) {
+    while (weir_scold_h2_read(line, &frame)) {
+        s->acks += weir_scold_h2_is_ack(&frame, WEIR_SCOLD_SETTINGS) ? 1 : 0;
+        s->pong = s->pong ||
+                  (weir_scold_h2_is_ack(&frame, WEIR_SCOLD_PING) && frame.length == PING_OCTETS &&
+                   memcmp(frame.payload, asks + sizeof(asks) - PING_OCTETS, PING_OCTETS) == 0);
+        if (frame.type == WEIR_SCOLD_HEADERS) {
+            answer(line, s, frame.stream);
+        } else if (s->requests == 1 && s->acks == 2 && s->pong) {
             (void)sem_post(&s->answered);
         }
-        answer(line, s, octets);
     }
 }
 

@@ -4,7 +4,8 @@
  * however much of it came at once. A close is told to the observer, and to the next call that asks
  * why it does not have that connection.
  */
-#include "support/scold.h"
+#include "support/scold_h2.h"
+#include "support/scold_way.h"
 #include "support/world.h"
 
 #include <semaphore.h>
@@ -18,8 +19,6 @@
 #include <cmocka.h>
 
 #define PATIENCE_NS (20 * WEIR_NS_PER_SECOND)
-
-enum { PREFACE_OCTETS = 24, HEAD_OCTETS = 9, FRAME_HEADERS = 1, FRAME_SETTINGS = 4, ACK = 1 };
 
 typedef struct ending {
     bool goaway;
@@ -41,32 +40,21 @@ typedef struct script {
 /* SETTINGS are taken, the first request is answered. */
 static bool answer_h2(weir_scold_line *line)
 {
-    static const uint8_t settings[] = {0, 0, 0, FRAME_SETTINGS, 0, 0, 0, 0, 0};
-    static const uint8_t ack[] = {0, 0, 0, FRAME_SETTINGS, ACK, 0, 0, 0, 0};
-    /* END_STREAM and END_HEADERS; the indexed field ":status: 200" */
-    static const uint8_t ok[] = {0, 0, 1, FRAME_HEADERS, 5, 0, 0, 0, 1, 0x88};
-    uint8_t octets[16384];
+    /* WEIR_SCOLD_END_STREAM and WEIR_SCOLD_END_HEADERS; the indexed field ":status: 200" */
+    static const uint8_t ok[] = {0, 0, 1, WEIR_SCOLD_HEADERS, 5, 0, 0, 0, 1, 0x88};
+    weir_scold_frame frame;
     bool has_acked = false;
     bool has_asked = false;
 
-    weir_scold_write(line, settings, sizeof(settings));
-    if (!weir_scold_read_all(line, octets, PREFACE_OCTETS)) {
+    if (!weir_scold_h2_begin(line)) {
         return false;
     }
     while (!has_acked || !has_asked) {
-        uint8_t head[HEAD_OCTETS];
-        if (!weir_scold_read_all(line, head, sizeof(head))) {
+        if (!weir_scold_h2_read(line, &frame)) {
             return false;
         }
-        const size_t length = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
-        if (length > sizeof(octets) || !weir_scold_read_all(line, octets, length)) {
-            return false;
-        }
-        if (head[3] == FRAME_SETTINGS && (head[4] & ACK) == 0) {
-            weir_scold_write(line, ack, sizeof(ack));
-        }
-        has_acked = has_acked || (head[3] == FRAME_SETTINGS && (head[4] & ACK) != 0);
-        has_asked = has_asked || head[3] == FRAME_HEADERS;
+        has_acked = has_acked || weir_scold_h2_is_ack(&frame, WEIR_SCOLD_SETTINGS);
+        has_asked = has_asked || frame.type == WEIR_SCOLD_HEADERS;
     }
     weir_scold_write(line, ok, sizeof(ok));
     return true;
@@ -116,21 +104,10 @@ static void play(weir_scold_line *line, void *user)
 
 static weir_scold *start(weir_world *world, script *s, weir_ask *ask)
 {
-    const weir_scold_options options = {
-        .certificate = world->way.tls ? "good.pem" : NULL,
-        .protocol = s->h2 ? "h2" : "http/1.1",
-        .play = play,
-        .user = s,
-    };
-
     assert_int_equal(sem_init(&s->may_end, 0, 0), 0);
     assert_int_equal(sem_init(&s->has_ended, 0, 0), 0);
-    weir_scold *server = weir_scold_start(&options);
-    *ask = weir_world_ask(world, "/");
-    ask->request.url = weir_span_of(world->way.tls ? "https://localhost/" : "http://localhost/");
-    ask->call.connect_to = WEIR_SPAN("127.0.0.1");
-    ask->call.connect_port = weir_scold_port(server);
-    ask->call.deadline_ns = weir_now() + PATIENCE_NS;
+    weir_scold *server = weir_scold_way_start(world, play, s);
+    *ask = weir_scold_way_ask(world, server);
     return server;
 }
 

@@ -5,7 +5,8 @@
  * no new stream until fewer are open. And what a call does that was answered 421 where no other
  * connection is allowed: it waits, as any call would.
  */
-#include "support/scold.h"
+#include "support/scold_h2.h"
+#include "support/scold_way.h"
 #include "support/world.h"
 
 #include <semaphore.h>
@@ -17,13 +18,9 @@
 
 #include <cmocka.h>
 
-#define SHORT_NS    (50 * WEIR_NS_PER_MS)
-#define PATIENCE_NS (20 * WEIR_NS_PER_SECOND)
+#define SHORT_NS (50 * WEIR_NS_PER_MS)
 
 enum { JOBS = 4 };
-
-enum { PREFACE_OCTETS = 24, HEAD_OCTETS = 9, FRAME_HEADERS = 1, FRAME_SETTINGS = 4 };
-enum { ACK = 1, END_STREAM = 1, END_HEADERS = 4 };
 
 static void get(weir_world *world, const char *path)
 {
@@ -133,10 +130,10 @@ typedef struct peer {
     bool raised;
 } peer;
 
-#define ALLOW(streams) 0, 0, 6, FRAME_SETTINGS, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, (streams)
+#define ALLOW(streams) 0, 0, 6, WEIR_SCOLD_SETTINGS, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, (streams)
 /* The indexed field ":status: 200". */
 #define OK_HEAD(stream, flags)                                                                     \
-    0, 0, 1, FRAME_HEADERS, END_HEADERS | (flags), 0, 0, 0, (stream), 0x88
+    0, 0, 1, WEIR_SCOLD_HEADERS, WEIR_SCOLD_END_HEADERS | (flags), 0, 0, 0, (stream), 0x88
 
 static void raise_limit(weir_scold_line *line, peer *p)
 {
@@ -157,27 +154,19 @@ static void raise_limit(weir_scold_line *line, peer *p)
 static void play(weir_scold_line *line, void *user)
 {
     static const uint8_t one[] = {ALLOW(1)};
-    static const uint8_t ack[] = {0, 0, 0, FRAME_SETTINGS, ACK, 0, 0, 0, 0};
     static const uint8_t end_of_both[] = {
-        OK_HEAD(3, END_STREAM), 0, 0, 0, 0, END_STREAM, 0, 0, 0, 1};
+        OK_HEAD(3, WEIR_SCOLD_END_STREAM), 0, 0, 0, 0, WEIR_SCOLD_END_STREAM, 0, 0, 0, 1};
     peer *p = user;
-    uint8_t head[HEAD_OCTETS];
-    uint8_t payload[16384];
+    weir_scold_frame frame;
 
     weir_scold_write(line, one, sizeof(one));
-    if (!weir_scold_read_all(line, payload, PREFACE_OCTETS)) {
+    if (!weir_scold_h2_preface(line)) {
         return;
     }
-    while (weir_scold_read_all(line, head, sizeof(head))) {
-        const size_t length = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
-        if (length > sizeof(payload) || !weir_scold_read_all(line, payload, length)) {
-            return;
-        }
-        p->requests += head[3] == FRAME_HEADERS ? 1 : 0;
-        p->acks += head[3] == FRAME_SETTINGS && (head[4] & ACK) != 0 ? 1 : 0;
-        if (head[3] == FRAME_SETTINGS && (head[4] & ACK) == 0) {
-            weir_scold_write(line, ack, sizeof(ack));
-        } else if (head[3] == FRAME_HEADERS && p->requests == 2) {
+    while (weir_scold_h2_read(line, &frame)) {
+        p->requests += frame.type == WEIR_SCOLD_HEADERS ? 1 : 0;
+        p->acks += weir_scold_h2_is_ack(&frame, WEIR_SCOLD_SETTINGS) ? 1 : 0;
+        if (frame.type == WEIR_SCOLD_HEADERS && p->requests == 2) {
             weir_scold_write(line, end_of_both, sizeof(end_of_both));
         } else if (p->requests == 1 && p->acks == 1 && !p->raised) {
             raise_limit(line, p); /* that it is one is known */
@@ -187,21 +176,10 @@ static void play(weir_scold_line *line, void *user)
 
 static weir_scold *start(weir_world *world, peer *p, weir_ask *ask)
 {
-    const weir_scold_options options = {
-        .certificate = world->way.tls ? "good.pem" : NULL,
-        .protocol = "h2",
-        .play = play,
-        .user = p,
-    };
-
     assert_int_equal(sem_init(&p->may_raise, 0, 0), 0);
     world->limits.h2_connections = 1;
-    weir_scold *server = weir_scold_start(&options);
-    *ask = weir_world_ask(world, "/");
-    ask->request.url = weir_span_of(world->way.tls ? "https://localhost/" : "http://localhost/");
-    ask->call.connect_to = WEIR_SPAN("127.0.0.1");
-    ask->call.connect_port = weir_scold_port(server);
-    ask->call.deadline_ns = weir_now() + PATIENCE_NS;
+    weir_scold *server = weir_scold_way_start(world, play, p);
+    *ask = weir_scold_way_ask(world, server);
     return server;
 }
 
