@@ -217,20 +217,28 @@ static void interactive_octets_go_in_small_records(weir_world *world)
     assert_true(with.tls.sent >= without.tls.sent + 5 * 22);
 }
 
+/* A server that refuses an upload before it has it, and the upload. */
+static weir_scold *start_early(weir_world *world, weir_hint hint, weir_ask *ask)
+{
+    weir_scold *server = start(world, world->way.protocol == WEIR_H2 ? 80 : 40, ask);
+
+    got.early = true;
+    ask->request.method = WEIR_SPAN("POST");
+    ask->request.body = (weir_body){.kind = WEIR_BODY_STREAM, .length_octets = UPLOAD_OCTETS};
+    ask->call.hint = hint;
+    return server;
+}
+
 /* Half of an upload, the head of a refusal, and the status of writing the other half. */
 static weir_status write_behind_refusal(weir_world *world, weir_hint hint, weir_fetched *fetched)
 {
     static uint8_t content[UPLOAD_OCTETS];
     const size_t half = UPLOAD_OCTETS / 2;
     weir_ask ask;
-    weir_scold *server = start(world, world->way.protocol == WEIR_H2 ? 80 : 40, &ask);
+    weir_scold *server = start_early(world, hint, &ask);
     weir_exchange *exchange = NULL;
     size_t taken = 0;
 
-    got.early = true;
-    ask.request.method = WEIR_SPAN("POST");
-    ask.request.body = (weir_body){.kind = WEIR_BODY_STREAM, .length_octets = UPLOAD_OCTETS};
-    ask.call.hint = hint;
     assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
     weir_user *user = weir_world_user(world);
     assert_int_equal(weir_user_write(user, exchange, (weir_span){content, half}, &taken), WEIR_OK);
@@ -264,14 +272,10 @@ static void duplex_heeds_a_refusal_instead_of_100(weir_world *world)
 {
     static uint8_t content[UPLOAD_OCTETS];
     weir_ask ask;
-    weir_scold *server = start(world, world->way.protocol == WEIR_H2 ? 80 : 40, &ask);
+    weir_scold *server = start_early(world, WEIR_HINT_DUPLEX, &ask);
     weir_exchange *exchange = NULL;
     size_t taken = 0;
 
-    got.early = true;
-    ask.request.method = WEIR_SPAN("POST");
-    ask.request.body = (weir_body){.kind = WEIR_BODY_STREAM, .length_octets = UPLOAD_OCTETS};
-    ask.call.hint = WEIR_HINT_DUPLEX;
     ask.call.expect_continue = true;
     ask.call.continue_ns = WEIR_NEVER;
     assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
