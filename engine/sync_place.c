@@ -220,12 +220,12 @@ static weir_time note_reason(weir_exchange *ex, weir_time now_ns)
 }
 
 /*
- * A wish of which one dial failed knows its answer, and its other dials go on: they are no worse
- * for it. Its own limits and its token still end it.
+ * A wish of which one dial failed, or that is content with what others dialled, knows its answer, and
+ * its own dials go on: they are no worse for it. Its own limits and its token still end them.
  */
 static bool stays(const weir_exchange *ex, weir_time now_ns, weir_time *deadline_ns)
 {
-    if (ex->warms == 0 || ex->failure.status == WEIR_OK || atomic_load(&ex->cancel_wanted)) {
+    if (ex->warms == 0 || atomic_load(&ex->cancel_wanted)) {
         return false;
     }
     *deadline_ns = weir_time_earlier(ex->call.deadline_ns,

@@ -106,8 +106,10 @@ WEIR_API weir_time weir_client_maintain(weir_client *client);
  *
  * Waits until they are there. This thread dials them all at once, with one wait for all of them, as
  * a loop does (weir_loop_preconnect()). When one dial fails, that is what the call answers; the
- * others go on until they are done or the limits for the whole end them. Nothing is closed for
- * them, no limit is exceeded: where one is in the way it is content with what there is
+ * others go on until they are done or the limits for the whole end them. So do those that are under
+ * way when others have made enough of them: the call is WEIR_OK then, and a dial that is ended by
+ * the limits or the token is closed as a connection of its own, with its account, told `shutdown`.
+ * Nothing is closed for them, no limit is exceeded: where one is in the way it is content with what there is
  * (weir_client_counts()). What nobody uses is closed as any idle connection. WEIR_OK;
  * WEIR_E_INVALID: exchanges is 0; WEIR_E_CLOSED_EARLY: what was made did not stay; or why a dial,
  * or the waiting, failed: any status of a call that sent nothing. Any thread.

@@ -14,8 +14,10 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -363,6 +365,150 @@ static void one_question_for_all_answered_at_once(weir_world *world)
     asks_once(world, true);
 }
 
+/* -- a wish that is content before its dials are done -- */
+
+enum { WISHED = 2, CALLS = 2 * WISHED, WISH = CALLS, ANSWERER, CROWDERS };
+/* One of the wish, for both of its dials, and one of each call that dials. */
+enum { QUESTIONS = 1 + CALLS - WISHED };
+
+typedef enum content_end { ALL_ARE_MADE, TOKEN_ENDS_THEM, DEADLINE_ENDS_THEM } content_end;
+
+typedef struct content {
+    weir_world *world;
+    const weir_ask *ask;
+    content_end end;
+    weir_token *token;
+    atomic_size_t starts;
+    weir_lookup *_Atomic held[QUESTIONS]; /* the first is the wish's */
+    atomic_size_t heads;
+    atomic_size_t served;
+    weir_status ended[CROWDERS];
+} content;
+
+static void start_holding(weir_lookup *lookup, weir_span host, void *user)
+{
+    content *all = user;
+    const size_t index = atomic_load(&all->starts); /* one after the other: see await_question() */
+
+    (void)host;
+    if (index < QUESTIONS) {
+        atomic_store(&all->held[index], lookup);
+    }
+    atomic_fetch_add(&all->starts, 1);
+}
+
+static void end_holding(weir_lookup *lookup, void *user)
+{
+    content *all = user;
+
+    if (lookup == atomic_load(&all->held[0])) {
+        atomic_store(&all->held[0], NULL); /* dropped, before the wish was told to end */
+    }
+}
+
+static void await_questions(const content *all, size_t count)
+{
+    while (atomic_load(&all->starts) < count) {
+        (void)sched_yield();
+    }
+}
+
+/* Those that dial come one after the other, so that each finds its place in held[]. */
+static void enter_the_queue(const content *all, weir_user *user, size_t index)
+{
+    await_questions(all, index < WISHED ? 1 : index - WISHED + 1);
+    weir_user_await_waiting(user, index);
+}
+
+static void answer_the_crowd(content *all, weir_user *user)
+{
+    await_questions(all, QUESTIONS);
+    weir_user_await_waiting(user, CALLS);
+    for (size_t i = 1; i < QUESTIONS; i++) {
+        say(atomic_load(&all->held[i]));
+    }
+    while (atomic_load(&all->served) < CALLS) {
+        (void)sched_yield();
+    }
+    weir_lookup *of_wish = atomic_load(&all->held[0]);
+    if (all->end == ALL_ARE_MADE && of_wish != NULL) {
+        say(of_wish);
+    } else if (all->end == TOKEN_ENDS_THEM) {
+        weir_token_cancel(all->token);
+    }
+}
+
+/* The first that are served keep their connections until there are as many as were wished for. */
+static weir_status call_in_the_crowd(content *all, const weir_ask *ask)
+{
+    weir_exchange *exchange = NULL;
+    weir_fetched fetched = {.called = weir_world_call(all->world, ask, &exchange)};
+
+    fetched.ended = fetched.called;
+    if (fetched.called == WEIR_OK) {
+        atomic_fetch_add(&all->heads, 1);
+        while (atomic_load(&all->heads) < WISHED) {
+            (void)sched_yield();
+        }
+        weir_world_drain(all->world, exchange, &fetched);
+    }
+    weir_world_drop(all->world, exchange);
+    return fetched.ended;
+}
+
+static void one_of_the_crowd(weir_user *user, size_t index, void *shared)
+{
+    content *all = shared;
+    weir_ask ask = *all->ask;
+
+    if (index == WISH) {
+        ask.call.token = all->token;
+        ask.call.deadline_ns = all->end == DEADLINE_ENDS_THEM ? weir_now() + WEIR_NS_PER_SECOND : 0;
+        all->ended[index] = weir_user_preconnect(user, &ask.request, &ask.call, WISHED);
+    } else if (index == ANSWERER) {
+        answer_the_crowd(all, user);
+    } else {
+        enter_the_queue(all, user, index);
+        all->ended[index] = call_in_the_crowd(all, &ask);
+        atomic_fetch_add(&all->served, 1);
+    }
+}
+
+/*
+ * The dials of the wish wait for their name. Four calls come: two of them wait for those dials, the
+ * others dial. Then there are as many connections as were wished for, and the wish's own dials go
+ * on until they are done, or until it is told to end.
+ */
+static void content_before_its_dials(weir_world *world)
+{
+    content all = {
+        .world = world, .end = *(const content_end *)world->with, .token = weir_token_new(NULL)};
+    weir_resolver resolver = {sizeof(resolver), &all, start_holding, end_holding};
+    weir_ask ask =
+        ask_for(world, world->way.tls ? world->origin->tls_port : world->origin->clear_port);
+
+    world->options.resolver = &resolver;
+    ask.request.url = weir_world_url(world, WEIR_LONG_ANSWER);
+    ask.call.connect_to = WEIR_SPAN("name.test");
+    ask.call.dns_ns = 30 * WEIR_NS_PER_SECOND;
+    all.ask = &ask;
+    weir_user_together(weir_world_user(world), CROWDERS, one_of_the_crowd, &all);
+    world->begun++; /* the wish */
+    for (size_t i = 0; i < CALLS; i++) {
+        assert_int_equal(all.ended[i], WEIR_END);
+    }
+    assert_int_equal(all.ended[WISH], WEIR_OK);
+    const weir_counts counts = weir_world_counts(world);
+    assert_int_equal(counts.dials, CALLS);
+    assert_int_equal(counts.dial_failures, 0);
+    assert_int_equal(counts.connections_idle, all.end == ALL_ARE_MADE ? CALLS : CALLS - WISHED);
+    assert_int_equal(counts.connections_dialing, 0);
+    weir_world_close(world);
+    weir_token_free(all.token);
+}
+
+static const content_end ends[] = {ALL_ARE_MADE, TOKEN_ENDS_THEM, DEADLINE_ENDS_THEM};
+
 /* More descriptors than a poll of one dial has room for. */
 static void a_crowd_of_dials(weir_world *world)
 {
@@ -405,6 +551,10 @@ static const weir_behaviour behaviours[] = {
     {"one question for all dials", one_question_for_all, 0, NULL},
     {"one question for all dials, answered at once", one_question_for_all_answered_at_once, 0,
      NULL},
+    {"a wish that others made content goes on", content_before_its_dials, WEIR_ONLY_BLOCKING,
+     &ends[0]},
+    {"... until it is cancelled", content_before_its_dials, WEIR_ONLY_BLOCKING, &ends[1]},
+    {"... or its deadline passes", content_before_its_dials, WEIR_ONLY_BLOCKING, &ends[2]},
     {"a crowd of dials", a_crowd_of_dials, WEIR_ONLY_CLEAR, NULL},
     {"each dial has the limits of the call", each_dial_has_the_limits, 0, NULL},
 };
