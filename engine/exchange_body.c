@@ -10,10 +10,8 @@
  */
 #include "engine/exchange.h"
 
-static weir_status take(weir_exchange *ex, weir_span octets, bool end, weir_time now_ns,
-                        size_t *taken);
-static void push_span(weir_exchange *ex, weir_span octets, bool last, weir_time now_ns,
-                      size_t *taken);
+static weir_status take(weir_exchange *ex, weir_body_part part, weir_time now_ns, size_t *taken);
+static void push_part(weir_exchange *ex, weir_body_part part, weir_time now_ns, size_t *taken);
 static void request_ended(weir_exchange *ex, weir_time now_ns);
 static weir_status may_send(weir_exchange *ex);
 static void queued(weir_exchange *ex, weir_status status, weir_time now_ns);
@@ -75,7 +73,7 @@ void weir_exchange_push(weir_exchange *ex, weir_time now_ns)
     }
     if (ex->body.kind == WEIR_BODY_SPAN) {
         weir_span rest = weir_span_from(ex->body.span, (size_t)ex->body_octets);
-        push_span(ex, rest, true, now_ns, &taken);
+        push_part(ex, (weir_body_part){rest, true}, now_ns, &taken);
         weir_exchange_stalls_settle(ex, now_ns);
         return;
     }
@@ -87,7 +85,7 @@ void weir_exchange_push(weir_exchange *ex, weir_time now_ns)
         return;
     }
     weir_span staged = {ex->stage + ex->stage_first, ex->stage_end - ex->stage_first};
-    push_span(ex, staged, ex->source_ended, now_ns, &taken);
+    push_part(ex, (weir_body_part){staged, ex->source_ended}, now_ns, &taken);
     ex->stage_first += taken;
     weir_exchange_stalls_settle(ex, now_ns);
 }
@@ -100,7 +98,7 @@ weir_status weir_exchange_write(weir_exchange *ex, weir_span octets, weir_time n
     if (status != WEIR_OK) {
         return status;
     }
-    status = take(ex, octets, false, now_ns, taken);
+    status = take(ex, (weir_body_part){octets, false}, now_ns, taken);
     ex->body_was_taken = ex->body_was_taken || *taken > 0;
     queued(ex, status, now_ns);
     weir_exchange_stalls_settle(ex, now_ns);
@@ -118,8 +116,8 @@ weir_status weir_exchange_finish(weir_exchange *ex, const weir_fields *trailers,
     if (trailers != NULL) {
         status = weir_conn_write_trailers(ex->link->conn, ex->stream, trailers, now_ns);
     } else {
-        status =
-            weir_conn_write(ex->link->conn, ex->stream, (weir_span){NULL, 0}, true, now_ns, &taken);
+        const weir_body_part end = {{NULL, 0}, true};
+        status = weir_conn_write(ex->link->conn, ex->stream, end, now_ns, &taken);
     }
     if (status == WEIR_OK) {
         ex->body_was_taken = true; /* its end was, and nobody would say it again */
@@ -174,12 +172,10 @@ bool weir_exchange_upload_is_unwanted(const weir_exchange *ex)
  * Hands content to the conn. The limit of writing runs from here if there was no octet to take until
  * now, however long ago the last was; what is queued behind others does not put it off.
  */
-static weir_status take(weir_exchange *ex, weir_span octets, bool end, weir_time now_ns,
-                        size_t *taken)
+static weir_status take(weir_exchange *ex, weir_body_part part, weir_time now_ns, size_t *taken)
 {
     const bool waits = ex->write_blocked || ex->stream->owner.queued_octets > 0;
-    const weir_status status =
-        weir_conn_write(ex->link->conn, ex->stream, octets, end, now_ns, taken);
+    const weir_status status = weir_conn_write(ex->link->conn, ex->stream, part, now_ns, taken);
 
     ex->body_octets += *taken;
     if (!waits && (*taken > 0 || status == WEIR_AGAIN)) {
@@ -188,14 +184,13 @@ static weir_status take(weir_exchange *ex, weir_span octets, bool end, weir_time
     return status;
 }
 
-/* Hands octets to the conn, and the end with the last of them. */
-static void push_span(weir_exchange *ex, weir_span octets, bool last, weir_time now_ns,
-                      size_t *taken)
+/* Hands a part to the conn; the end of the body goes with its last octets, or with the trailers. */
+static void push_part(weir_exchange *ex, weir_body_part part, weir_time now_ns, size_t *taken)
 {
-    const bool end = last && !has_trailers(ex);
-    weir_status status = take(ex, octets, end, now_ns, taken);
+    const weir_body_part content = {part.octets, part.end && !has_trailers(ex)};
+    weir_status status = take(ex, content, now_ns, taken);
 
-    if (status == WEIR_OK && last) {
+    if (status == WEIR_OK && part.end) {
         if (has_trailers(ex)) {
             status =
                 weir_conn_write_trailers(ex->link->conn, ex->stream, &ex->trailers_to_send, now_ns);

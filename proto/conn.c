@@ -76,15 +76,15 @@ weir_status weir_conn_open(weir_conn *conn, const weir_head *head, void *user, w
     return status;
 }
 
-weir_status weir_conn_write(weir_conn *conn, weir_stream *stream, weir_span octets, bool end,
+weir_status weir_conn_write(weir_conn *conn, weir_stream *stream, weir_body_part part,
                             weir_time now_ns, size_t *taken)
 {
     enter(conn, now_ns);
     *taken = 0;
-    weir_status status = is_h2(conn) ? weir_h2_write(conn, stream, octets, end, taken)
-                                     : weir_h1_write(conn, stream, octets, end, taken);
-    WEIR_ASSERT(*taken <= octets.length);
-    WEIR_ASSERT(status != WEIR_OK || *taken == octets.length);
+    weir_status status = is_h2(conn) ? weir_h2_write(conn, stream, part, taken)
+                                     : weir_h1_write(conn, stream, part, taken);
+    WEIR_ASSERT(*taken <= part.octets.length);
+    WEIR_ASSERT(status != WEIR_OK || *taken == part.octets.length);
     leave(conn);
     return status;
 }

@@ -118,13 +118,13 @@ weir_status weir_conn_open(weir_conn *conn, const weir_head *head, void *user, w
                            weir_stream **stream);
 
 /*
- * Queues body octets: *taken says how many (copied; framing is added). `end` ends the request if
- * all were taken. WEIR_OK: all taken. WEIR_AGAIN: no room in the out queue or the windows now;
+ * Queues a part of the body: *taken says how many of its octets (copied; framing is added). Its
+ * `end` ends the request if all were taken. WEIR_OK: all taken. WEIR_AGAIN: no room in the out queue or the windows now;
  * WRITABLE follows. WEIR_ANSWERED: the final response came and the rest is not wanted (*taken 0).
  * WEIR_E_BODY_LONG / _SHORT against the declared length: nothing is queued. WEIR_E_NOMEM.
  * WEIR_E_STATE after the end. An empty span with `end` ends the request.
  */
-weir_status weir_conn_write(weir_conn *conn, weir_stream *stream, weir_span octets, bool end,
+weir_status weir_conn_write(weir_conn *conn, weir_stream *stream, weir_body_part part,
                             weir_time now_ns, size_t *taken);
 /* Ends the request with a trailer section (checked by weir_trailers_build; RFC 9112 s7.1.2, RFC
  * 9113 s8.1). */

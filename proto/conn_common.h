@@ -54,8 +54,7 @@ void weir_conn_set_facts(weir_conn *conn, weir_facts facts);
 weir_conn *weir_h1_new(const weir_conn_options *options, weir_time now_ns);
 void weir_h1_free(weir_conn *conn);
 weir_status weir_h1_open(weir_conn *conn, const weir_head *head, void *user, weir_stream **stream);
-weir_status weir_h1_write(weir_conn *conn, weir_stream *stream, weir_span octets, bool end,
-                          size_t *taken);
+weir_status weir_h1_write(weir_conn *conn, weir_stream *stream, weir_body_part part, size_t *taken);
 weir_status weir_h1_write_trailers(weir_conn *conn, weir_stream *stream,
                                    const weir_fields *trailers);
 size_t weir_h1_read(weir_conn *conn, weir_stream *stream, uint8_t *to, size_t room);
@@ -76,8 +75,7 @@ void weir_h1_check(const weir_conn *conn);
 weir_conn *weir_h2_new(const weir_conn_options *options, weir_time now_ns);
 void weir_h2_free(weir_conn *conn);
 weir_status weir_h2_open(weir_conn *conn, const weir_head *head, void *user, weir_stream **stream);
-weir_status weir_h2_write(weir_conn *conn, weir_stream *stream, weir_span octets, bool end,
-                          size_t *taken);
+weir_status weir_h2_write(weir_conn *conn, weir_stream *stream, weir_body_part part, size_t *taken);
 weir_status weir_h2_write_trailers(weir_conn *conn, weir_stream *stream,
                                    const weir_fields *trailers);
 size_t weir_h2_read(weir_conn *conn, weir_stream *stream, uint8_t *to, size_t room);

@@ -74,8 +74,7 @@ weir_status weir_h1_open(weir_conn *conn, const weir_head *head, void *user, wei
     return WEIR_OK;
 }
 
-weir_status weir_h1_write(weir_conn *conn, weir_stream *stream, weir_span octets, bool end,
-                          size_t *taken)
+weir_status weir_h1_write(weir_conn *conn, weir_stream *stream, weir_body_part part, size_t *taken)
 {
     weir_h1 *h1 = h1_of(conn);
     WEIR_ASSERT(stream == &h1->open->stream);
@@ -83,20 +82,20 @@ weir_status weir_h1_write(weir_conn *conn, weir_stream *stream, weir_span octets
         return h1->sending == WEIR_H1_SENDING_ANSWERED ? WEIR_ANSWERED : WEIR_E_STATE;
     }
     weir_h1_encode *encode = &h1->open->encode;
-    weir_status status = fits_length(encode, octets.length, end);
+    weir_status status = fits_length(encode, part.octets.length, part.end);
     if (status != WEIR_OK) {
         return status;
     }
-    size_t step = weir_min(octets.length, weir_out_room(conn->out));
-    if (step > 0 && !weir_h1_encode_body(encode, weir_span_head(octets, step))) {
+    size_t step = weir_min(part.octets.length, weir_out_room(conn->out));
+    if (step > 0 && !weir_h1_encode_body(encode, weir_span_head(part.octets, step))) {
         return no_memory(h1);
     }
     *taken = step;
-    if (step < octets.length) {
+    if (step < part.octets.length) {
         h1->open->awaits_room = true;
         return WEIR_AGAIN;
     }
-    return end ? end_request(h1, NULL) : WEIR_OK;
+    return part.end ? end_request(h1, NULL) : WEIR_OK;
 }
 
 weir_status weir_h1_write_trailers(weir_conn *conn, weir_stream *stream,

@@ -100,19 +100,18 @@ weir_status weir_h2_open(weir_conn *conn, const weir_head *head, void *user, wei
     return status;
 }
 
-weir_status weir_h2_write(weir_conn *conn, weir_stream *base, weir_span octets, bool end,
-                          size_t *taken)
+weir_status weir_h2_write(weir_conn *conn, weir_stream *base, weir_body_part part, size_t *taken)
 {
     weir_h2_session *session = weir_h2_session_of(conn);
     weir_h2_stream *stream = weir_h2_stream_of(base);
-    weir_status status = check_write(stream, octets, end);
+    weir_status status = check_write(stream, part.octets, part.end);
     if (status != WEIR_OK) {
         return status;
     }
     weir_h2_send_forget(session, stream);
     size_t allowance = allowance_of(session, stream);
-    weir_span rest = octets;
-    while (status == WEIR_OK && (rest.length > 0 || end)) {
+    weir_span rest = part.octets;
+    while (status == WEIR_OK && (rest.length > 0 || part.end)) {
         size_t step = portion(session, stream, rest.length, allowance);
         if (step == 0 && rest.length > 0) {
             block_sender(session, stream);
@@ -120,7 +119,7 @@ weir_status weir_h2_write(weir_conn *conn, weir_stream *base, weir_span octets, 
             return WEIR_AGAIN;
         }
         bool last = step == rest.length;
-        status = send_data(session, stream, weir_span_head(rest, step), end && last);
+        status = send_data(session, stream, weir_span_head(rest, step), part.end && last);
         if (status == WEIR_OK) {
             rest = weir_span_from(rest, step);
             allowance -= step;

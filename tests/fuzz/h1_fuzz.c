@@ -308,8 +308,9 @@ static void be_unruly(run *r)
     case 4:
     case 5:
     case 6:
-        (void)weir_conn_write(r->conn, r->stream, (weir_span){content, what >> 16 & 15},
-                              what >> 24 & 1, 0, &taken);
+        (void)weir_conn_write(r->conn, r->stream,
+                              (weir_body_part){{content, what >> 16 & 15}, what >> 24 & 1}, 0,
+                              &taken);
         break;
     case 7:
         send_some(r, what >> 16 & 63);

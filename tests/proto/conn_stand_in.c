@@ -139,18 +139,16 @@ weir_status weir_h2_open(weir_conn *conn, const weir_head *head, void *user, wei
     return stand_in_open(conn, user, stream);
 }
 
-weir_status weir_h1_write(weir_conn *conn, weir_stream *stream, weir_span octets, bool end,
-                          size_t *taken)
+weir_status weir_h1_write(weir_conn *conn, weir_stream *stream, weir_body_part part, size_t *taken)
 {
-    ask(conn, end ? "h1_write end" : "h1_write", "wrong");
-    return stand_in_write(conn, stream, octets, taken);
+    ask(conn, part.end ? "h1_write end" : "h1_write", "wrong");
+    return stand_in_write(conn, stream, part.octets, taken);
 }
 
-weir_status weir_h2_write(weir_conn *conn, weir_stream *stream, weir_span octets, bool end,
-                          size_t *taken)
+weir_status weir_h2_write(weir_conn *conn, weir_stream *stream, weir_body_part part, size_t *taken)
 {
-    ask(conn, "wrong", end ? "h2_write end" : "h2_write");
-    return stand_in_write(conn, stream, octets, taken);
+    ask(conn, "wrong", part.end ? "h2_write end" : "h2_write");
+    return stand_in_write(conn, stream, part.octets, taken);
 }
 
 weir_status weir_h1_write_trailers(weir_conn *conn, weir_stream *stream,

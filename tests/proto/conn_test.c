@@ -99,11 +99,12 @@ static void conn__asks_the_machine_of_its_protocol(void **state)
     weir_stream *stream = open_one(f);
     assert_asked(f, "open");
     size_t taken = 99;
-    assert_int_equal(weir_conn_write(f->conn, stream, WEIR_SPAN("abc"), false, 100, &taken),
-                     WEIR_OK);
+    assert_int_equal(
+        weir_conn_write(f->conn, stream, (weir_body_part){WEIR_SPAN("abc"), false}, 100, &taken),
+        WEIR_OK);
     assert_asked(f, "write");
-    assert_int_equal(weir_conn_write(f->conn, stream, (weir_span){NULL, 0}, true, 100, &taken),
-                     WEIR_OK);
+    assert_int_equal(
+        weir_conn_write(f->conn, stream, (weir_body_part){{NULL, 0}, true}, 100, &taken), WEIR_OK);
     assert_asked(f, "write end");
     assert_int_equal(weir_conn_write_trailers(f->conn, stream, NULL, 100), WEIR_E_STATE);
     assert_asked(f, "write_trailers");
@@ -159,7 +160,7 @@ static void conn__sent_plain_moves_by_what_the_kernel_took(void **state)
     weir_ledger *ledger = weir_conn_ledger(f->conn);
     weir_stream *stream = open_one(f);
     size_t taken = 0;
-    weir_conn_write(f->conn, stream, WEIR_SPAN("hello"), false, 100, &taken);
+    weir_conn_write(f->conn, stream, (weir_body_part){WEIR_SPAN("hello"), false}, 100, &taken);
     assert_int_equal(ledger->plain.sent, 0);
     assert_memory_equal(weir_conn_pending(f->conn, 0).at, "hello", 5);
     assert_int_equal(weir_conn_pending(f->conn, 2).length, 3);
@@ -183,15 +184,17 @@ static void conn__a_short_write_says_how_much_was_taken(void **state)
     weir_stream *stream = open_one(f);
     size_t taken = 99;
     f->machine->takes = 3;
-    assert_int_equal(weir_conn_write(f->conn, stream, WEIR_SPAN("hello"), true, 100, &taken),
-                     WEIR_AGAIN);
+    assert_int_equal(
+        weir_conn_write(f->conn, stream, (weir_body_part){WEIR_SPAN("hello"), true}, 100, &taken),
+        WEIR_AGAIN);
     assert_int_equal(taken, 3);
     taken = 99;
     f->machine->takes = SIZE_MAX;
     f->failalloc.fail_at = 1;
     f->failalloc.and_after = true;
     weir_span much = {calloc(1, 20000), 20000};
-    assert_int_equal(weir_conn_write(f->conn, stream, much, true, 100, &taken), WEIR_E_NOMEM);
+    assert_int_equal(weir_conn_write(f->conn, stream, (weir_body_part){much, true}, 100, &taken),
+                     WEIR_E_NOMEM);
     assert_int_equal(taken, 0);
     f->failalloc.fail_at = 0;
     free((void *)(uintptr_t)much.at);

@@ -467,8 +467,8 @@ static void write_octets(weir_h1_rig *rig, const char *value, bool end)
     const char *what;
     assert_true(weir_text_unescape(&octets, value, &what));
     size_t taken;
-    weir_status status =
-        weir_conn_write(rig->conn, rig->stream, weir_text_span(&octets), end, 0, &taken);
+    weir_status status = weir_conn_write(rig->conn, rig->stream,
+                                         (weir_body_part){weir_text_span(&octets), end}, 0, &taken);
     weir_text_clear(&octets);
     log_answer(rig, status, taken);
 }

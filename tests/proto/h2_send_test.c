@@ -99,7 +99,8 @@ static void answer_writable(h2_send_bench *f, const size_t *portions)
         assert_int_equal(event.kind, WEIR_CONN_WRITABLE);
         weir_span content = {zeros, portions[event.stream->owner.id / 2]};
         size_t taken;
-        while (weir_conn_write(conn, event.stream, content, false, 0, &taken) == WEIR_OK) {
+        while (weir_conn_write(conn, event.stream, (weir_body_part){content, false}, 0, &taken) ==
+               WEIR_OK) {
         }
     }
 }
@@ -114,7 +115,7 @@ static void begin_senders(h2_send_bench *f, unsigned count)
     size_t taken;
     for (unsigned i = 0; i < count; i++) {
         weir_stream *stream = f->player.played[i].stream;
-        weir_conn_write(f->player.conn, stream, (weir_span){zeros, sizeof(zeros)}, false, 0,
+        weir_conn_write(f->player.conn, stream, (weir_body_part){{zeros, sizeof(zeros)}, false}, 0,
                         &taken);
     }
 }
@@ -205,7 +206,7 @@ static void send__who_has_had_its_turn_is_told_again_if_there_is_room(void **sta
     static const uint8_t zeros[100000];
     size_t taken;
     assert_int_equal(weir_conn_write(f->player.conn, event.stream,
-                                     (weir_span){zeros, sizeof(zeros)}, false, 0, &taken),
+                                     (weir_body_part){{zeros, sizeof(zeros)}, false}, 0, &taken),
                      WEIR_AGAIN);
     assert_int_equal(taken, WEIR_H2_MIN_FRAME_OCTETS);
     /* The other was told too, and says nothing; the queue is three quarters empty. */
@@ -236,8 +237,8 @@ static weir_status offer(h2_send_bench *f, size_t i, size_t octets, size_t *take
 {
     static const uint8_t zeros[100000];
     assert_true(octets <= sizeof(zeros));
-    return weir_conn_write(f->player.conn, f->player.played[i].stream, (weir_span){zeros, octets},
-                           false, 0, taken);
+    return weir_conn_write(f->player.conn, f->player.played[i].stream,
+                           (weir_body_part){{zeros, octets}, false}, 0, taken);
 }
 
 static void open_interactive(h2_send_bench *f)

@@ -63,9 +63,9 @@ weir_status __wrap_weir_conn_open(weir_conn *conn, const weir_head *head, void *
                                   weir_time now_ns, weir_stream **stream);
 weir_status __real_weir_conn_open(weir_conn *conn, const weir_head *head, void *user,
                                   weir_time now_ns, weir_stream **stream);
-weir_status __wrap_weir_conn_write(weir_conn *conn, weir_stream *stream, weir_span octets, bool end,
+weir_status __wrap_weir_conn_write(weir_conn *conn, weir_stream *stream, weir_body_part part,
                                    weir_time now_ns, size_t *taken);
-weir_status __real_weir_conn_write(weir_conn *conn, weir_stream *stream, weir_span octets, bool end,
+weir_status __real_weir_conn_write(weir_conn *conn, weir_stream *stream, weir_body_part part,
                                    weir_time now_ns, size_t *taken);
 weir_status __wrap_weir_conn_write_trailers(weir_conn *conn, weir_stream *stream,
                                             const weir_fields *trailers, weir_time now_ns);
@@ -145,17 +145,17 @@ weir_status __wrap_weir_conn_open(weir_conn *conn, const weir_head *head, void *
     return status;
 }
 
-weir_status __wrap_weir_conn_write(weir_conn *conn, weir_stream *stream, weir_span octets, bool end,
+weir_status __wrap_weir_conn_write(weir_conn *conn, weir_stream *stream, weir_body_part part,
                                    weir_time now_ns, size_t *taken)
 {
-    const weir_status status = __real_weir_conn_write(conn, stream, octets, end, now_ns, taken);
+    const weir_status status = __real_weir_conn_write(conn, stream, part, now_ns, taken);
 
     if (status == WEIR_OK || *taken > 0) {
         note(conn, stream,
              (step){.deed = WRITE,
                     .now_ns = now_ns,
                     .length = *taken,
-                    .ends = end && status == WEIR_OK && *taken == octets.length});
+                    .ends = part.end && status == WEIR_OK && *taken == part.octets.length});
     }
     return status;
 }

@@ -116,8 +116,8 @@ weir_status weir_h2_player_write(weir_h2_player *player, uint32_t id, weir_span 
     if (!played || !played->stream) {
         return WEIR_E_STATE;
     }
-    weir_status status =
-        weir_conn_write(player->conn, played->stream, octets, end, player->now_ns, taken);
+    weir_status status = weir_conn_write(player->conn, played->stream,
+                                         (weir_body_part){octets, end}, player->now_ns, taken);
     weir_h2_player_settle(player);
     return status;
 }
