@@ -73,9 +73,22 @@ static void step_request(world *w)
     c->asked = status == WEIR_OK || status == WEIR_AGAIN ? c->asked : 0;
 }
 
+/* An exchange on a connection is over. */
+static void note_end(world *w, const caller *c)
+{
+    model_link *place = model_link_of(w, c->ticket.slot);
+    if (place) {
+        place->served++;
+        place->rests_since_ns = model_users_of(w, place->slot) == 1 ? w->now_ns : 0;
+    }
+}
+
 static void step_abandon(world *w)
 {
     caller *c = &w->callers[model_choose(w, TICKETS)];
+    if (c->ticket.state == WEIR_TICKET_LEASED && c->is_pulled) {
+        note_end(w, c);
+    }
     weir_pool_abandon(w->pool, &c->ticket, w->now_ns);
     MODEL_ASSERT(c->ticket.state == WEIR_TICKET_IDLE);
 }
@@ -88,10 +101,7 @@ void model_step_release(world *w)
     }
     model_link *place = model_link_of(w, c->ticket.slot);
     c->ticket.answered = model_chance(w, 80);
-    if (place) {
-        place->served++;
-        place->rests_since_ns = model_users_of(w, place->slot) == 1 ? w->now_ns : 0;
-    }
+    note_end(w, c);
     if (place && place->state == LINK_OPEN && model_chance(w, 70)) {
         place->facts = model_draw_facts(w, place->origin);
         place->is_refusing = false;
