@@ -42,6 +42,8 @@ static weir_io read_exclusive(weir_line *line, weir_exchange *ex, weir_seat *sea
                               const weir_want *want, weir_time deadline_ns, weir_time now_ns);
 static weir_status read_polling(weir_seat *seat, const weir_want *want, weir_poll *fds,
                                 weir_time deadline_ns, weir_io *io);
+static bool is_ambiguous(const weir_line *line, weir_io io);
+static void take_write_error(weir_line *line, weir_io io);
 static void take(weir_line *line, const weir_seat *seat, weir_io io, weir_time now_ns);
 static void park(weir_line *line, weir_seat *seat, weir_time deadline_ns, weir_time *now_ns);
 static void wake_the_sent(weir_line *line);
@@ -168,7 +170,7 @@ void weir_baton_probe(weir_line *line, uint8_t *room, size_t octets, weir_time n
         }
         const weir_io io =
             weir_os_recv(line->fd, room, weir_min(weir_min(octets, left), want.in_octets), true);
-        if (io.kind == WEIR_IO_AGAIN) {
+        if (io.kind == WEIR_IO_AGAIN || is_ambiguous(line, io)) {
             break;
         }
         if (io.kind == WEIR_IO_OK) {
@@ -349,14 +351,19 @@ static void write_failed(weir_line *line, int sys_errno, weir_time now_ns)
     uint8_t room[REST_OCTETS];
     weir_want want;
 
+    if (line->reading) {
+        line->write_errno = sys_errno;
+        line->unwritable = true; /* the reader will meet the failure after what lies before it */
+        return;
+    }
     weir_link_error_taken(line->link, sys_errno);
     weir_baton_probe(line, room, sizeof(room), now_ns);
     if (weir_link_is_closing(line->link)) {
         return;
     }
     weir_link_want(line->link, &want);
-    if (line->reading || (want.in_octets == 0 && line->link->state == WEIR_LINK_OPEN)) {
-        line->unwritable = true; /* the reader will meet the failure after what lies before it */
+    if (want.in_octets == 0 && line->link->state == WEIR_LINK_OPEN) {
+        line->unwritable = true;
         return;
     }
     weir_link_failed(line->link, sys_errno, now_ns);
@@ -445,8 +452,29 @@ static weir_status read_polling(weir_seat *seat, const weir_want *want, weir_pol
     return WEIR_OK;
 }
 
+/*
+ * The kernel tells an error to one system call, and to every other that it is over: 0, as it says
+ * of a FIN. While another thread is inside a send that may have been told, 0 proves nothing, and is
+ * asked for again.
+ */
+static bool is_ambiguous(const weir_line *line, weir_io io)
+{
+    return io.kind == WEIR_IO_END && line->writing;
+}
+
+/* Likewise of EPIPE, which says "over" and FIN: what the reader was told at the same time, if it was
+ * told an error, goes first. */
+static void take_write_error(weir_line *line, weir_io io)
+{
+    if (line->write_errno != 0 && io.kind != WEIR_IO_FAILED) {
+        weir_link_error_taken(line->link, line->write_errno);
+    }
+    line->write_errno = 0;
+}
+
 static void take(weir_line *line, const weir_seat *seat, weir_io io, weir_time now_ns)
 {
+    take_write_error(line, io);
     line->used_ns = now_ns;
     atomic_store_explicit(&line->read_ns, now_ns, memory_order_relaxed);
     line->unlooked_octets = 0;
@@ -457,7 +485,7 @@ static void take(weir_line *line, const weir_seat *seat, weir_io io, weir_time n
     case WEIR_IO_AGAIN:
         break;
     case WEIR_IO_END:
-        if (!seat->shut) {
+        if (!seat->shut && !is_ambiguous(line, io)) {
             (void)weir_link_received(line->link, (weir_span){NULL, 0}, now_ns);
         }
         break;

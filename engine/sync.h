@@ -87,6 +87,7 @@ typedef struct weir_line {
                                   without the line's lock */
     weir_time armed_ns;        /* SO_RCVTIMEO, 0: none */
     int fd;
+    int write_errno; /* a send failed while another thread reads: what that is told comes first */
     weir_lock lock;
     uint32_t for_sent; /* who is inside and waits until octets of its own were sent */
     uint32_t pins; /* threads that look after it without a lease: it is not closed; guarded by the
