@@ -43,7 +43,6 @@ weir_pool *weir_pool_new(const weir_pool_options *options, weir_status *status)
     weir_idle_init(&pool->idle);
     weir_slabs_init(&pool->records, options->allocator, sizeof(weir_origin));
     weir_slabs_init(&pool->seldoms, options->allocator, sizeof(weir_origin_seldom));
-    weir_slabs_init(&pool->seldoms, options->allocator, sizeof(weir_origin_seldom));
     return pool;
 }
 
@@ -61,7 +60,6 @@ void weir_pool_free(weir_pool *pool)
     }
     weir_table_clear(&pool->table);
     weir_slabs_clear(&pool->records);
-    weir_slabs_clear(&pool->seldoms);
     weir_slabs_clear(&pool->seldoms);
     weir_release(pool->allocator, pool);
 }
