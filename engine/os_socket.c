@@ -277,7 +277,11 @@ bool weir_os_attempt_octets(int fd, int sys_errno, weir_octets *octets)
     /* In SYN_SENT this ends the attempt, and once connected it sends a FIN (inet_shutdown() of
      * Linux): either way no handshake is completed between the sample and the close. */
     watch.shut_write = shutdown(fd, SHUT_WR) == 0;
-    return weir_os_kernel_octets(fd, &watch, octets);
+    if (!weir_os_kernel_octets(fd, &watch, octets)) {
+        return false;
+    }
+    octets->received -= watch.drained_octets; /* to look behind them, and for nobody */
+    return true;
 }
 
 bool weir_os_says_fin(int sys_errno)

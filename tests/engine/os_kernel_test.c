@@ -422,6 +422,21 @@ static void attempt__moved_nothing_whatever_the_peer_did(void **state)
     assert_int_equal(kernel.received, 0);
 }
 
+/* Our own FIN is the last of it, and with its acknowledgement the socket is closed: what lay unread
+ * is taken to find the FIN behind it, and was moved by nobody. */
+static void attempt__moved_nothing_though_the_peer_spoke_and_ended(void **state)
+{
+    socket_bench *bench = *state;
+    weir_octets kernel = {1, 1};
+
+    bench_peer_sends(bench, 1000);
+    peer_ends(bench);
+    bench_await_state(bench->fd, TCP_CLOSE_WAIT);
+    assert_true(weir_os_attempt_octets(bench->fd, 0, &kernel));
+    assert_int_equal(kernel.sent, 0);
+    assert_int_equal(kernel.received, 0);
+}
+
 static void attempt__that_was_refused_was_none(void **state)
 {
     weir_octets kernel = {1, 1};
@@ -485,6 +500,7 @@ int main(void)
         BENCHED(kernel__says_nothing_while_connecting),
         BENCHED(attempt__is_a_connection_or_never_will_be),
         BENCHED(attempt__moved_nothing_whatever_the_peer_did),
+        BENCHED(attempt__moved_nothing_though_the_peer_spoke_and_ended),
         BENCHED(attempt__that_was_refused_was_none),
         BENCHED(kernel__says_nothing_of_a_unix_socket),
         BENCHED(kernel__counts_urgent_octets_in_line),
