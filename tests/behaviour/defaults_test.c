@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -87,6 +88,46 @@ static void ends_behind(weir_world *world)
     weir_stuck_end(world, &stuck);
 }
 
+static void *leap_over_the_wait_for_100(void *user)
+{
+    leaper *l = user;
+
+    leap_when_asleep(l, l->ns - SECONDS(1) / 10);
+    leap_when_asleep(l, SECONDS(1) / 5);
+    leap_when_asleep(l, SECONDS(30)); /* it waits for its answer now, and may for ever */
+    return NULL;
+}
+
+/* What is to be sent waits for 100 (RFC 9110 s10.1.1), which the origin does not say. */
+static void is_sent_anyway_behind(weir_world *world)
+{
+    const limit *which = world->with;
+    weir_ask ask = weir_world_ask(world, "/octets/10");
+    weir_upload upload = {.kind = WEIR_BODY_SPAN, .octets = 1000, .counted = true};
+    weir_stuck here = {.phase = which->phase};
+    leaper l = {.stuck = &here, .ns = which->ns};
+
+    assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
+    ask = weir_world_ask(world, "/expect?answer=none");
+    ask.call.expect_continue = true;
+    ask.call.first_octet_ns = WEIR_NEVER;
+    ask.call.idle_ns = WEIR_NEVER;
+    atomic_store(&here.thread, (int)gettid());
+    assert_int_equal(pthread_create(&l.thread, NULL, leap_over_the_wait_for_100, &l), 0);
+    const weir_fetched fetched = weir_upload_all(world, &ask, &upload);
+    (void)pthread_join(l.thread, NULL);
+    assert_int_equal(fetched.ended, WEIR_END);
+    assert_int_equal(fetched.code, 200);
+    const weir_event *head = weir_world_event(world, WEIR_EVENT_HEAD_SENT, 1);
+    const weir_event *request = weir_world_event(
+        world, WEIR_EVENT_REQUEST_SENT, weir_world_told(world, WEIR_EVENT_REQUEST_SENT) - 1);
+    assert_non_null(head);
+    assert_non_null(request);
+    assert_true(request->last);
+    assert_in_range(request->at_ns - head->at_ns, which->ns - SECONDS(1) / 20,
+                    which->ns + SECONDS(20));
+}
+
 /* Without a hint. */
 #define PLAIN(phase, seconds, status)                                                              \
     ((const limit){phase, WEIR_HINT_NONE, 0, SECONDS(seconds), status})
@@ -101,6 +142,8 @@ static const weir_behaviour behaviours[] = {
      &PLAIN(WEIR_PHASE_TLS, 10, WEIR_E_DEADLINE_TLS)},
     {"60 seconds for what is sent", ends_behind, 0,
      &PLAIN(WEIR_PHASE_SEND, 60, WEIR_E_DEADLINE_WRITE)},
+    {"a second for 100, and then the content is sent", is_sent_anyway_behind, 0,
+     &PLAIN(WEIR_PHASE_SEND, 1, WEIR_OK)},
     {"60 seconds for an answer", ends_behind, 0,
      &PLAIN(WEIR_PHASE_HEAD, 60, WEIR_E_DEADLINE_FIRST_OCTET)},
     {"60 seconds between two pieces of it", ends_behind, 0,
