@@ -4,6 +4,7 @@
  * See core.h.
  */
 #include "engine/core.h"
+#include "proto/failure.h"
 
 #include <string.h>
 
@@ -123,7 +124,7 @@ void weir_core_place(weir_core *core, weir_exchange *ex, weir_time now_ns)
         weir_core_granted(core, ex, now_ns);
         return;
     }
-    const weir_failure failure = {.status = status, .tls_alert = -1, .offset = WEIR_UNKNOWN};
+    const weir_failure failure = weir_failure_bare(status);
     refused(ex, &failure);
 }
 
@@ -288,7 +289,7 @@ void weir_core_attempt_closed(weir_core *core, const weir_octets *kernel, uint16
         .at_ns = now_ns,
         .conn = weir_pool_take_number(core->pool),
         .why = weir_reason_name(WEIR_REASON_LOST_RACE),
-        .failure = {.tls_alert = -1},
+        .failure = weir_failure_bare(WEIR_OK),
         .account = &account,
     };
 
@@ -403,7 +404,7 @@ static void warm(weir_core *core, weir_exchange *ex, const weir_origin_key *key,
     } else if (ex->wish.state == WEIR_WARMTH_ENDED) {
         warmed(ex);
     } else {
-        const weir_failure failure = {.status = status, .tls_alert = -1, .offset = WEIR_UNKNOWN};
+        const weir_failure failure = weir_failure_bare(status);
         refused(ex, &failure);
     }
 }

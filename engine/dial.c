@@ -9,6 +9,7 @@
  * when all others were.
  */
 #include "engine/dial.h"
+#include "proto/failure.h"
 
 #include <string.h>
 
@@ -50,8 +51,7 @@ void weir_dial_begin(weir_dial *dial, uint16_t port, weir_time attempt_delay_ns,
     dial->began_ns = now_ns;
     dial->delay_until_ns = WEIR_NEVER;
     dial->next_attempt_ns = now_ns;
-    dial->failure.tls_alert = -1;
-    dial->failure.offset = WEIR_UNKNOWN;
+    dial->failure = weir_failure_bare(WEIR_OK);
 }
 
 void weir_dial_answer(weir_dial *dial, const weir_answer *answer, weir_time now_ns)
@@ -272,8 +272,7 @@ static size_t waiting(const weir_dial *dial, size_t *first)
  */
 static weir_failure failure_of_answers(const weir_dial *dial)
 {
-    weir_failure failure = {
-        .status = WEIR_E_DNS_NOT_FOUND, .tls_alert = -1, .offset = WEIR_UNKNOWN};
+    weir_failure failure = weir_failure_bare(WEIR_E_DNS_NOT_FOUND);
 
     for (size_t i = 0; i < 2; i++) {
         if (dial->answer_status[i] != WEIR_OK && dial->answer_status[i] != WEIR_E_DNS_NOT_FOUND) {
@@ -287,7 +286,7 @@ static weir_failure failure_of_answers(const weir_dial *dial)
 
 static weir_failure failure_of_attempts(const weir_dial *dial)
 {
-    weir_failure failure = {.tls_alert = -1, .offset = WEIR_UNKNOWN};
+    weir_failure failure = weir_failure_bare(WEIR_OK);
 
     failure.sys_errno = dial->addresses[0].sys_errno;
     failure.status = weir_dial_status(failure.sys_errno);

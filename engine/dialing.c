@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A slot on its way to READY: see dialing.h. */
 #include "engine/dialing.h"
+#include "proto/failure.h"
 
 #include <string.h>
 
@@ -48,7 +49,7 @@ weir_dialing *weir_dialing_new(weir_core *core, weir_link *link, weir_exchange *
     }
     dialing->port = key->address_port != 0 ? key->address_port : key->port;
     take_limits(dialing, cause);
-    dialing->failure.tls_alert = -1;
+    dialing->failure = weir_failure_bare(WEIR_OK);
     weir_dial_begin(&dialing->dial, dialing->port, 0, 0, now_ns);
     enter(dialing, WEIR_PHASE_DNS, now_ns);
     answer_numeric(dialing, key->address.length > 0 ? (weir_span){NULL, 0} : key->zone, now_ns);
@@ -157,11 +158,8 @@ void weir_dialing_attempt_ended(weir_dialing *dialing, size_t index, int sys_err
     weir_event event = {.kind = WEIR_EVENT_CONNECT_DONE, .address = text, .port = dialing->port};
 
     weir_os_address_text(&dialing->dial.addresses[index].address, text, sizeof(text));
-    if (sys_errno != 0) {
-        event.failure.status = weir_dial_status(sys_errno);
-    }
+    event.failure = weir_failure_bare(sys_errno != 0 ? weir_dial_status(sys_errno) : WEIR_OK);
     event.failure.sys_errno = sys_errno;
-    event.failure.tls_alert = -1;
     tell(dialing, &event, now_ns);
     weir_dial_attempt_ended(&dialing->dial, index, sys_errno, now_ns);
     remember_outcome(dialing, index, now_ns);
@@ -331,8 +329,7 @@ static void give_answer(weir_dialing *dialing, const weir_answer *answer, weir_t
         put_failed_last(dialing, now_ns);
     }
     if (!dialing->numeric) {
-        event.failure.status = answer->status;
-        event.failure.tls_alert = -1;
+        event.failure = weir_failure_bare(answer->status);
         tell(dialing, &event, now_ns);
     }
     follow_dial(dialing, now_ns);
@@ -413,8 +410,7 @@ static void fail_with(weir_dialing *dialing, weir_status status, weir_time now_n
         if (!is_done_with_addresses(dialing)) {
             note_attempts(dialing, now_ns);
         }
-        dialing->failure =
-            (weir_failure){.status = status, .tls_alert = -1, .offset = WEIR_UNKNOWN};
+        dialing->failure = weir_failure_bare(status);
         dialing->failure.phase = dialing->phase;
     }
 }

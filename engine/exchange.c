@@ -7,6 +7,7 @@
  * refused was never sent.
  */
 #include "engine/exchange.h"
+#include "proto/failure.h"
 
 #include <string.h>
 
@@ -65,7 +66,7 @@ weir_exchange *weir_exchange_new(const weir_exchange_options *options, const wei
     ex->submitted_ns = options->now_ns;
     ex->phase = WEIR_PHASE_SUBMIT;
     ex->phase_since_ns = options->now_ns;
-    ex->failure = (weir_failure){.tls_alert = -1, .offset = WEIR_UNKNOWN};
+    ex->failure = weir_failure_bare(WEIR_OK);
     ex->refusal = ex->failure;
     fill_call(&ex->call, &call_copy);
     weir_fields_init(&ex->strings, ex->allocator);
@@ -308,11 +309,8 @@ static weir_status ask_trailers(weir_exchange *ex, const weir_field *trailers, s
 {
     weir_status status = WEIR_E_TRAILER;
 
-    ex->refusal = (weir_failure){
-        .tls_alert = -1,
-        .offset = WEIR_UNKNOWN,
-        .what = "only a body without a declared length can have trailers",
-    };
+    ex->refusal = weir_failure_bare(WEIR_OK);
+    ex->refusal.what = "only a body without a declared length can have trailers";
     if (ex->request.body.framing == WEIR_FRAMING_CHUNKED) {
         weir_fields_clear(&ex->trailers_to_send);
         status = weir_trailers_build(&ex->trailers_to_send, trailers, count, ex->allocator,

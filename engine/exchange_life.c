@@ -4,6 +4,7 @@
  * Its deadlines are in exchange_deadlines.c, the replay rule in exchange_replay.c.
  */
 #include "engine/exchange.h"
+#include "proto/failure.h"
 
 #include <string.h>
 
@@ -225,12 +226,9 @@ void weir_exchange_fail(weir_exchange *ex, const weir_failure *failure, weir_tim
 void weir_exchange_fail_with(weir_exchange *ex, weir_status status, const char *what,
                              weir_time now_ns)
 {
-    const weir_failure failure = {
-        .status = status,
-        .tls_alert = -1,
-        .offset = WEIR_UNKNOWN,
-        .what = what,
-    };
+    weir_failure failure = weir_failure_bare(status);
+
+    failure.what = what;
     weir_exchange_fail(ex, &failure, now_ns);
 }
 
@@ -433,7 +431,7 @@ static void begin_attempt(weir_exchange *ex)
     attempt->conn = ex->link->id;
     attempt->protocol = weir_link_protocol(ex->link);
     attempt->reused = ex->ticket.reused;
-    attempt->failure.tls_alert = -1;
+    attempt->failure = weir_failure_bare(WEIR_OK);
     ex->attempt_reused = ex->ticket.reused;
     ex->attempted = true;
 }
@@ -447,7 +445,7 @@ static weir_attempt *attempt_now(weir_exchange *ex)
 /* Back to how it was before the attempt; its account stays in attempts[]. */
 static void forget_attempt(weir_exchange *ex)
 {
-    ex->failure = (weir_failure){.tls_alert = -1, .offset = WEIR_UNKNOWN};
+    ex->failure = weir_failure_bare(WEIR_OK);
     ex->attempted = false;
     ex->sending = WEIR_SENDING_NONE;
     ex->write_blocked = false;

@@ -10,6 +10,7 @@
  * same under TLS as without it.
  */
 #include "engine/link_common.h"
+#include "proto/failure.h"
 
 #include <string.h>
 
@@ -28,8 +29,6 @@ static bool says_alert(weir_link *link);
 static void open_conn(weir_link *link, weir_protocol protocol);
 static void seal(weir_link *link);
 static void records_sent(weir_link *link);
-
-static const weir_failure no_failure = {.tls_alert = -1, .offset = WEIR_UNKNOWN};
 
 static const char *const state_names[] = {"NEW", "HANDSHAKE", "OPEN", "CLOSING", "CLOSED"};
 _Static_assert(WEIR_COUNT_OF(state_names) == WEIR_LINK_CLOSED + 1, "every state has a name");
@@ -56,7 +55,7 @@ weir_link *weir_link_new(const weir_link_options *options, weir_status *status)
         weir_link_free(link);
         return NULL;
     }
-    link->early->failure = no_failure;
+    link->early->failure = weir_failure_bare(WEIR_OK);
     link->early->limits = options->limits;
     link->early->pin = (weir_protocol)options->key->pin;
     weir_ledger_init_h1(&link->early->ledger,
@@ -394,13 +393,10 @@ static bool says_alert(weir_link *link)
 
 void weir_link_fail_with(weir_link *link, weir_status status, int sys_errno, const char *what)
 {
-    weir_failure failure = {
-        .status = status,
-        .sys_errno = sys_errno,
-        .tls_alert = -1,
-        .offset = WEIR_UNKNOWN,
-        .what = what,
-    };
+    weir_failure failure = weir_failure_bare(status);
+
+    failure.sys_errno = sys_errno;
+    failure.what = what;
     if (status == WEIR_E_NETWORK) {
         failure.status = weir_os_failure_status(sys_errno);
     }

@@ -5,6 +5,7 @@
  * filter, with the records behind it stashed.
  */
 #include "engine/link_common.h"
+#include "proto/failure.h"
 
 /* Records without plaintext that may follow each other while no exchange is on the connection. */
 #define IDLE_RECORDS_LIMIT 256
@@ -177,7 +178,7 @@ static void take_record(weir_link *link, const weir_tls_record *record)
     weir_ledger_charge(ledger, NULL, weir_row_of_conn(WEIR_ROW_TLS_CONTROL), WEIR_RECEIVED,
                        record->wire_octets);
     if (record->kind == WEIR_TLS_CLOSE_NOTIFY) {
-        const weir_failure orderly = {.status = WEIR_OK, .tls_alert = -1, .offset = WEIR_UNKNOWN};
+        const weir_failure orderly = weir_failure_bare(WEIR_OK);
         if (link->conn != NULL) {
             weir_conn_end(link->conn, &orderly, weir_link_now(link));
         }
@@ -229,7 +230,7 @@ static bool holds_plain(const weir_link *link)
  * end. */
 static void input_ended(weir_link *link)
 {
-    weir_failure failure = {.status = WEIR_OK, .tls_alert = -1, .offset = WEIR_UNKNOWN};
+    weir_failure failure = weir_failure_bare(WEIR_OK);
 
     if (link->tls != NULL) {
         weir_tls_end(link->tls);

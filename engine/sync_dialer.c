@@ -10,6 +10,7 @@
 #include "engine/sync.h"
 
 #include "proto/alloc.h"
+#include "proto/failure.h"
 
 static weir_exchange *cause_of(const weir_action *action);
 static void give(weir_line *line, weir_seat *seat);
@@ -26,7 +27,7 @@ static weir_exchange *find_heir(const weir_slot *slot, const weir_exchange *but)
 
 void weir_client_dial(weir_client *client, weir_action *action)
 {
-    weir_failure failure = {.tls_alert = -1, .offset = WEIR_UNKNOWN};
+    weir_failure failure = weir_failure_bare(WEIR_OK);
     const weir_exchange *cause = cause_of(action);
 
     weir_line *line = weir_line_new(client, action->slot, cause, &failure.status);
@@ -204,7 +205,7 @@ static bool open_line(weir_client *client, weir_line *line, weir_time now_ns)
 
 static void fail(weir_client *client, weir_line *line)
 {
-    weir_failure failure = {.status = WEIR_E_NOMEM, .tls_alert = -1, .offset = WEIR_UNKNOWN};
+    weir_failure failure = weir_failure_bare(WEIR_E_NOMEM);
     const weir_time now_ns = weir_now();
     weir_slot *slot = line->slot;
 

@@ -23,6 +23,7 @@
 #include "engine/tls_keylog.h"
 #include "engine/tls_thread.h"
 #include "proto/alloc.h"
+#include "proto/failure.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -146,13 +147,11 @@ weir_tls_config *weir_tls_config_new(const weir_tls_options *options,
         *status = result.status;
     }
     if (failure) {
-        *failure = (weir_failure){.status = result.status,
-                                  .phase = WEIR_PHASE_SUBMIT,
-                                  .processed = WEIR_NOT_SENT,
-                                  .sys_errno = result.sys_errno,
-                                  .tls_alert = -1,
-                                  .offset = WEIR_UNKNOWN,
-                                  .what = result.what};
+        *failure = weir_failure_bare(result.status);
+        failure->phase = WEIR_PHASE_SUBMIT;
+        failure->processed = WEIR_NOT_SENT;
+        failure->sys_errno = result.sys_errno;
+        failure->what = result.what;
     }
     return config;
 }

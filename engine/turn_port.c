@@ -10,6 +10,7 @@
  * socket of a dial that failed may still have an alert to send.
  */
 #include "engine/turn_common.h"
+#include "proto/failure.h"
 
 #define CLOSING_NS (WEIR_NS_PER_SECOND)
 
@@ -119,7 +120,7 @@ void weir_turn_dial(weir_turn *turn, weir_action *action)
     weir_exchange *cause = action->ticket != NULL ? weir_turn_exchange_of(action->ticket) : NULL;
     weir_exchange *limits =
         action->wish != NULL ? WEIR_CONTAINER_OF(action->wish, weir_exchange, wish) : cause;
-    weir_failure failure = {.status = WEIR_E_NOMEM, .tls_alert = -1, .offset = WEIR_UNKNOWN};
+    weir_failure failure = weir_failure_bare(WEIR_E_NOMEM);
     weir_port *port = weir_alloc_zeroed(turn->core.allocator, sizeof(*port));
 
     if (cause != NULL) {

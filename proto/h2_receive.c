@@ -7,6 +7,7 @@
  * frame, and a header section at the end of its block, so that what is told does not depend on how
  * the input is split.
  */
+#include "proto/failure.h"
 #include "proto/h2_session.h"
 
 _Static_assert(WEIR_H2_SETTING_OCTETS <= WEIR_H2_SCRATCH_OCTETS, "a setting fits the scratch");
@@ -310,12 +311,11 @@ static void end_rst_stream(weir_h2_session *session)
         return;
     }
     uint32_t code = weir_h2_get32(session->scratch);
-    weir_failure failure = {.status = WEIR_E_H2_RESET,
-                            .phase = weir_h2_stream_phase(stream),
-                            .h2_code = code,
-                            .has_h2_code = true,
-                            .tls_alert = -1,
-                            .offset = WEIR_UNKNOWN};
+    weir_failure failure = weir_failure_bare(WEIR_E_H2_RESET);
+
+    failure.phase = weir_h2_stream_phase(stream);
+    failure.h2_code = code;
+    failure.has_h2_code = true;
     if (stream->receiving == WEIR_H2_RECEIVE_ENDED && code == WEIR_H2_NO_ERROR) {
         /* RFC 9113 s8.1: the response stands, the rest of the request is not wanted. */
         stream->base.failure = failure;
@@ -356,11 +356,10 @@ static void end_goaway(weir_h2_session *session)
     session->goaway_seen = true;
     session->goaway_last_id = last_id;
     session->goaway_code = code;
-    weir_failure failure = {.status = WEIR_E_H2_GOAWAY,
-                            .h2_code = code,
-                            .has_h2_code = true,
-                            .tls_alert = -1,
-                            .offset = WEIR_UNKNOWN};
+    weir_failure failure = weir_failure_bare(WEIR_E_H2_GOAWAY);
+
+    failure.h2_code = code;
+    failure.has_h2_code = true;
     for (weir_list *at = session->streams.next; at != &session->streams; at = at->next) {
         weir_h2_stream *stream = WEIR_CONTAINER_OF(at, weir_h2_stream, all);
         if (stream->base.owner.id > last_id && !weir_h2_stream_is_closed(stream)) {

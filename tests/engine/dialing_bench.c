@@ -23,6 +23,10 @@ static void tell(const weir_event *event, void *user)
         (void)snprintf(bench->address[bench->told_count], WEIR_ADDRESS_TEXT_OCTETS, "%s",
                        event->address);
     }
+    if (event->kind == WEIR_EVENT_DNS_DONE || event->kind == WEIR_EVENT_CONNECT_DONE) {
+        assert_int_equal(event->failure.tls_alert, -1);
+        assert_true(event->failure.offset == WEIR_UNKNOWN);
+    }
     bench->told[bench->told_count++] = event->kind;
 }
 
