@@ -251,12 +251,32 @@ static void horizon_knows_what_was_survived(weir_world *world)
     get(world, "/octets/10");
     let_pass(500 * WEIR_NS_PER_MS);
     for (int i = 0; i < 2; i++) {
-        get(world, "/close-after?ms=20");
+        get(world, "/close-after?ms=50");
         await_no_idle(world);
     }
     assert_int_equal(closed_for(world, "peer_closed") + closed_for(world, "draining_goaway"), 2);
     assert_int_equal(weir_world_counts(world).reuses, 1);
     get(world, "/octets/10"); /* an origin without connections may be forgotten */
+    assert_int_equal(horizon_of(world), WEIR_NEVER);
+}
+
+/* Those who share learn the horizon; another network is another way to the server, for them too. */
+static void horizon_goes_with_the_network(weir_world *world)
+{
+    for (int i = 0; i < 2; i++) {
+        get(world, "/close-after?ms=150");
+        await_no_idle(world);
+    }
+    weir_world_close(world);
+    get(world, "/octets/10");
+    assert_true(horizon_of(world) != WEIR_NEVER);
+    if (weir_user_loop(world->user) != NULL) {
+        weir_loop_network_changed(weir_user_loop(world->user));
+    } else {
+        weir_client_network_changed(weir_user_client(world->user));
+    }
+    weir_world_close(world);
+    get(world, "/octets/10");
     assert_int_equal(horizon_of(world), WEIR_NEVER);
 }
 
@@ -349,6 +369,7 @@ static const weir_behaviour behaviours[] = {
     {"what is idle for less than was learned is used again", horizon_allows_reuse, 0, NULL},
     {"what was survived contradicts what would be learned", horizon_knows_what_was_survived, 0,
      NULL},
+    {"what was learned of a server goes with the network", horizon_goes_with_the_network, 0, NULL},
     {"a connection serves no more requests than it may", requests_are_limited, 0, NULL},
     {"what is idle for too long is closed", age_ends_what_is_idle, 0, &idle_age},
     {"what was idle for too long is not used", age_ends_reuse, 0, &idle_age},

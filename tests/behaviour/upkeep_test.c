@@ -8,6 +8,7 @@
  */
 #include "support/world.h"
 
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -233,6 +234,28 @@ static void tls_swap_trusts_anew(weir_world *world)
     get(world);
 }
 
+/* A call that was submitted and has no place yet goes out with the new ones. */
+static void tls_swap_meets_who_has_no_place(weir_world *world)
+{
+    weir_loop *loop = weir_user_loop(weir_world_user(world));
+    weir_tls_config *doubting = settings(false);
+    weir_ask ask = weir_world_ask(world, "/octets/10");
+    weir_exchange *exchange = NULL;
+    weir_loop_event events[4];
+
+    ask.call.observer = NULL;
+    assert_int_equal(weir_loop_submit(loop, &ask.request, &ask.call, NULL, &exchange), WEIR_OK);
+    assert_int_equal(weir_shared_set_tls(world->shared, doubting), WEIR_OK);
+    weir_tls_config_release(doubting);
+    while (!weir_exchange_is_done(exchange)) {
+        weir_loop_wait(loop, weir_now() + 10 * SECOND);
+        (void)weir_loop_turn(loop, events, 4);
+    }
+    assert_int_equal(weir_exchange_failure(exchange).status, WEIR_E_TLS_UNTRUSTED);
+    weir_exchange_free(exchange);
+    assert_int_equal(weir_shared_set_tls(world->shared, world->tls), WEIR_OK);
+}
+
 /* Idle connections of a client or loop that nobody calls go at the next maintenance or turn. */
 static void tls_swap_is_seen_without_a_call(weir_world *world)
 {
@@ -453,6 +476,30 @@ static void network_change_drains(weir_world *world)
     assert_closed_for(world, 0, "network_changed");
 }
 
+static void drain_all(weir_loop *loop)
+{
+    assert_int_equal(weir_loop_drain(loop, (weir_span){NULL, 0}), WEIR_OK);
+}
+
+/* Outside of a turn there is something to do afterwards: the loop's descriptor says so. */
+static void upkeep_wants_a_turn(weir_world *world)
+{
+    static void (*const kinds[])(weir_loop * loop) = {drain_all, weir_loop_network_changed};
+
+    for (size_t i = 0; i < WEIR_COUNT_OF(kinds); i++) {
+        get(world);
+        weir_loop *loop = weir_user_loop(weir_world_user(world));
+        struct pollfd fd = {.fd = weir_loop_fd(loop), .events = POLLIN};
+        for (int turns = 0; turns < 100 && poll(&fd, 1, 1) > 0; turns++) {
+            weir_user_settle(world->user);
+        }
+        kinds[i](loop);
+        assert_int_equal(poll(&fd, 1, 0), 1);
+        weir_user_settle(world->user);
+        assert_int_equal(weir_world_counts(world).connections_idle, 0);
+    }
+}
+
 typedef struct answers {
     unsigned asked;
 } answers;
@@ -512,6 +559,8 @@ static const weir_behaviour behaviours[] = {
      WEIR_ONLY_BLOCKING, NULL},
     {"other TLS settings drain what the old ones made", tls_swap_drains, WEIR_ONLY_TLS, NULL},
     {"other TLS settings are verified anew", tls_swap_trusts_anew, WEIR_ONLY_TLS, NULL},
+    {"other TLS settings meet a call that has no place", tls_swap_meets_who_has_no_place,
+     WEIR_ONLY_TLS | WEIR_ONLY_LOOP, NULL},
     {"other TLS settings are seen without a call", tls_swap_is_seen_without_a_call, WEIR_ONLY_TLS,
      NULL},
     {"other TLS settings meet an exchange at its end", tls_swap_meets_the_end_of_an_exchange,
@@ -526,6 +575,7 @@ static const weir_behaviour behaviours[] = {
     {"pre-connect says what failed", preconnect_says_what_failed, 0, NULL},
     {"pre-connect keeps to the limits", preconnect_keeps_to_limits, 0, NULL},
     {"another network drains everything", network_change_drains, 0, NULL},
+    {"a drain or another network wants a turn", upkeep_wants_a_turn, WEIR_ONLY_LOOP, NULL},
     {"another network asks for names anew", network_change_asks_anew, 0, NULL},
 };
 

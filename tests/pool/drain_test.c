@@ -69,8 +69,13 @@ static void drain__meets_every_identity_of_a_host(void **state)
     rig_gone(&r, 1);
     assert_int_equal(weir_pool_left(r.pool, &of_one), 0);
     assert_int_equal(weir_pool_left(r.pool, &everything), 0);
+    drain(&r, &everything);
+    assert_int_equal(weir_pool_left(r.pool, &everything), 1);
+    assert_int_equal(weir_pool_left(r.pool, &of_one), 0);
     rig_release(&r, 'c');
-    assert_string_equal(rig_actions(&r), "");
+    assert_string_equal(rig_actions(&r), "close 3 draining");
+    rig_gone(&r, 3);
+    assert_int_equal(weir_pool_left(r.pool, &everything), 0);
     rig_close(&r);
 }
 
