@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A call whose connection died under it is sent again, and keeps its place: those that asked after
+ * A call whose connection died under it, or refused it with GOAWAY, is sent again, and keeps its place: those that asked after
  * it and wait for the only connection are served after it. Once: the second time it asks like a new
  * one, or a call whose every connection dies would hold the others up for as long as it lasts.
  */
@@ -22,13 +22,14 @@ typedef struct line {
     weir_cue cue;
     bool all_wait; /* behind the first caller */
     weir_protocol protocol;
-    bool refuses; /* the second connection refuses its first stream */
+    bool goes_away; /* the first connection does not die: its GOAWAY refuses what it has */
+    bool refuses;   /* the second connection refuses its first stream */
     atomic_uint served;
     weir_stage stage;
     char places[CALLERS + 1]; /* when each caller was served, as the server counts */
 } line;
 
-/* -- the server: the first connection answers one request, and dies at the next -- */
+/* -- the server: the first connection answers one request, and dies at the next, or goes away -- */
 
 static void say_place(line *all, int fd, uint32_t stream)
 {
@@ -60,6 +61,7 @@ static bool hear(const line *all, int fd, uint32_t *stream)
 static weir_hostile_end play(int fd, size_t number, void *user)
 {
     static const uint8_t refused[4] = {0, 0, 0, 7};
+    static const uint8_t only_the_first[8] = {0, 0, 0, 1};
     line *all = user;
     uint32_t stream = 0;
 
@@ -69,7 +71,11 @@ static weir_hostile_end play(int fd, size_t number, void *user)
     for (unsigned i = 0; hear(all, fd, &stream); i++) {
         if (number == 0 && i > 0) {
             (void)weir_cue_await(&all->cue, &all->all_wait, NULL);
-            break;
+            if (!all->goes_away) {
+                break;
+            }
+            (void)weir_hostile_frame_send(fd, 7, 0, 0, only_the_first, sizeof(only_the_first));
+            continue; /* until the client is gone: it closes what it has no use for */
         }
         if (number == 1 && i == 0 && all->refuses) {
             (void)weir_hostile_frame_send(fd, 3, 0, stream, refused, sizeof(refused));
@@ -109,9 +115,10 @@ static void enter(weir_user *user, size_t index, void *shared)
     all->places[index] = outcome.status == WEIR_END ? outcome.text[0] : '!';
 }
 
-static void run(weir_user_kind kind, weir_protocol protocol, bool refuses, const char *places)
+static void run_line(weir_user_kind kind, const line *like, const char *places)
 {
-    line all = {.protocol = protocol, .refuses = refuses};
+    const weir_protocol protocol = like->protocol;
+    line all = {.protocol = protocol, .goes_away = like->goes_away, .refuses = like->refuses};
 
     weir_cue_open(&all.cue);
     weir_stage_open(&all.stage, kind);
@@ -126,26 +133,37 @@ static void run(weir_user_kind kind, weir_protocol protocol, bool refuses, const
     weir_cue_close(&all.cue);
 }
 
+static void run(const line *like, const char *places)
+{
+    run_line(WEIR_USER_BLOCKING, like, places);
+    run_line(WEIR_USER_LOOP, like, places);
+}
+
 static void who_is_sent_again_keeps_its_place(void **state)
 {
     (void)state;
-    run(WEIR_USER_BLOCKING, WEIR_H1, false, "123");
-    run(WEIR_USER_LOOP, WEIR_H1, false, "123");
-    run(WEIR_USER_BLOCKING, WEIR_H2, false, "123");
-    run(WEIR_USER_LOOP, WEIR_H2, false, "123");
+    run(&(line){.protocol = WEIR_H1}, "123");
+    run(&(line){.protocol = WEIR_H2}, "123");
+}
+
+static void who_is_refused_by_goaway_keeps_its_place(void **state)
+{
+    (void)state;
+    run(&(line){.protocol = WEIR_H2, .goes_away = true}, "123");
 }
 
 static void but_only_once(void **state)
 {
     (void)state;
-    run(WEIR_USER_BLOCKING, WEIR_H2, true, "312");
-    run(WEIR_USER_LOOP, WEIR_H2, true, "312");
+    run(&(line){.protocol = WEIR_H2, .refuses = true}, "312");
+    run(&(line){.protocol = WEIR_H2, .goes_away = true, .refuses = true}, "312");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_is_sent_again_keeps_its_place),
+        cmocka_unit_test(who_is_refused_by_goaway_keeps_its_place),
         cmocka_unit_test(but_only_once),
     };
 
