@@ -521,6 +521,49 @@ static void answers_from_the_half_gone(weir_user_kind kind)
     weir_stage_close(&stage);
 }
 
+/* RFC 9113 s5.4.2, s7: whoever gives an answer up says so of its stream, and the connection is as
+ * good as before. *user: the code. */
+static weir_hostile_end play_given_up(int fd, size_t number, void *user)
+{
+    atomic_uint *code = user;
+    weir_hostile_frame frame = {.type = 0};
+
+    (void)number;
+    if (!weir_hostile_preface(fd, NULL, 0)) {
+        return WEIR_HOSTILE_FIN;
+    }
+    const uint32_t stream = weir_hostile_request(fd);
+    (void)weir_hostile_frame_send(fd, 1, 4, stream, "\x88", 1);
+    while (frame.type != 3 || frame.stream != stream) {
+        if (!weir_hostile_frame_read(fd, &frame)) {
+            return WEIR_HOSTILE_FIN;
+        }
+    }
+    atomic_store(code, frame.length == 4 && frame.payload[0] == 0 ? frame.payload[3] : 0U);
+    (void)weir_hostile_answer(fd, weir_hostile_request(fd), "the next");
+    return WEIR_HOSTILE_SILENCE;
+}
+
+static void an_answer_that_is_given_up(weir_user_kind kind)
+{
+    atomic_uint code = 0;
+    weir_stage stage;
+    weir_plea plea;
+    weir_exchange *exchange = NULL;
+
+    weir_stage_open(&stage, kind);
+    weir_stage_begin(&stage, play_given_up, &code);
+    weir_stage_ask(&stage, &plea, WEIR_H2, "/");
+    assert_int_equal(weir_stage_call(&stage, &plea, &exchange), WEIR_OK);
+    weir_stage_drop(&stage, exchange);
+    const weir_outcome outcome = weir_stage_fetch(&stage, &plea);
+    assert_int_equal(outcome.status, WEIR_END);
+    assert_string_equal(outcome.text, "the next");
+    assert_int_equal(atomic_load(&code), 8); /* CANCEL */
+    assert_int_equal(weir_hostile_accepted(stage.server), 1);
+    weir_stage_close(&stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -534,6 +577,7 @@ int main(void)
         weir_stage_test(handshakes_that_lead_nowhere),
         weir_stage_test(an_upload_that_is_never_read),
         weir_stage_test(answers_from_the_half_gone),
+        weir_stage_test(an_answer_that_is_given_up),
     };
 
     cmocka_set_test_filter(getenv("WEIR_TESTS_ONLY"));
