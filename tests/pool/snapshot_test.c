@@ -175,6 +175,46 @@ static void snapshot__has_every_state_of_a_connection(void **state)
     rig_close(&r);
 }
 
+static void tell_left_over(rig *r, uint64_t id)
+{
+    weir_facts facts = rig_facts(r, WEIR_H1, 1);
+    facts.accepting = false;
+    facts.reusable = false;
+    facts.unfit = WEIR_UNFIT_LEFT_OVER;
+    weir_pool_facts(r->pool, rig_slot(r, id), &facts, r->now_ns);
+    weir_pool_check(r->pool);
+}
+
+/* Each connection once, whatever it tells after that; and it is remembered when all are gone. */
+static void snapshot__counts_octets_left_over_by_origin(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){0});
+    rig_lease_h1(&r, 'a', "one", 1);
+    rig_lease_h1(&r, 'b', "two", 2);
+    tell_left_over(&r, 1);
+    tell_left_over(&r, 1);
+    weir_snapshot *s = take(&r);
+    assert_int_equal(s->origin_count, 2);
+    assert_host(&s->origins[0], "one");
+    assert_int_equal(s->origins[0].left_over, 1);
+    assert_int_equal(s->origins[1].left_over, 0);
+    drop(s);
+    assert_int_equal(weir_pool_count(r.pool).left_over, 1);
+    rig_release(&r, 'a');
+    assert_string_equal(rig_actions(&r), "close 1 octets_left_over");
+    rig_gone(&r, 1);
+    rig_lease_h1(&r, 'c', "one", 3);
+    s = take(&r);
+    assert_host(&s->origins[0], "one");
+    assert_int_equal(s->origins[0].left_over, 1);
+    drop(s);
+    rig_release(&r, 'b');
+    rig_release(&r, 'c');
+    rig_close(&r);
+}
+
 static void snapshot__says_how_long_no_dial_is_made(void **state)
 {
     (void)state;
@@ -256,6 +296,7 @@ int main(void)
         cmocka_unit_test(snapshot__says_who_holds_what_and_who_waits_where),
         cmocka_unit_test(snapshot__is_a_copy),
         cmocka_unit_test(snapshot__has_every_state_of_a_connection),
+        cmocka_unit_test(snapshot__counts_octets_left_over_by_origin),
         cmocka_unit_test(snapshot__says_how_long_no_dial_is_made),
         cmocka_unit_test(snapshot__has_those_that_are_given_a_pause),
         cmocka_unit_test(snapshot__tells_that_there_is_a_proxy_and_not_which),
