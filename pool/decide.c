@@ -68,7 +68,10 @@ static weir_decision decide_warm(const weir_situation *s, weir_decision waiting)
     if (why_not == WEIR_REASON_NONE && !pauses) {
         return (weir_decision){WEIR_DECIDE_WARM, WEIR_REASON_DIALING};
     }
-    return s->dialing > 0 || pauses ? waiting : (weir_decision){WEIR_DECIDE_WARMED, why_not};
+    /* What closes gives its place up: then the wish is looked at again. */
+    const bool is_freed = s->closing > 0 && s->warm_dials > 0;
+    return s->dialing > 0 || pauses || is_freed ? waiting
+                                                : (weir_decision){WEIR_DECIDE_WARMED, why_not};
 }
 
 static weir_reason why_not_warm(const weir_situation *s)

@@ -24,6 +24,7 @@ typedef struct weir_situation {
     uint32_t dialing;           /* dials in flight */
     uint32_t ready;             /* connections that take exchanges, with room or without */
     uint32_t connections;       /* all, from the decision to dial until GONE */
+    uint32_t closing;           /* of these: about to be GONE */
     uint32_t connections_limit; /* of these */
     uint32_t h2_limit;          /* of HTTP/2 connections that are dialling or ready */
     uint32_t streams;           /* what an HTTP/2 connection is expected to take; at least 1 */

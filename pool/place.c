@@ -250,10 +250,11 @@ void weir_place_check(const weir_pool *pool, const weir_origin *origin)
     const weir_situation situation = gather(pool, origin);
     const weir_decision decision = weir_decide(&situation);
     if (!origin->out_of_memory && !origin->is_pausing) {
-        /* A place that another origin gave up is no news of this one: a wish with dials in flight
-         * looks when they end. */
-        WEIR_ASSERT(decision.kind == WEIR_DECIDE_WAIT ||
-                    (decision.kind == WEIR_DECIDE_WARM && situation.dialing > 0));
+        /* A place that another origin gave up is no news of this one: a wish with dials in flight,
+         * or that waits for what closes, looks when they end. */
+        WEIR_ASSERT(
+            decision.kind == WEIR_DECIDE_WAIT ||
+            (decision.kind == WEIR_DECIDE_WARM && situation.dialing + situation.closing > 0));
         WEIR_ASSERT(origin->wanted == weir_decide_dials(&situation));
     }
     if (origin->undialed && !origin->out_of_memory && !origin->is_pausing &&
@@ -291,6 +292,7 @@ static weir_situation gather(const weir_pool *pool, const weir_origin *origin)
         .dialing = origin->slots_in[WEIR_SLOT_DIALING],
         .ready = origin->slots_in[WEIR_SLOT_READY],
         .connections = origin->connections,
+        .closing = origin->slots_in[WEIR_SLOT_CLOSING],
         .connections_limit = options->connections_per_origin,
         .h2_limit = options->h2_connections,
         .streams = weir_record_streams(pool, origin),

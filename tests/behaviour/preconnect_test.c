@@ -540,6 +540,23 @@ static void each_dial_has_the_limits(weir_world *world)
     weir_full_port_close(&full);
 }
 
+/* Those that close for it still have their places when the next are wished for. */
+static void again_after_the_network_changed(weir_world *world)
+{
+    weir_ask ask = weir_world_ask(world, "/octets/10");
+
+    world->limits.connections_per_origin = 1;
+    assert_int_equal(preconnect(world, &ask, 1), WEIR_OK);
+    if (weir_user_loop(world->user) != NULL) {
+        weir_loop_network_changed(weir_user_loop(world->user));
+    } else {
+        weir_client_network_changed(weir_user_client(world->user));
+    }
+    assert_int_equal(preconnect(world, &ask, 1), WEIR_OK);
+    assert_int_equal(weir_world_counts(world).connections_idle, 1);
+    assert_int_equal(weir_world_counts(world).dials, 2);
+}
+
 static const weir_behaviour behaviours[] = {
     {"all dials go at once", all_dials_go_at_once, WEIR_ONLY_TLS, NULL},
     {"one dial that fails leaves the others", one_that_fails_leaves_the_others, WEIR_ONLY_TLS,
@@ -557,6 +574,7 @@ static const weir_behaviour behaviours[] = {
     {"... or its deadline passes", content_before_its_dials, WEIR_ONLY_BLOCKING, &ends[2]},
     {"a crowd of dials", a_crowd_of_dials, WEIR_ONLY_CLEAR, NULL},
     {"each dial has the limits of the call", each_dial_has_the_limits, 0, NULL},
+    {"again after the network changed", again_after_the_network_changed, 0, NULL},
 };
 
 int main(void)

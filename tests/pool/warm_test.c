@@ -103,6 +103,27 @@ static void warm__neither_exceeds_nor_evicts(void **state)
     rig_close(&r);
 }
 
+/* To be content with what is about to be gone would be to be content with nothing. */
+static void warm__waits_for_the_places_of_what_closes(void **state)
+{
+    (void)state;
+    rig r;
+    weir_warmth wish;
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 1});
+    assert_int_equal(wish_for(&r, &wish, "one", 1), WEIR_AGAIN);
+    rig_actions(&r);
+    rig_ready(&r, 1, WEIR_H1, 1);
+    assert_string_equal(rig_actions(&r), "warmed none WEIR_OK");
+    weir_pool_network_changed(r.pool, r.now_ns);
+    assert_int_equal(wish_for(&r, &wish, "one", 1), WEIR_AGAIN);
+    assert_string_equal(rig_actions(&r), "close 1 network_changed");
+    rig_gone(&r, 1);
+    assert_string_equal(rig_actions(&r), "dial 2 to warm");
+    rig_ready(&r, 2, WEIR_H1, 1);
+    assert_string_equal(rig_actions(&r), "warmed none WEIR_OK");
+    rig_close(&r);
+}
+
 static void warm__ends_with_the_failure_of_a_dial(void **state)
 {
     (void)state;
@@ -189,6 +210,7 @@ int main(void)
         cmocka_unit_test(warm__connections_die_of_age_as_all_do),
         cmocka_unit_test(warm__probes_before_it_dials_on),
         cmocka_unit_test(warm__neither_exceeds_nor_evicts),
+        cmocka_unit_test(warm__waits_for_the_places_of_what_closes),
         cmocka_unit_test(warm__ends_with_the_failure_of_a_dial),
         cmocka_unit_test(warm__dials_no_more_than_it_wants),
         cmocka_unit_test(warm__lets_tickets_have_what_is_ready),
