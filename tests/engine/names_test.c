@@ -227,6 +227,27 @@ static void names__retire_what_left_the_answer(void **state)
     assert_string_equal(closed(bench), "");
 }
 
+/* Not all at once, when all of a name have to go: at a moment of a span. */
+static void names__leave_at_a_moment_of_a_span(void **state)
+{
+    names_bench *bench = *state;
+    weir_why why = WEIR_WHY_NONE;
+
+    bench->names.leave_ns = 10 * SECOND;
+    remember(bench, "a.test", 4, both, 2, 60);
+    (void)connect_to(bench, 0, "a.test", 4, 1);
+    release_all(bench);
+    weir_name *name = next_name(bench);
+    assert_false(answer(bench, name, 4, WEIR_OK, two, 1));
+    assert_string_equal(closed(bench), "");
+    const weir_time at_ns = weir_pool_deadline(bench->pool, &why);
+    assert_in_range(at_ns, bench->now_ns + 1, bench->now_ns + 10 * SECOND);
+    bench->now_ns = at_ns;
+    weir_pool_tick(bench->pool, bench->now_ns);
+    assert_string_equal(closed(bench), "1 address_left_dns");
+    assert_true(answer(bench, name, 6, WEIR_E_DNS_FAILED, NULL, 0));
+}
+
 /* A family without addresses is an answer if the other has some. */
 static void names__retire_what_is_of_a_family_that_is_gone(void **state)
 {
@@ -420,6 +441,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BENCHED(names__are_asked_for_again_when_the_answer_runs_out),
         BENCHED(names__retire_what_left_the_answer),
+        BENCHED(names__leave_at_a_moment_of_a_span),
         BENCHED(names__retire_what_is_of_a_family_that_is_gone),
         BENCHED(names__keep_everything_without_an_answer),
         BENCHED(names__keep_what_may_be_in_the_rest_of_an_answer),
