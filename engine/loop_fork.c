@@ -40,6 +40,7 @@ weir_status weir_loop_enter(weir_loop *loop)
     const weir_status status = replace_descriptors(loop);
     if (status == WEIR_OK) {
         begin_with_nothing(loop);
+        weir_os_poller_signal(loop->poller); /* how the exchanges ended is there to be told */
     }
     weir_fork_mark_settle(loop->mark, status == WEIR_OK);
     return status;

@@ -125,6 +125,31 @@ static void what_was_under_way_is_the_parents(weir_world *world)
     weir_fork_get(world);
 }
 
+/* Whoever polls a loop's descriptor in the child learns that there is something to be told. */
+static void the_childs_descriptor_becomes_readable(weir_world *world)
+{
+    weir_user *user = weir_world_user(world);
+    weir_ask ask = weir_world_ask(world, WEIR_LONG_ANSWER);
+    weir_exchange *exchange = NULL;
+    pid_t child = 0;
+
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    if (weir_fork_here(&child)) {
+        weir_loop *loop = weir_user_loop(user);
+        struct pollfd polled = {.fd = weir_loop_fd(loop), .events = POLLIN};
+        weir_loop_event event;
+        MUST(poll(&polled, 1, 5000) == 1);
+        MUST(weir_loop_turn(loop, &event, 1) == 1);
+        MUST(event.told == WEIR_TOLD_DONE && event.exchange == exchange);
+        MUST(event.status == WEIR_E_CLOSED);
+        weir_user_drop(user, exchange);
+        weir_user_free(user);
+        _exit(0);
+    }
+    assert_true(weir_fork_ended_well(child));
+    weir_world_drop(world, exchange);
+}
+
 /* The child may also have nothing to say to it but goodbye. */
 static void what_was_under_way_can_be_freed(weir_world *world)
 {
@@ -422,6 +447,8 @@ static const weir_behaviour behaviours[] = {
     {"the child of a fork dials anew", the_child_dials_anew, 0, NULL},
     {"the child of a fork frees without a word", the_child_frees_without_a_word, 0, NULL},
     {"what was under way at a fork is the parent's", what_was_under_way_is_the_parents, 0, NULL},
+    {"a loop's descriptor is readable in the child of a fork",
+     the_childs_descriptor_becomes_readable, WEIR_ONLY_LOOP, NULL},
     {"what was under way at a fork can be freed by the child", what_was_under_way_can_be_freed, 0,
      NULL},
     {"the origin hears only the parent of a fork", the_origin_hears_only_the_parent, 0, NULL},
