@@ -49,6 +49,8 @@ void weir_client_free(weir_client *client)
         weir_client_forget_parent(client);
         client->core.pool = NULL; /* the parent's */
     } else if (client->core.pool != NULL) {
+        const bool every_exchange_was_freed = atomic_load(&client->exchanges) == 0;
+        WEIR_ASSERT(every_exchange_was_freed);
         close_everything(client);
     }
     if (client->core.shared != NULL) {
@@ -246,7 +248,7 @@ static void close_everything(weir_client *client)
     weir_mutex_lock(&client->core_lock);
     weir_pool_shutdown(client->core.pool, now_ns);
     weir_client_settle(client);
-    WEIR_ASSERT(weir_list_is_empty(&client->lines)); /* every exchange was freed before */
+    WEIR_ASSERT(weir_list_is_empty(&client->lines));
     weir_client_unlock(client);
 }
 

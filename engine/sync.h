@@ -51,6 +51,7 @@ struct weir_client {
     size_t name_lookups;
     weir_time probe_after_ns;
     atomic_uint_fast64_t next_exchange;
+    atomic_uint exchanges; /* not freed yet; those of a parent not until they are asked for */
 };
 
 /* What a line has until it is open. The first four are guarded by the core's lock, the others are

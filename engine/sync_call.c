@@ -20,6 +20,7 @@ static void sync_kick(weir_exchange *ex);
 static void *sync_kick_quietly(weir_exchange *ex);
 static void sync_rouse(void *seat);
 static void sync_leave(weir_exchange *ex);
+static void destroy(weir_client *client, weir_exchange *ex);
 static weir_status sit(weir_client *client, weir_exchange *ex, weir_seat **seat);
 static void stand(weir_client *client, weir_exchange *ex, weir_seat *seat);
 static weir_status end_call(weir_client *client, weir_exchange *ex, weir_seat *seat,
@@ -92,15 +93,18 @@ static weir_status perform(weir_client *client, const weir_request *request, con
     options.id = atomic_fetch_add(&client->next_exchange, 1);
     weir_exchange *ex = weir_exchange_new(&options, request, call, &status);
     weir_tls_config_release(options.tls);
+    if (ex != NULL) {
+        ex->generation = client->generation;
+        atomic_fetch_add(&client->exchanges, 1);
+    }
     if (ex == NULL || ex->state == WEIR_EXCHANGE_DONE) {
         *exchange = ex == NULL || tell(ex) ? NULL : ex;
         return status;
     }
-    ex->generation = client->generation;
     weir_seat *seat = NULL;
     status = sit(client, ex, &seat);
     if (status != WEIR_OK) {
-        weir_exchange_destroy(ex);
+        destroy(client, ex);
         return status;
     }
     if (ex->call.token != NULL) {
@@ -276,8 +280,14 @@ static void sync_leave(weir_exchange *ex)
         ex->call.replay = WEIR_REPLAY_NEVER;
         end_attempt(client, ex);
     }
-    weir_exchange_destroy(ex);
+    destroy(client, ex);
     weir_client_tell(client);
+}
+
+static void destroy(weir_client *client, weir_exchange *ex)
+{
+    weir_exchange_destroy(ex);
+    atomic_fetch_sub(&client->exchanges, 1);
 }
 
 /* A seat for the length of a call. WEIR_E_STATE: its thread is in a call of it already, whose

@@ -58,6 +58,7 @@ void weir_client_forget_parent(weir_client *client)
     client->names_channel = NULL; /* its look-ups are the parent's */
     client->name_lookups = 0;
     client->generation++;
+    atomic_store(&client->exchanges, 0);
     weir_shared_enter(client->core.shared);
 }
 
@@ -76,6 +77,7 @@ void weir_client_cut_off(weir_client *client, weir_exchange *ex)
     const weir_time now_ns = weir_now();
 
     ex->generation = client->generation;
+    atomic_fetch_add(&client->exchanges, 1);
     atomic_store(&ex->sits, NULL);
     if (ex->state == WEIR_EXCHANGE_DONE) {
         return;

@@ -73,8 +73,8 @@ WEIR_API weir_client *weir_client_new(const weir_client_options *options, weir_s
  * functions. Any thread.
  */
 WEIR_API const char *weir_client_options_flaw(const weir_client_options *options);
-/* Closes the connections. Every exchange must be freed before, and no thread be inside: one that
- * still has a connection ends the program. NULL-safe. Not from an observer. */
+/* Closes the connections. Every exchange must be freed before, and no thread be inside: one that is
+ * left ends the program. NULL-safe. Not from an observer. */
 WEIR_API void weir_client_free(weir_client *client);
 
 /*

@@ -98,6 +98,22 @@ static void options_of_one_octet(void **state)
     weir_exchange_free(NULL);
 }
 
+/* Also one that is over, and has nothing of the client any more. */
+static void a_client_freed_before_an_exchange(void **state)
+{
+    weir_client *client = weir_client_new(NULL, NULL);
+    const weir_request no_request = {.size = 0};
+    weir_exchange *exchange = NULL;
+
+    (void)state;
+    assert_non_null(client);
+    assert_int_equal(weir_client_call(client, &no_request, NULL, &exchange), WEIR_E_INVALID);
+    assert_non_null(exchange);
+    expect_assert_failure(weir_client_free(client));
+    weir_exchange_free(exchange);
+    weir_client_free(client);
+}
+
 #define SPAN(literal)                                                                              \
     {                                                                                              \
         (const uint8_t *)(literal), sizeof(literal) - 1                                            \
@@ -385,10 +401,14 @@ static void streams_of_another_length(weir_user_kind kind)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        weir_stage_test(records_of_any_size),       cmocka_unit_test(options_of_one_octet),
-        weir_stage_test(urls_that_are_none),        weir_stage_test(fields_that_would_smuggle),
-        weir_stage_test(bodies_that_lie),           weir_stage_test(functions_in_any_order),
+        weir_stage_test(records_of_any_size),
+        cmocka_unit_test(options_of_one_octet),
+        weir_stage_test(urls_that_are_none),
+        weir_stage_test(fields_that_would_smuggle),
+        weir_stage_test(bodies_that_lie),
+        weir_stage_test(functions_in_any_order),
         weir_stage_test(streams_of_another_length),
+        cmocka_unit_test(a_client_freed_before_an_exchange),
     };
 
     cmocka_set_test_filter(getenv("WEIR_TESTS_ONLY"));
