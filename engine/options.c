@@ -8,9 +8,9 @@
 #include "engine/os.h"
 #include "engine/record.h"
 
-static const char *allocator_flaw(const weir_allocator *allocator);
-static const char *hooks_flaw(const weir_wait_hooks *hooks);
-static const char *resolver_flaw(const weir_resolver *resolver);
+static const char *allocator_flaw(const weir_allocator *given);
+static const char *hooks_flaw(const weir_wait_hooks *given);
+static const char *resolver_flaw(const weir_resolver *given);
 static const char *limits_flaw(const weir_pool_limits *limits);
 static const char *first_of(const char *const flaws[], size_t count);
 static const weir_allocator *or_malloc(const weir_allocator *allocator);
@@ -69,31 +69,39 @@ const char *weir_shared_options_read(weir_shared_options *to, const weir_shared_
     return flaw;
 }
 
-const char *weir_observer_flaw(const weir_observer *observer)
+/* Of each record as much as there is: what lies behind its size is not read, and missing. */
+const char *weir_observer_flaw(const weir_observer *given)
 {
-    return weir_record_has_size(observer)
-               ? NULL
-               : "the weir_observer has no size: WEIR_OBSERVER_INIT sets it";
-}
+    weir_observer observer;
 
-static const char *allocator_flaw(const weir_allocator *allocator)
-{
-    if (allocator == NULL) {
+    if (given == NULL) {
         return NULL;
     }
-    if (!weir_record_has_size(allocator)) {
-        return "the weir_allocator has no size: WEIR_ALLOCATOR_INIT sets it";
+    if (!weir_record_read(&observer, sizeof(observer), given)) {
+        return "the weir_observer has no size: WEIR_OBSERVER_INIT sets it";
     }
-    if (allocator->alloc == NULL) {
-        return "the weir_allocator has no alloc";
-    }
-    if (allocator->resize == NULL) {
-        return "the weir_allocator has no resize";
-    }
-    return allocator->release == NULL ? "the weir_allocator has no release" : NULL;
+    return observer.tell == NULL ? "the weir_observer has no tell" : NULL;
 }
 
-/* As much of the hooks as there is: what an older header does not have is missing. */
+static const char *allocator_flaw(const weir_allocator *given)
+{
+    weir_allocator allocator;
+
+    if (given == NULL) {
+        return NULL;
+    }
+    if (!weir_record_read(&allocator, sizeof(allocator), given)) {
+        return "the weir_allocator has no size: WEIR_ALLOCATOR_INIT sets it";
+    }
+    if (allocator.alloc == NULL) {
+        return "the weir_allocator has no alloc";
+    }
+    if (allocator.resize == NULL) {
+        return "the weir_allocator has no resize";
+    }
+    return allocator.release == NULL ? "the weir_allocator has no release" : NULL;
+}
+
 static const char *hooks_flaw(const weir_wait_hooks *given)
 {
     weir_wait_hooks hooks;
@@ -113,15 +121,17 @@ static const char *hooks_flaw(const weir_wait_hooks *given)
     return hooks.wake == NULL ? "the weir_wait_hooks have no wake" : NULL;
 }
 
-static const char *resolver_flaw(const weir_resolver *resolver)
+static const char *resolver_flaw(const weir_resolver *given)
 {
-    if (resolver == NULL) {
+    weir_resolver resolver;
+
+    if (given == NULL) {
         return NULL;
     }
-    if (!weir_record_has_size(resolver)) {
+    if (!weir_record_read(&resolver, sizeof(resolver), given)) {
         return "the weir_resolver has no size: WEIR_RESOLVER_INIT sets it";
     }
-    return resolver->start == NULL ? "the weir_resolver has no start" : NULL;
+    return resolver.start == NULL ? "the weir_resolver has no start" : NULL;
 }
 
 static const char *limits_flaw(const weir_pool_limits *limits)

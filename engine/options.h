@@ -18,6 +18,6 @@ const char *weir_loop_options_read(weir_loop_options *to, const weir_loop_option
 const char *weir_shared_options_read(weir_shared_options *to, const weir_shared_options *given);
 
 /* What is wrong with an observer, of options or of a call; NULL: nothing, or there is none. */
-const char *weir_observer_flaw(const weir_observer *observer);
+const char *weir_observer_flaw(const weir_observer *given);
 
 #endif

@@ -94,7 +94,8 @@ typedef struct weir_allocator {
  * How records grow: every option and callback record begins with `size_t size`, set by its INIT
  * macro. Fields are only ever appended, 0 means the default, and the library reads no further than
  * the caller's `size`: a program built against an older header keeps its meaning. A record of
- * options whose `size` is 0 is refused, WEIR_E_INVALID; one that is to be filled ends the program.
+ * options or callbacks whose `size` is 0, or without a function that it must have, is refused,
+ * WEIR_E_INVALID; one that is to be filled ends the program.
  */
 
 #ifdef __cplusplus

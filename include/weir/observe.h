@@ -87,7 +87,7 @@ typedef void weir_observe(const weir_event *event, void *user);
 typedef struct weir_observer {
     size_t size;
     void *user;
-    weir_observe *tell;
+    weir_observe *tell; /* WEIR_E_INVALID without it */
 } weir_observer;
 #define WEIR_OBSERVER_INIT WEIR_INIT(weir_observer)
 

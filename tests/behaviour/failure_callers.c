@@ -161,7 +161,12 @@ static void records_that_are_none(weir_world *world)
     assert_names(world, &ask, "weir_call");
     ask = good;
     ask.call.observer = &(weir_observer){.tell = tell_nobody};
-    assert_names(world, &ask, "weir_observer");
+    assert_names(world, &ask, "weir_observer has no size");
+    ask.call.observer =
+        &(weir_observer){.size = offsetof(weir_observer, tell), .tell = tell_nobody};
+    assert_names(world, &ask, "weir_observer has no tell");
+    ask.call.observer = &(weir_observer)WEIR_OBSERVER_INIT;
+    assert_names(world, &ask, "weir_observer has no tell");
     ask = good;
     ask.request.body.kind = (weir_body_kind)77;
     assert_names(world, &ask, "body.kind");
