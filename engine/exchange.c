@@ -29,6 +29,7 @@
 
 static const char *read_records(weir_request *request, weir_call *call,
                                 const weir_request *given_request, const weir_call *given_call);
+static const char *choices_flaw(const weir_call *call);
 static weir_status refuse_record(weir_exchange *ex, const char *why);
 static weir_status ask(weir_exchange *ex, const weir_request *request,
                        const weir_exchange_options *options);
@@ -193,8 +194,22 @@ static const char *read_records(weir_request *request, weir_call *call,
     const char *flaw = weir_observer_flaw(call->observer);
     if (flaw != NULL) {
         call->observer = NULL;
+        return flaw;
     }
-    return flaw;
+    return choices_flaw(call);
+}
+
+/* A number that is none of what can be chosen. As unsigned: the type may hold a negative one. */
+static const char *choices_flaw(const weir_call *call)
+{
+    if ((unsigned)call->pin > WEIR_H2) {
+        return "call.pin is none of weir_protocol";
+    }
+    if ((unsigned)call->hint > WEIR_HINT_DUPLEX) {
+        return "call.hint is none of weir_hint";
+    }
+    return (unsigned)call->replay > WEIR_REPLAY_NEVER ? "call.replay is none of weir_replay_policy"
+                                                      : NULL;
 }
 
 static weir_status refuse_record(weir_exchange *ex, const char *why)

@@ -7,8 +7,8 @@
  *
  * Refused with WEIR_E_INVALID are a record without its size (nothing else of it is read then, the
  * observer of a call included), such an observer or one without `tell`, a body of no kind, a SOURCE
- * without `read`, and a method that the rest does not go with (docs/requests.md);
- * weir_exchange_failure() says in `what` which it was.
+ * without `read`, a `pin`, `hint` or `replay` that is none, and a method that the rest does not go
+ * with (docs/requests.md); weir_exchange_failure() says in `what` which it was.
  */
 #ifndef WEIR_REQUEST_H
 #define WEIR_REQUEST_H

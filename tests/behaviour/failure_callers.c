@@ -182,6 +182,26 @@ static void records_that_are_none(weir_world *world)
     assert_int_equal(weir_world_fetch(world, &ask).called, WEIR_OK);
 }
 
+/* The first number behind those that there are, one far off, and one below them. */
+static void choices_that_are_none(weir_world *world)
+{
+    static const int beyond[] = {0, 90, -9};
+    const weir_ask good = weir_world_ask(world, "/octets/1");
+
+    for (size_t i = 0; i < sizeof(beyond) / sizeof(beyond[0]); i++) {
+        weir_ask ask = good;
+        ask.call.pin = (weir_protocol)(WEIR_H2 + 1 + beyond[i]);
+        assert_names(world, &ask, "call.pin is none of weir_protocol");
+        ask = good;
+        ask.call.hint = (weir_hint)(WEIR_HINT_DUPLEX + 1 + beyond[i]);
+        assert_names(world, &ask, "call.hint is none of weir_hint");
+        ask = good;
+        ask.call.replay = (weir_replay_policy)(WEIR_REPLAY_NEVER + 1 + beyond[i]);
+        assert_names(world, &ask, "call.replay is none of weir_replay_policy");
+    }
+    assert_int_equal(weir_world_fetch(world, &good).ended, WEIR_END);
+}
+
 static void wrong_state(weir_world *world)
 {
     weir_ask ask = weir_world_ask(world, "/octets/10");
@@ -335,6 +355,7 @@ static const weir_behaviour behaviours[] = {
     {"a head that may not be sent is refused before anything is", heads_are_refused, 0, NULL},
     {"a head that is too large is refused", head_too_large, 0, NULL},
     {"records that are none are refused", records_that_are_none, 0, NULL},
+    {"choices that are none are refused", choices_that_are_none, 0, NULL},
     {"what is not allowed in this state is refused and changes nothing", wrong_state, 0, NULL},
     {"trailers that may not be are refused", trailers_that_may_not_be, 0, NULL},
     {"a stream of another length than declared is refused", stream_of_another_length, 0, NULL},
