@@ -41,6 +41,7 @@ static void fill_call(weir_call *to, const weir_call *from);
 static weir_time or_default(weir_time given, weir_time fallback);
 static bool copy_span(weir_exchange *ex, weir_span *span);
 static const weir_message *informational_at(const weir_exchange *ex, size_t i);
+static bool is_open_stream(const weir_exchange *ex);
 
 weir_exchange *weir_exchange_new(const weir_exchange_options *options, const weir_request *given,
                                  const weir_call *call, weir_status *status)
@@ -519,7 +520,7 @@ weir_status weir_read(weir_exchange *ex, void *to, size_t room, size_t *octets)
 weir_status weir_write(weir_exchange *ex, weir_span octets, size_t *taken)
 {
     *taken = 0;
-    if (ex->body.kind != WEIR_BODY_STREAM) {
+    if (!is_open_stream(ex)) {
         return WEIR_E_STATE;
     }
     return ex->front->write(ex, octets, taken);
@@ -527,7 +528,7 @@ weir_status weir_write(weir_exchange *ex, weir_span octets, size_t *taken)
 
 weir_status weir_finish(weir_exchange *ex, const weir_field *trailers, size_t count)
 {
-    if (ex->body.kind != WEIR_BODY_STREAM) {
+    if (!is_open_stream(ex)) {
         return WEIR_E_STATE;
     }
     ex->refusal.status = WEIR_OK;
@@ -568,4 +569,11 @@ static const weir_message *informational_at(const weir_exchange *ex, size_t i)
         message = message->next;
     }
     return message;
+}
+
+/* Whatever became of it since: a caller who goes on writing behind its end is wrong, be it answered
+ * or failed. */
+static bool is_open_stream(const weir_exchange *ex)
+{
+    return ex->body.kind == WEIR_BODY_STREAM && !ex->stream_was_ended;
 }

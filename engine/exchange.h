@@ -143,6 +143,7 @@ struct weir_exchange {
     bool write_blocked;     /* weir_conn_write() answered AGAIN; WRITABLE follows */
     bool source_blocked;    /* the source answered AGAIN; weir_resume() follows */
     bool body_was_taken;    /* the conn took at least one octet of a STREAM: no replay */
+    bool stream_was_ended;  /* weir_finish() of a STREAM was heeded; its own thread's alone */
     uint64_t body_octets;   /* of the body that the conn took in this attempt */
     uint64_t source_octets; /* read from the source in this attempt */
     uint8_t *stage;         /* octets read from the source, not yet taken */

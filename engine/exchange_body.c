@@ -121,6 +121,7 @@ weir_status weir_exchange_finish(weir_exchange *ex, const weir_fields *trailers,
     }
     if (status == WEIR_OK) {
         ex->body_was_taken = true; /* its end was, and nobody would say it again */
+        ex->stream_was_ended = true;
         request_ended(ex, now_ns);
     } else {
         queued(ex, status, now_ns);

@@ -49,7 +49,8 @@ WEIR_API weir_status weir_read(weir_exchange *exchange, void *to, size_t room, s
  * WRITABLE follows. WEIR_ANSWERED: the final response is there and the rest is not wanted: go on to
  * weir_read(). Never a network failure while a complete response lies unread in the socket.
  *
- * WEIR_E_STATE: the body is not a STREAM, or was ended already; the exchange does not notice.
+ * WEIR_E_STATE: the body is not a STREAM, or weir_finish() ended it already, whatever became of the
+ * exchange since; it does not notice.
  * WEIR_E_BODY_LONG: more than length_octets, which ends the exchange and, on HTTP/1.1, its
  * connection. Otherwise the failure. *taken is set always and may not be NULL.
  */

@@ -217,6 +217,48 @@ static void wrong_state(weir_world *world)
     weir_world_drop(world, exchange);
 }
 
+static void assert_is_ended(weir_world *world, weir_exchange *exchange)
+{
+    weir_user *user = weir_world_user(world);
+    size_t taken = 1;
+
+    assert_int_equal(weir_user_write(user, exchange, WEIR_SPAN("x"), &taken), WEIR_E_STATE);
+    assert_int_equal(taken, 0);
+    assert_int_equal(weir_user_finish(user, exchange, NULL, 0), WEIR_E_STATE);
+}
+
+/* It stays so when the answer has come, when it was read, and when the exchange was cancelled. */
+static void stream_that_was_ended(weir_world *world)
+{
+    weir_user *user = weir_world_user(world);
+
+    for (int cancelled = 0; cancelled < 2; cancelled++) {
+        weir_ask ask = weir_world_ask(world, cancelled == 0 ? "/sink" : "/hang");
+        weir_fetched fetched = {0};
+        weir_exchange *exchange = NULL;
+        size_t taken = 0;
+
+        ask.request.method = WEIR_SPAN("POST");
+        ask.request.body = (weir_body){.kind = WEIR_BODY_STREAM, .length_octets = WEIR_UNKNOWN};
+        assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+        assert_int_equal(weir_user_write(user, exchange, WEIR_SPAN("abc"), &taken), WEIR_OK);
+        assert_int_equal(weir_user_finish(user, exchange, NULL, 0), WEIR_OK);
+        assert_is_ended(world, exchange);
+        if (cancelled == 0) {
+            assert_int_equal(weir_user_response(user, exchange), WEIR_OK);
+            assert_is_ended(world, exchange);
+        } else {
+            weir_cancel(exchange);
+            assert_int_equal(weir_user_response(user, exchange), WEIR_E_CANCELLED);
+        }
+        weir_world_drain(world, exchange, &fetched);
+        assert_int_equal(fetched.ended, cancelled == 0 ? WEIR_END : WEIR_E_CANCELLED);
+        assert_true(weir_exchange_is_done(exchange));
+        assert_is_ended(world, exchange);
+        weir_world_drop(world, exchange);
+    }
+}
+
 static void trailers_that_may_not_be(weir_world *world)
 {
     const weir_field fields[] = {{WEIR_SPAN("x-sum"), WEIR_SPAN("7"), 0},
@@ -357,6 +399,7 @@ static const weir_behaviour behaviours[] = {
     {"records that are none are refused", records_that_are_none, 0, NULL},
     {"choices that are none are refused", choices_that_are_none, 0, NULL},
     {"what is not allowed in this state is refused and changes nothing", wrong_state, 0, NULL},
+    {"a stream that was ended takes no more, whatever came of it", stream_that_was_ended, 0, NULL},
     {"trailers that may not be are refused", trailers_that_may_not_be, 0, NULL},
     {"a stream of another length than declared is refused", stream_of_another_length, 0, NULL},
     {"a source that fails ends its exchange alone", sources_that_fail, 0, NULL},
