@@ -252,7 +252,10 @@ void weir_core_remember(weir_core *core, const weir_slot *slot, weir_lesson less
 void weir_core_closed(weir_core *core, weir_link *link, const weir_account *account,
                       weir_reason reason, weir_time now_ns)
 {
-    const weir_failure failure = weir_link_failure(link);
+    weir_failure failure = weir_link_failure(link);
+    if (failure.status == WEIR_E_CANCELLED) { /* that we wanted it no more is no failure of it */
+        failure = weir_failure_bare(WEIR_OK);
+    }
     const bool failed = weir_link_has_failed(link) || reason == WEIR_REASON_FAILED;
     weir_event event = {
         .kind = WEIR_EVENT_CONNECTION_CLOSED,

@@ -171,7 +171,9 @@ static weir_unfit reuse(const weir_h1 *h1)
         return is_timeout(h1) ? WEIR_UNFIT_ENDED : WEIR_UNFIT_LEFT_OVER;
     }
     if (h1->conn.failed) {
-        return WEIR_UNFIT_FAILED;
+        /* That we wanted it no more is no failure of it. */
+        return weir_conn_failure(&h1->conn).status == WEIR_E_CANCELLED ? WEIR_UNFIT_UNFINISHED
+                                                                       : WEIR_UNFIT_FAILED;
     }
     if (h1->is_until_close) {
         return WEIR_UNFIT_UNTIL_CLOSE;

@@ -63,6 +63,18 @@ static void assert_works_again(weir_world *world, weir_stuck *stuck)
     assert_int_equal(fetched.octets, 1000);
 }
 
+/* HTTP/1.1 can only be broken off, which is no failure of the connection. */
+static void assert_told_unfinished(weir_world *world, const weir_stuck *stuck)
+{
+    if (world->way.protocol == WEIR_H1 &&
+        (stuck->phase == WEIR_PHASE_HEAD || stuck->phase == WEIR_PHASE_BODY)) {
+        const weir_event *closed = weir_world_event(world, WEIR_EVENT_CONNECTION_CLOSED, 0);
+        assert_non_null(closed);
+        assert_string_equal(closed->why, "unfinished");
+        assert_int_equal(closed->failure.status, WEIR_OK);
+    }
+}
+
 static void end_cancelled(weir_world *world, canceller *c)
 {
     const weir_status status = weir_stuck_go(world, c->stuck);
@@ -78,6 +90,7 @@ static void end_cancelled(weir_world *world, canceller *c)
                      c->stuck->phase < WEIR_PHASE_SEND ? WEIR_NOT_SENT : WEIR_MAYBE_PROCESSED);
     weir_stuck_drop(world, c->stuck);
     assert_works_again(world, c->stuck);
+    assert_told_unfinished(world, c->stuck);
     weir_stuck_end(world, c->stuck);
 }
 
