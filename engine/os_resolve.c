@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Look-ups over c-ares, or over a caller's resolver. The only file that names c-ares.
+ * Look-ups over c-ares, or over a caller's resolver. Beside it only os_resolve_ares.c names c-ares.
  *
  * Each family is asked by itself, so that each answers by itself (RFC 8305 s3). c-ares cannot
  * cancel one look-up of several: an ended look-up lives on, silent, until its callbacks have come.
@@ -21,7 +21,6 @@
 #include "engine/resolve.h"
 
 #include <ares.h>
-#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -33,6 +32,7 @@
 #include "engine/address.h"
 #include "engine/held.h"
 #include "engine/os.h"
+#include "engine/os_resolve_ares.h"
 #include "proto/alloc.h"
 #include "proto/list.h"
 #include "proto/span.h"
@@ -101,9 +101,6 @@ static void ask(weir_lookup *lookup);
 static bool fits_a_question(const char *host);
 static bool is_in_hosts(weir_channel *channel, const char *host, int family);
 static void free_lookup(weir_lookup *lookup);
-static weir_status status_of(int ares_status);
-static size_t copy_addresses(const struct ares_addrinfo *result, weir_address *addresses);
-static int ttl_of_aliases(const struct ares_addrinfo *result);
 static bool is_failure(weir_status status);
 
 weir_channel *weir_channel_new(const weir_channel_options *options, weir_status *status)
@@ -333,11 +330,12 @@ static weir_status open_ares(weir_channel *channel)
 #endif
     const int result = ares_init_options(&channel->ares, &ares, mask);
     if (result != ARES_SUCCESS) {
-        return status_of(result);
+        return weir_ares_status(result);
     }
     channel->has_ares = true;
     if (channel->options.servers != NULL) {
-        return status_of(ares_set_servers_ports_csv(channel->ares, channel->options.servers));
+        return weir_ares_status(
+            ares_set_servers_ports_csv(channel->ares, channel->options.servers));
     }
     return WEIR_OK;
 }
@@ -502,7 +500,7 @@ static void came(void *user, int ares_status, int timeouts, struct ares_addrinfo
 
     (void)timeouts;
     if (result != NULL) {
-        count = copy_addresses(result, addresses);
+        count = weir_ares_addresses(result, addresses);
         ares_freeaddrinfo(result);
     }
     lookup->outstanding--;
@@ -512,7 +510,7 @@ static void came(void *user, int ares_status, int timeouts, struct ares_addrinfo
         }
         return;
     }
-    weir_status status = status_of(ares_status);
+    weir_status status = weir_ares_status(ares_status);
     if (status == WEIR_OK && count == 0) {
         status = WEIR_E_DNS_NOT_FOUND;
     }
@@ -550,67 +548,7 @@ static void free_lookup(weir_lookup *lookup)
     weir_release(allocator, lookup);
 }
 
-static weir_status status_of(int ares_status)
-{
-    switch (ares_status) {
-    case ARES_SUCCESS:
-        return WEIR_OK;
-    case ARES_ENOTFOUND:
-    case ARES_ENODATA:
-    case ARES_EBADNAME:
-        return WEIR_E_DNS_NOT_FOUND;
-    case ARES_ENOMEM:
-        return WEIR_E_NOMEM;
-    case ARES_ETIMEOUT:
-        return WEIR_E_DEADLINE_DNS;
-    default:
-        /* c-ares does not say why it could open neither its files nor its sockets. */
-        return weir_os_descriptors_ran_out() ? WEIR_E_DESCRIPTORS : WEIR_E_DNS_FAILED;
-    }
-}
-
 static bool is_failure(weir_status status)
 {
     return status < 0 && weir_status_blame(status) != WEIR_BLAME_NONE;
-}
-
-static size_t copy_addresses(const struct ares_addrinfo *result, weir_address *addresses)
-{
-    const int aliases_ttl = ttl_of_aliases(result);
-    size_t count = 0;
-
-    for (const struct ares_addrinfo_node *at = result->nodes; at != NULL; at = at->ai_next) {
-        if (count == WEIR_DIAL_ADDRESSES) {
-            break;
-        }
-        weir_address *to = &addresses[count];
-        memset(to, 0, sizeof(*to));
-        const int ttl = at->ai_ttl < aliases_ttl ? at->ai_ttl : aliases_ttl;
-        to->ttl_seconds = ttl > 0 ? (uint32_t)ttl : 0;
-        if (at->ai_family == AF_INET) {
-            const struct sockaddr_in *in = (const void *)at->ai_addr;
-            to->family = 4;
-            memcpy(to->octets, &in->sin_addr, WEIR_IPV4_OCTETS);
-            count++;
-        } else if (at->ai_family == AF_INET6) {
-            const struct sockaddr_in6 *in6 = (const void *)at->ai_addr;
-            to->family = 6;
-            to->scope = in6->sin6_scope_id;
-            memcpy(to->octets, &in6->sin6_addr, WEIR_IPV6_OCTETS);
-            count++;
-        }
-    }
-    return count;
-}
-
-/* An address that was found through aliases (CNAME) is known no longer than the shortest of them.
- */
-static int ttl_of_aliases(const struct ares_addrinfo *result)
-{
-    int ttl = INT_MAX;
-
-    for (const struct ares_addrinfo_cname *at = result->cnames; at != NULL; at = at->next) {
-        ttl = at->ttl < ttl ? at->ttl : ttl;
-    }
-    return ttl;
 }
