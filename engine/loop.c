@@ -32,7 +32,8 @@ static weir_status begin_turn(weir_loop *loop, const weir_loop_options *options)
 static void never_told(const weir_event *event, void *user);
 static size_t tell(weir_loop *loop, weir_loop_event *events, size_t room);
 static size_t tell_observed(weir_loop *loop, weir_loop_event *events, size_t room);
-static size_t record(weir_loop *loop, weir_exchange *ex, weir_loop_event *events, size_t room);
+static size_t record(weir_loop *loop, weir_events *from, weir_exchange *ex, weir_loop_event *events,
+                     size_t room);
 static void set_wake(weir_loop *loop);
 static bool has_left(const weir_loop *loop);
 static void close_everything(weir_loop *loop);
@@ -416,6 +417,10 @@ static weir_status begin_turn(weir_loop *loop, const weir_loop_options *options)
         .limits = options->limits,
     };
 
+    if (options->observed_as_records && (core.observer == NULL || core.observer->tell == NULL)) {
+        core.observer = &loop->record_observer;
+    }
+
     if (core.shared != NULL) {
         weir_os_random(&core.seed, sizeof(core.seed));
         status = weir_turn_init(&loop->turn, &core);
@@ -478,7 +483,11 @@ static size_t tell(weir_loop *loop, weir_loop_event *events, size_t room)
 {
     size_t count = tell_observed(loop, events, room);
 
-    weir_events_tell(&loop->turn.core.events);
+    if (loop->turn.core.events.observer == &loop->record_observer) {
+        count += record(loop, &loop->turn.core.events, NULL, events + count, room - count);
+    } else {
+        weir_events_tell(&loop->turn.core.events);
+    }
     if (loop->observed_as_records && (count == room || loop->record_count == RECORDS)) {
         return count; /* some may be left, and what they led to is not told before them */
     }
@@ -506,7 +515,7 @@ static size_t tell_observed(weir_loop *loop, weir_loop_event *events, size_t roo
         weir_list_remove(&seat->telling);
         weir_list_push_back(&loop->turn.telling, &seat->telling);
         if (ex->events.observer == &loop->record_observer) {
-            count += record(loop, ex, events + count, room - count);
+            count += record(loop, &ex->events, ex, events + count, room - count);
             continue;
         }
         loop->telling = ex;
@@ -520,18 +529,20 @@ static size_t tell_observed(weir_loop *loop, weir_loop_event *events, size_t roo
     return count;
 }
 
-/* An exchange's events as records of this turn; what finds no room is left for the next. */
-static size_t record(weir_loop *loop, weir_exchange *ex, weir_loop_event *events, size_t room)
+/* Events of an exchange, or of connections (NULL), as records of this turn; what finds no room is
+ * left for the next. */
+static size_t record(weir_loop *loop, weir_events *from, weir_exchange *ex, weir_loop_event *events,
+                     size_t room)
 {
     size_t count = 0;
 
     while (count < room && loop->record_count < RECORDS &&
-           weir_events_next(&ex->events, &loop->records[loop->record_count])) {
+           weir_events_next(from, &loop->records[loop->record_count])) {
         events[count++] = (weir_loop_event){
             .told = WEIR_TOLD_OBSERVED,
             .exchange = ex,
-            .id = ex->id,
-            .user = ex->user,
+            .id = ex != NULL ? ex->id : 0,
+            .user = ex != NULL ? ex->user : NULL,
             .observed = &loop->records[loop->record_count++].event,
         };
     }
@@ -540,7 +551,8 @@ static size_t record(weir_loop *loop, weir_exchange *ex, weir_loop_event *events
 
 static bool has_left(const weir_loop *loop)
 {
-    return weir_turn_has_work(&loop->turn) || weir_turn_has_told(&loop->turn);
+    return weir_turn_has_work(&loop->turn) || weir_turn_has_told(&loop->turn) ||
+           weir_events_are_waiting(&loop->turn.core.events);
 }
 
 /* After a turn the descriptor is readable exactly if something is left, or when the next deadline

@@ -63,7 +63,10 @@ typedef struct weir_loop_options {
     const weir_resolver *resolver;   /* kept; NULL: c-ares */
     const weir_pool_limits *limits;  /* NULL: the defaults */
     uint32_t turn_octets;            /* received in one turn before it returns: 1 MiB */
-    bool observed_as_records; /* events of calls without an observer come as WEIR_TOLD_OBSERVED */
+    /* Events of calls without an observer, and without `observer` those of connections, come as
+     * WEIR_TOLD_OBSERVED. Who wants to be told of the connections that are open at the end drains
+     * (weir_loop_drain()) before weir_loop_free(), which tells nobody by records. */
+    bool observed_as_records;
 } weir_loop_options;
 #define WEIR_LOOP_OPTIONS_INIT WEIR_INIT(weir_loop_options)
 

@@ -436,6 +436,112 @@ static void events_as_records(weir_world *world)
     }
 }
 
+/* What a loop's turns handed out of connections, until `wanted` were closed. */
+typedef struct closes {
+    size_t closed;
+    size_t calls;   /* events of calls among the records */
+    weir_tally sum; /* of their accounts' exchanges */
+} closes;
+
+static closes turn_until_closed(weir_loop *loop, size_t room, size_t wanted)
+{
+    weir_loop_event events[64];
+    closes c;
+
+    memset(&c, 0, sizeof(c));
+    while (c.closed < wanted) {
+        weir_loop_wait(loop, weir_now() + 10 * WEIR_NS_PER_SECOND);
+        const size_t told = weir_loop_turn(loop, events, room);
+        for (size_t i = 0; i < told; i++) {
+            if (events[i].told != WEIR_TOLD_OBSERVED) {
+                continue;
+            }
+            c.calls += events[i].exchange != NULL;
+            if (events[i].exchange == NULL) {
+                assert_int_equal(events[i].observed->kind, WEIR_EVENT_CONNECTION_CLOSED);
+                assert_null(events[i].user);
+                c.closed++;
+                assert_string_equal(events[i].observed->why, "draining");
+                assert_int_equal(events[i].observed->account->verdict.agreement, WEIR_AGREE);
+                weir_tally_add(&c.sum, &events[i].observed->account->exchanges);
+            }
+        }
+    }
+    return c;
+}
+
+/* The descriptor says that there is a record to take, however little room there was. */
+static void closes_as_records(weir_world *world)
+{
+    static const size_t rooms[] = {1, 2, 64};
+    const size_t connections = world->way.protocol == WEIR_H2 ? 1 : 2;
+
+    for (size_t r = 0; r < 2 * WEIR_COUNT_OF(rooms); r++) {
+        diary d = {.in_order = true};
+        const weir_observer observer = {sizeof(observer), &d, note};
+        weir_loop_options options = WEIR_LOOP_OPTIONS_INIT;
+        weir_exchange *exchanges[2] = {NULL, NULL};
+        weir_tally sum;
+        options.allocator = &world->memory.allocator;
+        options.shared = world->shared;
+        options.observed_as_records = true;
+        weir_loop *loop = weir_loop_new(&options, NULL);
+        assert_non_null(loop);
+        weir_ask ask = weir_world_ask(world, "/octets/1000");
+        ask.call.observer = r % 2 == 1 ? &observer : NULL;
+        for (size_t i = 0; i < 2; i++) {
+            assert_int_equal(weir_loop_submit(loop, &ask.request, &ask.call, NULL, &exchanges[i]),
+                             WEIR_OK);
+        }
+        memset(&sum, 0, sizeof(sum));
+        for (size_t i = 0; i < 2; i++) {
+            turn_until_done(loop, exchanges[i]);
+            const weir_tally tally = weir_exchange_tally(exchanges[i]);
+            weir_tally_add(&sum, &tally);
+            weir_exchange_free(exchanges[i]);
+        }
+        assert_int_equal(weir_loop_drain(loop, (weir_span){NULL, 0}), WEIR_OK);
+        const closes c = turn_until_closed(loop, rooms[r / 2], connections);
+        assert_memory_equal(&c.sum, &sum, sizeof(sum));
+        assert_int_equal(c.calls, 0);
+        weir_loop_free(loop);
+    }
+}
+
+/* An observer of the loop's own is told of connections, and no record is. */
+static void observer_before_records(weir_world *world)
+{
+    diary d = {.in_order = true};
+    const weir_observer observer = {sizeof(observer), &d, note};
+    weir_loop_options options = WEIR_LOOP_OPTIONS_INIT;
+    weir_status status = WEIR_OK;
+    weir_exchange *exchange = NULL;
+    weir_loop_event events[64];
+
+    options.allocator = &world->memory.allocator;
+    options.shared = world->shared;
+    options.observer = &observer;
+    options.observed_as_records = true;
+    weir_loop *loop = weir_loop_new(&options, &status);
+    assert_non_null(loop);
+    weir_ask ask = weir_world_ask(world, "/octets/1000");
+    ask.call.observer = NULL;
+    assert_int_equal(weir_loop_submit(loop, &ask.request, &ask.call, NULL, &exchange), WEIR_OK);
+    turn_until_done(loop, exchange);
+    weir_exchange_free(exchange);
+    assert_int_equal(weir_loop_drain(loop, (weir_span){NULL, 0}), WEIR_OK);
+    while (d.count == 0) {
+        weir_loop_wait(loop, weir_now() + 10 * WEIR_NS_PER_SECOND);
+        const size_t told = weir_loop_turn(loop, events, 64);
+        for (size_t i = 0; i < told; i++) {
+            assert_non_null(events[i].exchange);
+        }
+    }
+    assert_int_equal(d.count, 1);
+    assert_int_equal(d.kinds[0], WEIR_EVENT_CONNECTION_CLOSED);
+    weir_loop_free(loop);
+}
+
 static const weir_behaviour behaviours[] = {
     {"events are told in the order in which they happened", order_of_events, 0, NULL},
     {"figures are those of the account", figures_are_the_accounts, 0, NULL},
@@ -447,6 +553,8 @@ static const weir_behaviour behaviours[] = {
      NULL},
     {"an observer cancels another call", observer_cancels, WEIR_ONLY_LOOP, NULL},
     {"events are taken as records with any room", events_as_records, WEIR_ONLY_LOOP, NULL},
+    {"a close is taken as a record with any room", closes_as_records, WEIR_ONLY_LOOP, NULL},
+    {"a loop's own observer is told of closes", observer_before_records, WEIR_ONLY_LOOP, NULL},
 };
 
 int main(void)
