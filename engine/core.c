@@ -13,12 +13,17 @@
 
 #define ADDRESS_LEFT_NS (10 * WEIR_NS_PER_SECOND)
 
+/* A span in the place of a time looks like this. */
+static const char was_past[] =
+    "call.deadline_ns is a time of weir_now(), and was past when the call began";
+
 static void fill_pool_options(weir_core *core, weir_pool_options *to,
                               const weir_pool_limits *given);
 static void use_tls(weir_core *core, uint64_t number, weir_time now_ns);
 static weir_status renew_tls(weir_core *core, weir_exchange *ex, weir_time now_ns);
 static void warm(weir_core *core, weir_exchange *ex, const weir_origin_key *key, weir_time now_ns);
 static void warmed(weir_exchange *ex);
+static void turn_away(weir_exchange *ex, weir_status status);
 static void refused(weir_exchange *ex, const weir_failure *failure);
 static void count_ended(weir_core *core, weir_exchange *ex, weir_time now_ns);
 
@@ -124,8 +129,7 @@ void weir_core_place(weir_core *core, weir_exchange *ex, weir_time now_ns)
         weir_core_granted(core, ex, now_ns);
         return;
     }
-    const weir_failure failure = weir_failure_bare(status);
-    refused(ex, &failure);
+    turn_away(ex, status);
 }
 
 void weir_core_granted(weir_core *core, weir_exchange *ex, weir_time now_ns)
@@ -428,6 +432,17 @@ static void warmed(weir_exchange *ex)
     ex->state = WEIR_EXCHANGE_ENDED;
     ex->response_ended = true; /* there is none, and nothing more follows */
     ex->news |= WEIR_NEWS_OVER;
+}
+
+/* It was not even let into the queue. */
+static void turn_away(weir_exchange *ex, weir_status status)
+{
+    weir_failure failure = weir_failure_bare(status);
+
+    if (status == WEIR_E_DEADLINE_TOTAL && ex->call.deadline_ns <= ex->submitted_ns) {
+        failure.what = was_past;
+    }
+    refused(ex, &failure);
 }
 
 static void refused(weir_exchange *ex, const weir_failure *failure)

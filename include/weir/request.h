@@ -120,7 +120,9 @@ WEIR_API void weir_token_free(weir_token *token);
  */
 typedef struct weir_call {
     size_t size;
-    weir_time deadline_ns;    /* absolute; 0: none */
+    weir_time deadline_ns;    /* absolute; 0: none. Past when the call begins, as a span is that was
+                                 given by mistake: WEIR_E_DEADLINE_TOTAL in phase SUBMIT, nothing
+                                 was sent, and the failure says so in `what` */
     weir_time queue_ns;       /* waiting for a place: 30 s */
     weir_time dns_ns;         /* 10 s */
     weir_time connect_ns;     /* all addresses together: 10 s */

@@ -69,6 +69,7 @@ static void assert_ends(weir_world *world, weir_stuck *stuck, weir_status status
     const weir_failure failure = weir_exchange_failure(stuck->uploading.exchange);
     assert_int_equal(failure.status, status);
     assert_int_equal(failure.phase, stuck->phase);
+    assert_null(failure.what); /* the status says it all: no deadline was past from the start */
     assert_int_equal(failure.processed,
                      stuck->phase < WEIR_PHASE_SEND ? WEIR_NOT_SENT : WEIR_MAYBE_PROCESSED);
 }
@@ -103,10 +104,17 @@ static void deadline_before_the_call(weir_world *world)
 {
     weir_ask ask = weir_world_ask(world, "/octets/10");
 
-    ask.call.deadline_ns = 1;
-    const weir_fetched fetched = weir_world_fetch(world, &ask);
-    assert_int_equal(fetched.called, WEIR_E_DEADLINE_TOTAL);
-    assert_int_equal(fetched.failure.processed, WEIR_NOT_SENT);
+    for (int i = 0; i < 2; i++) {
+        ask.call.deadline_ns = i == 0 ? 1 : weir_now();
+        const weir_fetched fetched = weir_world_fetch(world, &ask);
+        assert_int_equal(fetched.called, WEIR_E_DEADLINE_TOTAL);
+        assert_int_equal(fetched.failure.phase, WEIR_PHASE_SUBMIT);
+        assert_int_equal(fetched.failure.processed, WEIR_NOT_SENT);
+        assert_non_null(fetched.failure.what);
+        assert_string_equal(
+            fetched.failure.what,
+            "call.deadline_ns is a time of weir_now(), and was past when the call began");
+    }
 }
 
 /* A content that comes slowly but steadily is in time, however long it takes as a whole. */
