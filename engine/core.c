@@ -411,8 +411,7 @@ static void warm(weir_core *core, weir_exchange *ex, const weir_origin_key *key,
     } else if (ex->wish.state == WEIR_WARMTH_ENDED) {
         warmed(ex);
     } else {
-        const weir_failure failure = weir_failure_bare(status);
-        refused(ex, &failure);
+        turn_away(ex, status);
     }
 }
 
@@ -439,7 +438,9 @@ static void turn_away(weir_exchange *ex, weir_status status)
 {
     weir_failure failure = weir_failure_bare(status);
 
-    if (status == WEIR_E_DEADLINE_TOTAL && ex->call.deadline_ns <= ex->submitted_ns) {
+    if (status == WEIR_E_QUEUE_FULL) {
+        failure = ex->warms > 0 ? ex->wish.failure : ex->ticket.failure; /* which limit it was */
+    } else if (status == WEIR_E_DEADLINE_TOTAL && ex->call.deadline_ns <= ex->submitted_ns) {
         failure.what = was_past;
     }
     refused(ex, &failure);

@@ -16,7 +16,7 @@ static weir_pool_options with_defaults(const weir_pool_options *options);
 static void finish(weir_pool *pool, weir_origin *origin);
 static void leave(weir_pool *pool, weir_origin *origin);
 static weir_status admit(weir_pool *pool, weir_origin *origin, weir_ticket *ticket);
-static bool queue_is_full(const weir_pool *pool, const weir_origin *origin);
+static const char *full_limit(const weir_pool *pool, const weir_origin *origin);
 static bool take_directly(weir_ticket *ticket);
 static void end_lease(weir_pool *pool, weir_ticket *ticket, const weir_facts *facts, bool served);
 static void note_bounce(weir_slot *slot, weir_ticket *ticket);
@@ -98,6 +98,8 @@ weir_status weir_pool_warm(weir_pool *pool, const weir_origin_key *key, uint32_t
         return WEIR_E_CLOSED;
     }
     if (pool->wishes >= pool->options.tickets) {
+        wish->failure = weir_place_failure(WEIR_E_QUEUE_FULL);
+        wish->failure.what = "as many pre-connects are under way as calls may wait";
         return WEIR_E_QUEUE_FULL;
     }
     weir_origin *origin = weir_record_get(pool, key);
@@ -453,9 +455,12 @@ static weir_status admit(weir_pool *pool, weir_origin *origin, weir_ticket *tick
     /* What ended its attempt was no fault of its own: those that asked after it stay behind it. */
     const uint64_t old_order = ticket->keeps_order && !pauses ? ticket->order : 0;
     ticket->keeps_order = false;
-    if (old_order == 0 && queue_is_full(pool, origin)) {
+    const char *full = old_order == 0 ? full_limit(pool, origin) : NULL;
+    if (full != NULL) {
         weir_place_pass_over(pool, origin);
         if (origin->available == 0 || pauses) {
+            ticket->failure = weir_place_failure(WEIR_E_QUEUE_FULL);
+            ticket->failure.what = full;
             return WEIR_E_QUEUE_FULL;
         }
     }
@@ -490,10 +495,14 @@ static weir_status admit(weir_pool *pool, weir_origin *origin, weir_ticket *tick
 
 /* Tickets that were bounced, or keep their order, were let in and are never turned away: the queue
  * may be longer by as many. */
-static bool queue_is_full(const weir_pool *pool, const weir_origin *origin)
+static const char *full_limit(const weir_pool *pool, const weir_origin *origin)
 {
-    return origin->tickets >= pool->options.tickets_per_origin ||
-           pool->tickets + pool->paused >= pool->options.tickets;
+    if (origin->tickets >= pool->options.tickets_per_origin) {
+        return "as many calls wait for this origin as waiting_per_origin allows";
+    }
+    return pool->tickets + pool->paused >= pool->options.tickets
+               ? "as many calls wait, for all origins, as waiting allows"
+               : NULL;
 }
 
 /* The caller learns it from this call, so no action is to tell it. True if one was waiting to. */

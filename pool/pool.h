@@ -83,7 +83,7 @@ typedef struct weir_ticket {
     uint64_t bounced_slot;    /* ... of this connection: versions are each connection's own */
     uint64_t order;           /* of the first request, among all tickets and dials of the pool;
                                  survives bounces, and a release if it keeps it */
-    weir_failure failure;     /* when REFUSED */
+    weir_failure failure;     /* when REFUSED, or turned away: QUEUE_FULL */
     /* while WAITING outside the queue, because the peer refused it lately */
     weir_agenda_entry pause;
     weir_waited waited; /* a request leaves this and what follows as it is */
@@ -117,7 +117,7 @@ typedef struct weir_warmth {
     uint32_t dials_left;
     weir_reason reason;   /* ENDED with fewer: why; FAILED with failure.status OK: what was dialled
                              did not stay */
-    weir_failure failure; /* ENDED: of a dial */
+    weir_failure failure; /* ENDED: of a dial; or turned away: QUEUE_FULL */
 } weir_warmth;
 
 typedef struct weir_pool_options {
@@ -167,8 +167,8 @@ void weir_pool_free(weir_pool *pool);
 
 /*
  * Asks for a place. WEIR_OK and ticket->state LEASED: use ticket->slot now. WEIR_AGAIN: WAITING, a
- * GRANT or REFUSE follows. WEIR_E_QUEUE_FULL, WEIR_E_NOMEM, WEIR_E_CLOSED: not linked. The key is
- * *borrowed*.
+ * GRANT or REFUSE follows. WEIR_E_QUEUE_FULL, WEIR_E_NOMEM, WEIR_E_CLOSED: not linked; of a
+ * full queue ticket->failure says which limit it was. The key is *borrowed*.
  */
 weir_status weir_pool_request(weir_pool *pool, const weir_origin_key *key, weir_ticket *ticket,
                               weir_time now_ns);

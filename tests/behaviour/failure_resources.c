@@ -19,6 +19,7 @@ typedef struct two {
     weir_world *world;
     weir_stuck *stuck;
     weir_status ended[2];
+    weir_failure failures[2];
 } two;
 
 static void one_of_two(weir_user *user, size_t index, void *shared)
@@ -28,6 +29,7 @@ static void one_of_two(weir_user *user, size_t index, void *shared)
 
     (void)user;
     both->ended[index] = weir_world_call(both->world, &both->stuck->ask, &exchange);
+    both->failures[index] = weir_exchange_failure(exchange);
     weir_world_drop(both->world, exchange);
 }
 
@@ -35,7 +37,7 @@ static void one_of_two(weir_user *user, size_t index, void *shared)
 static void queue_is_full(weir_world *world)
 {
     weir_stuck stuck;
-    two both = {world, &stuck, {WEIR_OK, WEIR_OK}};
+    two both = {.world = world, .stuck = &stuck};
 
     world->limits.waiting_per_origin = 1;
     weir_stuck_prepare(world, &stuck, WEIR_PHASE_QUEUE);
@@ -43,6 +45,10 @@ static void queue_is_full(weir_world *world)
     weir_user_together(weir_world_user(world), 2, one_of_two, &both);
     const size_t full = both.ended[0] == WEIR_E_QUEUE_FULL ? 0 : 1;
     assert_int_equal(both.ended[full], WEIR_E_QUEUE_FULL);
+    assert_int_equal(both.failures[full].phase, WEIR_PHASE_QUEUE);
+    assert_int_equal(both.failures[full].processed, WEIR_NOT_SENT);
+    assert_string_equal(both.failures[full].what,
+                        "as many calls wait for this origin as waiting_per_origin allows");
     assert_int_equal(both.ended[1 - full], WEIR_E_DEADLINE_QUEUE);
     weir_stuck_end(world, &stuck);
 }

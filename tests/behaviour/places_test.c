@@ -82,6 +82,7 @@ static void in_use_makes_none(weir_world *world)
 typedef struct two {
     weir_world *world;
     weir_status ended[2];
+    weir_failure failures[2];
 } two;
 
 static void one_of_two(weir_user *user, size_t index, void *shared)
@@ -93,6 +94,7 @@ static void one_of_two(weir_user *user, size_t index, void *shared)
     (void)user;
     ask.call.queue_ns = QUEUE_NS;
     both->ended[index] = weir_world_call(both->world, &ask, &exchange);
+    both->failures[index] = weir_exchange_failure(exchange);
     weir_world_drop(both->world, exchange);
 }
 
@@ -107,6 +109,9 @@ static void all_that_wait_are_limited(weir_world *world)
     weir_user_together(world->user, 2, one_of_two, &both);
     const size_t full = both.ended[0] == WEIR_E_QUEUE_FULL ? 0 : 1;
     assert_int_equal(both.ended[full], WEIR_E_QUEUE_FULL);
+    assert_int_equal(both.failures[full].phase, WEIR_PHASE_QUEUE);
+    assert_string_equal(both.failures[full].what,
+                        "as many calls wait, for all origins, as waiting allows");
     assert_int_equal(both.ended[1 - full], WEIR_E_DEADLINE_QUEUE);
     weir_world_drop(world, holder);
 }

@@ -188,8 +188,14 @@ static void place__a_queue_is_bounded_for_each_origin_and_in_all(void **state)
     rig_ask_all(&r, "ab", "one");
     assert_int_equal(rig_ask(&r, 'c', "one"), WEIR_E_QUEUE_FULL);
     assert_int_equal(rig_ticket(&r, 'c')->state, WEIR_TICKET_IDLE);
+    assert_int_equal(rig_ticket(&r, 'c')->failure.status, WEIR_E_QUEUE_FULL);
+    assert_int_equal(rig_ticket(&r, 'c')->failure.phase, WEIR_PHASE_QUEUE);
+    assert_string_equal(rig_ticket(&r, 'c')->failure.what,
+                        "as many calls wait for this origin as waiting_per_origin allows");
     rig_ask_all(&r, "d", "two");
     assert_int_equal(rig_ask(&r, 'e', "three"), WEIR_E_QUEUE_FULL);
+    assert_string_equal(rig_ticket(&r, 'e')->failure.what,
+                        "as many calls wait, for all origins, as waiting allows");
     assert_string_equal(rig_actions(&r), "dial 1 for a, dial 2 for d");
     assert_int_equal(weir_pool_count(r.pool).origins, 2);
     rig_abandon(&r, 'b');
