@@ -4,8 +4,8 @@
  *
  * Thread rule: the events of an exchange are told on the thread of its own call (blocking) or
  * inside weir_loop_turn(), before the call returns, with no lock held. A blocking call that waits
- * for a place tells what there is before it sleeps: up to CONNECTION_ACQUIRED it shows what a call
- * that hangs waits for; what follows is told when it returns. Events of a connection that belongs to
+ * for a place tells what there is before it sleeps, and so shows what a call that hangs waits for;
+ * the step that ends the wait, CONNECTION_ACQUIRED and what follows are told when it returns. Events of a connection that belongs to
  * no call are told to the observer of the client or loop, on the thread that caused them. An
  * observer may submit, cancel, read and free any exchange, but not call weir_loop_turn() nor free
  * the loop or client. While a blocking call of its own exchange waits, that cannot be read or
@@ -37,7 +37,7 @@ typedef enum weir_event_kind {
     WEIR_EVENT_CONNECT_STARTED, /* one address: `address` */
     WEIR_EVENT_CONNECT_DONE,    /* `address`, failure.sys_errno */
     WEIR_EVENT_TLS_STARTED,
-    WEIR_EVENT_TLS_DONE,            /* protocol, `why` describes version and suite; failure */
+    WEIR_EVENT_TLS_DONE,            /* protocol, `why` names the version of TLS; failure */
     WEIR_EVENT_CONNECTION_ACQUIRED, /* host, port, protocol, reused, waited_ns, why */
     WEIR_EVENT_HEAD_SENT,           /* the kernel took the whole request head */
     WEIR_EVENT_REQUEST_SENT,  /* octets of the request so far: plain, tls; `last` when all of it.
@@ -49,7 +49,8 @@ typedef enum weir_event_kind {
     WEIR_EVENT_RESPONSE_RECEIVED, /* octets of the response so far: plain, tls; `last` when all of
                                      it */
     WEIR_EVENT_REPLAYED,          /* the attempt ended with `failure` and another begins */
-    WEIR_EVENT_RELEASED,          /* the place was given back; tally of the attempt */
+    WEIR_EVENT_RELEASED,          /* the place was given back; tally of the attempt; why the
+                                     connection is not used again, or "fit" */
     WEIR_EVENT_DONE,              /* failure.status WEIR_OK or why it failed */
     WEIR_EVENT_CONNECTION_CLOSED, /* account with its verdict; why */
     WEIR_EVENT_COUNT
