@@ -104,11 +104,12 @@ weir_reason weir_place_settle(weir_pool *pool, weir_origin *origin)
             weir_place_pass_over(pool, origin);
         }
         weir_decision decision;
-        weir_situation situation = {.waiting = 0};
+        uint32_t wanted = 0;
         if (!weir_decide_at_once(origin->tickets, origin->available, origin->wishes > 0,
                                  &decision)) {
-            situation = gather(pool, origin);
+            const weir_situation situation = gather(pool, origin);
             decision = weir_decide(&situation);
+            wanted = weir_decide_dials(&situation);
         }
         switch (decision.kind) {
         case WEIR_DECIDE_LEASE:
@@ -131,7 +132,7 @@ weir_reason weir_place_settle(weir_pool *pool, weir_origin *origin)
             weir_warm_served(pool, origin, decision.reason);
             break;
         case WEIR_DECIDE_WAIT:
-            wait_for(pool, origin, weir_decide_dials(&situation), decision.reason);
+            wait_for(pool, origin, wanted, decision.reason);
             return decision.reason;
         }
     }
