@@ -16,7 +16,7 @@ build_suite() {
     local -a sources=() flags=() libraries=()
     library=$(find "$release" -maxdepth 2 -name libweir.a | head -n 1)
     for source in fork fork_memory fork_test; do sources+=("$root/tests/behaviour/$source.c"); done
-    for source in asleep coroutine failalloc hellos origin_log origin_process peer relay stuck upload user world; do
+    for source in asleep coroutine failalloc hellos listener must origin_log origin_process peer relay stuck upload user world; do
         sources+=("$root/tests/support/$source.c")
     done
     flags_of engine
