@@ -33,6 +33,7 @@
 #include "engine/held.h"
 #include "engine/os.h"
 #include "engine/os_resolve_ares.h"
+#include "engine/record.h"
 #include "proto/alloc.h"
 #include "proto/list.h"
 #include "proto/span.h"
@@ -77,6 +78,7 @@ typedef struct watch {
 
 struct weir_channel {
     weir_channel_options options;
+    weir_resolver resolver; /* of the options, as far as it goes; without `start`: c-ares */
     ares_channel ares;
     bool has_ares;
     int signal; /* an answer of a custom resolver came; -1: there is `notify` for that */
@@ -113,6 +115,7 @@ weir_channel *weir_channel_new(const weir_channel_options *options, weir_status 
     }
     channel->options = *options;
     channel->signal = -1;
+    (void)weir_record_read(&channel->resolver, sizeof(channel->resolver), options->resolver);
     weir_list_init(&channel->lookups);
     *status = options->resolver == NULL ? open_ares(channel) : open_signal(channel);
     if (*status != WEIR_OK) {
@@ -161,8 +164,8 @@ weir_lookup *weir_channel_start(weir_channel *channel, weir_span host, void *use
     if (asking != NULL) {
         return lookup;
     }
-    if (channel->options.resolver != NULL) {
-        channel->options.resolver->start(lookup, host, channel->options.resolver->user);
+    if (channel->resolver.start != NULL) {
+        channel->resolver.start(lookup, host, channel->resolver.user);
     } else {
         ask(lookup);
     }
@@ -171,10 +174,14 @@ weir_lookup *weir_channel_start(weir_channel *channel, weir_span host, void *use
 
 void weir_channel_end(weir_channel *channel, weir_lookup *lookup)
 {
-    const weir_resolver *resolver = channel->options.resolver;
+    const weir_resolver *resolver = &channel->resolver;
     weir_lookup *asking = lookup->asks;
+    const bool cancels = asking->wanted == 1 && resolver->start != NULL && !is_complete(asking);
 
     WEIR_ASSERT(!lookup->ended);
+    if (cancels) {
+        WEIR_ASSERT(resolver->cancel != NULL); /* without it `start` answers before it returns */
+    }
     lookup->ended = true;
     asking->wanted--;
     if (lookup != asking) {
@@ -183,8 +190,7 @@ void weir_channel_end(weir_channel *channel, weir_lookup *lookup)
     if (asking->wanted > 0) {
         return;
     }
-    if (resolver != NULL && !is_complete(asking)) {
-        WEIR_ASSERT(resolver->cancel != NULL); /* without it `start` answers before it returns */
+    if (cancels) {
         resolver->cancel(asking, resolver->user);
     }
     if (asking->outstanding == 0) {
