@@ -169,15 +169,16 @@ void weir_core_leave(weir_core *core, weir_exchange *ex, weir_time now_ns)
         weir_pool_misdirected(core->pool, &ex->ticket, now_ns);
     }
     if (ex->ticket.state == WEIR_TICKET_LEASED) {
-        if (ex->attempted) {
-            weir_metrics_queued(&core->metrics, ex->attempts[ex->attempt_count - 1].protocol,
-                                ex->ticket.waited_ns);
-        }
+        weir_metrics_queued(&core->metrics,
+                            ex->attempted ? ex->attempts[ex->attempt_count - 1].protocol
+                                          : WEIR_PROTOCOL_ANY,
+                            ex->ticket.waited_ns);
         weir_pool_release(core->pool, &ex->ticket,
                           ex->last_facts.version > 0 ? &ex->last_facts : NULL, now_ns);
         ex->last_facts.version = 0;
-    } else if (ex->ticket.state == WEIR_TICKET_WAITING) {
+    } else if (ex->ticket.state != WEIR_TICKET_IDLE) { /* it waits, or was refused */
         weir_pool_abandon(core->pool, &ex->ticket, now_ns);
+        weir_metrics_queued(&core->metrics, WEIR_PROTOCOL_ANY, ex->ticket.waited_ns);
     }
     if (ex->response_ended && ex->failure.status == WEIR_OK) {
         count_ended(core, ex, now_ns);

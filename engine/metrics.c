@@ -78,7 +78,7 @@ static const family families[] = {
     {"http.client.request.duration", "s",
      "from the call until its final response head, or until it failed", WEIR_METRIC_HISTOGRAM,
      OF_REQUESTS_NS, AXIS_PROTOCOL_AND_OUTCOME, AT(request_duration)},
-    {"http.client.request.time_in_queue", "s", "how long an attempt waited for its connection",
+    {"http.client.request.time_in_queue", "s", "how long a request waited for a connection",
      WEIR_METRIC_HISTOGRAM, OF_REQUESTS_NS, AXIS_PROTOCOL, AT(time_in_queue)},
     {"http.client.connection.duration", "s", "how long an established connection was open",
      WEIR_METRIC_HISTOGRAM, OF_CONNECTIONS_NS, AXIS_PROTOCOL, AT(connection_duration)},

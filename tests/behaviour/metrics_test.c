@@ -106,13 +106,71 @@ static void failures(weir_world *world)
     assert_int_equal(metrics.requests_ended[WEIR_OUTCOME_FAILED], 1);
     assert_int_equal(metrics.request_duration[WEIR_PROTOCOL_ANY][WEIR_OUTCOME_FAILED].count, 1);
     assert_int_equal(metrics.connections_opened, 0);
-    assert_int_equal(metrics.time_in_queue[WEIR_PROTOCOL_ANY].count, 0);
+    assert_int_equal(metrics.time_in_queue[WEIR_PROTOCOL_ANY].count, 1); /* for its dial */
+    assert_true(metrics.time_in_queue[WEIR_PROTOCOL_ANY].sum_ns > 0);
     /* What is refused for what it says is no request. */
     ask = weir_world_ask(world, "/octets/10");
     ask.request.method = WEIR_SPAN("G T");
     assert_int_equal(weir_world_fetch(world, &ask).called, WEIR_E_METHOD);
     metrics = metrics_of(world);
     assert_int_equal(metrics.requests_started, 1);
+}
+
+enum { CANCELLED = 0, CANCELLER, WAITERS };
+
+typedef struct waiters {
+    weir_world *world;
+    weir_token *token;
+    weir_status called[WAITERS];
+} waiters;
+
+/* One waits until it is cancelled; meanwhile the queue has no place for another. */
+static void waits_in_vain(weir_user *user, size_t index, void *shared)
+{
+    waiters *all = shared;
+    weir_exchange *exchange = NULL;
+    weir_ask ask = weir_world_ask(all->world, "/octets/10");
+
+    if (index == CANCELLED) {
+        ask.call.token = all->token;
+    } else {
+        weir_user_await_waiting(user, 1);
+    }
+    all->called[index] = weir_world_call(all->world, &ask, &exchange);
+    if (index == CANCELLER) {
+        weir_token_cancel(all->token);
+    }
+    weir_world_drop(all->world, exchange);
+}
+
+/* The queue is told with those whom it served and with those whom it did not. */
+static void left_in_the_queue(weir_world *world)
+{
+    const weir_protocol protocol = world->way.protocol;
+    waiters all = {.world = world, .token = weir_token_new(NULL)};
+
+    world->limits.connections_per_origin = 1;
+    world->limits.h2_connections = 1;
+    world->limits.streams_per_connection = 1;
+    world->limits.waiting_per_origin = 1;
+    weir_exchange *holder = weir_world_begin_long(world);
+    weir_ask ask = weir_world_ask(world, "/octets/10");
+    ask.call.queue_ns = 20 * WEIR_NS_PER_MS;
+    assert_int_equal(weir_world_fetch(world, &ask).called, WEIR_E_DEADLINE_QUEUE);
+    weir_metrics metrics = metrics_of(world);
+    assert_int_equal(metrics.time_in_queue[WEIR_PROTOCOL_ANY].count, 1);
+    assert_true(metrics.time_in_queue[WEIR_PROTOCOL_ANY].sum_ns >= 20 * WEIR_NS_PER_MS);
+    weir_user_together(world->user, WAITERS, waits_in_vain, &all);
+    assert_int_equal(all.called[CANCELLED], WEIR_E_CANCELLED);
+    assert_int_equal(all.called[CANCELLER], WEIR_E_QUEUE_FULL);
+    metrics = metrics_of(world);
+    assert_int_equal(metrics.time_in_queue[WEIR_PROTOCOL_ANY].count, 2);
+    assert_int_equal(metrics.time_in_queue[protocol].count, 0); /* the holder has its place still */
+    weir_world_end_long(world, holder);
+    metrics = metrics_of(world);
+    assert_int_equal(metrics.time_in_queue[protocol].count, 1);
+    assert_int_equal(metrics.time_in_queue[WEIR_PROTOCOL_ANY].count, 2);
+    weir_token_free(all.token);
 }
 
 static void pre_connecting(weir_world *world)
@@ -409,6 +467,7 @@ static const weir_behaviour behaviours[] = {
     {"gauges say what is under way, and return", under_way, 0, NULL},
     {"a duration ends with the head", until_the_head, 0, NULL},
     {"failures are counted apart", failures, 0, NULL},
+    {"who leaves the queue without a place was in it", left_in_the_queue, 0, NULL},
     {"to pre-connect is no request", pre_connecting, 0, NULL},
     {"an exporter is told them by OpenTelemetry's names", by_their_names, 0, NULL},
     {"they are read while others call", read_while_others_call, WEIR_ONLY_BLOCKING, NULL},

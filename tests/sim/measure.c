@@ -129,6 +129,8 @@ void sim_measure_end(sim_world *world)
     const weir_octets plain = weir_tally_plain(&client->tally);
     weir_octets counted = {0, 0};
     uint64_t resent = 0;
+    uint64_t attempts = 0;
+    uint64_t requests = 0;
     uint64_t freed_early = 0;
     uint64_t told_succeeded = 0;
     uint64_t told_cancelled = 0;
@@ -145,6 +147,8 @@ void sim_measure_end(sim_world *world)
         if (call->warms > 0) {
             continue; /* to pre-connect is no request */
         }
+        requests++;
+        attempts += call->attempts;
         resent += call->attempts > 1 ? call->attempts - 1 : 0;
         freed_early += call->done_ns == 0;
         told_succeeded += call->done_ns != 0 && call->status == WEIR_OK;
@@ -160,6 +164,15 @@ void sim_measure_end(sim_world *world)
     SIM_MUST(world, cancelled >= told_cancelled && cancelled <= told_cancelled + freed_early,
              "%llu calls were cancelled, not %llu", (unsigned long long)told_cancelled,
              (unsigned long long)cancelled);
+    const weir_durations *queued = metrics->time_in_queue;
+    SIM_MUST(world, queued[WEIR_H1].count + queued[WEIR_H2].count == attempts,
+             "the queue served %llu, and there were %llu attempts",
+             (unsigned long long)(queued[WEIR_H1].count + queued[WEIR_H2].count),
+             (unsigned long long)attempts);
+    SIM_MUST(world, queued[WEIR_PROTOCOL_ANY].count <= requests - succeeded,
+             "%llu left the queue in vain, of %llu that did not succeed",
+             (unsigned long long)queued[WEIR_PROTOCOL_ANY].count,
+             (unsigned long long)(requests - succeeded));
     for (size_t i = 0; i < WEIR_METRIC_PROTOCOLS; i++) {
         counted.sent += metrics->request[i].sum_octets;
         counted.received += metrics->response[i].sum_octets;
