@@ -61,13 +61,9 @@ static void begin(weir_world *world, names *known)
 
 static weir_ask ask_for(weir_world *world, names *known, const char *path)
 {
-    static char url[128];
     weir_ask ask = weir_world_ask(world, path);
 
-    (void)snprintf(url, sizeof(url), "%s://a.test:%u%s", world->way.tls ? "https" : "http",
-                   (unsigned)(world->way.tls ? world->origin->tls_port : world->origin->clear_port),
-                   path);
-    ask.request.url = weir_span_of(url);
+    ask.request.url = weir_world_url_of(world, "a.test", path);
     ask.call.observer = &known->observer;
     return ask;
 }

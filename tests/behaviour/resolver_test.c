@@ -56,16 +56,12 @@ static void cancel(weir_lookup *lookup, void *user)
 
 static weir_fetched fetch_through(weir_world *world, thread_resolver *resolver, bool finds)
 {
-    char url[64];
-
     *resolver = (thread_resolver){.finds = finds};
     resolver->resolver = (weir_resolver){
         .size = sizeof(weir_resolver), .user = resolver, .start = start, .cancel = cancel};
     world->options.resolver = &resolver->resolver;
     weir_ask ask = weir_world_ask(world, "/octets/1000");
-    (void)snprintf(url, sizeof(url), "http://name.test:%u/octets/1000",
-                   (unsigned)world->origin->clear_port);
-    ask.request.url = (weir_span){(const uint8_t *)url, strlen(url)};
+    ask.request.url = weir_world_url_of(world, "name.test", "/octets/1000");
     const weir_fetched fetched = weir_world_fetch(world, &ask);
     if (resolver->starts > resolver->cancels) {
         pthread_join(resolver->thread, NULL);

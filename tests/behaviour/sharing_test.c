@@ -126,7 +126,6 @@ static void tls_is_never_clear(weir_world *world)
 static void zones_do_not_share(weir_world *world)
 {
     static const char *const hosts[] = {"[::1]", "[::1%25lo]", "[::1%251]"};
-    static char url[64];
     const uint16_t port = good_port(world);
     weir_relay *relay = weir_relay_start_v6(port, port);
 
@@ -135,9 +134,7 @@ static void zones_do_not_share(weir_world *world)
     }
     for (size_t i = 0; i < 2 * WEIR_COUNT_OF(hosts); i++) {
         weir_ask ask = weir_world_ask(world, "");
-        (void)snprintf(url, sizeof(url), "%s://%s:%u/octets/10", world->way.tls ? "https" : "http",
-                       hosts[i % WEIR_COUNT_OF(hosts)], (unsigned)port);
-        ask.request.url = weir_span_of(url);
+        ask.request.url = weir_world_url_of(world, hosts[i % WEIR_COUNT_OF(hosts)], "/octets/10");
         const weir_fetched fetched = weir_world_fetch(world, &ask);
         assert_int_equal(fetched.called, WEIR_OK);
         assert_int_equal(fetched.ended, WEIR_END);

@@ -135,11 +135,16 @@ void weir_world_close(weir_world *world)
 
 weir_span weir_world_url(const weir_world *world, const char *path)
 {
+    return weir_world_url_of(world, "127.0.0.1", path);
+}
+
+weir_span weir_world_url_of(const weir_world *world, const char *host, const char *path)
+{
     static _Thread_local char urls[8][4096];
     static _Thread_local unsigned next;
     char *url = urls[next++ % 8];
 
-    (void)snprintf(url, sizeof(urls[0]), "%s://127.0.0.1:%u%s", world->way.tls ? "https" : "http",
+    (void)snprintf(url, sizeof(urls[0]), "%s://%s:%u%s", world->way.tls ? "https" : "http", host,
                    world->way.tls ? world->origin->tls_port : world->origin->clear_port, path);
     return weir_span_of(url);
 }

@@ -89,6 +89,8 @@ void weir_world_close(weir_world *world);
 /* An absolute URL of the origin: path "/octets/10". Static storage per thread, until the next call.
  */
 weir_span weir_world_url(const weir_world *world, const char *path);
+/* The same with another host, a name of which the test's resolver knows where it is. */
+weir_span weir_world_url_of(const weir_world *world, const char *host, const char *path);
 
 /* What a request looks like here: GET of the path, pinned to the world's protocol, observed. */
 typedef struct weir_ask {
