@@ -5,6 +5,8 @@
  * Half as many are counted first, so that what is there once is not theirs. Buffers (blocks of 16
  * KiB and more) are on loan from the client or loop and counted apart: an idle connection has none.
  *
+ * To an address, and to a name that a resolver answered, since that ties a connection to the answer.
+ *
  * An HTTP/2 connection is counted twice: when its last exchange is over, and at rest, a second
  * later, when it has put its header tables away. The target is what it holds at rest.
  *
@@ -34,6 +36,14 @@ enum { HALF = 64, MOST = 2 * HALF };
 /* After so long an HTTP/2 connection is at rest (docs/http2.md). */
 #define REST_NS     (WEIR_NS_PER_SECOND + WEIR_NS_PER_SECOND / 10)
 
+/* Of connections. */
+typedef struct kind {
+    weir_protocol protocol;
+    bool tls;
+    bool named; /* the host is a name */
+    bool full;  /* both HPACK tables are full */
+} kind;
+
 typedef struct user {
     bench_counted memory;
     weir_client *client; /* either */
@@ -42,8 +52,11 @@ typedef struct user {
 
 static bench_counted of_wolfssl;
 
-static void measure(const bench_run *run, bool in_loop, weir_protocol protocol, bool tls,
-                    bool full);
+static void measure(const bench_run *run, kind of, bool in_loop);
+static void open_user(user *u, bool in_loop);
+static void close_user(user *u);
+static weir_tls_config *trust_in(const char *ca);
+static void know(weir_lookup *lookup, weir_span host, void *unused);
 static void add_figure(const char *what, double octets, double limit);
 static double own_octets(const user *u);
 static void fill(weir_request *request);
@@ -58,92 +71,130 @@ static void *wolfssl_resize(void *block, size_t octets);
 
 void bench_connections(const bench_run *run)
 {
+    static const kind kinds[] = {
+        {.protocol = WEIR_H1},
+        {.protocol = WEIR_H2},
+        {.protocol = WEIR_H1, .tls = true},
+        {.protocol = WEIR_H2, .tls = true},
+        {.protocol = WEIR_H1, .named = true},
+        {.protocol = WEIR_H1, .tls = true, .named = true},
+        {.protocol = WEIR_H2, .tls = true, .named = true},
+        {.protocol = WEIR_H2, .full = true},
+    };
+
     bench_counted_init(&of_wolfssl);
     (void)wolfSSL_SetAllocators(wolfssl_give, wolfssl_take, wolfssl_resize);
-    for (int tls = 0; tls < 2; tls++) {
-        for (int h2 = 0; h2 < 2; h2++) {
-            for (int in_loop = 0; in_loop < 2; in_loop++) {
-                measure(run, in_loop, h2 ? WEIR_H2 : WEIR_H1, tls, false);
-            }
-        }
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        measure(run, kinds[i], false);
+        measure(run, kinds[i], true);
     }
-    measure(run, false, WEIR_H2, false, true);
-    measure(run, true, WEIR_H2, false, true);
 }
 
-static void measure(const bench_run *run, bool in_loop, weir_protocol protocol, bool tls, bool full)
+static void measure(const bench_run *run, kind of, bool in_loop)
 {
-    char label[64];
-    user u = {.client = NULL};
-    weir_pool_limits limits = WEIR_POOL_LIMITS_INIT;
-    weir_client_options client = WEIR_CLIENT_OPTIONS_INIT;
-    weir_loop_options loop = WEIR_LOOP_OPTIONS_INIT;
-    weir_tls_options trust = WEIR_TLS_OPTIONS_INIT;
+    const bool is_h2 = of.protocol == WEIR_H2;
+    const double limit = is_h2 ? H2_LIMIT_OCTETS : H1_LIMIT_OCTETS - 1;
     weir_request request = WEIR_REQUEST_INIT;
     weir_call call = WEIR_CALL_INIT;
-    weir_status status = WEIR_OK;
-    weir_failure failure;
+    user u = {.client = NULL};
+    char label[64];
     char url[96];
 
-    bench_counted_init(&u.memory);
-    limits.connections_per_origin = MOST;
-    limits.h2_connections = MOST;
-    limits.connections = MOST;
-    client.allocator = loop.allocator = &u.memory.allocator;
-    client.limits = loop.limits = &limits;
-    trust.ca_file = run->ca;
-    trust.only_these_roots = true;
-    (void)snprintf(url, sizeof(url), "%s://127.0.0.1:%u" PATH "?fields=%d", tls ? "https" : "http",
-                   tls ? run->tls_port : run->clear_port, full ? FULL_FIELDS : 0);
-    if (full) {
+    (void)snprintf(url, sizeof(url), "%s://%s:%u" PATH "?fields=%d", of.tls ? "https" : "http",
+                   of.named ? "a.test" : "127.0.0.1", of.tls ? run->tls_port : run->clear_port,
+                   of.full ? FULL_FIELDS : 0);
+    if (of.full) {
         fill(&request);
     }
     request.url = (weir_span){(const uint8_t *)url, strlen(url)};
-    call.pin = protocol;
-    if (tls) {
-        call.tls = weir_tls_config_new(&trust, NULL, &status, &failure);
-        bed_must(call.tls != NULL, "the test CA can be read");
-    }
-    if (in_loop) {
-        u.loop = weir_loop_new(&loop, &status);
-    } else {
-        u.client = weir_client_new(&client, &status);
-    }
-    bed_must(status == WEIR_OK, "a client or loop is made");
+    call.pin = of.protocol;
+    call.tls = of.tls ? trust_in(run->ca) : NULL;
+    open_user(&u, in_loop);
     open_and_rest(&u, &request, &call, HALF);
     const double ours = own_octets(&u);
     const double wolfssl = (double)of_wolfssl.octets;
-    if (protocol == WEIR_H2) {
+    if (is_h2) {
         rest(&u);
     }
     const double ours_at_rest = own_octets(&u);
     open_and_rest(&u, &request, &call, MOST);
-    const double limit = protocol == WEIR_H2 ? H2_LIMIT_OCTETS : H1_LIMIT_OCTETS - 1;
-    (void)snprintf(label, sizeof(label), "%s, %s, %s%s",
-                   protocol == WEIR_H2 ? "HTTP/2" : "HTTP/1.1", tls ? "TLS" : "clear",
-                   in_loop ? "loop" : "blocking", full ? ", both HPACK tables full" : "");
-    add_figure(label, (own_octets(&u) - ours) / HALF, full ? 0 : limit);
-    if (protocol == WEIR_H2) {
+    (void)snprintf(label, sizeof(label), "%s, %s, %s%s%s", is_h2 ? "HTTP/2" : "HTTP/1.1",
+                   of.tls ? "TLS" : "clear", in_loop ? "loop" : "blocking",
+                   of.named ? ", to a name" : "", of.full ? ", both HPACK tables full" : "");
+    add_figure(label, (own_octets(&u) - ours) / HALF, of.full ? 0 : limit);
+    if (is_h2) {
         rest(&u);
         add_figure("... and at rest", (own_octets(&u) - ours_at_rest) / HALF, limit);
     }
-    if (tls && in_loop) {
-        add_figure(protocol == WEIR_H2 ? "... and wolfSSL's own, HTTP/2"
-                                       : "... and wolfSSL's own, HTTP/1.1",
+    if (of.tls && in_loop && !of.named) {
+        add_figure(is_h2 ? "... and wolfSSL's own, HTTP/2" : "... and wolfSSL's own, HTTP/1.1",
                    ((double)of_wolfssl.octets - wolfssl) / HALF, 0);
     }
-    weir_client_free(u.client);
-    weir_loop_free(u.loop);
+    close_user(&u);
     weir_tls_config_release(call.tls);
-    bed_must(u.memory.octets == 0, "everything was given back");
+}
+
+static void open_user(user *u, bool in_loop)
+{
+    static const weir_resolver resolver = {.size = sizeof(resolver), .start = know};
+    weir_pool_limits limits = WEIR_POOL_LIMITS_INIT;
+    weir_client_options client = WEIR_CLIENT_OPTIONS_INIT;
+    weir_loop_options loop = WEIR_LOOP_OPTIONS_INIT;
+    weir_status status = WEIR_OK;
+
+    bench_counted_init(&u->memory);
+    limits.connections_per_origin = MOST;
+    limits.h2_connections = MOST;
+    limits.connections = MOST;
+    client.allocator = loop.allocator = &u->memory.allocator;
+    client.limits = loop.limits = &limits;
+    client.resolver = loop.resolver = &resolver;
+    if (in_loop) {
+        u->loop = weir_loop_new(&loop, &status);
+    } else {
+        u->client = weir_client_new(&client, &status);
+    }
+    bed_must(status == WEIR_OK, "a client or loop is made");
+}
+
+static void close_user(user *u)
+{
+    weir_client_free(u->client);
+    weir_loop_free(u->loop);
+    bed_must(u->memory.octets == 0, "everything was given back");
+}
+
+static weir_tls_config *trust_in(const char *ca)
+{
+    weir_tls_options trust = WEIR_TLS_OPTIONS_INIT;
+    weir_status status = WEIR_OK;
+    weir_failure failure;
+
+    trust.ca_file = ca;
+    trust.only_these_roots = true;
+    weir_tls_config *tls = weir_tls_config_new(&trust, NULL, &status, &failure);
+    bed_must(tls != NULL, "the test CA can be read");
+    return tls;
+}
+
+/* Every name is here, and its answer counts for as long as the bench runs. */
+static void know(weir_lookup *lookup, weir_span host, void *unused)
+{
+    const weir_address home = {.family = 4, .octets = {127, 0, 0, 1}, .ttl_seconds = 3600};
+
+    (void)host;
+    (void)unused;
+    weir_resolver_answer(lookup, 6, WEIR_OK, NULL, 0);
+    weir_resolver_answer(lookup, 4, WEIR_OK, &home, 1);
 }
 
 static void add_figure(const char *what, double octets, double limit)
 {
-    static char labels[20][64];
+    static char labels[32][64];
     static size_t label;
     bench_figure figure = {.group = "Memory: an idle connection", .unit = "octets"};
 
+    bed_must(label < sizeof labels / sizeof labels[0], "there is room for its name");
     (void)snprintf(labels[label], sizeof(labels[0]), "%s", what);
     figure.what = labels[label++];
     figure.value = figure.low = figure.high = octets;
