@@ -129,6 +129,7 @@ void weir_core_place(weir_core *core, weir_exchange *ex, weir_time now_ns)
         weir_core_granted(core, ex, now_ns);
         return;
     }
+    weir_pool_abandon(core->pool, &ex->ticket, now_ns); /* it may have come from another place */
     turn_away(ex, status);
 }
 
@@ -183,6 +184,16 @@ void weir_core_leave(weir_core *core, weir_exchange *ex, weir_time now_ns)
     if (ex->response_ended && ex->failure.status == WEIR_OK) {
         count_ended(core, ex, now_ns);
     }
+}
+
+void weir_core_again(weir_core *core, weir_exchange *ex, weir_time now_ns)
+{
+    /* Once: whose connections die one after the other must not keep others waiting for ever. */
+    ex->ticket.keeps_order = !ex->kept_order;
+    ex->kept_order = true;
+    weir_core_leave(core, ex, now_ns);
+    weir_exchange_conclude(ex, true, now_ns);
+    weir_core_place(core, ex, now_ns);
 }
 
 bool weir_core_must_conclude(const weir_exchange *ex)

@@ -69,6 +69,12 @@ void weir_core_bounced(weir_core *core, weir_exchange *exchange, const weir_fact
  * queue. */
 void weir_core_leave(weir_core *core, weir_exchange *exchange, weir_time now_ns);
 /*
+ * ENDED, and weir_exchange_goes_again(): gives back its lease and asks for another place in the same
+ * step, so that nobody who waits slips in between, the first time in front of all that asked after
+ * it. Afterwards as after weir_core_place().
+ */
+void weir_core_again(weir_core *core, weir_exchange *exchange, weir_time now_ns);
+/*
  * It is over for good, and no success: a success was counted when it left, so that the blocking
  * front end need not take the core's lock once more. Is there something to count?
  */

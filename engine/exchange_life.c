@@ -288,9 +288,6 @@ void weir_exchange_conclude(weir_exchange *ex, bool again, weir_time now_ns)
         tell(ex, &event, now_ns);
         ex->misdirected = ex->misdirected || ex->failure.status == WEIR_E_MISDIRECTED;
         ex->ticket.refused = ex->failure.status == WEIR_E_REFUSED ? ex->ticket.refused + 1 : 0;
-        /* Once: whose connections die one after the other must not keep others waiting for ever. */
-        ex->ticket.keeps_order = !ex->kept_order;
-        ex->kept_order = true;
         forget_attempt(ex);
         ex->state = WEIR_EXCHANGE_NEW;
         return;

@@ -144,8 +144,8 @@ void weir_client_empty_lists(weir_client *client);
 void weir_client_cut_off(weir_client *client, weir_exchange *exchange);
 
 /* -- sync_place.c: from submitted to attached -- */
-/* With the core's lock: NEW, it asks for a place. */
-void weir_client_ask(weir_client *client, weir_exchange *exchange);
+/* With the core's lock: NEW, it asks for a place; or ENDED, and it asks `again`. */
+void weir_client_ask(weir_client *client, weir_exchange *exchange, bool again);
 /* Brings the exchange to ATTACHED or ENDED. No lock held. */
 void weir_client_place(weir_client *client, weir_exchange *exchange, weir_seat *seat);
 

@@ -371,11 +371,13 @@ static void end_attempt(weir_client *client, weir_exchange *ex)
                         ex->last_facts.capacity_streams == 0;
     weir_mutex_lock(&client->core_lock);
     weir_core_catch_up(&client->core, weir_now());
-    weir_core_leave(&client->core, ex, weir_now());
-    weir_exchange_conclude(ex, again, weir_now());
     if (again) {
-        weir_client_ask(client, ex);
-    } else if (weir_core_must_conclude(ex)) {
+        weir_client_ask(client, ex, true);
+    } else {
+        weir_core_leave(&client->core, ex, weir_now());
+        weir_exchange_conclude(ex, false, weir_now());
+    }
+    if (!again && weir_core_must_conclude(ex)) {
         weir_core_concluded(&client->core, ex, weir_now());
     }
     weir_client_settle(client);

@@ -22,7 +22,7 @@ void weir_client_place(weir_client *client, weir_exchange *ex, weir_seat *seat)
 {
     if (ex->state == WEIR_EXCHANGE_NEW) {
         weir_mutex_lock(&client->core_lock);
-        weir_client_ask(client, ex);
+        weir_client_ask(client, ex, false);
         weir_client_settle(client);
         weir_client_unlock(client);
     }
@@ -34,7 +34,7 @@ void weir_client_place(weir_client *client, weir_exchange *ex, weir_seat *seat)
     }
 }
 
-void weir_client_ask(weir_client *client, weir_exchange *ex)
+void weir_client_ask(weir_client *client, weir_exchange *ex, bool again)
 {
     const weir_time now_ns = weir_now();
     weir_why why = WEIR_WHY_NONE;
@@ -42,7 +42,11 @@ void weir_client_ask(weir_client *client, weir_exchange *ex)
     if (weir_pool_deadline(client->core.pool, &why) <= now_ns) {
         weir_pool_tick(client->core.pool, now_ns);
     }
-    weir_core_place(&client->core, ex, now_ns);
+    if (again) {
+        weir_core_again(&client->core, ex, now_ns);
+    } else {
+        weir_core_place(&client->core, ex, now_ns);
+    }
     if (ex->state == WEIR_EXCHANGE_PLACED) {
         const weir_line *line = weir_slot_user(ex->ticket.slot);
         weir_names_catch_up(&client->core.names, line->link, now_ns);

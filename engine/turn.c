@@ -17,7 +17,6 @@ static void bring_forward(weir_turn *turn, weir_exchange *ex);
 static void attach(weir_turn *turn, weir_exchange *ex);
 static void push(weir_turn *turn, weir_exchange *ex);
 static void leave(weir_turn *turn, weir_exchange *ex);
-static void conclude(weir_turn *turn, weir_exchange *ex);
 static bool act_on_pool(weir_turn *turn);
 
 weir_status weir_turn_init(weir_turn *turn, const weir_core_options *options)
@@ -317,18 +316,14 @@ static void leave(weir_turn *turn, weir_exchange *ex)
         weir_exchange_detach(ex, turn->now_ns);
     }
     weir_turn_orphan(turn, ex);
-    weir_core_leave(&turn->core, ex, turn->now_ns);
     ex->state = WEIR_EXCHANGE_ENDED;
-    conclude(turn, ex);
-}
-
-static void conclude(weir_turn *turn, weir_exchange *ex)
-{
-    weir_exchange_conclude(ex, weir_exchange_goes_again(ex), turn->now_ns);
-    if (ex->state == WEIR_EXCHANGE_NEW) {
-        weir_list_push_back(&turn->news, &ex->news_place);
+    if (weir_exchange_goes_again(ex)) {
+        weir_core_again(&turn->core, ex, turn->now_ns);
+        weir_turn_touch_exchange(turn, ex);
         return;
     }
+    weir_core_leave(&turn->core, ex, turn->now_ns);
+    weir_exchange_conclude(ex, false, turn->now_ns);
     weir_core_concluded(&turn->core, ex, turn->now_ns);
     weir_list_remove(&weir_turn_seat_of(ex)->live);
     weir_timers_set(&turn->timers, &ex->timer, WEIR_NEVER);

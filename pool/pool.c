@@ -136,6 +136,10 @@ void weir_pool_abandon(weir_pool *pool, weir_ticket *ticket, weir_time now_ns)
     weir_origin *origin = ticket->origin;
     switch (ticket->state) {
     case WEIR_TICKET_IDLE:
+        if (ticket->keeps_order) {
+            ticket->keeps_order = false;
+            weir_place_balance(pool, NULL);
+        }
         return;
     case WEIR_TICKET_REFUSED:
         take_directly(ticket);
@@ -193,7 +197,12 @@ void weir_pool_release(weir_pool *pool, weir_ticket *ticket, const weir_facts *f
     weir_origin *origin = ticket->origin;
     take_directly(ticket);
     end_lease(pool, ticket, facts, true);
-    finish(pool, origin);
+    if (ticket->keeps_order) {
+        weir_place_unsettle(pool,
+                            origin); /* it is the first to be looked at, and in the queue then */
+    } else {
+        finish(pool, origin);
+    }
 }
 
 void weir_pool_misdirected(weir_pool *pool, const weir_ticket *ticket, weir_time now_ns)

@@ -89,7 +89,8 @@ typedef struct weir_ticket {
     weir_waited waited; /* a request leaves this and what follows as it is */
     /* the caller's: how often in a row the peer refused the request unprocessed */
     uint32_t refused;
-    /* the caller's, of its next request: it stands where the one before stood */
+    /* the caller's, before it releases: it asks again at once (see weir_pool_release()), and that
+       request stands where the one before stood */
     bool keeps_order;
 } weir_ticket;
 
@@ -188,7 +189,7 @@ weir_status weir_pool_warm(weir_pool *pool, const weir_origin_key *key, uint32_t
 void weir_pool_cool(weir_pool *pool, weir_warmth *wish, weir_time now_ns);
 
 /* Leaves the queue (WAITING), or takes back a grant or refusal that was not pulled yet. LEASED: as
- * release. */
+ * release. IDLE: it was released to ask again, and does not; else nothing. */
 void weir_pool_abandon(weir_pool *pool, weir_ticket *ticket, weir_time now_ns);
 
 /*
@@ -200,7 +201,12 @@ void weir_pool_abandon(weir_pool *pool, weir_ticket *ticket, weir_time now_ns);
 void weir_pool_bounce(weir_pool *pool, weir_ticket *ticket, const weir_facts *facts,
                       weir_time now_ns);
 
-/* The exchange is over. Facts, if not NULL, are told in the same step. */
+/*
+ * The exchange is over. Facts, if not NULL, are told in the same step. A ticket with `keeps_order`
+ * asks again before anything else is told to the pool: with weir_pool_request(), or it does not, with
+ * weir_pool_abandon(). Until then nobody is granted the room that it gives back, or whoever waits
+ * would slip in before it.
+ */
 void weir_pool_release(weir_pool *pool, weir_ticket *ticket, const weir_facts *facts,
                        weir_time now_ns);
 

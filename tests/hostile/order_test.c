@@ -24,6 +24,8 @@ typedef struct line {
     weir_protocol protocol;
     bool goes_away; /* the first connection does not die: its GOAWAY refuses what it has */
     bool refuses;   /* the second connection refuses its first stream */
+    bool
+        refuses_one; /* the first connection does not die: it refuses its second stream, that one */
     atomic_uint served;
     weir_stage stage;
     char places[CALLERS + 1]; /* when each caller was served, as the server counts */
@@ -71,6 +73,14 @@ static weir_hostile_end play(int fd, size_t number, void *user)
     for (unsigned i = 0; hear(all, fd, &stream); i++) {
         if (number == 0 && i > 0) {
             (void)weir_cue_await(&all->cue, &all->all_wait, NULL);
+            if (all->refuses_one && i > 1) {
+                say_place(all, fd, stream);
+                continue;
+            }
+            if (all->refuses_one) {
+                (void)weir_hostile_frame_send(fd, 3, 0, stream, refused, sizeof(refused));
+                continue;
+            }
             if (!all->goes_away) {
                 break;
             }
@@ -118,7 +128,10 @@ static void enter(weir_user *user, size_t index, void *shared)
 static void run_line(weir_user_kind kind, const line *like, const char *places)
 {
     const weir_protocol protocol = like->protocol;
-    line all = {.protocol = protocol, .goes_away = like->goes_away, .refuses = like->refuses};
+    line all = {.protocol = protocol,
+                .goes_away = like->goes_away,
+                .refuses = like->refuses,
+                .refuses_one = like->refuses_one};
 
     weir_cue_open(&all.cue);
     weir_stage_open(&all.stage, kind);
@@ -152,6 +165,13 @@ static void who_is_refused_by_goaway_keeps_its_place(void **state)
     run(&(line){.protocol = WEIR_H2, .goes_away = true}, "123");
 }
 
+/* Its connection goes on, with room for the one that it refused or for another. */
+static void who_is_refused_alone_keeps_its_place(void **state)
+{
+    (void)state;
+    run(&(line){.protocol = WEIR_H2, .refuses_one = true}, "123");
+}
+
 static void but_only_once(void **state)
 {
     (void)state;
@@ -164,6 +184,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_is_sent_again_keeps_its_place),
         cmocka_unit_test(who_is_refused_by_goaway_keeps_its_place),
+        cmocka_unit_test(who_is_refused_alone_keeps_its_place),
         cmocka_unit_test(but_only_once),
     };
 

@@ -17,9 +17,10 @@ static const weir_time ms = WEIR_NS_PER_MS;
 /* The peer refused it: released, and asked for again. */
 static weir_status again(rig *r, char letter)
 {
-    rig_release(r, letter);
-    rig_ticket(r, letter)->refused++;
-    rig_ticket(r, letter)->keeps_order = rig_ticket(r, letter)->refused == 1;
+    weir_ticket *ticket = rig_ticket(r, letter);
+    ticket->refused++;
+    ticket->keeps_order = ticket->refused == 1;
+    weir_pool_release(r->pool, ticket, NULL, r->now_ns);
     return rig_ask(r, letter, "h2.one");
 }
 
@@ -82,6 +83,57 @@ static void again__whose_connection_died_keeps_its_order(void **state)
     assert_string_equal(rig_actions(&r), "grant c 2 reused");
     rig_release(&r, 'c');
     assert_string_equal(rig_actions(&r), "grant a 2 reused");
+    rig_close(&r);
+}
+
+/* What it gives back is its own, though others wait for just that. */
+static void again__nobody_slips_in_before_who_is_refused_once(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 1});
+    rig_lease_h2(&r, "a", 1);
+    assert_int_equal(rig_ask(&r, 'b', "h2.one"), WEIR_AGAIN);
+    rig_actions(&r);
+    assert_int_equal(again(&r, 'a'), WEIR_OK);
+    assert_string_equal(rig_actions(&r), "");
+    assert_int_equal(again(&r, 'a'), WEIR_AGAIN); /* the second time it has no place to keep */
+    assert_string_equal(rig_actions(&r), "grant b 1 reused");
+    rig_close(&r);
+}
+
+/* It was cancelled meanwhile: others need not wait for a call about their origin. */
+static void again__who_does_not_ask_after_all_leaves_its_room(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 1});
+    rig_lease_h2(&r, "a", 1);
+    assert_int_equal(rig_ask(&r, 'b', "h2.one"), WEIR_AGAIN);
+    rig_actions(&r);
+    rig_ticket(&r, 'a')->keeps_order = true;
+    weir_pool_release(r.pool, rig_ticket(&r, 'a'), NULL, r.now_ns);
+    rig_abandon(&r, 'a');
+    assert_string_equal(rig_actions(&r), "grant b 1 reused");
+    assert_int_equal(rig_ask(&r, 'a', "h2.one"), WEIR_AGAIN); /* as a new one */
+    rig_release(&r, 'b');
+    assert_string_equal(rig_actions(&r), "grant a 1 reused");
+    rig_close(&r);
+}
+
+/* It asks elsewhere: the configuration was replaced, say. */
+static void again__who_asks_elsewhere_leaves_its_room(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 1});
+    rig_lease_h2(&r, "a", 1);
+    assert_int_equal(rig_ask(&r, 'b', "h2.one"), WEIR_AGAIN);
+    rig_actions(&r);
+    rig_ticket(&r, 'a')->keeps_order = true;
+    weir_pool_release(r.pool, rig_ticket(&r, 'a'), NULL, r.now_ns);
+    assert_int_equal(rig_ask(&r, 'a', "h2.two"), WEIR_AGAIN);
+    assert_string_equal(rig_actions(&r), "grant b 1 reused, dial 2 for a");
     rig_close(&r);
 }
 
@@ -262,6 +314,9 @@ int main(void)
         cmocka_unit_test(again__the_first_refusal_has_no_pause),
         cmocka_unit_test(again__who_is_refused_once_keeps_its_order),
         cmocka_unit_test(again__whose_connection_died_keeps_its_order),
+        cmocka_unit_test(again__nobody_slips_in_before_who_is_refused_once),
+        cmocka_unit_test(again__who_does_not_ask_after_all_leaves_its_room),
+        cmocka_unit_test(again__who_asks_elsewhere_leaves_its_room),
         cmocka_unit_test(again__who_is_refused_once_is_not_turned_away),
         cmocka_unit_test(again__later_ones_have_a_growing_pause),
         cmocka_unit_test(again__a_pause_holds_nobody_up),

@@ -5,6 +5,11 @@
  */
 #include "model_world.h"
 
+static bool knows_order(const caller *c);
+static bool is_first(const world *w, const caller *c);
+static void request(world *w, caller *c);
+static void ask_again(world *w, caller *c);
+
 /* A ticket of a kind, the first after a random place; NULL: none. */
 static caller *pick_caller(world *w, weir_ticket_state state)
 {
@@ -37,12 +42,20 @@ static void step_request(world *w)
         return;
     }
     c->origin = (size_t)model_choose(w, ORIGINS);
-    c->is_pulled = false;
     c->ticket.refused = model_chance(w, 15) ? (uint32_t)model_choose(w, 4) : 0;
-    c->ticket.keeps_order = model_chance(w, 15);
-    if (c->was_paused || c->asked == 0) {
-        c->ticket.keeps_order = false; /* the model does not know its order */
-    }
+    c->ticket.keeps_order = model_chance(w, 15) && knows_order(c);
+    request(w, c);
+}
+
+/* Does the model know the order of the request before? */
+static bool knows_order(const caller *c)
+{
+    return !c->was_paused && c->asked != 0;
+}
+
+static void request(world *w, caller *c)
+{
+    c->is_pulled = false;
     c->keeps_order = c->ticket.keeps_order && c->ticket.refused < 2;
     c->asked = c->keeps_order ? c->asked : ++w->asked;
     w->result->kept += c->keeps_order;
@@ -50,13 +63,14 @@ static void step_request(world *w)
     const weir_origin_key key = model_key_of(c->origin);
     weir_candidate first = {.reason = WEIR_REASON_NONE};
     (void)weir_pool_explain(w->pool, &key, w->now_ns, &first, 1);
-    const weir_status status = weir_pool_request(w->pool, &key, &c->ticket, w->now_ns);
     const bool foretold = first.reason == WEIR_REASON_REUSED || first.reason == WEIR_REASON_DIALED;
-    MODEL_ASSERT((foretold && !c->was_paused) == (status == WEIR_OK));
+    const bool is_next = is_first(w, c);
+    const weir_status status = weir_pool_request(w->pool, &key, &c->ticket, w->now_ns);
+    MODEL_ASSERT(!is_next || (foretold && !c->was_paused) == (status == WEIR_OK));
     MODEL_ASSERT(!c->was_paused || status != WEIR_AGAIN || c->ticket.pause.entered);
     w->result->paused += c->was_paused && status == WEIR_AGAIN;
     if (status == WEIR_OK) {
-        MODEL_ASSERT(first.conn == weir_slot_id(c->ticket.slot));
+        MODEL_ASSERT(!is_next || first.conn == weir_slot_id(c->ticket.slot));
         model_note_grant(w, c, true);
     }
     MODEL_ASSERT((status == WEIR_OK) == (c->ticket.state == WEIR_TICKET_LEASED));
@@ -71,6 +85,23 @@ static void step_request(world *w)
         MODEL_ASSERT(atomic_load(&w->memory.failures) > 0);
     }
     c->asked = status == WEIR_OK || status == WEIR_AGAIN ? c->asked : 0;
+    if (c->asked == 0) {
+        weir_pool_abandon(w->pool, &c->ticket, w->now_ns); /* what it gave back is free */
+    }
+}
+
+/* Does nobody wait who asked before? It matters for who gives back and asks in one step: the others
+ * wait for just that. */
+static bool is_first(const world *w, const caller *c)
+{
+    for (size_t i = 0; i < TICKETS; i++) {
+        const caller *other = &w->callers[i];
+        if (other->ticket.state == WEIR_TICKET_WAITING && other->origin == c->origin &&
+            !other->ticket.pause.entered && other->asked < c->asked) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* An exchange on a connection is over. */
@@ -102,6 +133,8 @@ void model_step_release(world *w)
     model_link *place = model_link_of(w, c->ticket.slot);
     c->ticket.answered = model_chance(w, 80);
     note_end(w, c);
+    const bool again = knows_order(c) && model_chance(w, 15);
+    c->ticket.keeps_order = again;
     if (place && place->state == LINK_OPEN && model_chance(w, 70)) {
         place->facts = model_draw_facts(w, place->origin);
         place->is_refusing = false;
@@ -110,6 +143,23 @@ void model_step_release(world *w)
         weir_pool_release(w->pool, &c->ticket, NULL, w->now_ns);
     }
     MODEL_ASSERT(c->ticket.state == WEIR_TICKET_IDLE);
+    if (again) {
+        ask_again(w, c);
+    }
+}
+
+/* In the same step, for the same or for another place; or after all not. */
+static void ask_again(world *w, caller *c)
+{
+    if (model_chance(w, 10)) {
+        weir_pool_abandon(w->pool, &c->ticket, w->now_ns);
+        return;
+    }
+    if (model_chance(w, 10)) {
+        c->origin = (size_t)model_choose(w, ORIGINS);
+    }
+    c->ticket.refused = (uint32_t)model_choose(w, 2);
+    request(w, c);
 }
 
 /* The connection refuses a lease: it has changed its mind, and tells, or (rarely) tells nothing
