@@ -352,7 +352,7 @@ static void write_failed(weir_line *line, int sys_errno, weir_time now_ns)
     weir_want want;
 
     if (line->reading) {
-        line->write_errno = sys_errno;
+        line->write_errno = (int16_t)sys_errno;
         line->unwritable = true; /* the reader will meet the failure after what lies before it */
         return;
     }

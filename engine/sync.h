@@ -88,16 +88,18 @@ typedef struct weir_line {
                                   without the line's lock */
     weir_time armed_ns;        /* SO_RCVTIMEO, 0: none */
     int fd;
-    int write_errno; /* a send failed while another thread reads: what that is told comes first */
     weir_lock lock;
     uint32_t for_sent; /* who is inside and waits until octets of its own were sent */
     uint32_t pins; /* threads that look after it without a lease: it is not closed; guarded by the
-                      core's lock, as the next four */
+                      core's lock, as the next four, which share no octet with what the line's lock
+                      guards */
     weir_reason close_reason : 8;
-    bool close_waits; /* ... until they are done */
-    bool kept;        /* one of them waits for a stream of it (sync_vigil.c) */
-    bool close_unfit; /* the pool's word with its CLOSE */
-    bool reading;     /* someone holds the baton */
+    bool close_waits : 1; /* ... until they are done */
+    bool kept : 1;        /* one of them waits for a stream of it (sync_vigil.c) */
+    bool close_unfit : 1; /* the pool's word with its CLOSE */
+    int16_t
+        write_errno; /* a send failed while another thread reads: what that is told comes first */
+    bool reading;    /* someone holds the baton */
     bool writing;
     bool unwritable;  /* the kernel took no more; the reader polls for writing too */
     bool fired_early; /* SO_RCVTIMEO ended a wait before its deadline: arm it anew */

@@ -66,8 +66,8 @@ static void check_slots(const weir_pool *pool)
     uint64_t id = 0;
     for (const weir_list *at = pool->slots.next; at != &pool->slots; at = at->next) {
         const weir_slot *slot = WEIR_CONST_SLOT_OF(at, link);
-        WEIR_ASSERT(slot->seldom->id > id);
-        id = slot->seldom->id;
+        WEIR_ASSERT(weir_slot_id(slot) > id);
+        id = weir_slot_id(slot);
         slots_in[slot->state]++;
         yielding += slot->yields;
         drained += slot->drained;

@@ -60,7 +60,7 @@ void weir_pool_explain_bounce(weir_pool *pool, const weir_origin_key *key, uint6
     for (const weir_list *at = origin->seldom->slots.next; at != &origin->seldom->slots;
          at = at->next) {
         const weir_slot *slot = WEIR_CONST_SLOT_OF(at, sibling);
-        if (slot->seldom->id == conn) {
+        if (weir_slot_id(slot) == conn) {
             listing l = {candidate, 1, 0};
             const weir_reason reason = weir_explain_slot(pool, slot);
             add_slot(&l, pool, slot, reason == WEIR_REASON_SPARE ? WEIR_REASON_REFUSING : reason);
@@ -106,9 +106,9 @@ void weir_explain_note_close(weir_pool *pool, const weir_slot *slot)
 
     pool->closed[pool->closes++ % WEIR_CLOSED_REMEMBERED] = (weir_closed){
         .origin_hash = slot->origin->entry.hash,
-        .conn = slot->seldom->id,
+        .conn = weir_slot_id(slot),
         .at_ns = pool->now_ns,
-        .since_ns = slot->seldom->since_ns,
+        .since_ns = weir_const_slot_seldom_of(slot)->since_ns,
         .uses = weir_slot_uses(slot),
         .reason = slot->state == WEIR_SLOT_CLOSING ? slot->order_reason : by_itself,
         .protocol = slot->facts.protocol,
@@ -141,13 +141,13 @@ static void add_slot(listing *l, const weir_pool *pool, const weir_slot *slot, w
     const bool dials = slot->state == WEIR_SLOT_DIALING;
     l->to[l->count - 1] = (weir_candidate){
         .size = sizeof(weir_candidate),
-        .conn = slot->seldom->id,
+        .conn = weir_slot_id(slot),
         .reason = reason,
         .protocol = dials ? weir_record_protocol(slot->origin) : slot->facts.protocol,
         .used = slot->leases,
         .limit = dials ? 0 : slot->facts.capacity_streams,
         .uses = weir_slot_uses(slot),
-        .age_ns = weir_time_since(pool->now_ns, slot->seldom->since_ns),
+        .age_ns = weir_time_since(pool->now_ns, weir_const_slot_seldom_of(slot)->since_ns),
         .idle_ns = slot->is_idle ? weir_time_since(pool->now_ns, slot->idle_since_ns) : 0,
     };
 }

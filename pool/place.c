@@ -85,7 +85,7 @@ void weir_place_leave(weir_pool *pool, weir_ticket *ticket)
     if (!slot) {
         return;
     }
-    slot->seldom->ticket = NULL;
+    weir_slot_set_ticket(slot, NULL);
     if (slot->order_kind == WEIR_ACTION_DIAL) {
         /* Nobody has begun it yet. If others want it, that will be decided anew. */
         weir_slot_close(pool, slot, WEIR_REASON_NONE);
@@ -189,7 +189,7 @@ void weir_place_adopt(weir_pool *pool, weir_slot *slot, weir_ticket *ticket)
     if (origin->undialed == ticket) {
         origin->undialed = next_undialed(origin, ticket);
     }
-    slot->seldom->ticket = ticket;
+    weir_slot_set_ticket(slot, ticket);
     ticket->dial = slot;
     weir_wait_dialed(pool, ticket);
 }
@@ -218,12 +218,13 @@ void weir_place_refuse_hopeless(weir_pool *pool, const weir_slot *failed,
     others.dialing--;
     uint64_t hopes = weir_decide_expected(&others);
     uint64_t refusals = others.dialing > 0 ? all - hopes : UINT64_MAX;
-    if (failed->seldom->ticket && origin->tickets > hopes) {
-        weir_place_refuse(pool, failed->seldom->ticket, failure);
+    if (weir_slot_ticket(failed) && origin->tickets > hopes) {
+        weir_place_refuse(pool, weir_slot_ticket(failed), failure);
         refusals--;
     }
+    const uint64_t dial_order = weir_const_slot_seldom_of(failed)->order;
     weir_list *at = origin->waiting.next;
-    while (at != &origin->waiting && ticket_at(at)->order < failed->seldom->order && refusals > 0) {
+    while (at != &origin->waiting && ticket_at(at)->order < dial_order && refusals > 0) {
         weir_ticket *ticket = ticket_at(at);
         at = at->next;
         if (hopes > 0) {

@@ -263,7 +263,7 @@ void weir_pool_ready(weir_pool *pool, weir_slot *slot, const weir_facts *facts, 
     WEIR_ASSERT(slot->state == WEIR_SLOT_DIALING);
     weir_origin *origin = slot->origin;
     weir_slot_take(slot, facts);
-    slot->seldom->since_ns = pool->now_ns;
+    weir_slot_seldom_of(slot)->since_ns = pool->now_ns;
     weir_record_learn(origin, facts);
     origin->retry_at_ns = 0;
     if (pool->options.lifetime_ns > 0) {
@@ -297,7 +297,7 @@ void weir_pool_gone(weir_pool *pool, weir_slot *slot, weir_time now_ns)
     WEIR_ASSERT(slot->state != WEIR_SLOT_GONE);
     weir_origin *origin = slot->origin;
     if (slot->state == WEIR_SLOT_READY && slot->served == 0 && slot->leases == 0) {
-        weir_record_failed(pool, origin, slot->seldom->order);
+        weir_record_failed(pool, origin, weir_slot_seldom_of(slot)->order);
     }
     weir_slot_bury(pool, slot);
     finish(pool, origin);
@@ -348,7 +348,7 @@ void weir_pool_adopt(weir_pool *pool, weir_slot *slot, weir_ticket *ticket, weir
     WEIR_ASSERT(ticket->state == WEIR_TICKET_WAITING);
     WEIR_ASSERT(ticket->origin == slot->origin);
     weir_pool_begin(pool, now_ns);
-    if (slot->state == WEIR_SLOT_DIALING && slot->seldom->wish == NULL) {
+    if (slot->state == WEIR_SLOT_DIALING && !weir_slot_wish(slot)) {
         weir_place_adopt(pool, slot, ticket);
     }
     if (WEIR_CHECKING) {
@@ -404,7 +404,7 @@ weir_pool_counts weir_pool_count(const weir_pool *pool)
 
 weir_slot *weir_pool_next_slot(const weir_pool *pool, const weir_slot *after)
 {
-    weir_list *next = after ? after->seldom->link.next : pool->slots.next;
+    weir_list *next = after ? weir_const_slot_seldom_of(after)->link.next : pool->slots.next;
     return next == &pool->slots ? NULL : WEIR_SLOT_OF(next, link);
 }
 
@@ -529,12 +529,13 @@ static bool take_directly(weir_ticket *ticket)
  */
 static void note_bounce(weir_slot *slot, weir_ticket *ticket)
 {
-    const bool again = slot->state != WEIR_SLOT_GONE && ticket->bounced_slot == slot->seldom->id &&
+    const bool again = slot->state != WEIR_SLOT_GONE &&
+                       ticket->bounced_slot == weir_slot_id(slot) &&
                        ticket->bounced_version == slot->facts.version;
     WEIR_CHECK_ASSERT(!again);
     slot->refusing = again || slot->facts.capacity_streams >= slot->leases;
     ticket->bounces++;
-    ticket->bounced_slot = slot->seldom->id;
+    ticket->bounced_slot = weir_slot_id(slot);
     ticket->bounced_version = slot->facts.version;
 }
 
@@ -563,7 +564,7 @@ static void end_lease(weir_pool *pool, weir_ticket *ticket, const weir_facts *fa
 static void fail_dial(weir_pool *pool, weir_slot *slot, const weir_failure *failure)
 {
     weir_origin *origin = slot->origin;
-    const uint64_t order = slot->seldom->order;
+    const uint64_t order = weir_slot_seldom_of(slot)->order;
     weir_place_refuse_hopeless(pool, slot, failure);
     weir_warm_refuse_all(pool, origin, failure);
     weir_slot_fail(pool, slot);

@@ -272,7 +272,7 @@ void weir_record_check(const weir_pool *pool, const weir_origin *origin)
         WEIR_ASSERT(ticket->state == WEIR_TICKET_WAITING);
         WEIR_ASSERT(ticket->origin == origin);
         WEIR_ASSERT(ticket->order > order);
-        WEIR_ASSERT(!ticket->dial || ticket->dial->seldom->ticket == ticket);
+        WEIR_ASSERT(!ticket->dial || weir_slot_ticket(ticket->dial) == ticket);
         WEIR_ASSERT(ticket->clock == (ticket->dial ? WEIR_CLOCK_DIAL : WEIR_CLOCK_ORIGIN));
         order = ticket->order;
         undialed = undialed || ticket->dial ? undialed : ticket;

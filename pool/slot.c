@@ -11,12 +11,6 @@
 #include "pool/explain.h"
 #include "pool/wait.h"
 
-/* A slot that does not lie in its origin. */
-typedef struct pieces {
-    weir_slot slot;
-    weir_slot_seldom seldom;
-} pieces;
-
 static weir_slot *room_for_slot(const weir_pool *pool, weir_origin *origin);
 static void give_back(const weir_pool *pool, weir_slot *slot);
 static weir_slot_state standing(const weir_slot *slot);
@@ -30,24 +24,61 @@ static void relist_idle(weir_pool *pool, weir_slot *slot);
 static void unlist(weir_pool *pool, weir_slot *slot);
 static void order_action(weir_pool *pool, weir_slot *slot, weir_action_kind kind);
 
+weir_slot_seldom *weir_slot_seldom_of(weir_slot *slot)
+{
+    weir_origin *origin = slot->origin;
+    return slot == &origin->own ? &origin->seldom->own
+                                : &WEIR_CONTAINER_OF(slot, weir_slot_apart, slot)->seldom;
+}
+
+const weir_slot_seldom *weir_const_slot_seldom_of(const weir_slot *slot)
+{
+    const weir_origin *origin = slot->origin;
+    return slot == &origin->own ? &origin->seldom->own
+                                : &WEIR_CONST_CONTAINER_OF(slot, weir_slot_apart, slot)->seldom;
+}
+
+weir_ticket *weir_slot_ticket(const weir_slot *slot)
+{
+    return slot->is_for_wish ? NULL : weir_const_slot_seldom_of(slot)->dialed_for.ticket;
+}
+
+weir_warmth *weir_slot_wish(const weir_slot *slot)
+{
+    return slot->is_for_wish ? weir_const_slot_seldom_of(slot)->dialed_for.wish : NULL;
+}
+
+void weir_slot_set_ticket(weir_slot *slot, weir_ticket *ticket)
+{
+    WEIR_ASSERT(!slot->is_for_wish);
+    weir_slot_seldom_of(slot)->dialed_for.ticket = ticket;
+}
+
+void weir_slot_set_wish(weir_slot *slot, weir_warmth *wish)
+{
+    WEIR_ASSERT(!weir_slot_ticket(slot));
+    slot->is_for_wish = wish;
+    weir_slot_seldom_of(slot)->dialed_for.wish = wish;
+}
+
 weir_slot *weir_slot_new(weir_pool *pool, weir_origin *origin, weir_ticket *ticket)
 {
     weir_slot *slot = room_for_slot(pool, origin);
     if (!slot) {
         return NULL;
     }
-    slot->origin = origin;
-    slot->seldom->id = ++pool->slot_ids;
-    slot->seldom->since_ns = pool->now_ns;
-    slot->seldom->order = ++pool->order;
+    weir_slot_seldom *seldom = weir_slot_seldom_of(slot);
+    seldom->id = ++pool->slot_ids;
+    seldom->since_ns = pool->now_ns;
+    seldom->order = ++pool->order;
     slot->ends_at_ns = WEIR_NEVER;
-    weir_list *const nodes[] = {&slot->leased, &slot->seldom->link, &slot->seldom->sibling,
-                                &slot->available, &slot->queue};
+    weir_list *const nodes[] = {&slot->leased, &seldom->link, &seldom->sibling, &slot->available,
+                                &slot->queue};
     for (size_t i = 0; i < WEIR_COUNT_OF(nodes); i++) {
         weir_list_init(nodes[i]);
     }
-    weir_list_push_back(&pool->slots, &slot->seldom->link);
-    weir_list_push_back(&origin->seldom->slots, &slot->seldom->sibling);
+    weir_list_push_back(&pool->slots, &seldom->link);
+    weir_list_push_back(&origin->seldom->slots, &seldom->sibling);
     pool->slots_in[WEIR_SLOT_DIALING]++;
     origin->slots_in[WEIR_SLOT_DIALING]++;
     pool->connections++;
@@ -55,7 +86,7 @@ weir_slot *weir_slot_new(weir_pool *pool, weir_origin *origin, weir_ticket *tick
     WEIR_ASSERT(pool->connections <= pool->options.connections);
     WEIR_ASSERT(origin->connections <= pool->options.connections_per_origin);
     weir_list_push_back(&origin->seldom->dials, &slot->available);
-    slot->seldom->ticket = ticket;
+    weir_slot_set_ticket(slot, ticket);
     if (ticket) {
         ticket->dial = slot;
     }
@@ -108,7 +139,7 @@ void weir_slot_unlease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket)
         weir_slot_refresh(pool, slot);
     } else if (slot->leases == 0) {
         slot->origin->seldom->ghosts--;
-        weir_list_remove(&slot->seldom->link);
+        weir_list_remove(&weir_slot_seldom_of(slot)->link);
         give_back(pool, slot);
     }
 }
@@ -178,7 +209,7 @@ void weir_slot_close(weir_pool *pool, weir_slot *slot, weir_reason reason)
     }
     slot->order_unfit = is_unfit(slot);
     if (slot->order_unfit && slot->served == 0) {
-        weir_record_failed(pool, slot->origin, slot->seldom->order);
+        weir_record_failed(pool, slot->origin, weir_slot_seldom_of(slot)->order);
     }
     pool->counts.evictions += reason == WEIR_REASON_EVICTED;
     pool->counts.closed_idle += reason == WEIR_REASON_EXPIRED_IDLE ||
@@ -208,15 +239,15 @@ void weir_slot_bury(weir_pool *pool, weir_slot *slot)
     unlist(pool, slot);
     weir_list_remove(&slot->queue);
     slot->order_kind = WEIR_ACTION_NONE;
-    weir_list_remove(&slot->seldom->link);
-    weir_list_remove(&slot->seldom->sibling);
+    weir_list_remove(&weir_slot_seldom_of(slot)->link);
+    weir_list_remove(&weir_slot_seldom_of(slot)->sibling);
     pool->drained -= slot->drained;
     WEIR_ASSERT(pool->connections > 0);
     WEIR_ASSERT(origin->connections > 0);
     pool->connections--;
     origin->connections--;
     if (slot->leases > 0) {
-        weir_list_push_back(&pool->ghosts, &slot->seldom->link);
+        weir_list_push_back(&pool->ghosts, &weir_slot_seldom_of(slot)->link);
         origin->seldom->ghosts++;
         return;
     }
@@ -225,11 +256,11 @@ void weir_slot_bury(weir_pool *pool, weir_slot *slot)
 
 void weir_slot_detach_ticket(const weir_pool *pool, weir_slot *slot)
 {
-    weir_ticket *ticket = slot->seldom->ticket;
+    weir_ticket *ticket = weir_slot_ticket(slot);
     if (!ticket) {
         return;
     }
-    slot->seldom->ticket = NULL;
+    weir_slot_set_ticket(slot, NULL);
     ticket->dial = NULL;
     weir_wait_undialed(pool, ticket);
     weir_ticket *first = slot->origin->undialed;
@@ -250,7 +281,7 @@ void *weir_slot_user(const weir_slot *slot)
 
 uint64_t weir_slot_id(const weir_slot *slot)
 {
-    return slot->seldom->id;
+    return weir_const_slot_seldom_of(slot)->id;
 }
 
 const weir_origin_key *weir_slot_key(const weir_slot *slot)
@@ -278,7 +309,8 @@ weir_slot *weir_pool_next_dry(const weir_ticket *ticket, const weir_slot *after)
         return NULL;
     }
     const weir_origin *origin = ticket->origin;
-    weir_list *at = after ? after->seldom->sibling.next : origin->seldom->slots.next;
+    weir_list *at =
+        after ? weir_const_slot_seldom_of(after)->sibling.next : origin->seldom->slots.next;
     if (weir_record_protocol(origin) != WEIR_H2) {
         return NULL;
     }
@@ -306,27 +338,25 @@ weir_protocol weir_slot_protocol_hint(const weir_slot *slot)
 static weir_slot *room_for_slot(const weir_pool *pool, weir_origin *origin)
 {
     weir_slot *slot = &origin->own;
-    weir_slot_seldom *seldom = &origin->seldom->own;
     if (slot->origin) {
-        pieces *both = weir_alloc_zeroed(pool->allocator, sizeof *both);
-        if (!both) {
+        weir_slot_apart *apart = weir_alloc_zeroed(pool->allocator, sizeof *apart);
+        if (!apart) {
             return NULL;
         }
-        slot = &both->slot;
-        seldom = &both->seldom;
+        slot = &apart->slot;
     }
-    slot->seldom = seldom;
-    seldom->slot = slot;
+    slot->origin = origin;
+    weir_slot_seldom_of(slot)->slot = slot;
     return slot;
 }
 
 static void give_back(const weir_pool *pool, weir_slot *slot)
 {
     if (slot == &slot->origin->own) {
-        *slot->seldom = (weir_slot_seldom){.id = 0};
+        *weir_slot_seldom_of(slot) = (weir_slot_seldom){.id = 0};
         *slot = (weir_slot){.origin = NULL};
     } else {
-        weir_release(pool->allocator, WEIR_CONTAINER_OF(slot, pieces, slot));
+        weir_release(pool->allocator, WEIR_CONTAINER_OF(slot, weir_slot_apart, slot));
     }
 }
 
@@ -393,7 +423,7 @@ static void enter(weir_pool *pool, weir_slot *slot, weir_slot_state state)
     WEIR_ASSERT(edges[slot->state] >> state & 1);
     if (slot->state == WEIR_SLOT_DIALING) {
         weir_slot_detach_ticket(pool, slot);
-        slot->seldom->wish = NULL;
+        weir_slot_set_wish(slot, NULL);
     }
     pool->slots_in[slot->state]--;
     slot->origin->slots_in[slot->state]--;
@@ -478,7 +508,7 @@ void weir_slot_check(const weir_pool *pool, const weir_slot *slot)
     WEIR_ASSERT(!slot->is_late || is_ready || slot->state == WEIR_SLOT_DRAINING);
     WEIR_ASSERT(slot->state != WEIR_SLOT_DRAINING || leases > 0);
     WEIR_ASSERT(slot->state != WEIR_SLOT_CLOSING || leases == 0);
-    WEIR_ASSERT(slot->state == WEIR_SLOT_DIALING || !slot->seldom->ticket);
-    WEIR_ASSERT(!slot->seldom->ticket || slot->seldom->ticket->dial == slot);
+    WEIR_ASSERT(slot->state == WEIR_SLOT_DIALING || !weir_slot_ticket(slot));
+    WEIR_ASSERT(!weir_slot_ticket(slot) || weir_slot_ticket(slot)->dial == slot);
     weir_slot_check_age(pool, slot);
 }

@@ -31,11 +31,8 @@ typedef enum weir_slot_state {
     WEIR_SLOT_STATES
 } weir_slot_state;
 
-typedef struct weir_slot_seldom weir_slot_seldom;
-
-/* What leasing and releasing look at, and what they do not (record.h says why they are apart). */
+/* What leasing and releasing look at (record.h says why the rest is apart). */
 struct weir_slot {
-    weir_slot_seldom *seldom;
     void *user; /* the engine's, which looks there at each lease */
     weir_agenda_entry due;
     /* from when on it takes no more: too old, or told to retire; WEIR_NEVER */
@@ -51,10 +48,11 @@ struct weir_slot {
     weir_reason order_reason : 8;
     weir_reason retired : 8;  /* the pool takes no more of it, and why; NONE: it does */
     weir_reason ends_for : 8; /* why it takes no more from ends_at_ns on */
-    bool order_unfit;         /* of a CLOSE: it ended by itself */
+    bool order_unfit : 1;     /* of a CLOSE: it ended by itself */
+    bool yields : 1;          /* it drains to make room for another origin */
+    bool drained : 1;         /* some drain was told of it */
+    bool is_for_wish : 1;     /* of a dial: for a wish, not for a ticket */
     bool refusing;     /* it refused a lease under the facts that it told; until it tells others */
-    bool yields;       /* it drains to make room for another origin */
-    bool drained;      /* some drain was told of it */
     bool is_available; /* it has room, and is in one of the origin's two lists for that */
     bool is_idle;      /* READY without leases: one of the pool's idle ones (idle.h) */
     bool is_late;      /* its place among them is not in order yet */
@@ -64,21 +62,41 @@ struct weir_slot {
     weir_list available; /* the origin's `shared` or `spare` if it has room, or its `dials` */
 };
 
-struct weir_slot_seldom {
+/* ... and what they do not. */
+typedef struct weir_slot_seldom {
     weir_slot *slot;
-    weir_list link;      /* the pool's slots in order of creation; GONE: its ghosts */
-    weir_list sibling;   /* the origin's slots */
-    weir_ticket *ticket; /* while DIALING: the one that it is dialled for; NULL when that left */
-    weir_warmth *wish;   /* while DIALING: the wish that it is dialled for; NULL when that left */
-    weir_time since_ns;  /* its dial was decided, or is over */
-    uint64_t order;      /* of that decision, among the pool's tickets and dials */
+    weir_list link;    /* the pool's slots in order of creation; GONE: its ghosts */
+    weir_list sibling; /* the origin's slots */
+    /* while DIALING: whom it is dialled for; NULL when that left */
+    union {
+        weir_ticket *ticket;
+        weir_warmth *wish; /* slot->is_for_wish */
+    } dialed_for;
+    weir_time since_ns; /* its dial was decided, or is over */
+    uint64_t order;     /* of that decision, among the pool's tickets and dials */
     uint64_t id;
-};
+} weir_slot_seldom;
+
+/* A slot that does not lie in its origin's record. */
+typedef struct weir_slot_apart {
+    weir_slot slot;
+    weir_slot_seldom seldom;
+} weir_slot_apart;
 
 /* For lists that slots are in by `link` or `sibling`. */
 #define WEIR_SLOT_OF(node, member) (WEIR_CONTAINER_OF(node, weir_slot_seldom, member)->slot)
 #define WEIR_CONST_SLOT_OF(node, member)                                                           \
     ((const weir_slot *)WEIR_CONST_CONTAINER_OF(node, weir_slot_seldom, member)->slot)
+
+/* Its other piece, of which it holds no address: it lies in the origin's other piece as the slot
+ * lies in the origin, or beside it. */
+weir_slot_seldom *weir_slot_seldom_of(weir_slot *slot);
+const weir_slot_seldom *weir_const_slot_seldom_of(const weir_slot *slot);
+/* Whom a dial is for: at most one of the two. */
+weir_ticket *weir_slot_ticket(const weir_slot *slot);
+weir_warmth *weir_slot_wish(const weir_slot *slot);
+void weir_slot_set_ticket(weir_slot *slot, weir_ticket *ticket);
+void weir_slot_set_wish(weir_slot *slot, weir_warmth *wish);
 
 /* A new slot, DIALING, with its DIAL action queued; NULL: no memory. */
 weir_slot *weir_slot_new(weir_pool *pool, weir_origin *origin, weir_ticket *ticket);

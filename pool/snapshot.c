@@ -174,7 +174,7 @@ static void fill_line(filling *f, const weir_slot *slot, size_t origin)
         .connection =
             {
                 .size = sizeof(weir_snapshot_connection),
-                .conn = slot->seldom->id,
+                .conn = weir_slot_id(slot),
                 .origin = origin,
                 .state = state_of(slot),
                 .reason = weir_explain_slot(f->pool, slot),
@@ -182,7 +182,7 @@ static void fill_line(filling *f, const weir_slot *slot, size_t origin)
                 .used = slot->leases,
                 .limit = dials ? 0 : slot->facts.capacity_streams,
                 .uses = weir_slot_uses(slot),
-                .age_ns = weir_time_since(f->now_ns, slot->seldom->since_ns),
+                .age_ns = weir_time_since(f->now_ns, weir_const_slot_seldom_of(slot)->since_ns),
                 .idle_ns = slot->is_idle ? weir_time_since(f->now_ns, slot->idle_since_ns) : 0,
                 .last_read_ns = WEIR_UNKNOWN,
                 .answer_ns = WEIR_NEVER,
@@ -202,7 +202,7 @@ static void fill_seat(filling *f, const weir_ticket *ticket, size_t origin, uint
     seat->call = (weir_snapshot_call){
         .size = sizeof(weir_snapshot_call),
         .origin = origin,
-        .conn = slot ? slot->seldom->id : 0,
+        .conn = slot ? weir_slot_id(slot) : 0,
         .waiting = waits,
         .place = place,
         .reason = waits ? weir_pool_waits_for(ticket) : ticket->reason,

@@ -41,7 +41,7 @@ bool weir_warm_dial(weir_pool *pool, weir_origin *origin)
         end(pool, wish, WEIR_REASON_NO_MEMORY, &failure);
         return false;
     }
-    slot->seldom->wish = wish;
+    weir_slot_set_wish(slot, wish);
     wish->dials_left--;
     return true;
 }
@@ -88,8 +88,8 @@ static void leave(weir_pool *pool, weir_warmth *wish)
     while (at != &origin->seldom->dials) {
         weir_slot *slot = WEIR_CONTAINER_OF(at, weir_slot, available);
         at = at->next;
-        if (slot->seldom->wish == wish) {
-            slot->seldom->wish = NULL;
+        if (weir_slot_wish(slot) == wish) {
+            weir_slot_set_wish(slot, NULL);
             if (slot->order_kind == WEIR_ACTION_DIAL) {
                 weir_slot_close(pool, slot, WEIR_REASON_NONE);
             }
