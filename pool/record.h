@@ -36,6 +36,7 @@ typedef struct weir_origin_seldom weir_origin_seldom;
  * seldom looked at lies elsewhere.
  */
 struct weir_origin {
+    uint64_t words[WEIR_ORIGIN_WORDS]; /* the key's first: looked at first, so on the first line */
     weir_origin_seldom *seldom;
     weir_slot own;         /* room for one of its slots; free while its origin is NULL */
     weir_list spare;       /* READY slots without leases, with room, the last used first */
@@ -64,7 +65,6 @@ struct weir_origin {
     bool is_unsettled;
     bool is_pausing; /* `retry` is in the agenda */
     weir_table_entry entry;
-    uint64_t words[WEIR_ORIGIN_WORDS]; /* the key's first */
 };
 
 struct weir_origin_seldom {

@@ -5,8 +5,8 @@
  * entries of bucket n - L that belong there; giving it up puts them back. Either touches two
  * buckets.
  *
- * Growth at more than four entries to a bucket, which has room for six: of random hashes, every
- * twentieth entry finds no room when all buckets were split equally often, and every eighth or so
+ * Growth at more than three entries to a bucket, which has room for six: of random hashes, every
+ * sixtieth entry finds no room when all buckets were split equally often, and every twenty-fifth
  * halfway to that. Shrinking below one to a bucket, so that a table that goes up and down around
  * one size does neither.
  */
@@ -86,7 +86,7 @@ void weir_table_enter(weir_table *table, weir_table_entry *entry, uint64_t hash)
     put(bucket_at(table, number_of(table, hash)), entry);
     table->entries++;
     /* One would do, if growing had never failed. */
-    for (int i = 0; i < 2 && table->entries > 4 * table->buckets; i++) {
+    for (int i = 0; i < 2 && table->entries > 3 * table->buckets; i++) {
         grow(table);
     }
 }

@@ -53,8 +53,8 @@ static void table__finds_everything_while_it_grows_and_shrinks(void **state)
             weir_table_check(&table);
         }
     }
-    assert_true(table.buckets >= MANY / 4);
-    assert_true(table.buckets <= MANY / 4 + 1);
+    assert_true(table.buckets >= MANY / 3);
+    assert_true(table.buckets <= MANY / 3 + 1);
     for (size_t i = 0; i < MANY; i++) {
         const size_t buckets = table.buckets;
         weir_table_leave(&table, &entries[i]);
