@@ -26,6 +26,7 @@ typedef struct entries {
 } entries;
 
 static void load(entries *e, const char *path);
+static void clear(entries *e);
 static const entry *find(const entries *e, const char *key);
 static int by_key(const void *a, const void *b);
 static void check_rows(report *r, const entries *expected, entries *ran);
@@ -47,6 +48,8 @@ void expected_check(report *r)
     check_rows(r, &expected, &ran);
     check_list(r, &expected, &ran);
     check_plan(r, &expected);
+    clear(&expected);
+    clear(&ran);
 }
 
 void expected_print(const char *capabilities_file)
@@ -68,6 +71,7 @@ void expected_print(const char *capabilities_file)
             }
         }
     }
+    capabilities_clear(&can);
 }
 
 static void load(entries *e, const char *path)
@@ -91,6 +95,15 @@ static void load(entries *e, const char *path)
     }
     fclose(file);
     qsort(e->at, e->count, sizeof e->at[0], by_key);
+}
+
+static void clear(entries *e)
+{
+    for (size_t i = 0; i < e->count; i++) {
+        free(e->at[i].key);
+        free(e->at[i].verdict);
+    }
+    free(e->at);
 }
 
 static const entry *find(const entries *e, const char *key)

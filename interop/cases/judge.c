@@ -53,6 +53,7 @@ void judge_origin_log(rows *r, verdicts *v, const char *who, const char *ports, 
             verdicts_add_problem(v, "%s has a connection from port %u that nobody else knows", path,
                                  l.at[i].peer_port);
         }
+        free(l.at[i].ending);
     }
     free(l.at);
 }
@@ -112,6 +113,12 @@ void verdicts_add_problem(verdicts *v, const char *format, ...)
     va_end(arguments);
 }
 
+void verdicts_clear(verdicts *v)
+{
+    free_texts(v->problem, v->problems);
+    *v = (verdicts){.problem = NULL};
+}
+
 static void load_log(log *l, const char *path)
 {
     FILE *file = must_open(path, "r");
@@ -156,7 +163,7 @@ static void take_line(connection *c, log_line *line)
         line->taken = true;
         c->has_origin = true;
         c->origin = line->octets;
-        c->ending = line->ending;
+        c->ending = must_copy(line->ending);
         c->sent_applies = must_agree(line->ending);
         c->received_applies =
             c->sent_applies && (c->saw_fin || line->octets.received == c->arrived);

@@ -44,5 +44,6 @@ void judge_witness(const rows *r, size_t first, verdicts *v, const char *path);
 void judge_row(row *r, verdicts *v, bool logged);
 void verdicts_add_problem(verdicts *v, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+void verdicts_clear(verdicts *v);
 
 #endif

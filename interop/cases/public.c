@@ -27,8 +27,9 @@ typedef struct entries {
 
 static void load(entries *e, const char *path);
 static void take_url(entry *e, char *url);
-static char **load_lines(const char *path);
-static bool is_reachable(char *const *lines, const entry *e);
+static void clear(entries *e);
+static char **load_lines(const char *path, size_t *count);
+static bool is_reachable(char *const *lines, size_t count, const entry *e);
 static void run_entry(record *r, const entry *e, front_kind front, bool reachable);
 static bool is_expected(const char *expected, const transfer *x);
 
@@ -36,15 +37,18 @@ void public_run(const public_options *options)
 {
     entries e = {.at = NULL};
     record r = {.rows = NULL};
-    char **reachable = load_lines(options->reachable_file);
+    size_t lines = 0;
+    char **reachable = load_lines(options->reachable_file, &lines);
     load(&e, options->list_file);
     record_open(&r, options->rows_file);
     record_server(&r, "public", NULL);
     for (size_t i = 0; i < e.count; i++) {
-        run_entry(&r, &e.at[i], FRONT_BLOCKING, is_reachable(reachable, &e.at[i]));
-        run_entry(&r, &e.at[i], FRONT_ASYNC, is_reachable(reachable, &e.at[i]));
+        run_entry(&r, &e.at[i], FRONT_BLOCKING, is_reachable(reachable, lines, &e.at[i]));
+        run_entry(&r, &e.at[i], FRONT_ASYNC, is_reachable(reachable, lines, &e.at[i]));
     }
     record_close(&r);
+    free_texts(reachable, lines);
+    clear(&e);
 }
 
 static void load(entries *e, const char *path)
@@ -87,29 +91,36 @@ static void take_url(entry *e, char *url)
     e->host = must_copy(host);
 }
 
-/* Ends with a NULL. */
-static char **load_lines(const char *path)
+static void clear(entries *e)
+{
+    for (size_t i = 0; i < e->count; i++) {
+        free(e->at[i].host);
+        free(e->at[i].path);
+        free(e->at[i].protocol);
+        free(e->at[i].expected);
+    }
+    free(e->at);
+}
+
+static char **load_lines(const char *path, size_t *count)
 {
     char **lines = NULL;
-    size_t count = 0;
     size_t room = 0;
     FILE *file = must_open(path, "r");
     char *line;
     while ((line = next_line(file)) != NULL) {
-        lines = must_grow(lines, count, &room, sizeof lines[0]);
-        lines[count++] = must_copy(line);
+        lines = must_grow(lines, *count, &room, sizeof lines[0]);
+        lines[(*count)++] = must_copy(line);
     }
     fclose(file);
-    lines = must_grow(lines, count, &room, sizeof lines[0]);
-    lines[count] = NULL;
     return lines;
 }
 
-static bool is_reachable(char *const *lines, const entry *e)
+static bool is_reachable(char *const *lines, size_t count, const entry *e)
 {
     char wanted[300];
     (void)snprintf(wanted, sizeof wanted, "%s %u", e->host, e->port);
-    for (size_t i = 0; lines[i] != NULL; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (strcmp(lines[i], wanted) == 0) {
             return true;
         }

@@ -13,6 +13,7 @@ static void load_rows(report *r);
 static void load_logs(report *r, const report_server *s);
 static const report_server *server_of(const report *r, const char *name);
 static void count_outcomes(report *r);
+static void clear(report *r);
 
 int report_make(const report_options *options)
 {
@@ -37,7 +38,9 @@ int report_make(const report_options *options)
     if (options->json_file != NULL) {
         json_write(&r, options->json_file);
     }
-    return r.failed == 0 ? 0 : 1;
+    const int status = r.failed == 0 ? 0 : 1;
+    clear(&r);
+    return status;
 }
 
 static void load_servers(report *r)
@@ -135,4 +138,21 @@ static void count_outcomes(report *r)
         }
     }
     r->failed += r->verdicts.problems;
+}
+
+static void clear(report *r)
+{
+    for (size_t i = 0; i < r->server_count; i++) {
+        report_server *s = &r->servers[i];
+        free(s->name);
+        free(s->version);
+        free(s->problem);
+        free(s->rows_file);
+        free(s->witness_file);
+        free(s->server_file);
+    }
+    free(r->servers);
+    rows_clear(&r->rows);
+    verdicts_clear(&r->verdicts);
+    capabilities_clear(&r->can);
 }

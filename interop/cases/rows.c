@@ -5,10 +5,12 @@
 #include "text.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { COLUMNS = 16 };
 
+static void clear_row(row *r);
 static row *begin_row(rows *r, char **p);
 static void add_acquired(row *r, char **p);
 static void add_account(row *r, char **p);
@@ -50,6 +52,15 @@ void rows_load(rows *r, const char *path)
     fclose(file);
 }
 
+void rows_clear(rows *r)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        clear_row(&r->at[i]);
+    }
+    free(r->at);
+    *r = (rows){.at = NULL};
+}
+
 void row_add_problem(row *r, const char *format, ...)
 {
     va_list arguments;
@@ -74,6 +85,28 @@ bool connection_has(const connection *c, source s)
         c->has_origin && c->sent_applies && c->received_applies,
     };
     return by_source[s];
+}
+
+static void clear_row(row *r)
+{
+    for (size_t i = 0; i < r->acquired_count; i++) {
+        free(r->acquired[i].host);
+        free(r->acquired[i].protocol);
+    }
+    free(r->acquired);
+    for (size_t i = 0; i < r->connection_count; i++) {
+        free(r->connections[i].protocol);
+        free(r->connections[i].agreement);
+        free(r->connections[i].state);
+        free(r->connections[i].ending);
+    }
+    free(r->connections);
+    free_texts(r->problems, r->problem_count);
+    free(r->server);
+    free(r->name);
+    free(r->protocol);
+    free(r->tls);
+    free(r->front);
 }
 
 static row *begin_row(rows *r, char **p)

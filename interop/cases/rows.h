@@ -73,6 +73,7 @@ typedef struct rows {
 
 /* Appends what the file holds. */
 void rows_load(rows *r, const char *path);
+void rows_clear(rows *r);
 void row_add_problem(row *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Sums over the connections of a row, by source. */
 typedef enum source { SOURCE_LEDGER, SOURCE_SELF, SOURCE_WITNESS, SOURCE_ORIGIN, SOURCES } source;

@@ -41,6 +41,9 @@ void run_rows(const run_options *options)
     weir_tls_config_release(r.tls.trusting);
     weir_tls_config_release(r.tls.doubting);
     record_close(&r.record);
+    free_texts(r.done, r.done_count);
+    server_clear(&r.server);
+    capabilities_clear(&r.can);
 }
 
 static void load_done(runner *r, const char *path)

@@ -4,6 +4,7 @@
 
 #include "text.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static void take(server *s, const char *key, char *value);
@@ -30,6 +31,18 @@ void capabilities_load(capabilities *c, const char *path)
         };
     }
     fclose(file);
+}
+
+void capabilities_clear(capabilities *c)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        free(c->at[i].server);
+        free(c->at[i].kind);
+        free(c->at[i].answers[0]);
+        free(c->at[i].answers[1]);
+    }
+    free(c->at);
+    *c = (capabilities){.at = NULL};
 }
 
 const char *capability_of(const capabilities *c, const char *who, const char *kind,
@@ -60,6 +73,21 @@ void server_load(server *s, const char *path, const capabilities *can)
     if (s->name == NULL || s->ca == NULL) {
         die("%s: name or ca is missing", path);
     }
+}
+
+void server_clear(server *s)
+{
+    for (size_t i = 0; i < s->companion_count; i++) {
+        free(s->companions[i].role);
+        free(s->companions[i].host);
+        free(s->companions[i].expected);
+    }
+    free(s->companions);
+    free(s->name);
+    free(s->version);
+    free(s->ca);
+    free(s->other_ca);
+    *s = (server){.name = NULL};
 }
 
 uint16_t server_port(const server *s, way w)

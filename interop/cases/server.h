@@ -52,11 +52,13 @@ typedef struct server {
 } server;
 
 void capabilities_load(capabilities *c, const char *path);
+void capabilities_clear(capabilities *c);
 /* The answer of a server to a kind: a path or "cannot: why"; NULL: the file does not say. */
 const char *capability_of(const capabilities *c, const char *who, const char *kind,
                           weir_protocol protocol);
 
 void server_load(server *s, const char *path, const capabilities *can);
+void server_clear(server *s);
 /* 0: not served. */
 uint16_t server_port(const server *s, way w);
 /* NULL: there is none of that role. */

@@ -56,6 +56,14 @@ char *must_format(const char *format, va_list arguments)
     return must_copy(text);
 }
 
+void free_texts(char **texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(texts[i]);
+    }
+    free(texts);
+}
+
 FILE *must_open(const char *path, const char *mode)
 {
     FILE *file = fopen(path, mode);

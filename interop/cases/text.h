@@ -23,6 +23,8 @@ char *must_copy(const char *text);
 char *must_format(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
 
 /* fopen() that answers or ends the program. */
+/* Each of them, and the array. */
+void free_texts(char **texts, size_t count);
 FILE *must_open(const char *path, const char *mode);
 /* The next line without its line end, in memory of its own that the next call reuses; NULL at the
  * end. */

@@ -68,6 +68,7 @@ int main(int count, char **words)
         id = run_front(&o, "loop*", race_run_loop, true, id);
         o.calls = 2 * RACE_ORDER;
         (void)run_front(&o, "order", race_run_order, false, id);
+        free(o.ca);
         return fclose(o.records) == 0 ? 0 : 1;
     }
     const bool has_all = r.records != NULL && r.log != NULL && r.witness != NULL;

@@ -33,7 +33,7 @@ enum {
 };
 
 typedef struct race_options {
-    const char *ca;
+    char *ca;
     uint16_t clear_h1;
     uint16_t clear_h2;
     uint16_t tls;
