@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What an idle connection costs: octets asked of the allocator and not given back, for each of a
- * few dozen connections that have served an exchange and wait for the next, over both front ends.
+ * few dozen connections that have served an exchange and wait for the next, over both front ends, to
+ * an address and to a name that a resolver answered, which ties each connection to that answer.
  *
  *   HTTP/1.1         under 1 KiB, over TLS too: wolfSSL's own state is not ours to count, all else is
- *   clear HTTP/1.1   less than that by what TLS may cost
+ *   clear HTTP/1.1   to an address: less than that by what TLS may cost; to a name: more by the tie
  *   HTTP/2           the two HPACK tables that were agreed on (RFC 7541 s4.1), and 4 KiB
  *
  * And the same where both HPACK tables are full of short fields, which cost nghttp2 several times
@@ -32,6 +33,7 @@
 #define HPACK_TABLES_OCTETS ((size_t)(2 * 4096))
 #define H2_OCTETS           (HPACK_TABLES_OCTETS + 4096)
 #define OVER_TLS_OCTETS     ((size_t)176) /* filter, accounts of records */
+#define TIE_OCTETS          ((size_t)56)
 
 /* Buffers are on loan from the client or loop, which keeps a few spare ones, and counted apart:
  * what is of their size is not an idle connection's own. One that held a buffer would hold it in
@@ -129,10 +131,14 @@ static void must_have_fields(const weir_exchange *exchange)
  * idle. How many octets the smallest head took. */
 static uint64_t open_and_rest(weir_world *world, size_t count, bool full)
 {
+    const char *path = full ? "/octets/400000?fields=100" : "/octets/400000";
     weir_exchange *open[2 * HALF] = {NULL};
-    weir_ask ask = weir_world_ask(world, full ? "/octets/400000?fields=100" : "/octets/400000");
+    weir_ask ask = weir_world_ask(world, path);
     uint64_t least = UINT64_MAX;
 
+    if (world->with != NULL) {
+        ask.request.url = weir_world_url_of(world, world->with, path);
+    }
     if (full) {
         add_fields(&ask.request);
     }
@@ -171,24 +177,47 @@ static void begin_counting(weir_world *world, counted *c)
     (void)weir_world_user(world);
 }
 
+/* One address, which counts for as long as the test lasts. */
+static void know(weir_lookup *lookup, weir_span host, void *user)
+{
+    const weir_address home = {.family = 4, .octets = {127, 0, 0, 1}, .ttl_seconds = 3600};
+
+    (void)host;
+    (void)user;
+    weir_resolver_answer(lookup, 6, WEIR_OK, NULL, 0);
+    weir_resolver_answer(lookup, 4, WEIR_OK, &home, 1);
+}
+
+static size_t limit_octets(const weir_world *world)
+{
+    const size_t tie_octets = world->with != NULL ? TIE_OCTETS : 0;
+
+    if (world->way.protocol == WEIR_H2) {
+        return H2_OCTETS;
+    }
+    return world->way.tls ? H1_OCTETS : H1_OCTETS - OVER_TLS_OCTETS + tie_octets;
+}
+
+/* To the address of the origin, or to the name that the behaviour comes with. */
 static void idle_connection(weir_world *world)
 {
+    static const weir_resolver resolver = {.size = sizeof(resolver), .start = know};
     static counted c;
 
+    world->options.resolver = world->with != NULL ? &resolver : NULL;
     begin_counting(world, &c);
     (void)open_and_rest(world, HALF, false);
     const counted half = c;
     (void)open_and_rest(world, 2 * HALF, false);
     const size_t octets = (c.octets - half.octets) / HALF;
-    const size_t limit = world->way.protocol == WEIR_H2 ? H2_OCTETS
-                         : world->way.tls               ? H1_OCTETS
-                                                        : H1_OCTETS - OVER_TLS_OCTETS;
+    const size_t limit = limit_octets(world);
     char way[64];
 
     weir_way_text(world->way, way, sizeof(way));
-    printf("# %s: an idle connection holds %zu octets in %zu blocks, of at most %zu; %zu spare "
+    printf("# %s: an idle connection%s holds %zu octets in %zu blocks, of at most %zu; %zu spare "
            "buffers\n",
-           way, octets, (c.blocks - half.blocks) / HALF, limit - 1, c.buffers);
+           way, world->with != NULL ? " to a name" : "", octets, (c.blocks - half.blocks) / HALF,
+           limit - 1, c.buffers);
     assert_true(octets < limit);
     assert_true(c.buffers <= half.buffers + BUFFERS_SPARE);
     weir_world_close(world);
@@ -265,6 +294,7 @@ static void full_tables(weir_world *world)
 
 static const weir_behaviour behaviours[] = {
     {"an idle connection holds little", idle_connection, 0, NULL},
+    {"an idle connection to a name holds little", idle_connection, 0, "a.test"},
     {"full header tables take no more than is counted once they rest", full_tables, WEIR_ONLY_H2,
      NULL},
 };
