@@ -341,7 +341,7 @@ void weir_core_counts(const weir_core *core, weir_counts *counts)
     all.ledger_differ = core->verdicts[WEIR_DIFFER];
     all.ledger_unavailable = core->verdicts[WEIR_UNAVAILABLE];
     all.left_over = pool.left_over;
-    weir_record_write(counts, &all, sizeof(all));
+    (void)weir_record_write(counts, &all, sizeof(all));
 }
 
 void weir_core_metrics(const weir_core *core, weir_metrics *metrics)
@@ -352,7 +352,7 @@ void weir_core_metrics(const weir_core *core, weir_metrics *metrics)
     all.size = sizeof(all);
     all.idle_connections = weir_min(weir_pool_count(core->pool).slots_idle, open);
     all.active_connections = open - all.idle_connections;
-    weir_record_write(metrics, &all, sizeof(all));
+    (void)weir_record_write(metrics, &all, sizeof(all));
 }
 
 static void fill_pool_options(weir_core *core, weir_pool_options *to, const weir_pool_limits *given)

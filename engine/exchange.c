@@ -477,8 +477,7 @@ bool weir_exchange_attempt_at(const weir_exchange *ex, size_t i, weir_attempt *a
     if (i >= ex->attempt_count) {
         return false;
     }
-    weir_record_write(attempt, &ex->attempts[i], sizeof(ex->attempts[i]));
-    return true;
+    return weir_record_write(attempt, &ex->attempts[i], sizeof(ex->attempts[i]));
 }
 
 weir_tally weir_exchange_tally(const weir_exchange *ex)
@@ -500,7 +499,7 @@ void weir_exchange_stalls(const weir_exchange *ex, weir_stalls *stalls)
     weir_exchange_waited(ex, &waits);
     all.max_streams_ns = waits.ns[WEIR_REASON_AT_MAX_STREAMS];
     all.tls_ns = ex->phase_ns[WEIR_PHASE_TLS];
-    weir_record_write(stalls, &all, sizeof(all));
+    (void)weir_record_write(stalls, &all, sizeof(all));
 }
 
 weir_status weir_response(weir_exchange *ex)

@@ -47,8 +47,7 @@ bool weir_exchange_connect_attempt_at(const weir_exchange *ex, size_t i,
     if (i >= weir_exchange_connect_attempt_count(ex)) {
         return false;
     }
-    weir_record_write(attempt, &ex->connects->kept[i], sizeof(ex->connects->kept[i]));
-    return true;
+    return weir_record_write(attempt, &ex->connects->kept[i], sizeof(ex->connects->kept[i]));
 }
 
 size_t weir_exchange_connect_attempts_left_out(const weir_exchange *ex)

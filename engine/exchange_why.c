@@ -12,7 +12,7 @@ void weir_exchange_waits(const weir_exchange *ex, weir_waits *waits)
     weir_waits all;
 
     weir_exchange_waited(ex, &all);
-    weir_record_write(waits, &all, sizeof(all));
+    (void)weir_record_write(waits, &all, sizeof(all));
 }
 
 void weir_exchange_waited(const weir_exchange *ex, weir_waits *waits)
@@ -36,8 +36,7 @@ bool weir_exchange_candidate_at(const weir_exchange *ex, size_t i, weir_candidat
     if (i >= weir_exchange_candidate_count(ex)) {
         return false;
     }
-    weir_record_write(candidate, &ex->candidates[i], sizeof(ex->candidates[i]));
-    return true;
+    return weir_record_write(candidate, &ex->candidates[i], sizeof(ex->candidates[i]));
 }
 
 size_t weir_exchange_candidates_left_out(const weir_exchange *ex)

@@ -153,8 +153,7 @@ bool weir_metrics_at(const weir_metrics *metrics, size_t i, weir_metric_sample *
         }
         if (i < count) {
             fill(&all, from, (const uint8_t *)metrics + from->offset, i);
-            weir_record_write(sample, &all, sizeof(all));
-            return true;
+            return weir_record_write(sample, &all, sizeof(all));
         }
         i -= count;
     }

@@ -2,7 +2,7 @@
 /*
  * Reading a caller's option record, which may be of an older header and shorter than ours, or of a
  * newer one and longer: what it does not have is 0, which is the default; what we do not know is
- * not read. And filling one that a caller wants to have.
+ * not read. And filling one that a caller wants to have. The rule is base.h's.
  *
  * Values: a record is borrowed until return; what its pointers point to is as its own header says.
  */
@@ -42,16 +42,21 @@ static inline bool weir_record_read(void *to, size_t to_octets, const void *from
     return true;
 }
 
-/* The other way: fills a caller's record as far as it says that it goes. */
-static inline void weir_record_write(void *to, const void *from, size_t from_octets)
+/* The other way: fills a caller's record as far as it says that it goes, and says in it how far that
+ * was. False: it does not say how long it is, and nothing is written. */
+static inline bool weir_record_write(void *to, const void *from, size_t from_octets)
 {
     size_t room = 0;
 
+    WEIR_ASSERT(from_octets >= sizeof(room));
     memcpy(&room, to, sizeof(room));
-    WEIR_ASSERT(room >= sizeof(room)); /* the caller did not say how long its record is */
+    if (room < sizeof(room)) {
+        return false;
+    }
     room = weir_min(room, from_octets);
     memcpy(to, from, room);
     memcpy(to, &room, sizeof(room));
+    return true;
 }
 
 #endif

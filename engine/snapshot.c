@@ -79,7 +79,7 @@ void weir_snapshot_free(weir_snapshot *snapshot)
 
 void weir_snapshot_pool_of(const weir_snapshot *snapshot, weir_snapshot_pool *pool)
 {
-    weir_record_write(pool, &snapshot->pool, sizeof(snapshot->pool));
+    (void)weir_record_write(pool, &snapshot->pool, sizeof(snapshot->pool));
 }
 
 size_t weir_snapshot_origin_count(const weir_snapshot *snapshot)
@@ -92,8 +92,7 @@ bool weir_snapshot_origin_at(const weir_snapshot *snapshot, size_t i, weir_snaps
     if (i >= snapshot->origin_count) {
         return false;
     }
-    weir_record_write(origin, &snapshot->origins[i], sizeof(snapshot->origins[i]));
-    return true;
+    return weir_record_write(origin, &snapshot->origins[i], sizeof(snapshot->origins[i]));
 }
 
 size_t weir_snapshot_connection_count(const weir_snapshot *snapshot)
@@ -107,9 +106,8 @@ bool weir_snapshot_connection_at(const weir_snapshot *snapshot, size_t i,
     if (i >= snapshot->line_count) {
         return false;
     }
-    weir_record_write(connection, &snapshot->lines[i].connection,
-                      sizeof(snapshot->lines[i].connection));
-    return true;
+    return weir_record_write(connection, &snapshot->lines[i].connection,
+                             sizeof(snapshot->lines[i].connection));
 }
 
 size_t weir_snapshot_call_count(const weir_snapshot *snapshot)
@@ -122,8 +120,7 @@ bool weir_snapshot_call_at(const weir_snapshot *snapshot, size_t i, weir_snapsho
     if (i >= snapshot->seat_count) {
         return false;
     }
-    weir_record_write(call, &snapshot->seats[i].call, sizeof(snapshot->seats[i].call));
-    return true;
+    return weir_record_write(call, &snapshot->seats[i].call, sizeof(snapshot->seats[i].call));
 }
 
 bool weir_snapshot_waits_at(const weir_snapshot *snapshot, size_t i, weir_waits *waits)
@@ -134,6 +131,5 @@ bool weir_snapshot_waits_at(const weir_snapshot *snapshot, size_t i, weir_waits 
     weir_waits all;
     weir_wait_spread(snapshot->seats[i].ns, &all);
     all.bounces = snapshot->seats[i].bounces;
-    weir_record_write(waits, &all, sizeof(all));
-    return true;
+    return weir_record_write(waits, &all, sizeof(all));
 }

@@ -91,11 +91,14 @@ typedef struct weir_allocator {
 } weir_allocator;
 
 /*
- * How records grow: every option and callback record begins with `size_t size`, set by its INIT
- * macro. Fields are only ever appended, 0 means the default, and the library reads no further than
- * the caller's `size`: a program built against an older header keeps its meaning. A record of
- * options or callbacks whose `size` is 0, or without a function that it must have, is refused,
- * WEIR_E_INVALID; one that is to be filled ends the program.
+ * How records grow: every record of options or callbacks, and every one that is to be filled, begins
+ * with `size_t size`, set by its INIT macro. Fields are only ever appended, 0 means the default, and
+ * the library reads and writes no further than the caller's `size`: a program built against an older
+ * header keeps its meaning. A record of options or callbacks whose `size` is less than a size_t takes,
+ * or without a function that it must have, is refused, WEIR_E_INVALID. One that is to be filled has
+ * in `size` how far it was filled, which is less than asked if the program is of a newer header; if
+ * it comes with a `size` that is less than a size_t takes, nothing is written, and a function with
+ * an answer says false.
  */
 
 #ifdef __cplusplus
