@@ -22,7 +22,7 @@ bool weir_exchange_may_replay(const weir_exchange *ex)
         return false;
     }
     if (ex->call.replay == WEIR_REPLAY_NEVER ||
-        weir_status_replay(failure->status) == WEIR_REPLAY_NO) {
+        weir_status_retry(failure->status) == WEIR_RETRY_NO) {
         return false;
     }
     if (!safe) {

@@ -13,7 +13,7 @@
 typedef struct row {
     weir_status status;
     weir_blame blame;
-    weir_replay replay;
+    weir_retry retry;
     weir_phase phase;
     const char *name;
     const char *sentence;
@@ -23,7 +23,7 @@ static const row rows[] = {
 #define ROW(id, number, whose, again, when, text)                                                  \
     {.status = WEIR_##id,                                                                          \
      .blame = WEIR_BLAME_##whose,                                                                  \
-     .replay = WEIR_REPLAY_##again,                                                                \
+     .retry = WEIR_RETRY_##again,                                                                  \
      .phase = WEIR_PHASE_##when,                                                                   \
      .name = "WEIR_" #id,                                                                          \
      .sentence = text},
@@ -32,7 +32,7 @@ static const row rows[] = {
 };
 
 enum {
-#define PLACE(name, number, blame, replay, phase, sentence) PLACE_##name,
+#define PLACE(name, number, blame, retry, phase, sentence) PLACE_##name,
     WEIR_STATUS_MAP(PLACE)
 #undef PLACE
         PLACES
@@ -44,7 +44,7 @@ _Static_assert(WEIR_COUNT_OF(rows) == PLACES, "each status has a row");
 static const row unknown = {
     .status = WEIR_OK,
     .blame = WEIR_BLAME_LOCAL,
-    .replay = WEIR_REPLAY_NO,
+    .retry = WEIR_RETRY_NO,
     .phase = WEIR_PHASE_ANY,
     .name = "unknown",
     .sentence = "a number that is no status",
@@ -86,9 +86,9 @@ const char *weir_blame_name(weir_blame blame)
     return "unknown";
 }
 
-weir_replay weir_status_replay(weir_status status)
+weir_retry weir_status_retry(weir_status status)
 {
-    return find(status)->replay;
+    return find(status)->retry;
 }
 
 weir_phase weir_status_phase(weir_status status)
@@ -120,7 +120,7 @@ bool weir_status_at(size_t i, weir_status *status)
 static const row *find(weir_status status)
 {
     switch (status) {
-#define CASE(name, number, blame, replay, phase, sentence)                                         \
+#define CASE(name, number, blame, retry, phase, sentence)                                          \
     case WEIR_##name:                                                                              \
         return &rows[PLACE_##name];
         WEIR_STATUS_MAP(CASE)

@@ -2,7 +2,7 @@
 /*
  * Every way a call can end, in one table.
  *
- * A status is 0 or negative. Numbers are never reused. `blame` says whose fault it is, `replay`
+ * A status is 0 or negative. Numbers are never reused. `blame` says whose fault it is, `retry`
  * what the status alone lets one conclude about sending the request again (the ledger decides in
  * the end: see docs/replay.md), `phase` where in the life of an exchange it arises.
  *
@@ -27,13 +27,13 @@ typedef enum weir_blame {
     WEIR_BLAME_RESOURCE  /* memory, descriptors, a limit of this client */
 } weir_blame;
 
-typedef enum weir_replay {
-    WEIR_REPLAY_NO = 0,    /* again would end the same way, or the caller decided */
-    WEIR_REPLAY_IF_UNSENT, /* safe if no octet of the exchange left this socket */
-    WEIR_REPLAY_REFUSED,   /* the peer says that it processed nothing: safe for every method */
-    WEIR_REPLAY_IDEMPOTENT /* may have been processed: for idempotent methods only (RFC 9110 s9.2.2)
+typedef enum weir_retry {
+    WEIR_RETRY_NO = 0,    /* again would end the same way, or the caller decided */
+    WEIR_RETRY_IF_UNSENT, /* safe if no octet of the exchange left this socket */
+    WEIR_RETRY_REFUSED,   /* the peer says that it processed nothing: safe for every method */
+    WEIR_RETRY_IDEMPOTENT /* may have been processed: for idempotent methods only (RFC 9110 s9.2.2)
                             */
-} weir_replay;
+} weir_retry;
 
 typedef enum weir_phase {
     WEIR_PHASE_ANY = 0,
@@ -49,7 +49,7 @@ typedef enum weir_phase {
     WEIR_PHASE_COUNT
 } weir_phase;
 
-/* X(name, number, blame, replay, phase, sentence) */
+/* X(name, number, blame, retry, phase, sentence) */
 #define WEIR_STATUS_MAP(X)                                                                         \
     X(OK, 0, NONE, NO, ANY, "success")                                                             \
     X(AGAIN, -1, NONE, NO, ANY, "nothing to do now; wait for the next event")                      \
@@ -164,7 +164,7 @@ typedef enum weir_phase {
     X(E_MISDIRECTED, -193, PEER, REFUSED, HEAD, "421, and the request could not be sent once more")
 
 typedef enum weir_status {
-#define WEIR_STATUS_X(name, number, blame, replay, phase, sentence) WEIR_##name = (number),
+#define WEIR_STATUS_X(name, number, blame, retry, phase, sentence) WEIR_##name = (number),
     WEIR_STATUS_MAP(WEIR_STATUS_X)
 #undef WEIR_STATUS_X
 } weir_status;
@@ -174,10 +174,10 @@ WEIR_API const char *weir_status_name(weir_status status);
 /* One sentence in English without a full stop, of an unknown number too. Never NULL, never freed.
  */
 WEIR_API const char *weir_status_sentence(weir_status status);
-/* The columns of the table. Of a number that is not in it: WEIR_BLAME_LOCAL, WEIR_REPLAY_NO and
+/* The columns of the table. Of a number that is not in it: WEIR_BLAME_LOCAL, WEIR_RETRY_NO and
  * WEIR_PHASE_ANY. */
 WEIR_API weir_blame weir_status_blame(weir_status status);
-WEIR_API weir_replay weir_status_replay(weir_status status);
+WEIR_API weir_retry weir_status_retry(weir_status status);
 WEIR_API weir_phase weir_status_phase(weir_status status);
 /* "peer", "connect"; "unknown" for a number that is none. Never NULL, never freed. */
 WEIR_API const char *weir_blame_name(weir_blame blame);

@@ -14,16 +14,16 @@
 
 #include <cmocka.h>
 
-static const char *replay_name(weir_replay replay)
+static const char *retry_name(weir_retry retry)
 {
-    switch (replay) {
-    case WEIR_REPLAY_NO:
+    switch (retry) {
+    case WEIR_RETRY_NO:
         return "no";
-    case WEIR_REPLAY_IF_UNSENT:
+    case WEIR_RETRY_IF_UNSENT:
         return "if unsent";
-    case WEIR_REPLAY_REFUSED:
+    case WEIR_RETRY_REFUSED:
         return "refused";
-    case WEIR_REPLAY_IDEMPOTENT:
+    case WEIR_RETRY_IDEMPOTENT:
         return "idempotent";
     }
     return "?";
@@ -96,10 +96,10 @@ static void status__somebody_is_to_blame_for_every_failure_and_for_nothing_else(
         assert_int_equal(weir_status_blame(status) != WEIR_BLAME_NONE, is_failure);
         assert_true(weir_status_phase(status) < WEIR_PHASE_COUNT);
         if (weir_status_blame(status) == WEIR_BLAME_CALLER) {
-            assert_int_equal(weir_status_replay(status), WEIR_REPLAY_NO);
+            assert_int_equal(weir_status_retry(status), WEIR_RETRY_NO);
         }
         if (weir_status_phase(status) == WEIR_PHASE_SUBMIT) {
-            assert_int_equal(weir_status_replay(status), WEIR_REPLAY_NO);
+            assert_int_equal(weir_status_retry(status), WEIR_RETRY_NO);
         }
     }
 }
@@ -110,9 +110,9 @@ static void status__some_rows_are_as_the_header_says(void **state)
     assert_string_equal(weir_status_name(WEIR_E_RESET), "WEIR_E_RESET");
     assert_string_equal(weir_status_sentence(WEIR_E_RESET), "the connection was reset");
     assert_int_equal(weir_status_blame(WEIR_E_RESET), WEIR_BLAME_PEER);
-    assert_int_equal(weir_status_replay(WEIR_E_RESET), WEIR_REPLAY_IDEMPOTENT);
+    assert_int_equal(weir_status_retry(WEIR_E_RESET), WEIR_RETRY_IDEMPOTENT);
     assert_int_equal(weir_status_phase(WEIR_E_RESET), WEIR_PHASE_ANY);
-    assert_int_equal(weir_status_replay(WEIR_E_REFUSED), WEIR_REPLAY_REFUSED);
+    assert_int_equal(weir_status_retry(WEIR_E_REFUSED), WEIR_RETRY_REFUSED);
     assert_int_equal(weir_status_phase(WEIR_E_DEADLINE_TLS), WEIR_PHASE_TLS);
     assert_int_equal(WEIR_E_URL_SYNTAX, -20);
     assert_int_equal(WEIR_E_H2_CLOSED, -191);
@@ -127,7 +127,7 @@ static void status__a_number_of_no_status_is_unknown(void **state)
         assert_string_equal(weir_status_name(status), "unknown");
         assert_true(strlen(weir_status_sentence(status)) > 0);
         assert_int_equal(weir_status_blame(status), WEIR_BLAME_LOCAL);
-        assert_int_equal(weir_status_replay(status), WEIR_REPLAY_NO);
+        assert_int_equal(weir_status_retry(status), WEIR_RETRY_NO);
         assert_int_equal(weir_status_phase(status), WEIR_PHASE_ANY);
     }
 }
@@ -170,8 +170,8 @@ static void status__the_page_of_statuses_says_the_same(void **state)
         assert_true(weir_status_at(rows, &status));
         snprintf(expected, sizeof(expected), "| `%s` | %d | %s | %s | %s | %s |\n",
                  weir_status_name(status), (int)status, weir_blame_name(weir_status_blame(status)),
-                 replay_name(weir_status_replay(status)),
-                 weir_phase_name(weir_status_phase(status)), weir_status_sentence(status));
+                 retry_name(weir_status_retry(status)), weir_phase_name(weir_status_phase(status)),
+                 weir_status_sentence(status));
         assert_string_equal(line, expected);
         rows++;
     }
