@@ -6,8 +6,9 @@
  * accomplice's: nghttp2 and llhttp for the protocols, OpenSSL where weir has wolfSSL, its own
  * loop. Names here carry no prefix, because nothing links this program.
  *
- * It ends at the end of standard input (the test that started it is gone, however it went), at
- * SIGTERM or at SIGINT, and logs the connections that are still open.
+ * It ends at the end of standard input or with the process that --parent names (the test that
+ * started it is gone, however it went), at SIGTERM or at SIGINT, and logs the connections that are
+ * still open.
  */
 #include "cases.h"
 #include "listener.h"
@@ -19,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -36,6 +38,7 @@ typedef struct origin {
 static void open_all(origin *o);
 static void watch_signals(origin *o);
 static void watch_input(origin *o);
+static void follow_parent(pid_t parent);
 static void on_signal(void *user, uint32_t events);
 static void on_input(void *user, uint32_t events);
 static void say_ready(const origin *o);
@@ -75,6 +78,9 @@ static void open_all(origin *o)
     listener_open(&o->mute, &o->server, LISTENER_MUTE, o->options.mute_port);
     watch_signals(o);
     watch_input(o);
+    if (o->options.parent != 0) {
+        follow_parent(o->options.parent);
+    }
 }
 
 static void watch_signals(origin *o)
@@ -96,8 +102,20 @@ static void watch_signals(origin *o)
 static void watch_input(origin *o)
 {
     o->input = (watch){.fd = STDIN_FILENO, .interest = EPOLLIN, .ready = on_input, .user = o};
-    if (!o->options.ignore_stdin) {
-        (void)loop_watch(o->server.loop, &o->input);
+    (void)loop_watch(o->server.loop, &o->input);
+}
+
+/* For a parent that holds no pipe, or whose other children hold it too: the signal comes however it
+ * ends. If it ended before the kernel was asked for that, somebody else is the parent by now. */
+static void follow_parent(pid_t parent)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0) {
+        perror("weir-origin: prctl");
+        exit(71);
+    }
+    if (getppid() != parent) {
+        fputs("weir-origin: the process of --parent is gone, or no parent of this one\n", stderr);
+        exit(64);
     }
 }
 

@@ -24,7 +24,7 @@ typedef struct options {
     size_t certificate_count;
     const char *log;
     const char *ready_file;
-    bool ignore_stdin;
+    int parent;       /* 0: only standard input says that whoever started it is gone */
     const char *alpn; /* "none" or a list with commas */
     bool alpn_ignore_mismatch;
     const char *tls_min;

@@ -4,9 +4,11 @@
 
 #include <dirent.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -68,9 +70,15 @@ void weir_fork_get(weir_world *world)
 
 bool weir_fork_here(pid_t *child)
 {
+    const pid_t self = getpid();
+
     (void)fflush(NULL);
     *child = fork();
     if (*child == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != self) {
+            _exit(1);
+        }
         (void)alarm(CHILD_SECONDS);
     }
     return *child == 0;

@@ -466,7 +466,7 @@ check "a wrong option is named" bad_options
 check "--help" help
 if "$servers/available" nginx >/dev/null 2>&1; then
     trap '"$servers/stop" "$scratch/nginx" >&2; rm -rf "$scratch"' EXIT
-    nginx_tls=$("$servers/start" nginx "$scratch/nginx" "$pki" 2>/dev/null | sed -n 's/^tls=//p')
+    nginx_tls=$("$servers/start" --while $$ nginx "$scratch/nginx" "$pki" 2>/dev/null | sed -n 's/^tls=//p')
     check "nginx, HTTP/2 and TLS: the rows add up to the wire and the kernel" nginx_adds_up
 else
     tap_count=$((tap_count + 1))

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # The report of the interop suite judges a run of one row as it should, and what must run is what the
-# tables say. In a build with sanitizers it fails, too, if something is not given back.
+# tables say. In a build with sanitizers it fails, too, if something is not given back. And servers end
+# when whoever started them was killed.
 
 . "$(dirname "$0")/tap.sh" "$1"
 
@@ -50,4 +51,56 @@ write_run 1081 1081 1081 1080
 check "an origin that sent one less fails it" report_of "0 passed, 1 failed, 1 skipped"
 printf '4001\t0\th1\t52\t1080\t1\t2\t0\tpeer-fin\n' >>"$scratch/log"
 check "a connection that only the origin knows is a failure" report_of "0 passed, 2 failed, 1 skipped"
+
+# --- servers of a program that is killed ----------------------------------------------------------
+
+servers=$root/interop/servers
+
+# await COMMAND...: until it succeeds, for twenty seconds.
+await() {
+    local try
+    for ((try = 0; try < 400; try++)); do
+        "$@" && return 0
+        sleep 0.05
+    done
+    echo "in vain: $*"
+    return 1
+}
+
+is_gone() {
+    local state
+    state=$(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null)
+    [ -z "$state" ] || [ "$state" = Z ]
+}
+
+# outlived_by SCRIPT WORD...: it is killed as soon as it has said that it is ready, and the processes
+# that it names in $scratch/started are gone then.
+outlived_by() {
+    local starter pid status=0
+    rm -f "$scratch/started" "$scratch/ready"
+    bash -c "$@" </dev/null &
+    starter=$!
+    await test -s "$scratch/ready" || status=1
+    kill -9 "$starter"
+    wait "$starter" 2>/dev/null
+    [ -s "$scratch/started" ] || status=1
+    while read -r pid; do
+        await is_gone "$pid" || { kill -9 -- "-$pid" "$pid"; status=1; }
+    done <"$scratch/started"
+    return $status
+}
+
+# shellcheck disable=SC2016 # for the other bash
+check "an origin ends with who started it" outlived_by '
+    "$1" --port 0 --parent $$ --ready-file "$2/ready" & echo $! >"$2/started"; wait' \
+    starter "$build/interop/weir-origin" "$scratch"
+if version=$("$servers/available" nginx 2>/dev/null) && [ -n "$version" ]; then
+    # shellcheck disable=SC2016
+    check "nginx ends with who started it" outlived_by '
+        "$1/start" --while $$ nginx "$2/nginx" "$3" >"$2/said" && sed -n "s/^pid=//p" "$2/said" >"$2/started" &&
+            echo ready >"$2/ready"; sleep 60' starter "$servers" "$scratch" "$build/tests/pki"
+else
+    tap_count=$((tap_count + 1))
+    echo "ok $tap_count - nginx # SKIP it is not installed"
+fi
 tap_done

@@ -16,7 +16,7 @@
 
 static void make_certificates(void);
 static void run_and_wait(char *const *words);
-static _Noreturn void become(const char *const *arguments, int input, int output);
+static _Noreturn void become(const char *const *arguments, pid_t parent, int input, int output);
 static void die(const char *what);
 
 void weir_origin_process_start(weir_origin_process *origin, const char *const *arguments)
@@ -29,12 +29,13 @@ void weir_origin_process_start(weir_origin_process *origin, const char *const *a
     if (pipe2(input, O_CLOEXEC) != 0 || pipe2(output, O_CLOEXEC) != 0) {
         die("pipe2");
     }
+    const pid_t self = getpid();
     origin->pid = fork();
     if (origin->pid < 0) {
         die("fork");
     }
     if (origin->pid == 0) {
-        become(arguments, input[0], output[1]);
+        become(arguments, self, input[0], output[1]);
     }
     (void)close(input[0]);
     (void)close(output[1]);
@@ -97,13 +98,14 @@ static void run_and_wait(char *const *words)
     }
 }
 
-static _Noreturn void become(const char *const *arguments, int input, int output)
+static _Noreturn void become(const char *const *arguments, pid_t parent, int input, int output)
 {
     static const char *const always[] = {
-        WEIR_TESTS_ORIGIN, "--port", "0",     "--tls-port", "0", "--mute-port", "0",
-        "--cert",          NULL,     "--key", NULL};
+        WEIR_TESTS_ORIGIN, "--port", "0",     "--tls-port", "0",        "--mute-port", "0",
+        "--cert",          NULL,     "--key", NULL,         "--parent", NULL};
     char cert[512];
     char key[512];
+    char number[16];
     const char *words[WORDS] = {NULL};
     size_t count = 0;
 
@@ -114,6 +116,8 @@ static _Noreturn void become(const char *const *arguments, int input, int output
     }
     words[8] = cert;
     words[10] = key;
+    (void)snprintf(number, sizeof(number), "%d", (int)parent);
+    words[12] = number;
     for (; arguments != NULL && *arguments != NULL && count < WORDS - 1; arguments++) {
         words[count++] = *arguments;
     }

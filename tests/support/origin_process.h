@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * weir-origin as a child process on free ports, with a certificate of the test PKI. It ends with
- * the test program, however that ends: its standard input is a pipe from it.
+ * the test program, however that ends, and whatever children that has: it follows the process, and
+ * its standard input is a pipe from it. Thread rule: the thread that starts it stays.
  */
 #ifndef WEIR_TESTS_ORIGIN_PROCESS_H
 #define WEIR_TESTS_ORIGIN_PROCESS_H
