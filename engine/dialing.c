@@ -10,11 +10,9 @@
 
 static void enter(weir_dialing *dialing, weir_phase phase, weir_time now_ns);
 static weir_phase phase_to_tell(const weir_dialing *dialing);
-static bool is_name(weir_span host);
 static void answer_numeric(weir_dialing *dialing, weir_span zone, weir_time now_ns);
 static bool is_localhost(weir_span host);
 static void answer_localhost(weir_dialing *dialing, weir_time now_ns);
-static void answer_impossible(weir_dialing *dialing, weir_time now_ns);
 static void put_failed_last(weir_dialing *dialing, weir_time now_ns);
 static void remember_outcome(const weir_dialing *dialing, size_t index, weir_time now_ns);
 static void remember_silence(const weir_dialing *dialing, weir_time now_ns);
@@ -43,10 +41,9 @@ weir_dialing *weir_dialing_new(weir_core *core, weir_link *link, weir_exchange *
     dialing->shared = core->shared;
     /* A wish has several: it is told of none, and of the end of all. */
     dialing->exchange = cause != NULL && cause->warms > 0 ? NULL : cause;
-    if (is_name(host)) {
-        memcpy(dialing->host, host.at, host.length);
-        dialing->host_length = host.length;
-    }
+    WEIR_ASSERT(host.length < WEIR_HOST_LIMIT_OCTETS); /* it was checked when it was given */
+    memcpy(dialing->host, host.at, host.length);
+    dialing->host_length = host.length;
     dialing->port = key->address_port != 0 ? key->address_port : key->port;
     take_limits(dialing, cause);
     dialing->failure = weir_failure_bare(WEIR_OK);
@@ -56,9 +53,7 @@ weir_dialing *weir_dialing_new(weir_core *core, weir_link *link, weir_exchange *
     if (!dialing->numeric) {
         weir_event event = {.kind = WEIR_EVENT_DNS_STARTED};
         tell(dialing, &event, now_ns);
-        if (dialing->host_length == 0) {
-            answer_impossible(dialing, now_ns);
-        } else if (is_localhost(weir_dialing_host(dialing))) {
+        if (is_localhost(weir_dialing_host(dialing))) {
             answer_localhost(dialing, now_ns);
         } else {
             dialing->by_name = key->address.length == 0;
@@ -248,13 +243,6 @@ static weir_phase phase_to_tell(const weir_dialing *dialing)
     return clear ? WEIR_PHASE_CONNECT : dialing->phase;
 }
 
-/* Can it be a name at all? `connect_to` is the caller's, whereas hosts of URLs were checked when
- * they were parsed. */
-static bool is_name(weir_span host)
-{
-    return host.length < WEIR_HOST_LIMIT_OCTETS && memchr(host.at, '\0', host.length) == NULL;
-}
-
 static void answer_numeric(weir_dialing *dialing, weir_span zone, weir_time now_ns)
 {
     weir_address address;
@@ -294,13 +282,6 @@ static void answer_localhost(weir_dialing *dialing, weir_time now_ns)
 
     give_answer(dialing, &(weir_answer){.family = 6, .addresses = &v6, .count = 1}, now_ns);
     give_answer(dialing, &(weir_answer){.family = 4, .addresses = &v4, .count = 1}, now_ns);
-}
-
-/* No resolver can know such a name. */
-static void answer_impossible(weir_dialing *dialing, weir_time now_ns)
-{
-    give_answer(dialing, &(weir_answer){.family = 6, .status = WEIR_E_DNS_NOT_FOUND}, now_ns);
-    give_answer(dialing, &(weir_answer){.family = 4, .status = WEIR_E_DNS_NOT_FOUND}, now_ns);
 }
 
 /* Answers that are remembered never reach the network. */

@@ -239,10 +239,6 @@ weir_exchange *weir_exchange_new(const weir_exchange_options *options, const wei
                                  const weir_call *call, weir_status *status);
 /* Frees the record; it must not be queued, placed or attached. */
 void weir_exchange_destroy(weir_exchange *exchange);
-/* Will the request need a TLS configuration? (Before it is parsed: a scheme that is no http or
- * https is no.) */
-bool weir_request_is_https(const weir_request *request);
-bool weir_call_brings_tls(const weir_call *call);
 /* The pool's key; its spans point into the exchange. */
 weir_origin_key weir_exchange_key(const weir_exchange *exchange);
 

@@ -9,6 +9,7 @@
  */
 #include "engine/loop.h"
 
+#include "engine/given.h"
 #include "engine/options.h"
 #include "engine/orphan.h"
 #include "engine/snapshot.h"

@@ -7,6 +7,7 @@
  */
 #include "engine/sync.h"
 
+#include "engine/given.h"
 #include "proto/alloc.h"
 
 static weir_status perform(weir_client *client, const weir_request *request, const weir_call *call,

@@ -7,8 +7,9 @@
  *
  * Refused with WEIR_E_INVALID are a record without its size (nothing else of it is read then, the
  * observer of a call included), such an observer or one without `tell`, a body of no kind, a SOURCE
- * without `read`, a `pin`, `hint` or `replay` that is none, and a method that the rest does not go
- * with (docs/requests.md); weir_exchange_failure() says in `what` which it was.
+ * without `read`, a `pin`, `hint` or `replay` that is none, a `connect_to` that is no host, and a
+ * method that the rest does not go with (docs/requests.md); weir_exchange_failure() says in `what`
+ * which it was.
  */
 #ifndef WEIR_REQUEST_H
 #define WEIR_REQUEST_H
@@ -143,7 +144,9 @@ typedef struct weir_call {
                              answers WEIR_ANSWERED, and the response is read as any */
     const weir_observer *observer; /* kept until the exchange is freed */
     weir_tls_config *tls;          /* instead of the client's; held while the call lasts */
-    /* dial this host instead; Host, SNI and certificate stay those of the URL */
+    /* dial this host instead; Host, SNI and certificate stay those of the URL. A name or an IPv4
+     * address as a URL has them, or an IPv6 address without brackets, with its zone as the system
+     * writes it: "fe80::1%eth0" */
     weir_span connect_to;
     uint16_t connect_port; /* with connect_to; 0: the URL's */
     /* keep which connections were passed over and why: weir_exchange_candidate_at() */

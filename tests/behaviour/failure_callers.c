@@ -202,6 +202,49 @@ static void choices_that_are_none(weir_world *world)
     assert_int_equal(weir_world_fetch(world, &good).ended, WEIR_END);
 }
 
+static const struct {
+    const char *host;
+    const char *said;
+} no_hosts[] = {
+    {"a b", "call.connect_to is no host"},
+    {"a..test", "call.connect_to is no host"},
+    {".", "call.connect_to is no host"},
+    {"http://a.test/", "call.connect_to has a colon"},
+    {"127.0.0.1:80", "call.connect_to has a colon"},
+    {"b\xc3\xbc.test", "call.connect_to is no host"},
+    {"user@a.test", "call.connect_to is no host"},
+    {"a.test%eth0", "call.connect_to is no host"},
+    {"127.1", "call.connect_to is no IPv4 address"},
+    {"0x7f000001", "call.connect_to is no IPv4 address"},
+    {"256.0.0.1", "call.connect_to is no IPv4 address"},
+    {"[::1]", "call.connect_to has brackets"},
+    {"::1::", "call.connect_to is no IPv6 address"},
+    {"1:2:3", "call.connect_to is no IPv6 address"},
+    {"fe80::1%", "call.connect_to has a zone"},
+    {"fe80::1%a/b", "call.connect_to has a zone"},
+    {"fe80::1%sixteen.octets..", "call.connect_to has a zone"},
+};
+
+/* Nothing is looked up and nothing dialled for what can be no host. */
+static void hosts_that_are_none(weir_world *world)
+{
+    weir_ask ask = weir_world_ask(world, "/octets/1");
+    char name[1000];
+
+    for (size_t i = 0; i < WEIR_COUNT_OF(no_hosts); i++) {
+        ask.call.connect_to = weir_span_of(no_hosts[i].host);
+        assert_names(world, &ask, no_hosts[i].said);
+    }
+    ask.call.connect_to = (weir_span){(const uint8_t *)"a.test\0.test", 12};
+    assert_names(world, &ask, "call.connect_to is no host");
+    memset(name, 'a', sizeof(name));
+    ask.call.connect_to = (weir_span){(const uint8_t *)name, sizeof(name)};
+    assert_names(world, &ask, "call.connect_to is no host");
+    assert_int_equal(weir_world_counts(world).dials, 0);
+    ask.call.connect_to = WEIR_SPAN("127.0.0.1");
+    assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
+}
+
 static void wrong_state(weir_world *world)
 {
     weir_ask ask = weir_world_ask(world, "/octets/10");
@@ -398,6 +441,8 @@ static const weir_behaviour behaviours[] = {
     {"a head that is too large is refused", head_too_large, 0, NULL},
     {"records that are none are refused", records_that_are_none, 0, NULL},
     {"choices that are none are refused", choices_that_are_none, 0, NULL},
+    {"a connect_to that is no host is refused, and the failure says what it is",
+     hosts_that_are_none, 0, NULL},
     {"what is not allowed in this state is refused and changes nothing", wrong_state, 0, NULL},
     {"a stream that was ended takes no more, whatever came of it", stream_that_was_ended, 0, NULL},
     {"trailers that may not be are refused", trailers_that_may_not_be, 0, NULL},

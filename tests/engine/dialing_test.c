@@ -86,20 +86,6 @@ static void dialing__goes_where_connect_to_says(void **state)
     bench_assert_starts_at(bench, "192.0.2.9");
 }
 
-static void dialing__finds_no_name_that_cannot_be_one(void **state)
-{
-    static char name[1000];
-    dialing_bench *bench = *state;
-
-    memset(name, 'a', sizeof(name));
-    bench->call.connect_to = (weir_span){(const uint8_t *)name, sizeof(name)};
-    bench_dial(bench, "http://name.test/");
-    bench_assert_failed(bench, WEIR_E_DNS_NOT_FOUND, WEIR_PHASE_DNS);
-    bench->call.connect_to = WEIR_SPAN("192.0.2.9\0.test");
-    bench_dial(bench, "http://name.test/");
-    bench_assert_failed(bench, WEIR_E_DNS_NOT_FOUND, WEIR_PHASE_DNS);
-}
-
 static void dialing__remembers_answers_for_the_next(void **state)
 {
     dialing_bench *bench = *state;
@@ -301,7 +287,6 @@ int main(void)
         BENCHED(dialing__needs_no_look_up_for_numbers),
         BENCHED(dialing__knows_localhost_by_itself),
         BENCHED(dialing__goes_where_connect_to_says),
-        BENCHED(dialing__finds_no_name_that_cannot_be_one),
         BENCHED(dialing__remembers_answers_for_the_next),
         BENCHED(dialing__remembers_absence_but_no_failure),
         BENCHED(dialing__fails_with_the_limit_of_its_phase),
