@@ -23,6 +23,7 @@ static void use_tls(weir_core *core, uint64_t number, weir_time now_ns);
 static weir_status renew_tls(weir_core *core, weir_exchange *ex, weir_time now_ns);
 static void warm(weir_core *core, weir_exchange *ex, const weir_origin_key *key, weir_time now_ns);
 static void warmed(weir_exchange *ex);
+static bool was_unused(const weir_exchange *ex);
 static void turn_away(weir_exchange *ex, weir_status status);
 static void refused(weir_exchange *ex, const weir_failure *failure);
 static void count_ended(weir_core *core, weir_exchange *ex, weir_time now_ns);
@@ -174,6 +175,7 @@ void weir_core_leave(weir_core *core, weir_exchange *ex, weir_time now_ns)
                             ex->attempted ? ex->attempts[ex->attempt_count - 1].protocol
                                           : WEIR_PROTOCOL_ANY,
                             ex->ticket.waited_ns);
+        ex->ticket.unused = was_unused(ex);
         weir_pool_release(core->pool, &ex->ticket,
                           ex->last_facts.version > 0 ? &ex->last_facts : NULL, now_ns);
         ex->last_facts.version = 0;
@@ -194,6 +196,13 @@ void weir_core_again(weir_core *core, weir_exchange *ex, weir_time now_ns)
     weir_core_leave(core, ex, now_ns);
     weir_exchange_conclude(ex, true, now_ns);
     weir_core_place(core, ex, now_ns);
+}
+
+/* Was nothing sent on the connection for the attempt that is over? */
+static bool was_unused(const weir_exchange *ex)
+{
+    return !ex->attempted ||
+           (ex->failure.status != WEIR_OK && ex->failure.processed == WEIR_NOT_SENT);
 }
 
 bool weir_core_must_conclude(const weir_exchange *ex)

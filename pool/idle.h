@@ -34,6 +34,8 @@ void weir_idle_init(weir_idle *idle);
 void weir_idle_rest(weir_idle *idle, weir_slot *slot);
 /* It was leased, and may soon be idle again. */
 void weir_idle_leave(weir_idle *idle, weir_slot *slot);
+/* It was leased and not used: idle since it was, as though it had not been leased. */
+void weir_idle_return(weir_idle *idle, weir_slot *slot);
 /* It will not be idle again: `queue` is free. */
 void weir_idle_forget(weir_idle *idle, weir_slot *slot);
 

@@ -169,7 +169,6 @@ void weir_pool_bounce(weir_pool *pool, weir_ticket *ticket, const weir_facts *fa
     if (facts) {
         weir_slot_tell(pool, slot, facts);
     }
-    weir_slot_note_rest(pool, slot, false);
     note_bounce(slot, ticket);
     weir_wait_bounced(pool, ticket);
     pool->counts.bounces++;
@@ -264,6 +263,7 @@ void weir_pool_ready(weir_pool *pool, weir_slot *slot, const weir_facts *facts, 
     weir_origin *origin = slot->origin;
     weir_slot_take(slot, facts);
     weir_slot_seldom_of(slot)->since_ns = pool->now_ns;
+    slot->idle_since_ns = pool->now_ns;
     weir_record_learn(origin, facts);
     origin->retry_at_ns = 0;
     if (pool->options.lifetime_ns > 0) {
@@ -545,8 +545,8 @@ static void end_lease(weir_pool *pool, weir_ticket *ticket, const weir_facts *fa
     if (facts) {
         weir_slot_tell(pool, slot, facts);
     }
+    weir_slot_note_rest(pool, slot, served && ticket->answered);
     if (served) {
-        weir_slot_note_rest(pool, slot, ticket->answered);
         slot->served++;
         slot->origin->failures = 0;
     } else {
@@ -554,6 +554,9 @@ static void end_lease(weir_pool *pool, weir_ticket *ticket, const weir_facts *fa
         if (slot->retired == WEIR_REASON_EXPIRED_REQUESTS) {
             slot->retired = WEIR_REASON_NONE; /* the last one that it may serve was not served */
         }
+    }
+    if (served && !ticket->unused) {
+        weir_slot_note_use(pool, slot);
     }
     if (slot->state == WEIR_SLOT_READY && weir_place_must_yield(pool, slot)) {
         slot->retired = WEIR_REASON_EVICTED;

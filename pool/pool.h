@@ -78,6 +78,7 @@ typedef struct weir_ticket {
     bool has_waited; /* this request: `waited` knows of it */
     bool reused;     /* the slot served an exchange before */
     bool answered;   /* the caller's, before it releases: octets of an answer came */
+    bool unused;     /* ... or nothing was sent: to the peer its connection rested all the time */
     uint32_t bounces;
     uint64_t bounced_version; /* a facts version bounces a ticket at most once */
     uint64_t bounced_slot;    /* ... of this connection: versions are each connection's own */

@@ -20,6 +20,7 @@ static weir_reason reason_of(weir_unfit unfit);
 static void enter(weir_pool *pool, weir_slot *slot, weir_slot_state state);
 static void begin_end(weir_pool *pool, weir_slot *slot, weir_reason reason);
 static void relist(weir_pool *pool, weir_slot *slot);
+static weir_list *place_in_spare(const weir_pool *pool, const weir_slot *slot);
 static void relist_idle(weir_pool *pool, weir_slot *slot);
 static void unlist(weir_pool *pool, weir_slot *slot);
 static void order_action(weir_pool *pool, weir_slot *slot, weir_action_kind kind);
@@ -113,6 +114,7 @@ void weir_slot_lease(weir_pool *pool, weir_slot *slot, weir_ticket *ticket)
     ticket->reused = weir_slot_uses(slot) > 0;
     weir_list_push_back(&slot->leased, &ticket->link);
     ticket->answered = false;
+    ticket->unused = false;
     if (slot->leases == 0) {
         slot->rested_ns = slot->served > 0 ? weir_time_since(pool->now_ns, slot->idle_since_ns) : 0;
     }
@@ -448,10 +450,26 @@ static void relist(weir_pool *pool, weir_slot *slot)
     origin->available -= slot->is_available;
     slot->is_available = weir_slot_room(slot) > 0;
     if (slot->is_available) {
-        weir_list_push_front(slot->leases > 0 ? &origin->shared : &origin->spare, &slot->available);
+        weir_list_insert_after(slot->leases > 0 ? &origin->shared : place_in_spare(pool, slot),
+                               &slot->available);
         origin->available++;
     }
     relist_idle(pool, slot);
+}
+
+/* Behind those that were used after it: none, if it was used just now. */
+static weir_list *place_in_spare(const weir_pool *pool, const weir_slot *slot)
+{
+    weir_list *after = &slot->origin->spare;
+    if (slot->idle_since_ns == pool->now_ns) {
+        return after;
+    }
+    while (after->next != &slot->origin->spare &&
+           WEIR_CONTAINER_OF(after->next, weir_slot, available)->idle_since_ns >
+               slot->idle_since_ns) {
+        after = after->next;
+    }
+    return after;
 }
 
 static void relist_idle(weir_pool *pool, weir_slot *slot)
@@ -461,8 +479,11 @@ static void relist_idle(weir_pool *pool, weir_slot *slot)
         return;
     }
     if (is_idle) {
-        slot->idle_since_ns = pool->now_ns;
-        weir_idle_rest(&pool->idle, slot);
+        if (slot->idle_since_ns == pool->now_ns) {
+            weir_idle_rest(&pool->idle, slot);
+        } else {
+            weir_idle_return(&pool->idle, slot);
+        }
         slot->origin->idle++;
     } else {
         weir_idle_leave(&pool->idle, slot);

@@ -39,8 +39,8 @@ struct weir_slot {
     weir_time ends_at_ns;
     weir_time rested_ns; /* how long it was idle before its first lease since; 0: that says nothing
                             any more */
-    weir_time idle_since_ns;
-    uint64_t served; /* leases that ended in a release */
+    weir_time idle_since_ns; /* idle or not: when a lease of which something was sent ended last */
+    uint64_t served;         /* leases that ended in a release */
     weir_facts facts;
     uint32_t leases;
     weir_slot_state state : 8;
@@ -149,6 +149,8 @@ void weir_slot_look_at(weir_pool *pool, weir_slot *slot);
 void weir_slot_schedule(weir_pool *pool, weir_slot *slot);
 /* The origin's horizon has changed: it is one for all that are idle already. */
 void weir_slot_reschedule(weir_pool *pool, weir_origin *origin);
+/* A lease of which something was sent ends now. */
+void weir_slot_note_use(const weir_pool *pool, weir_slot *slot);
 /* A lease that began after a rest is over, or refused: what that says of how long it may rest. */
 void weir_slot_note_rest(weir_pool *pool, weir_slot *slot, bool answered);
 /* It was idle, and is not reusable any more: what that says of it. */

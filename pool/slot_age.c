@@ -81,6 +81,15 @@ void weir_slot_reschedule(weir_pool *pool, weir_origin *origin)
     }
 }
 
+void weir_slot_note_use(const weir_pool *pool, weir_slot *slot)
+{
+    /* Nothing came yet since it rested, and others have a lease still: when its rest began will say
+     * who is older if it is found to have ended. */
+    if (slot->leases == 1 || slot->rested_ns == 0) {
+        slot->idle_since_ns = pool->now_ns;
+    }
+}
+
 void weir_slot_note_rest(weir_pool *pool, weir_slot *slot, bool answered)
 {
     const weir_time rested_ns = slot->rested_ns;

@@ -362,6 +362,65 @@ static void herd_is_one_handshake(weir_world *world)
     }
 }
 
+/* Since when the only connection has been idle; 0: it is not. */
+static weir_time idle_since(weir_world *world)
+{
+    weir_snapshot_pool pool = WEIR_SNAPSHOT_POOL_INIT;
+    weir_snapshot_connection connection = WEIR_SNAPSHOT_CONNECTION_INIT;
+    weir_snapshot *snapshot = weir_user_snapshot(weir_world_user(world), NULL);
+
+    assert_non_null(snapshot);
+    (void)weir_snapshot_connection_at(snapshot, 0, &connection);
+    weir_snapshot_pool_of(snapshot, &pool);
+    weir_snapshot_free(snapshot);
+    return connection.state == WEIR_CONNECTION_IDLE ? pool.taken_ns - connection.idle_ns : 0;
+}
+
+/* A call for which there is no memory, at the k-th time that it asks for some. True: it had a
+ * connection, and nothing was sent. */
+static bool is_unsent_for_want_of_memory(weir_world *world, const weir_ask *ask, size_t k)
+{
+    weir_user *user = weir_world_user(world);
+    weir_failalloc *memory = &world->memory;
+    weir_attempt attempt = WEIR_ATTEMPT_INIT;
+    weir_exchange *exchange = NULL;
+
+    memory->fail_at = atomic_load(&memory->calls) + k;
+    (void)weir_user_call(user, &ask->request, &ask->call, &exchange);
+    memory->fail_at = 0;
+    if (exchange == NULL) {
+        return false;
+    }
+    const bool is_unsent = weir_exchange_attempt_count(exchange) == 1 &&
+                           weir_exchange_attempt_at(exchange, 0, &attempt) &&
+                           attempt.failure.status == WEIR_E_NOMEM &&
+                           attempt.failure.processed == WEIR_NOT_SENT;
+    weir_user_drop(user, exchange);
+    return is_unsent;
+}
+
+/* The server's clock of an idle connection goes on when a call had it and sent nothing. */
+static void what_was_not_sent_is_no_use(weir_world *world)
+{
+    weir_ask ask = weir_world_ask(world, "/octets/0");
+    size_t unsent = 0;
+
+    ask.call.attempts = 1; /* or it would be sent after all */
+    for (size_t k = 1; k < 30; k++) {
+        get(world, "/octets/0");
+        const weir_time before_ns = weir_now();
+        if (!is_unsent_for_want_of_memory(world, &ask, k)) {
+            continue;
+        }
+        const weir_time since_ns = idle_since(world);
+        unsent += since_ns > 0;
+        assert_true(since_ns <= before_ns);
+    }
+    assert_true(unsent > 0);
+    world->begun = 0; /* without memory an event may be lost */
+    world->dones = 0;
+}
+
 static const weir_behaviour behaviours[] = {
     {"a herd is one handshake, and is remembered by those who share", herd_is_one_handshake,
      WEIR_ONLY_TLS | WEIR_ONLY_H2, NULL},
@@ -382,6 +441,7 @@ static const weir_behaviour behaviours[] = {
     {"the server says how long a connection may be idle", age_ends_what_is_idle, WEIR_ONLY_H1,
      &said_age},
     {"the server said how long, and it is not used", age_ends_reuse, WEIR_ONLY_H1, &said_age},
+    {"what was not sent is no use of a connection", what_was_not_sent_is_no_use, 0, NULL},
     {"streams at once are limited by us too", streams_are_limited, WEIR_ONLY_H2, NULL},
 };
 

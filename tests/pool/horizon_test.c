@@ -292,6 +292,117 @@ static void horizon__is_learned_from_reuse(void **state)
     rig_close(&r);
 }
 
+/* A lease of which nothing was sent: cancelled at the last moment, say. */
+static void give_back(rig *r, char letter)
+{
+    rig_ticket(r, letter)->unused = true;
+    rig_release(r, letter);
+}
+
+/* The server knows nothing of a lease that was not used: its clock goes on. */
+static void horizon__counts_from_the_last_use(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){0});
+    closes_idle(&r, 1, 10 * second);
+    closes_idle(&r, 2, 10 * second);
+    rig_lease_h1(&r, 'a', "one", 3);
+    release(&r, 'a', true);
+    r.now_ns += 8 * second;
+    assert_int_equal(rig_ask(&r, 'a', "one"), WEIR_OK);
+    r.now_ns += second / 2;
+    give_back(&r, 'a');
+    weir_why why;
+    assert_int_equal(weir_pool_deadline(r.pool, &why), r.now_ns + second / 2);
+    assert_string_equal(rig_actions_after(&r, second / 2), "close 3 expired_horizon");
+    /* And is found too old by the next, if no tick came. */
+    rig_gone(&r, 3);
+    rig_lease_h1(&r, 'a', "one", 4);
+    release(&r, 'a', true);
+    r.now_ns += 8 * second;
+    assert_int_equal(rig_ask(&r, 'a', "one"), WEIR_OK);
+    r.now_ns += 2 * second;
+    give_back(&r, 'a');
+    rig_ask_all(&r, "b", "one");
+    assert_string_equal(rig_actions(&r), "close 4 expired_horizon, dial 5 for b");
+    rig_close(&r);
+}
+
+/* ... for what the server says of itself, and for our own limit; a connection that was never used
+ * rests since it was dialled. */
+static void horizon__is_not_alone_in_counting_from_the_last_use(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.idle_ns = 20 * second});
+    rig_lease_h1(&r, 'a', "one", 1);
+    weir_facts facts = rig_facts(&r, WEIR_H1, 1);
+    facts.keep_alive_ns = 10 * second;
+    weir_pool_release(r.pool, rig_ticket(&r, 'a'), &facts, r.now_ns);
+    r.now_ns += 5 * second;
+    assert_int_equal(rig_ask(&r, 'a', "one"), WEIR_OK);
+    give_back(&r, 'a');
+    assert_string_equal(rig_actions_after(&r, 4 * second), "close 1 expired_keep_alive");
+    rig_lease_h1(&r, 'b', "two", 2);
+    r.now_ns += 5 * second;
+    give_back(&r, 'b');
+    assert_string_equal(rig_actions_after(&r, 15 * second), "close 2 expired_idle");
+    rig_close(&r);
+}
+
+/* HTTP/2: a lease that bounces off a peer that allows no stream for now, and one of two. */
+static void horizon__counts_from_the_last_use_of_any(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.idle_ns = 20 * second});
+    rig_lease_h2(&r, "a", 2);
+    rig_release(&r, 'a');
+    r.now_ns += 5 * second;
+    rig_ask_all(&r, "ab", "h2.one");
+    r.now_ns += second;
+    rig_ticket(&r, 'b')->answered = true;
+    rig_release(&r, 'b'); /* used, 6 s after the first */
+    r.now_ns += second;
+    give_back(&r, 'a');
+    r.now_ns += 5 * second;
+    rig_ask_all(&r, "a", "h2.one");
+    const weir_facts facts = rig_facts(&r, WEIR_H2, 0);
+    weir_pool_bounce(r.pool, rig_ticket(&r, 'a'), &facts, r.now_ns);
+    rig_abandon(&r, 'a');
+    weir_why why;
+    assert_int_equal(weir_pool_deadline(r.pool, &why), r.now_ns + 14 * second);
+    rig_tick(&r, 14 * second);
+    assert_non_null(strstr(rig_actions(&r), "close 1 expired_idle"));
+    rig_close(&r);
+}
+
+/* What was not used is no younger for it: neither in the line of those to be closed nor among the
+ * elders of one that died. */
+static void horizon__keeps_who_was_not_used_in_its_place(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections = 3});
+    rig_lease_h1(&r, 'a', "one", 1);
+    rig_lease_h1(&r, 'b', "one", 2);
+    rig_lease_h1(&r, 'c', "two", 3);
+    release(&r, 'a', true);
+    r.now_ns += second;
+    release(&r, 'c', true);
+    r.now_ns += second;
+    rig_ask_all(&r, "d", "one"); /* the first connection: the second is in use */
+    r.now_ns += second;
+    release(&r, 'b', true);
+    give_back(&r, 'd');
+    rig_ask_all(&r, "e", "one");
+    assert_ptr_equal(rig_ticket(&r, 'e')->slot, rig_slot(&r, 2)); /* the last that was used */
+    rig_ask_all(&r, "f", "three");
+    assert_string_equal(rig_actions(&r), "close 1 evicted");
+    rig_close(&r);
+}
+
 /* Whoever was given the next would meet the same end. One that was used since is no elder. */
 static void horizon__is_met_by_the_elders_of_what_died(void **state)
 {
@@ -351,6 +462,10 @@ int main(void)
         cmocka_unit_test(horizon__gives_way_to_what_the_server_says),
         cmocka_unit_test(horizon__is_learned_from_a_bounce),
         cmocka_unit_test(horizon__is_learned_from_reuse),
+        cmocka_unit_test(horizon__counts_from_the_last_use),
+        cmocka_unit_test(horizon__is_not_alone_in_counting_from_the_last_use),
+        cmocka_unit_test(horizon__counts_from_the_last_use_of_any),
+        cmocka_unit_test(horizon__keeps_who_was_not_used_in_its_place),
         cmocka_unit_test(horizon__is_met_by_the_elders_of_what_died),
         cmocka_unit_test(horizon__outlives_the_connections),
     };

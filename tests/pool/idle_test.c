@@ -40,6 +40,11 @@ static void leave(bench *b, size_t number)
     weir_idle_leave(&b->idle, &b->slots[number]);
 }
 
+static void give_back(bench *b, size_t number)
+{
+    weir_idle_return(&b->idle, &b->slots[number]);
+}
+
 static const weir_slot *longest_idle(const bench *b)
 {
     const weir_slot *found = NULL;
@@ -66,7 +71,9 @@ static void idle__names_the_longest_idle_one_after_any_steps(void **state)
     begin(&b);
     for (int i = 0; i < STEPS; i++) {
         weir_slot *slot = &b.slots[random_of(SLOTS)];
-        if (!slot->is_idle) {
+        if (!slot->is_idle && slot->idle_since_ns > 0 && random_of(3) == 0) {
+            give_back(&b, (size_t)(slot - b.slots));
+        } else if (!slot->is_idle) {
             rest(&b, (size_t)(slot - b.slots));
         } else if (random_of(4) == 0) {
             weir_idle_forget(&b.idle, slot);
@@ -118,6 +125,35 @@ static void idle__keeps_a_lease_and_a_release_to_the_one_it_is_about(void **stat
     weir_idle_check(&b.idle);
 }
 
+/* A lease that is given back soon costs no more than one that was used. */
+static void idle__finds_who_is_given_back_in_its_place(void **state)
+{
+    (void)state;
+    static bench b;
+    begin(&b);
+    for (size_t i = 0; i < SLOTS; i++) {
+        rest(&b, i);
+    }
+    const weir_list before = b.slots[1].queue;
+    const weir_list own = b.slots[2].queue;
+    leave(&b, 2);
+    leave(&b, 5);
+    rest(&b, 5);
+    give_back(&b, 2);
+    assert_memory_equal(&before, &b.slots[1].queue, sizeof before);
+    assert_memory_equal(&own, &b.slots[2].queue, sizeof own);
+    weir_idle_check(&b.idle);
+    leave(&b, 0);
+    for (size_t i = 6; i < 6 + WEIR_IDLE_LATE; i++) {
+        leave(&b, i); /* so many that the first is out of the list */
+    }
+    assert_true(weir_list_is_empty(&b.slots[0].queue));
+    assert_ptr_equal(weir_idle_first(&b.idle), &b.slots[1]);
+    give_back(&b, 0);
+    assert_ptr_equal(weir_idle_first(&b.idle), &b.slots[0]);
+    weir_idle_check(&b.idle);
+}
+
 static void idle__has_no_first_when_all_are_leased(void **state)
 {
     (void)state;
@@ -140,6 +176,7 @@ int main(void)
         cmocka_unit_test(idle__names_the_longest_idle_one_after_any_steps),
         cmocka_unit_test(idle__forgets_one_that_is_leased),
         cmocka_unit_test(idle__keeps_a_lease_and_a_release_to_the_one_it_is_about),
+        cmocka_unit_test(idle__finds_who_is_given_back_in_its_place),
         cmocka_unit_test(idle__has_no_first_when_all_are_leased),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -110,6 +110,8 @@ static void note_end(world *w, const caller *c)
     model_link *place = model_link_of(w, c->ticket.slot);
     if (place) {
         place->served++;
+    }
+    if (place && !c->ticket.unused) {
         place->rests_since_ns = model_users_of(w, place->slot) == 1 ? w->now_ns : 0;
     }
 }
@@ -131,7 +133,8 @@ void model_step_release(world *w)
         return;
     }
     model_link *place = model_link_of(w, c->ticket.slot);
-    c->ticket.answered = model_chance(w, 80);
+    c->ticket.unused = model_chance(w, 10);
+    c->ticket.answered = !c->ticket.unused && model_chance(w, 80);
     note_end(w, c);
     const bool again = knows_order(c) && model_chance(w, 15);
     c->ticket.keeps_order = again;
