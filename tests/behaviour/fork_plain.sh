@@ -1,31 +1,27 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# usage: fork_plain.sh ENVIRONMENT ORIGIN CERTS PKI
+# usage: fork_plain.sh ENVIRONMENT LISTS
 #
 # The suite of forks once more, linked with an optimised weir without sanitizers, as a user's
 # program is: the allocator of a sanitizer takes a lock that another thread may hold at the fork, and
 # the child would wait for it for ever. So it is only here that a program forks while its threads are
-# in calls.
+# in calls. LISTS.sources says what it is made of, LISTS.headers where its headers are.
 
 . "$(dirname "$0")/../meta/tap.sh" "$1"
-origin=$2 certs=$3 pki=$4
+lists=$2
 
+# From an archive the linker takes what the suite needs and nothing else.
 build_suite() {
-    local library source
-    local -a sources=() flags=() libraries=()
+    local library
+    local -a libraries=()
     library=$(find "$release" -maxdepth 2 -name libweir.a | head -n 1)
-    for source in fork fork_memory fork_test; do sources+=("$root/tests/behaviour/$source.c"); done
-    for source in asleep coroutine failalloc hellos listener must origin_log origin_process peer relay stuck upload user world; do
-        sources+=("$root/tests/support/$source.c")
-    done
-    flags_of engine
     # What a static libweir needs besides these differs from system to system: its own file says it.
     read -r -a libraries < <(sed -n 's/^Libs.private: //p' "$release/weir.pc")
-    "$cc" -std=c11 -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -pthread "-DWEIR_TESTS_ORIGIN=\"$origin\"" \
-        "-DWEIR_TESTS_CERTS=\"$certs\"" "-DWEIR_TESTS_PKI=\"$pki\"" "${flags[@]}" -I "$build/include-support" \
-        -isystem "$wolfssl_prefix/include" "${sources[@]}" -o "$scratch/fork_test" "$library" \
-        -L "$wolfssl_prefix/lib" "-Wl,-rpath,$wolfssl_prefix/lib" "${libraries[@]}" -lcmocka -lwolfssl -lnghttp2 -lcares
+    mkdir "$scratch/objects" && (cd "$scratch/objects" && "$cc" -std=c11 -O2 -Wall -Wextra -Werror -pthread \
+        "@$lists.headers" -c "@$lists.sources") && ar rcs "$scratch/suite.a" "$scratch"/objects/*.o &&
+        "$cc" -pthread -o "$scratch/fork_test" "$scratch/suite.a" "$library" \
+            -L "$wolfssl_prefix/lib" "-Wl,-rpath,$wolfssl_prefix/lib" "${libraries[@]}" -lcmocka -lwolfssl -lnghttp2 -lcares
 }
 
 forks() { # forks WHICH NOT
