@@ -58,8 +58,8 @@ typedef enum weir_clock {
 /* How long a ticket waited, over all of its requests. */
 typedef struct weir_waited {
     weir_time ns[WEIR_WAITS];
-    weir_time before_ns;    /* the sum of them before the present request */
-    weir_time own_since_ns; /* on its own clock: since when */
+    weir_time before_ns; /* the sum of them before the present request */
+    weir_time since_ns;  /* on its present clock */
     uint64_t bounces;
 } weir_waited;
 

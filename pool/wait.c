@@ -152,9 +152,9 @@ static void get_on(const weir_pool *pool, weir_ticket *ticket)
 {
     const weir_origin *origin = ticket->origin;
 
+    ticket->waited.since_ns = pool->now_ns;
     if (ticket->dial || ticket->pause.entered) {
         ticket->clock = ticket->dial ? WEIR_CLOCK_DIAL : WEIR_CLOCK_PAUSE;
-        ticket->waited.own_since_ns = pool->now_ns;
         return;
     }
     ticket->clock = WEIR_CLOCK_ORIGIN;
@@ -165,7 +165,7 @@ static void get_on(const weir_pool *pool, weir_ticket *ticket)
         weir_time_since(pool->now_ns, origin->seldom->waits_since_ns);
 }
 
-/* Adds what the clock that it is on shows at `now_ns` to `ns`. */
+/* Adds what the clock that it is on shows at `now_ns` to `ns`: at a time before it got on, nothing. */
 static void get_off(const weir_ticket *ticket, weir_time now_ns, weir_time ns[WEIR_WAITS])
 {
     const weir_origin *origin = ticket->origin;
@@ -174,17 +174,19 @@ static void get_off(const weir_ticket *ticket, weir_time now_ns, weir_time ns[WE
     case WEIR_CLOCK_NONE:
         break;
     case WEIR_CLOCK_DIAL:
-        ns[index_of(WEIR_REASON_DIALING)] += weir_time_since(now_ns, ticket->waited.own_since_ns);
+        ns[index_of(WEIR_REASON_DIALING)] += weir_time_since(now_ns, ticket->waited.since_ns);
         break;
     case WEIR_CLOCK_PAUSE:
         ns[index_of(WEIR_REASON_REFUSED_LATELY)] +=
-            weir_time_since(now_ns, ticket->waited.own_since_ns);
+            weir_time_since(now_ns, ticket->waited.since_ns);
         break;
     case WEIR_CLOCK_ORIGIN:
         for (size_t i = 0; i < WEIR_WAITS; i++) {
             ns[i] += origin->seldom->waited_ns[i];
         }
-        ns[origin->waits_for] += weir_time_since(now_ns, origin->seldom->waits_since_ns);
+        ns[origin->waits_for] +=
+            weir_time_since(now_ns > ticket->waited.since_ns ? now_ns : ticket->waited.since_ns,
+                            origin->seldom->waits_since_ns);
         break;
     }
 }

@@ -233,10 +233,31 @@ static void wait__no_memory_is_a_reason(void **state)
     rig_close(&r);
 }
 
+/* Without the time under the present reason, whoever has made the reason last, and since when. */
+static void wait__of_the_present_reason_nothing_is_said_without_a_time(void **state)
+{
+    (void)state;
+    rig r;
+    weir_waits waits;
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 1});
+    rig_lease_h1(&r, 'a', "one", 1);
+    rig_tick(&r, 2 * MS);
+    rig_ask_all(&r, "b", "one");
+    rig_tick(&r, 3 * MS);
+    rig_ask_all(&r, "c", "one"); /* the reason is older than its wait */
+    for (char letter = 'b'; letter <= 'c'; letter++) {
+        weir_pool_waited(rig_ticket(&r, letter), 0, &waits);
+        assert_int_equal(waits.ns[WEIR_REASON_BUSY], 0);
+        assert_int_equal(waits.total_ns, 0);
+    }
+    rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wait__one_served_at_once_waited_for_nothing),
+        cmocka_unit_test(wait__of_the_present_reason_nothing_is_said_without_a_time),
         cmocka_unit_test(wait__each_reason_has_its_own_time),
         cmocka_unit_test(wait__bounces_keep_the_sum),
         cmocka_unit_test(wait__a_ticket_sums_over_its_requests),
