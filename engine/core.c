@@ -19,7 +19,8 @@ static const char was_past[] =
 
 static void fill_pool_options(weir_core *core, weir_pool_options *to,
                               const weir_pool_limits *given);
-static void use_tls(weir_core *core, uint64_t number, weir_time now_ns);
+static void use_tls(weir_core *core, weir_tls_config *tls, weir_time now_ns);
+static void give_tls(weir_exchange *ex, weir_tls_config *tls);
 static weir_status renew_tls(weir_core *core, weir_exchange *ex, weir_time now_ns);
 static void warm(weir_core *core, weir_exchange *ex, const weir_origin_key *key, weir_time now_ns);
 static void warmed(weir_exchange *ex);
@@ -82,7 +83,16 @@ void weir_core_clear(weir_core *core)
 
 void weir_core_catch_up(weir_core *core, weir_time now_ns)
 {
-    use_tls(core, weir_shared_tls_number(core->shared), now_ns);
+    weir_status ignored = WEIR_OK;
+
+    if (weir_shared_tls_number(core->shared) == core->tls_number) {
+        return;
+    }
+    weir_tls_config *tls = weir_shared_tls(core->shared, &ignored); /* it is there */
+    if (tls != NULL) {
+        use_tls(core, tls, now_ns);
+        weir_tls_config_release(tls);
+    }
 }
 
 void weir_core_network_changed(weir_core *core, weir_time now_ns)
@@ -154,6 +164,7 @@ void weir_core_bounced(weir_core *core, weir_exchange *ex, const weir_facts *fac
 {
     const uint64_t conn = weir_slot_id(ex->ticket.slot);
 
+    (void)renew_tls(core, ex, now_ns); /* if they were replaced it waits for another origin now */
     weir_pool_bounce(core->pool, &ex->ticket, facts, now_ns);
     if (ex->candidates != NULL) {
         weir_core_explain_bounce(core, ex, conn, now_ns);
@@ -393,12 +404,31 @@ static void fill_pool_options(weir_core *core, weir_pool_options *to, const weir
     core->limits.h2 = weir_conn_limits_fill(&of_conns, WEIR_H2);
 }
 
-static void use_tls(weir_core *core, uint64_t number, weir_time now_ns)
+/* Calls that wait for a place, and that nothing was begun for, go on with these: what they hold is
+ * what they will be dialled with. */
+static void use_tls(weir_core *core, weir_tls_config *tls, weir_time now_ns)
 {
-    if (number != core->tls_number) {
-        weir_pool_tls_replaced(core->pool, core->tls_number, number, now_ns);
-        core->tls_number = number;
+    const uint64_t number = weir_tls_config_number(tls);
+
+    if (number == core->tls_number) {
+        return;
     }
+    weir_pool_tls_replaced(core->pool, core->tls_number, number, now_ns);
+    core->tls_number = number;
+    for (weir_ticket *at = weir_pool_next_follower(core->pool, number, NULL); at != NULL;
+         at = weir_pool_next_follower(core->pool, number, at)) {
+        give_tls(WEIR_CONTAINER_OF(at, weir_exchange, ticket), tls);
+    }
+}
+
+/* In the blocking front end another thread may be that of the exchange, which waits in the queue
+ * and looks at this with the core's lock alone. */
+static void give_tls(weir_exchange *ex, weir_tls_config *tls)
+{
+    weir_tls_config *old = ex->tls;
+
+    ex->tls = weir_tls_config_acquire(tls);
+    weir_tls_config_release(old);
 }
 
 /*
@@ -416,9 +446,9 @@ static weir_status renew_tls(weir_core *core, weir_exchange *ex, weir_time now_n
     }
     weir_tls_config *tls = weir_shared_tls(core->shared, &status);
     if (tls != NULL) {
-        weir_tls_config_release(ex->tls);
-        ex->tls = tls;
-        use_tls(core, weir_tls_config_number(tls), now_ns);
+        give_tls(ex, tls);
+        use_tls(core, tls, now_ns);
+        weir_tls_config_release(tls);
     }
     return status;
 }

@@ -190,6 +190,7 @@ static weir_status ask(weir_exchange *ex, const weir_request *request,
     if (status == WEIR_OK && ex->target.https) {
         weir_tls_config *tls = ex->call.tls != NULL ? ex->call.tls : options->tls;
         ex->tls = weir_tls_config_acquire(tls);
+        ex->ticket.follows = ex->call.tls == NULL;
     }
     if (status == WEIR_OK && ex->request.is_connect) {
         status = WEIR_E_UNSUPPORTED;

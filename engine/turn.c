@@ -101,6 +101,7 @@ void weir_turn_abandon(weir_turn *turn, weir_exchange *ex)
             weir_exchange_detach(ex, turn->now_ns);
         }
         weir_turn_orphan(turn, ex);
+        weir_core_catch_up(&turn->core, turn->now_ns); /* between two turns nobody else looks */
         weir_core_leave(&turn->core, ex, turn->now_ns);
         turn->pool_moved = true;
         ex->state = WEIR_EXCHANGE_DONE;

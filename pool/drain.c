@@ -11,9 +11,13 @@
  * its dials must not stay either: the origin *ends*, and its connections are kept as long as
  * tickets wait for them (weir_slot_refresh()).
  */
-#include "pool/place.h"
+#include "pool/pause.h"
 #include "proto/span.h"
 
+static void move_followers(weir_pool *pool, weir_origin *origin);
+static void move(weir_pool *pool, weir_origin *origin, weir_ticket *ticket);
+static weir_ticket *next_follower(weir_list *list, weir_list *at);
+static bool is_being_dialed(const weir_ticket *ticket);
 static void settle_touched(weir_pool *pool);
 static void touch(weir_pool *pool, weir_origin *origin);
 static bool is_meant(const weir_drain *drain, const weir_origin *origin);
@@ -48,17 +52,44 @@ void weir_pool_tls_replaced(weir_pool *pool, uint64_t old, uint64_t now, weir_ti
 {
     WEIR_ASSERT(old != now);
     weir_pool_begin(pool, now_ns);
+    pool->tls = now;
     for (weir_list *at = pool->origins.next; at != &pool->origins; at = at->next) {
         weir_origin *origin = WEIR_ORIGIN_OF(at, link);
         if (origin->seldom->key.tls == now) {
             origin->ends = WEIR_REASON_NONE; /* it was replaced once, and is back */
         } else if (origin->seldom->key.tls == old && old != 0) {
             origin->ends = WEIR_REASON_TLS_REPLACED;
+            move_followers(pool, origin);
             weir_drain_origin(pool, origin, WEIR_REASON_TLS_REPLACED);
             touch(pool, origin);
         }
     }
     settle_touched(pool);
+}
+
+weir_ticket *weir_pool_next_follower(const weir_pool *pool, uint64_t tls, const weir_ticket *after)
+{
+    weir_list *from = pool->origins.next;
+    weir_ticket *next = NULL;
+
+    if (after) {
+        weir_origin_seldom *seldom = after->origin->seldom;
+        next = next_follower(after->pause.entered ? &seldom->paused : &after->origin->waiting,
+                             after->link.next);
+        if (!next && !after->pause.entered) {
+            next = next_follower(&seldom->paused, seldom->paused.next);
+        }
+        from = seldom->link.next;
+    }
+    for (weir_list *at = from; at != &pool->origins && !next; at = at->next) {
+        const weir_origin *origin = WEIR_ORIGIN_OF(at, link);
+        if (origin->seldom->key.tls == tls) {
+            weir_list *paused = &origin->seldom->paused;
+            next = next_follower(&WEIR_ORIGIN_OF(at, link)->waiting, origin->waiting.next);
+            next = next ? next : next_follower(paused, paused->next);
+        }
+    }
+    return next;
 }
 
 void weir_pool_network_changed(weir_pool *pool, weir_time now_ns)
@@ -94,6 +125,57 @@ void weir_drain_origin(weir_pool *pool, weir_origin *origin, weir_reason reason)
         }
     }
     weir_place_note_unawaited(pool, origin);
+}
+
+/* From an origin that ends to the one that takes its place; who is being dialled for stays. */
+static void move_followers(weir_pool *pool, weir_origin *origin)
+{
+    weir_list *const lists[] = {&origin->waiting, &origin->seldom->paused};
+
+    for (size_t i = 0; i < WEIR_COUNT_OF(lists); i++) {
+        weir_ticket *ticket = next_follower(lists[i], lists[i]->next);
+        while (ticket) {
+            weir_ticket *next = next_follower(lists[i], ticket->link.next);
+            if (!is_being_dialed(ticket)) {
+                move(pool, origin, ticket);
+            }
+            ticket = next;
+        }
+    }
+}
+
+static void move(weir_pool *pool, weir_origin *origin, weir_ticket *ticket)
+{
+    weir_origin *to = weir_place_of(pool, origin, ticket);
+    if (!to) {
+        const weir_failure failure = weir_place_failure(WEIR_E_NOMEM);
+        weir_place_refuse(pool, ticket, &failure);
+        return;
+    }
+    if (ticket->pause.entered) { /* in no queue */
+        weir_list_remove(&ticket->link);
+        weir_list_push_back(&to->seldom->paused, &ticket->link);
+        ticket->origin = to;
+        return;
+    }
+    weir_place_leave(pool, ticket);
+    weir_place_enter(pool, to, ticket);
+    weir_wait_begin(pool, ticket);
+    weir_place_unsettle(pool, to);
+}
+
+static weir_ticket *next_follower(weir_list *list, weir_list *at)
+{
+    while (at != list && !WEIR_CONTAINER_OF(at, weir_ticket, link)->follows) {
+        at = at->next;
+    }
+    return at == list ? NULL : WEIR_CONTAINER_OF(at, weir_ticket, link);
+}
+
+/* Not only decided: begun. */
+static bool is_being_dialed(const weir_ticket *ticket)
+{
+    return ticket->dial && ticket->dial->order_kind != WEIR_ACTION_DIAL;
 }
 
 static void touch(weir_pool *pool, weir_origin *origin)

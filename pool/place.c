@@ -60,6 +60,16 @@ void weir_place_enter(weir_pool *pool, weir_origin *origin, weir_ticket *ticket)
     }
 }
 
+weir_origin *weir_place_of(weir_pool *pool, weir_origin *origin, const weir_ticket *ticket)
+{
+    if (!ticket->follows || origin->ends == WEIR_REASON_NONE) {
+        return origin;
+    }
+    weir_origin_key key = origin->seldom->key;
+    key.tls = pool->tls;
+    return weir_record_get(pool, &key);
+}
+
 void weir_place_leave(weir_pool *pool, weir_ticket *ticket)
 {
     weir_origin *origin = ticket->origin;

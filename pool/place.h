@@ -14,6 +14,12 @@ void weir_place_enter(weir_pool *pool, weir_origin *origin, weir_ticket *ticket)
 /* Out of the queue, for whatever reason; the ticket is IDLE. */
 void weir_place_leave(weir_pool *pool, weir_ticket *ticket);
 
+/*
+ * The origin where a ticket of this one is to wait: another if its TLS configuration was replaced
+ * and the ticket follows. NULL: no memory.
+ */
+weir_origin *weir_place_of(weir_pool *pool, weir_origin *origin, const weir_ticket *ticket);
+
 /* Does all that is to be done for an origin. The answer is why the first ticket without a dial
  * waits. */
 weir_reason weir_place_settle(weir_pool *pool, weir_origin *origin);

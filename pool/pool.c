@@ -173,10 +173,14 @@ void weir_pool_bounce(weir_pool *pool, weir_ticket *ticket, const weir_facts *fa
     weir_wait_bounced(pool, ticket);
     pool->counts.bounces++;
     end_lease(pool, ticket, NULL, false);
-    weir_place_enter(pool, origin, ticket);
-    if (pool->is_shut) {
-        const weir_failure failure = weir_place_failure(WEIR_E_CLOSED);
+    weir_origin *to = pool->is_shut ? origin : weir_place_of(pool, origin, ticket);
+    weir_place_enter(pool, to ? to : origin, ticket);
+    if (pool->is_shut || !to) {
+        const weir_failure failure =
+            weir_place_failure(pool->is_shut ? WEIR_E_CLOSED : WEIR_E_NOMEM);
         weir_place_refuse(pool, ticket, &failure);
+    } else if (to != origin) {
+        weir_place_unsettle(pool, to);
     }
     weir_place_settle(pool, origin);
     weir_place_balance(pool, origin);

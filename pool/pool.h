@@ -93,6 +93,9 @@ typedef struct weir_ticket {
     /* the caller's, before it releases: it asks again at once (see weir_pool_release()), and that
        request stands where the one before stood */
     bool keeps_order;
+    /* the caller's, before it asks: of its key the TLS configuration is the one that all use; where
+       that is replaced it goes along (see weir_pool_tls_replaced()) */
+    bool follows;
 } weir_ticket;
 
 /* What is worth knowing of an origin before it is dialled: all that one pool may tell another. */
@@ -316,9 +319,14 @@ uint64_t weir_pool_left(const weir_pool *pool, const weir_drain *drain);
 /*
  * Calls use the configuration `now` instead of `old` from here on: connections made with `old`
  * drain (TLS_REPLACED), and those whose dials are in flight do when the tickets that wait for them
- * are served.
+ * are served. Tickets that follow and have no dial that was begun wait for a connection made with
+ * `now` from here on, in the order of their requests; so does one that bounces later. Without memory
+ * for their origin they are refused.
  */
 void weir_pool_tls_replaced(weir_pool *pool, uint64_t old, uint64_t now, weir_time now_ns);
+/* The tickets that follow, and wait for a connection made with this configuration: the one after
+ * `after`, NULL: the first. It looks at all origins. */
+weir_ticket *weir_pool_next_follower(const weir_pool *pool, uint64_t tls, const weir_ticket *after);
 /* Forgets pauses after failed dials and all else that another network makes wrong, and drains
  * everything (NETWORK_CHANGED). */
 void weir_pool_network_changed(weir_pool *pool, weir_time now_ns);

@@ -31,6 +31,7 @@ struct weir_pool {
     uint64_t order; /* grows with every ticket and dial: who came first */
     uint64_t slot_ids;
     bool is_shut;
+    uint64_t tls; /* the configuration that the last one was replaced by; 0: none was */
     weir_table table;
     weir_slabs records; /* of origins */
     weir_slabs seldoms; /* ... and their other pieces */

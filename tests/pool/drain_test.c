@@ -224,6 +224,124 @@ static void tls__that_comes_back_is_as_good_as_before(void **state)
     rig_close(&r);
 }
 
+/* ... and follows. */
+static weir_status ask_along(rig *r, char letter, uint64_t tls)
+{
+    rig_ticket(r, letter)->follows = true;
+    return ask_with(r, letter, tls);
+}
+
+static uint64_t tls_of(rig *r, char letter)
+{
+    for (uint64_t tls = 1; tls <= 3; tls++) {
+        const weir_ticket *at = weir_pool_next_follower(r->pool, tls, NULL);
+        while (at && at != rig_ticket(r, letter)) {
+            at = weir_pool_next_follower(r->pool, tls, at);
+        }
+        if (at) {
+            return tls;
+        }
+    }
+    return 0;
+}
+
+/* Who follows and is not being dialled for is dialled with the new one, in the order in which they
+ * asked; the others are served by what there is. */
+static void tls__that_is_replaced_takes_followers_along(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 2});
+    assert_int_equal(ask_along(&r, 'a', 1), WEIR_AGAIN);
+    assert_int_equal(ask_along(&r, 'b', 1), WEIR_AGAIN);
+    assert_int_equal(ask_with(&r, 'c', 1), WEIR_AGAIN);
+    assert_int_equal(ask_along(&r, 'd', 1), WEIR_AGAIN);
+    assert_string_equal(rig_actions(&r), "dial 1 for a");
+    assert_int_equal(ask_along(&r, 'e', 2), WEIR_AGAIN); /* it was quicker than the swap */
+    rig_tick(&r, WEIR_NS_PER_MS);
+    replace_tls(&r, 1, 2);
+    assert_int_equal(tls_of(&r, 'a'), 1);
+    assert_int_equal(tls_of(&r, 'b'), 2);
+    assert_int_equal(tls_of(&r, 'd'), 2);
+    assert_string_equal(rig_actions(&r), "dial 2 for e");
+    rig_ready(&r, 2, WEIR_H1, 1);
+    assert_string_equal(rig_actions(&r), "grant b 2 dialed, dial 3 for d");
+    rig_ready(&r, 1, WEIR_H1, 1);
+    assert_string_equal(rig_actions(&r), "grant a 1 dialed, dial 4 for c");
+    rig_release(&r, 'b');
+    assert_string_equal(rig_actions(&r), "grant d 2 reused");
+    weir_waits waits;
+    weir_pool_waited(rig_ticket(&r, 'd'), r.now_ns, &waits);
+    assert_int_equal(waits.total_ns, rig_ticket(&r, 'd')->waited_ns);
+    rig_close(&r);
+}
+
+/* A dial that was decided and not begun is not begun with the old one. */
+static void tls__that_is_replaced_is_not_dialed_with_any_more(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 2});
+    assert_int_equal(ask_along(&r, 'a', 1), WEIR_AGAIN);
+    replace_tls(&r, 1, 2);
+    assert_int_equal(tls_of(&r, 'a'), 2);
+    assert_string_equal(rig_actions(&r), "dial 2 for a");
+    rig_close(&r);
+}
+
+/* Nor for who was refused by a connection made with it, at once or lately. */
+static void tls__that_is_replaced_serves_nobody_again(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 1});
+    assert_int_equal(ask_along(&r, 'a', 1), WEIR_AGAIN);
+    rig_actions(&r);
+    rig_ready(&r, 1, WEIR_H2, 2);
+    rig_actions(&r);
+    assert_int_equal(ask_along(&r, 'b', 1), WEIR_OK);
+    rig_ticket(&r, 'b')->refused = 2;
+    rig_release(&r, 'b');
+    assert_int_equal(ask_along(&r, 'b', 1), WEIR_AGAIN); /* after a pause */
+    replace_tls(&r, 1, 2);
+    assert_int_equal(tls_of(&r, 'b'), 2);
+    const weir_facts facts = rig_facts(&r, WEIR_H2, 0);
+    weir_pool_bounce(r.pool, rig_ticket(&r, 'a'), &facts, r.now_ns);
+    weir_pool_check(r.pool);
+    assert_int_equal(tls_of(&r, 'a'), 2);
+    assert_string_equal(rig_actions(&r), "close 1 tls_replaced, dial 2 for a");
+    rig_ready(&r, 2, WEIR_H2, 2);
+    assert_string_equal(rig_actions(&r), "grant a 2 dialed");
+    rig_tick(&r, 60 * WEIR_NS_PER_MS);
+    assert_string_equal(rig_actions(&r), "grant b 2 reused");
+    rig_close(&r);
+}
+
+/* Rather than to be dialled with the old one. */
+static void tls__without_memory_for_another_origin_followers_are_refused(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 1});
+    assert_int_equal(ask_along(&r, 'a', 1), WEIR_AGAIN);
+    rig_actions(&r);
+    rig_ready(&r, 1, WEIR_H1, 1);
+    rig_actions(&r);
+    assert_int_equal(ask_along(&r, 'b', 1), WEIR_AGAIN);
+    bool is_full = false; /* the slab of origins */
+    for (uint64_t tls = 10; !is_full; tls++) {
+        weir_origin_key key = rig_key("tls.one");
+        key.tls = tls;
+        r.memory.fail_at = r.memory.calls + 1;
+        is_full = !weir_record_get(r.pool, &key);
+    }
+    r.memory.fail_at = r.memory.calls + 1;
+    replace_tls(&r, 1, 2);
+    r.memory.fail_at = 0;
+    assert_string_equal(rig_actions(&r), "refuse b WEIR_E_NOMEM");
+    rig_close(&r);
+}
+
 static void network__that_changed_drains_all_and_ends_pauses(void **state)
 {
     (void)state;
@@ -285,6 +403,10 @@ int main(void)
         cmocka_unit_test(tls__that_is_replaced_ends_its_connections),
         cmocka_unit_test(tls__that_is_replaced_serves_those_who_wait_and_no_more),
         cmocka_unit_test(tls__that_comes_back_is_as_good_as_before),
+        cmocka_unit_test(tls__that_is_replaced_takes_followers_along),
+        cmocka_unit_test(tls__that_is_replaced_is_not_dialed_with_any_more),
+        cmocka_unit_test(tls__that_is_replaced_serves_nobody_again),
+        cmocka_unit_test(tls__without_memory_for_another_origin_followers_are_refused),
         cmocka_unit_test(network__that_changed_drains_all_and_ends_pauses),
         cmocka_unit_test(network__that_changed_leaves_no_dial_to_evict),
     };
