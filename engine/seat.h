@@ -48,10 +48,12 @@ typedef struct weir_seat {
     weir_seat_state state;
     weir_exchange *exchange; /* who sits here */
     bool woken;
-    bool for_sent;       /* it waits until its octets were sent; guarded by the lock of the line */
-    bool shut;           /* a cancel has shut the descriptor for reading */
-    int fd;              /* while RECEIVING */
-    int signal;          /* eventfd for POLLING; -1: made at the first poll */
+    bool for_sent; /* it waits until its octets were sent; guarded by the lock of the line */
+    bool shut;     /* a cancel has shut the descriptor for reading */
+    int fd;        /* while RECEIVING */
+    int signal;    /* eventfd for POLLING; -1: made at the first poll */
+    /* while it waits for a place: when it will look at the pool; guarded by the core's lock */
+    weir_time looks_at_ns;
     void *parked;        /* the wait hooks' */
     atomic_uint rousing; /* threads that are about to call the wake hook */
     weir_list dials;     /* given to this thread and not begun; guarded by the core's lock */

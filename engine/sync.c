@@ -16,6 +16,7 @@
 #define WAKES          32
 
 static weir_status begin(weir_client *client, const weir_client_options *options);
+static void keep_the_time(weir_client *client);
 static void close_everything(weir_client *client);
 static void close_line(weir_client *client, const weir_action *action);
 static void close_unpinned(weir_client *client, weir_line *line);
@@ -187,6 +188,7 @@ void weir_client_unlock(weir_client *client)
 {
     weir_seat *seats[WAKES];
 
+    keep_the_time(client);
     for (;;) {
         size_t count = 0;
         while (count < WAKES && !weir_list_is_empty(&client->wakes)) {
@@ -203,6 +205,24 @@ void weir_client_unlock(weir_client *client)
             return;
         }
         weir_mutex_lock(&client->core_lock);
+    }
+}
+
+/*
+ * No thread but those that wait for a place may be there when the pool's next deadline comes, and
+ * each of them sleeps until the one that there was when it fell asleep. Who looked last knows most:
+ * if it would come too late it is woken, and looks again.
+ */
+static void keep_the_time(weir_client *client)
+{
+    weir_why why = WEIR_WHY_NONE;
+
+    if (weir_list_is_empty(&client->queued)) {
+        return;
+    }
+    weir_seat *last = WEIR_CONTAINER_OF(client->queued.prev, weir_seat, place);
+    if (weir_pool_deadline(client->core.pool, &why) < last->looks_at_ns) {
+        weir_client_wake_later(client, last);
     }
 }
 

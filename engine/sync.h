@@ -38,7 +38,7 @@ struct weir_client {
     weir_core core;
     weir_list free_seats;
     weir_list seats;
-    weir_list queued;   /* seats that wait for a place */
+    weir_list queued;   /* seats that wait for a place, who looked at the pool last is the last */
     weir_list drainers; /* seats that wait for connections to be gone */
     weir_list lines;
     weir_list wakes; /* seats to wake once the core's lock is let go: no hook is called under it */
@@ -124,7 +124,8 @@ void weir_client_wake_later(weir_client *client, weir_seat *seat);
 /* With the core's lock: a failure made the pool pause, and who waits parked before it was known
  * until when. */
 void weir_client_wake_queued(weir_client *client);
-/* Lets go of the core's lock, then wakes whom the holder found to be woken. */
+/* Lets go of the core's lock, then wakes whom the holder found to be woken; and one of those who
+ * wait for a place, if the pool has something to do before any of them would look. */
 void weir_client_unlock(weir_client *client);
 
 /* A seat for as long as a thread is inside; `exchange` is what may be cancelled there, or NULL.

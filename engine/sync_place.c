@@ -11,6 +11,8 @@
 #define TOLD_EVERY_NS (10 * WEIR_NS_PER_MS)
 
 static void wait_for_place(weir_client *client, weir_exchange *ex, weir_seat *seat);
+static bool has_to_tell(const weir_exchange *ex);
+static void step_aside(weir_client *client, weir_seat *seat, bool keeps);
 static void attach(weir_client *client, weir_exchange *ex, weir_seat *seat);
 static bool has_left(weir_client *client, weir_exchange *ex, weir_time now_ns,
                      weir_time *deadline_ns);
@@ -81,12 +83,11 @@ static void wait_for_place(weir_client *client, weir_exchange *ex, weir_seat *se
         if (weir_dialer_move(client, ex, seat)) {
             continue; /* one came to its end */
         }
-        if (weir_events_are_waiting(&ex->events)) {
-            if (keeps) {
-                keeps = false; /* nobody hangs on how long an observer takes */
-                weir_client_pass_vigil_on(client);
-            }
+        if (has_to_tell(ex)) {
+            step_aside(client, seat, keeps);
+            keeps = false;
             weir_client_tell_waiting(client, ex);
+            continue; /* much may have come in the meantime */
         }
         if (weir_list_is_empty(&seat->dialing)) {
             const bool kept = keeps;
@@ -111,6 +112,23 @@ static void wait_for_place(weir_client *client, weir_exchange *ex, weir_seat *se
             refuse(client, ex, waited, now_ns);
         }
     }
+}
+
+/* Not if it waits inside its own observer, which is told the rest afterwards. */
+static bool has_to_tell(const weir_exchange *ex)
+{
+    return weir_events_are_waiting(&ex->events) && !ex->telling && !ex->free_wanted;
+}
+
+/* Nobody hangs on how long an observer takes: others keep the pool's time meanwhile, and the vigil. */
+static void step_aside(weir_client *client, weir_seat *seat, bool keeps)
+{
+    weir_mutex_lock(&client->core_lock);
+    weir_list_remove(&seat->place);
+    if (keeps) {
+        weir_client_wake_queued(client);
+    }
+    weir_client_unlock(client);
 }
 
 /* PLACED: a look at the connection if it was idle for long, then the stream; a lease that was stale
@@ -193,6 +211,7 @@ static bool has_left(weir_client *client, weir_exchange *ex, weir_time now_ns,
         *deadline_ns = weir_time_earlier(weir_exchange_deadline(ex, &why),
                                          weir_pool_deadline(client->core.pool, &why));
         *deadline_ns = weir_time_earlier(*deadline_ns, look_ns);
+        seat->looks_at_ns = *deadline_ns;
     }
     weir_client_unlock(client);
     return left;
