@@ -16,6 +16,7 @@ static weir_exchange *cause_of(const weir_action *action);
 static void give(weir_line *line, weir_seat *seat);
 static void begin(weir_line *line, weir_exchange *ex, weir_seat *seat);
 static weir_dialing_outcome move(weir_line *line, weir_exchange *ex, weir_seat *seat);
+static void back_to_queue(weir_client *client, weir_exchange *ex);
 static bool is_given_up(weir_line *line);
 static bool open_line(weir_client *client, weir_line *line, weir_time now_ns);
 static void fail(weir_client *client, weir_line *line);
@@ -61,6 +62,7 @@ bool weir_dialer_move(weir_client *client, weir_exchange *ex, weir_seat *seat)
         weir_line *line = WEIR_CONTAINER_OF(at, weir_line_dial, place)->line;
         next = at->next; /* only this thread takes one out */
         const weir_dialing_outcome outcome = move(line, ex, seat);
+        const bool told = line->dial->dialing != NULL && line->dial->dialing->exchange == ex;
         if (outcome == WEIR_DIALING_FAILED) {
             fail(client, line);
         } else if (outcome == WEIR_DIALING_READY) {
@@ -73,6 +75,9 @@ bool weir_dialer_move(weir_client *client, weir_exchange *ex, weir_seat *seat)
             continue;
         }
         ended = true;
+        if (told) {
+            back_to_queue(client, ex);
+        }
     }
     return ended;
 }
@@ -161,6 +166,16 @@ static weir_dialing_outcome move(weir_line *line, weir_exchange *ex, weir_seat *
     }
     return line->dial->begun ? weir_line_move_dial(line, seat->receive, weir_now())
                              : WEIR_DIALING_FAILED;
+}
+
+/* A dial is over, and the call that was told of it waits on: now the queue's limit runs. */
+static void back_to_queue(weir_client *client, weir_exchange *ex)
+{
+    weir_mutex_lock(&client->core_lock);
+    if (ex->state == WEIR_EXCHANGE_QUEUED && ex->ticket.state == WEIR_TICKET_WAITING) {
+        weir_exchange_set_phase(ex, WEIR_PHASE_QUEUE, weir_now());
+    }
+    weir_mutex_unlock(&client->core_lock);
 }
 
 static bool is_given_up(weir_line *line)
