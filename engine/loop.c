@@ -26,6 +26,7 @@ static weir_status loop_write(weir_exchange *ex, weir_span octets, size_t *taken
 static weir_status loop_finish(weir_exchange *ex, const weir_fields *trailers);
 static void loop_resume(weir_exchange *ex);
 static void loop_kick(weir_exchange *ex);
+static void let_go(weir_loop *loop, weir_exchange *ex);
 static void loop_leave(weir_exchange *ex);
 static void answered(void *user);
 static weir_status begin(weir_loop *loop, const weir_loop_options *options);
@@ -350,9 +351,9 @@ static void loop_kick(weir_exchange *ex)
     weir_os_poller_signal(loop->poller);
 }
 
-static void loop_leave(weir_exchange *ex)
+/* No token will kick it any more, nor did one. */
+static void let_go(weir_loop *loop, weir_exchange *ex)
 {
-    weir_loop *loop = enter(ex);
     weir_turn_seat *seat = ex->seat;
 
     if (ex->token != NULL) {
@@ -361,6 +362,13 @@ static void loop_leave(weir_exchange *ex)
     weir_mutex_lock(&loop->inbox_lock);
     weir_list_remove(&seat->kicked);
     weir_mutex_unlock(&loop->inbox_lock);
+}
+
+static void loop_leave(weir_exchange *ex)
+{
+    weir_loop *loop = enter(ex);
+
+    let_go(loop, ex);
     if (loop->telling == ex) {
         loop->free_telling = true;
         weir_events_clear(&ex->events); /* of a freed exchange nothing more is told */
@@ -449,8 +457,8 @@ static void close_everything(weir_loop *loop)
     while (!weir_list_is_empty(&loop->turn.all)) {
         weir_turn_seat *seat = WEIR_CONTAINER_OF(loop->turn.all.next, weir_turn_seat, all);
         weir_exchange *ex = seat->exchange;
+        let_go(loop, ex);
         weir_exchange_fail_with(ex, WEIR_E_CLOSED, NULL, loop->turn.now_ns);
-        weir_list_remove(&seat->kicked);
         weir_turn_forget(&loop->turn, ex);
         weir_exchange_outlive(ex);
     }

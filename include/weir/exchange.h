@@ -78,9 +78,9 @@ WEIR_API void weir_resume(weir_exchange *exchange);
 
 /*
  * Ends the exchange with WEIR_E_CANCELLED unless it is done. Any thread, never blocks, any number
- * of times; it must not race with weir_exchange_free() (use a weir_token where that cannot be ruled
- * out). Blocking: the call that waits on it ends, or the next one that is made; a loop's exchange
- * ends in the next turn.
+ * of times; it must not race with weir_exchange_free() nor, of one that it leaves behind, with
+ * weir_loop_free() (use a weir_token where that cannot be ruled out). Blocking: the call that waits
+ * on it ends, or the next one that is made; a loop's exchange ends in the next turn.
  *
  * The connection: on HTTP/2 it goes on (RST_STREAM). On HTTP/1.1 it is closed before the head is
  * in. Behind it, little that is left of a counted body is dropped and the connection goes on: over

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a turn tells, in which order, and what it does not tell any more. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,8 +12,9 @@
 #include "support/peer.h"
 #include "weir/weir.h"
 
-#define CALLS 80
-#define ROOM  512
+#define CALLS  80
+#define ROOM   512
+#define ROUNDS 100
 
 static weir_exchange *submit(weir_loop *loop, const weir_call *call, void *user)
 {
@@ -281,6 +283,51 @@ static void client__tells_the_last_of_a_response_that_the_close_ends(void **stat
     weir_peer_stop(peer);
 }
 
+typedef struct canceller {
+    weir_token *token;
+    pthread_barrier_t barrier;
+} canceller;
+
+static void *cancel_all(void *user)
+{
+    canceller *c = user;
+
+    (void)pthread_barrier_wait(&c->barrier);
+    weir_token_cancel(c->token);
+    return NULL;
+}
+
+/* A token that several loops share is cancelled when one of them is freed: its exchanges outlive it,
+ * and are done. */
+static void loop__may_be_freed_while_a_token_is_cancelled(void **state)
+{
+    (void)state;
+    for (size_t round = 0; round < ROUNDS; round++) {
+        weir_call call = WEIR_CALL_INIT;
+        weir_exchange *exchanges[CALLS];
+        canceller c = {.token = weir_token_new(NULL)};
+        pthread_t thread;
+        weir_loop *loop = weir_loop_new(NULL, NULL);
+
+        assert_non_null(loop);
+        call.token = c.token;
+        for (size_t i = 0; i < CALLS; i++) {
+            exchanges[i] = submit(loop, &call, NULL);
+        }
+        assert_int_equal(pthread_barrier_init(&c.barrier, NULL, 2), 0);
+        assert_int_equal(pthread_create(&thread, NULL, cancel_all, &c), 0);
+        (void)pthread_barrier_wait(&c.barrier);
+        weir_loop_free(loop);
+        (void)pthread_join(thread, NULL);
+        for (size_t i = 0; i < CALLS; i++) {
+            assert_true(weir_exchange_is_done(exchanges[i]));
+            weir_exchange_free(exchanges[i]);
+        }
+        (void)pthread_barrier_destroy(&c.barrier);
+        weir_token_free(c.token);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +338,7 @@ int main(void)
         cmocka_unit_test(loop__fills_no_more_of_a_record_than_there_is),
         cmocka_unit_test(loop__reads_on_after_a_spent_budget),
         cmocka_unit_test(loop__keeps_the_limits_of_who_goes_on_with_a_dial),
+        cmocka_unit_test(loop__may_be_freed_while_a_token_is_cancelled),
         cmocka_unit_test(client__tells_the_last_of_a_response_that_the_close_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
