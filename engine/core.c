@@ -27,6 +27,7 @@ static void warmed(weir_exchange *ex);
 static bool was_unused(const weir_exchange *ex);
 static void turn_away(weir_exchange *ex, weir_status status);
 static void refused(weir_exchange *ex, const weir_failure *failure);
+static void count_queued(weir_core *core, weir_exchange *ex, weir_protocol protocol);
 static void count_ended(weir_core *core, weir_exchange *ex, weir_time now_ns);
 
 weir_status weir_core_init(weir_core *core, const weir_core_options *options)
@@ -40,8 +41,23 @@ weir_status weir_core_init(weir_core *core, const weir_core_options *options)
     core->next_exchange = 1;
     weir_events_init(&core->events, core->allocator, options->observer);
     fill_pool_options(core, &core->pool_options, options->limits);
+    if (options->metrics_series > 0) {
+        const weir_series_options series = {
+            .allocator = core->allocator,
+            .seed = options->seed,
+            .limit = options->metrics_series,
+            .methods = options->metrics_methods,
+        };
+        core->series = weir_series_account_new(&series);
+        if (core->series == NULL) {
+            return WEIR_E_NOMEM;
+        }
+    }
     core->pool = weir_pool_new(&core->pool_options, &status);
-    if (core->pool != NULL) {
+    if (core->pool == NULL) {
+        weir_series_account_free(core->series);
+        core->series = NULL;
+    } else {
         core->shared = weir_shared_acquire(options->shared);
         const weir_names_options names = {
             .allocator = core->allocator,
@@ -57,13 +73,23 @@ weir_status weir_core_init(weir_core *core, const weir_core_options *options)
 
 weir_status weir_core_begin_anew(weir_core *core, uint64_t seed)
 {
+    weir_series_account *series = NULL;
     weir_status status = WEIR_OK;
 
     core->pool_options.first_number = weir_pool_take_number(core->pool);
     core->pool_options.seed = seed;
+    if (core->series != NULL) {
+        series = weir_series_account_anew(core->series, seed);
+        if (series == NULL) {
+            return WEIR_E_NOMEM;
+        }
+    }
     weir_pool *pool = weir_pool_new(&core->pool_options, &status);
-    if (pool != NULL) {
+    if (pool == NULL) {
+        weir_series_account_free(series);
+    } else {
         core->pool = pool;
+        core->series = series;
         memset(&core->metrics, 0,
                sizeof(core->metrics)); /* what the parent counted is the parent's to say */
         core->names.pool = pool;
@@ -76,6 +102,8 @@ void weir_core_clear(weir_core *core)
     weir_names_clear(&core->names);
     weir_pool_free(core->pool);
     core->pool = NULL;
+    weir_series_account_free(core->series);
+    core->series = NULL;
     weir_shared_release(core->shared);
     core->shared = NULL;
     weir_events_clear(&core->events);
@@ -107,6 +135,10 @@ void weir_core_started(weir_core *core, weir_exchange *ex)
     if (ex->metered == WEIR_METERED_NOT && ex->warms == 0) { /* to pre-connect is no request */
         ex->metered = WEIR_METERED_STARTED;
         weir_metrics_started(&core->metrics);
+        if (core->series != NULL) {
+            const weir_server_key server = weir_server_key_of_target(&ex->target);
+            ex->series = weir_series_started(core->series, &server, ex->request.method);
+        }
     }
 }
 
@@ -182,17 +214,16 @@ void weir_core_leave(weir_core *core, weir_exchange *ex, weir_time now_ns)
         weir_pool_misdirected(core->pool, &ex->ticket, now_ns);
     }
     if (ex->ticket.state == WEIR_TICKET_LEASED) {
-        weir_metrics_queued(&core->metrics,
-                            ex->attempted ? ex->attempts[ex->attempt_count - 1].protocol
-                                          : WEIR_PROTOCOL_ANY,
-                            ex->ticket.waited_ns);
+        count_queued(core, ex,
+                     ex->attempted ? ex->attempts[ex->attempt_count - 1].protocol
+                                   : WEIR_PROTOCOL_ANY);
         ex->ticket.unused = was_unused(ex);
         weir_pool_release(core->pool, &ex->ticket,
                           ex->last_facts.version > 0 ? &ex->last_facts : NULL, now_ns);
         ex->last_facts.version = 0;
     } else if (ex->ticket.state != WEIR_TICKET_IDLE) { /* it waits, or was refused */
         weir_pool_abandon(core->pool, &ex->ticket, now_ns);
-        weir_metrics_queued(&core->metrics, WEIR_PROTOCOL_ANY, ex->ticket.waited_ns);
+        count_queued(core, ex, WEIR_PROTOCOL_ANY);
     }
     if (ex->response_ended && ex->failure.status == WEIR_OK) {
         count_ended(core, ex, now_ns);
@@ -265,6 +296,10 @@ void weir_core_opened(weir_core *core, weir_link *link, const weir_facts *facts,
 {
     link->opened_ns = now_ns;
     weir_metrics_opened(&core->metrics);
+    if (core->series != NULL) {
+        const weir_server_key server = weir_server_key_of_origin(weir_slot_key(link->slot));
+        weir_series_opened(core->series, &server, facts->protocol);
+    }
     weir_pool_ready(core->pool, link->slot, facts, now_ns);
     weir_core_remember(core, link->slot, weir_core_learn(link->slot));
 }
@@ -311,8 +346,12 @@ void weir_core_closed(weir_core *core, weir_link *link, const weir_account *acco
     weir_names_leave(&core->names, link);
     core->verdicts[account->verdict.agreement]++;
     if (link->opened_ns != 0) {
-        weir_metrics_closed(&core->metrics, event.protocol,
-                            weir_time_since(now_ns, link->opened_ns));
+        const weir_time lasted_ns = weir_time_since(now_ns, link->opened_ns);
+        weir_metrics_closed(&core->metrics, event.protocol, lasted_ns);
+        if (core->series != NULL) {
+            const weir_server_key server = weir_server_key_of_origin(weir_slot_key(link->slot));
+            weir_series_closed(core->series, &server, event.protocol, lasted_ns);
+        }
     }
     if (weir_events_are_wanted(&core->events)) {
         weir_events_add(&core->events, &event);
@@ -508,6 +547,15 @@ static void refused(weir_exchange *ex, const weir_failure *failure)
     ex->news |= WEIR_NEWS_OVER;
 }
 
+/* It leaves the queue, or what it was granted there. */
+static void count_queued(weir_core *core, weir_exchange *ex, weir_protocol protocol)
+{
+    weir_metrics_queued(&core->metrics, protocol, ex->ticket.waited_ns);
+    if (ex->series != NULL) {
+        weir_series_queued(core->series, ex->series, protocol, ex->ticket.waited_ns);
+    }
+}
+
 /* Once, when it is over for good. Its duration ends with its final head, if there was one. */
 static void count_ended(weir_core *core, weir_exchange *ex, weir_time now_ns)
 {
@@ -518,6 +566,8 @@ static void count_ended(weir_core *core, weir_exchange *ex, weir_time now_ns)
         .outcome = ex->failure.status == WEIR_OK            ? WEIR_OUTCOME_SUCCEEDED
                    : ex->failure.status == WEIR_E_CANCELLED ? WEIR_OUTCOME_CANCELLED
                                                             : WEIR_OUTCOME_FAILED,
+        .status = ex->failure.status,
+        .code = ex->head != NULL ? ex->head->code : 0,
         .protocol = ex->attempt_count > 0 ? ex->attempts[ex->attempt_count - 1].protocol
                                           : WEIR_PROTOCOL_ANY,
         .duration_ns = weir_time_since(ex->head != NULL ? ex->head_ns : now_ns, ex->submitted_ns),
@@ -527,4 +577,8 @@ static void count_ended(weir_core *core, weir_exchange *ex, weir_time now_ns)
 
     ex->metered = WEIR_METERED_ENDED;
     weir_metrics_ended(&core->metrics, &request);
+    if (ex->series != NULL) {
+        weir_series_ended(core->series, ex->series, &request);
+        ex->series = NULL;
+    }
 }

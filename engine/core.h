@@ -12,6 +12,7 @@
 #include "engine/exchange.h"
 #include "engine/metrics.h"
 #include "engine/names.h"
+#include "engine/series.h"
 #include "engine/shared.h"
 
 typedef struct weir_core_options {
@@ -20,6 +21,8 @@ typedef struct weir_core_options {
     const weir_observer *observer;  /* of connections; may be NULL */
     const weir_pool_limits *limits; /* may be NULL; else they have their size */
     uint64_t seed;
+    uint32_t metrics_series;     /* 0: none */
+    const char *metrics_methods; /* NULL: the default */
 } weir_core_options;
 
 typedef struct weir_core {
@@ -31,9 +34,10 @@ typedef struct weir_core {
     weir_names names;        /* that the connections came from */
     weir_events events;      /* of connections without a call */
     uint64_t next_exchange;
-    uint64_t tls_number;  /* of the default TLS configuration that this core's calls use */
-    uint64_t verdicts[3]; /* by weir_agreement */
-    weir_metrics metrics; /* but for the gauges of connections */
+    uint64_t tls_number;         /* of the default TLS configuration that this core's calls use */
+    uint64_t verdicts[3];        /* by weir_agreement */
+    weir_metrics metrics;        /* but for the gauges of connections */
+    weir_series_account *series; /* NULL: nothing is counted by series */
 } weir_core;
 
 weir_status weir_core_init(weir_core *core, const weir_core_options *options);

@@ -192,6 +192,7 @@ struct weir_exchange {
                                 from then */
     weir_stall_clock stalls;
     weir_metered metered;
+    struct weir_series *series; /* STARTED: where, if the core counts by series (series.h) */
 
     /* Telling. */
     unsigned news;

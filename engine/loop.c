@@ -12,6 +12,7 @@
 #include "engine/given.h"
 #include "engine/options.h"
 #include "engine/orphan.h"
+#include "engine/reading.h"
 #include "engine/snapshot.h"
 
 #define TURN_OCTETS  ((size_t)1 << 20)
@@ -255,6 +256,21 @@ void weir_loop_metrics(const weir_loop *loop, weir_metrics *metrics)
     weir_core_metrics(&loop->turn.core, metrics);
 }
 
+weir_metrics_reading *weir_loop_metrics_reading(weir_loop *loop, weir_status *status)
+{
+    const weir_status entered = weir_loop_enter(loop);
+    if (entered != WEIR_OK) {
+        return weir_reading_refused(entered, status);
+    }
+    const size_t octets = weir_reading_octets(&loop->turn.core);
+    weir_metrics_reading *reading = weir_reading_new(loop->allocator, octets);
+    if (reading != NULL) {
+        const bool is_whole = weir_reading_fill(reading, &loop->turn.core);
+        WEIR_ASSERT(is_whole);
+    }
+    return weir_reading_taken(reading, status);
+}
+
 /* -- an exchange's user -- */
 
 static weir_loop *loop_of(const weir_exchange *ex)
@@ -424,6 +440,8 @@ static weir_status begin_turn(weir_loop *loop, const weir_loop_options *options)
         .shared = weir_shared_for(options->shared, loop->allocator, &status),
         .observer = options->observer,
         .limits = options->limits,
+        .metrics_series = options->metrics_series,
+        .metrics_methods = options->metrics_methods,
     };
 
     if (options->observed_as_records && (core.observer == NULL || core.observer->tell == NULL)) {

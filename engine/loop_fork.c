@@ -62,6 +62,9 @@ static void begin_with_nothing(weir_loop *loop)
     empty_pool(loop);
     memset(&loop->turn.core.metrics, 0,
            sizeof(loop->turn.core.metrics)); /* they are the parent's to say */
+    if (loop->turn.core.series != NULL) {
+        weir_series_account_forget(loop->turn.core.series);
+    }
 }
 
 /* A poller and a resolver of the child's own first, so that without them nothing has changed yet.

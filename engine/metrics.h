@@ -14,6 +14,8 @@
 /* Of a request that ended. */
 typedef struct weir_metrics_request {
     weir_metric_outcome outcome;
+    weir_status status;     /* WEIR_OK: it succeeded */
+    int code;               /* of its response; 0: none came */
     weir_protocol protocol; /* of its last attempt */
     weir_time duration_ns;
     size_t attempts;

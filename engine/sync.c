@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/options.h"
+#include "engine/reading.h"
 #include "engine/record.h"
 #include "engine/snapshot.h"
 #include "proto/alloc.h"
@@ -48,7 +49,8 @@ void weir_client_free(weir_client *client)
     }
     if (!weir_fork_mark_is_ours(client->mark)) {
         weir_client_forget_parent(client);
-        client->core.pool = NULL; /* the parent's */
+        client->core.pool = NULL;   /* the parent's */
+        client->core.series = NULL; /* another thread may have been in the middle of them */
     } else if (client->core.pool != NULL) {
         const bool every_exchange_was_freed = atomic_load(&client->exchanges) == 0;
         WEIR_ASSERT(every_exchange_was_freed);
@@ -85,6 +87,30 @@ void weir_client_metrics(weir_client *client, weir_metrics *metrics)
     weir_mutex_lock(&client->core_lock);
     weir_core_metrics(&client->core, metrics);
     weir_mutex_unlock(&client->core_lock);
+}
+
+/* Room is had without the lock, for so many series as there were and some more; should there be yet
+ * more by then, once more. */
+weir_metrics_reading *weir_client_metrics_reading(weir_client *client, weir_status *status)
+{
+    weir_metrics_reading *reading = NULL;
+    bool is_whole = false;
+
+    const weir_status entered = weir_client_enter(client);
+    if (entered != WEIR_OK) {
+        return weir_reading_refused(entered, status);
+    }
+    weir_mutex_lock(&client->core_lock);
+    while (!is_whole) {
+        const size_t octets = weir_reading_octets(&client->core);
+        weir_mutex_unlock(&client->core_lock);
+        weir_metrics_reading_free(reading);
+        reading = weir_reading_new(client->allocator, octets + octets / 8);
+        weir_mutex_lock(&client->core_lock);
+        is_whole = reading == NULL || weir_reading_fill(reading, &client->core);
+    }
+    weir_mutex_unlock(&client->core_lock);
+    return weir_reading_taken(reading, status);
 }
 
 weir_snapshot *weir_client_snapshot(weir_client *client, weir_status *status)
@@ -252,6 +278,8 @@ static weir_status begin(weir_client *client, const weir_client_options *options
         .shared = weir_shared_for(options->shared, client->allocator, &status),
         .observer = options->observer,
         .limits = options->limits,
+        .metrics_series = options->metrics_series,
+        .metrics_methods = options->metrics_methods,
     };
     if (core.shared != NULL) {
         weir_os_random(&core.seed, sizeof(core.seed));

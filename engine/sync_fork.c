@@ -85,6 +85,7 @@ void weir_client_cut_off(weir_client *client, weir_exchange *ex)
     ex->link = NULL;
     ex->stream = NULL;
     ex->metered = WEIR_METERED_ENDED;
+    ex->series = NULL;
     memset(&ex->ticket, 0, sizeof(ex->ticket));
     weir_list_init(&ex->ticket.link);
     weir_list_init(&ex->ticket.granted);

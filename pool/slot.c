@@ -331,6 +331,16 @@ uint32_t weir_slot_leases(const weir_slot *slot)
     return slot->leases;
 }
 
+bool weir_slot_is_idle(const weir_slot *slot)
+{
+    return slot->is_idle;
+}
+
+weir_protocol weir_slot_protocol(const weir_slot *slot)
+{
+    return slot->facts.protocol;
+}
+
 weir_protocol weir_slot_protocol_hint(const weir_slot *slot)
 {
     return weir_record_protocol(slot->origin);

@@ -59,6 +59,14 @@ typedef struct weir_client_options {
     const weir_pool_limits *limits;  /* NULL: the defaults */
     weir_time probe_after_ns; /* reuse after a longer pause begins with a look at the socket: 1 ms;
                                  WEIR_PROBE_ALWAYS: always, WEIR_NEVER: never */
+    /*
+     * Counts by series, too (metrics.h): so many of each kind at most, and what is over it in one
+     * more. 0: none, and it costs nothing; OpenTelemetry's SDKs have 2000.
+     */
+    uint32_t metrics_series;
+    /* Methods that series know by name, separated by commas; others are "_OTHER". Copied. NULL: those
+     * of RFC 9110 s9 and PATCH. */
+    const char *metrics_methods;
 } weir_client_options;
 #define WEIR_CLIENT_OPTIONS_INIT WEIR_INIT(weir_client_options)
 #define WEIR_PROBE_ALWAYS        ((weir_time)1)

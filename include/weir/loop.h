@@ -67,6 +67,14 @@ typedef struct weir_loop_options {
      * WEIR_TOLD_OBSERVED. Who wants to be told of the connections that are open at the end drains
      * (weir_loop_drain()) before weir_loop_free(), which tells nobody by records. */
     bool observed_as_records;
+    /*
+     * Counts by series, too (metrics.h): so many of each kind at most, and what is over it in one
+     * more. 0: none, and it costs nothing; OpenTelemetry's SDKs have 2000.
+     */
+    uint32_t metrics_series;
+    /* Methods that series know by name, separated by commas; others are "_OTHER". Copied. NULL: those
+     * of RFC 9110 s9 and PATCH. */
+    const char *metrics_methods;
 } weir_loop_options;
 #define WEIR_LOOP_OPTIONS_INIT WEIR_INIT(weir_loop_options)
 

@@ -8,12 +8,17 @@
  * nanoseconds here, and in seconds, as OpenTelemetry has them, in weir_metric_sample (1 s is 1e9 ns
  * exactly).
  *
- * Thread rule: values.
+ * With options.metrics_series the same is counted by series, too: for each server, method, status
+ * code, error and protocol apart, with the attributes that OpenTelemetry requires. A reading is a
+ * copy of all series.
+ *
+ * Thread rule: values. A client's reading is taken from any thread, a loop's on its own; afterwards
+ * it is a value.
  */
 #ifndef WEIR_METRICS_H
 #define WEIR_METRICS_H
 
-#include "weir/base.h"
+#include "weir/status.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -109,6 +114,68 @@ typedef struct weir_metric_sample {
  * of one name are neighbours, and those that are 0 are told too. false: no such.
  */
 WEIR_API bool weir_metrics_at(const weir_metrics *metrics, size_t i, weir_metric_sample *sample);
+
+/* -- by series -- */
+
+typedef struct weir_client weir_client;
+typedef struct weir_loop weir_loop;
+typedef struct weir_metrics_reading weir_metrics_reading;
+
+/*
+ * Takes a reading, everything as of one moment: O(series + connections) under the lock of the
+ * client's core, without I/O; memory for it is had before. Without options.metrics_series there are
+ * the totals alone. NULL and *status (may be NULL): WEIR_E_NOMEM; in the child of a fork that cannot
+ * begin anew also WEIR_E_DESCRIPTORS and WEIR_E_STATE. The allocator is the client's or loop's,
+ * *kept* until the reading is freed; the reading may outlive the client or loop.
+ */
+WEIR_API weir_metrics_reading *weir_client_metrics_reading(weir_client *client,
+                                                           weir_status *status);
+WEIR_API weir_metrics_reading *weir_loop_metrics_reading(weir_loop *loop, weir_status *status);
+WEIR_API void weir_metrics_reading_free(weir_metrics_reading *reading); /* NULL-safe */
+
+/* Fills metrics->size octets of the totals of the same moment. All series of a name, added up, are
+ * the totals of that name. */
+WEIR_API void weir_metrics_reading_totals(const weir_metrics_reading *reading,
+                                          weir_metrics *metrics);
+
+typedef enum weir_attribute_type {
+    WEIR_ATTRIBUTE_STRING = 0,
+    WEIR_ATTRIBUTE_INTEGER, /* server.port, http.response.status_code */
+    WEIR_ATTRIBUTE_BOOLEAN  /* otel.metric.overflow */
+} weir_attribute_type;
+
+typedef struct weir_series_attribute {
+    const char *name; /* static */
+    const char *text; /* the value as text, of any type; valid until the reading is freed */
+    weir_attribute_type type;
+    uint64_t number; /* INTEGER; BOOLEAN: 1 */
+} weir_series_attribute;
+
+#define WEIR_SERIES_ATTRIBUTES 8
+
+/* As weir_metric_sample; `buckets` points into the reading. */
+typedef struct weir_series_sample {
+    size_t size;
+    const char *name;
+    const char *unit;
+    const char *description;
+    weir_metric_kind kind;
+    bool is_overflow; /* what is over the limit: its only attribute is otel.metric.overflow */
+    uint64_t value;
+    uint64_t count;
+    double sum;
+    const double *boundaries;
+    size_t boundary_count;
+    const uint64_t *buckets;
+    size_t attribute_count;
+    weir_series_attribute attributes[WEIR_SERIES_ATTRIBUTES];
+} weir_series_sample;
+#define WEIR_SERIES_SAMPLE_INIT WEIR_INIT(weir_series_sample)
+
+/* The i-th sample, from 0; fills sample->size octets of it. Samples of one name are neighbours, and
+ * of one series always in the same order. false: no such. */
+WEIR_API bool weir_metrics_reading_at(const weir_metrics_reading *reading, size_t i,
+                                      weir_series_sample *sample);
 
 #ifdef __cplusplus
 }
