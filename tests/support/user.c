@@ -82,6 +82,8 @@ weir_user *weir_user_new(const weir_user_options *options, weir_status *status)
         client.limits = options->limits;
         client.hooks = options->hooks;
         client.probe_after_ns = options->probe_after_ns;
+        client.metrics_series = options->metrics_series;
+        client.metrics_methods = options->metrics_methods;
         user->client = weir_client_new(&client, status);
     } else {
         weir_loop_options loop = WEIR_LOOP_OPTIONS_INIT;
@@ -90,6 +92,8 @@ weir_user *weir_user_new(const weir_user_options *options, weir_status *status)
         loop.observer = options->observer;
         loop.resolver = options->resolver;
         loop.limits = options->limits;
+        loop.metrics_series = options->metrics_series;
+        loop.metrics_methods = options->metrics_methods;
         user->loop = weir_loop_new(&loop, status);
     }
     if (user->client == NULL && user->loop == NULL) {
@@ -241,6 +245,12 @@ weir_metrics weir_user_metrics(weir_user *user)
         weir_loop_metrics(user->loop, &metrics);
     }
     return metrics;
+}
+
+weir_metrics_reading *weir_user_reading(weir_user *user, weir_status *status)
+{
+    return user->client != NULL ? weir_client_metrics_reading(user->client, status)
+                                : weir_loop_metrics_reading(user->loop, status);
 }
 
 weir_snapshot *weir_user_snapshot(weir_user *user, weir_status *status)

@@ -28,6 +28,8 @@ typedef struct weir_user_options {
     const weir_pool_limits *limits;
     const weir_wait_hooks *hooks; /* blocking only */
     weir_time probe_after_ns;     /* blocking only */
+    uint32_t metrics_series;
+    const char *metrics_methods;
 } weir_user_options;
 
 typedef struct weir_user weir_user;
@@ -55,6 +57,8 @@ weir_status weir_user_finish(weir_user *user, weir_exchange *exchange, const wei
 void weir_user_drop(weir_user *user, weir_exchange *exchange);
 void weir_user_counts(weir_user *user, weir_counts *counts);
 weir_metrics weir_user_metrics(weir_user *user);
+/* As weir_client_metrics_reading(). */
+weir_metrics_reading *weir_user_reading(weir_user *user, weir_status *status);
 /* As weir_client_snapshot(). */
 weir_snapshot *weir_user_snapshot(weir_user *user, weir_status *status);
 /* As weir_client_drain() that waits for nothing. */

@@ -2,6 +2,8 @@
 /* A world per behaviour and way: see world.h. */
 #include "support/world.h"
 
+#include "support/series.h"
+
 #include <inttypes.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -36,6 +38,7 @@ static void run_staged(void **state);
 static void open_world(weir_world *world, weir_way way);
 static void close_world(weir_world *world);
 static void tell(const weir_event *event, void *user);
+static void assert_series_are_right(const weir_world *world);
 static void note_closed(weir_world *world, const weir_account *account);
 static void too_late(int signal);
 static void make_tls(void);
@@ -99,11 +102,27 @@ weir_user *weir_world_user(weir_world *world)
     weir_status status = WEIR_OK;
 
     if (world->user == NULL) {
+        const char *series = getenv("WEIR_TESTS_SERIES");
+        if (series != NULL && world->options.metrics_series == 0) {
+            world->options.metrics_series = (uint32_t)strtoul(series, NULL, 10);
+        }
         world->user = weir_user_new(&world->options, &status);
         assert_int_equal(status, WEIR_OK);
         assert_non_null(world->user);
     }
     return world->user;
+}
+
+/* All series together are the totals. */
+static void assert_series_are_right(const weir_world *world)
+{
+    if (world->options.metrics_series > 0) {
+        weir_metrics_reading *reading = weir_user_reading(world->user, NULL);
+        assert_non_null(reading);
+        const char *wrong = weir_series_wrong(reading);
+        weir_metrics_reading_free(reading);
+        assert_string_equal(wrong != NULL ? wrong : "nothing", "nothing");
+    }
 }
 
 void weir_world_close(weir_world *world)
@@ -117,6 +136,7 @@ void weir_world_close(weir_world *world)
     assert_int_equal(counts.leases, 0);
     assert_int_equal(counts.waiting, 0);
     assert_int_equal(counts.ledger_differ, 0);
+    assert_series_are_right(world);
     const uint64_t dials = counts.dials;
     const uint64_t failed = counts.dial_failures;
     weir_user_free(world->user);

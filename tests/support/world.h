@@ -8,7 +8,9 @@
  * When a behaviour has returned the world is taken apart and held against what is always true: no
  * lease and no waiting call is left, every exchange that began was told DONE exactly once, every
  * connection that was opened was told closed, the ledger agreed with the kernel on each of them,
- * and no octet of memory is left.
+ * all series of metrics together are the totals, if it counts any, and no octet of memory is left.
+ *
+ * WEIR_TESTS_SERIES=N in the environment: every world counts by series, N of each kind at most.
  */
 #ifndef WEIR_TESTS_WORLD_H
 #define WEIR_TESTS_WORLD_H
