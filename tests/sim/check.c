@@ -31,6 +31,7 @@ void sim_check_turn(sim_world *world)
     check_ports(world);
     if (driver->turn.now_ns % 16 == 0) {
         check_snapshot(world);
+        sim_measure_series(world);
     }
     for (size_t i = 0; i < world->client->count; i++) {
         const sim_call *call = &world->client->calls[i];

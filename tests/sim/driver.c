@@ -7,6 +7,7 @@
 
 #include "check.h"
 #include "client.h"
+#include "measure.h"
 #include "peer.h"
 
 #define ROUNDS_LIMIT    64
@@ -63,6 +64,7 @@ bool sim_driver_open(sim_world *world)
         .observer = &driver->observer,
         .limits = &world->plan.limits,
         .seed = world->seed,
+        .metrics_series = world->plan.metrics_series,
     };
     status = weir_turn_init(&driver->turn, &core);
     driver->is_open = status == WEIR_OK;
@@ -102,6 +104,7 @@ void sim_driver_close(sim_world *world)
     driver->counts = weir_pool_count(turn->core.pool);
     driver->metrics.size = sizeof(driver->metrics);
     weir_core_metrics(&turn->core, &driver->metrics);
+    sim_measure_series(world);
     weir_turn_clear(turn);
     weir_shared_release(driver->shared);
     driver->is_open = false;

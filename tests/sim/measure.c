@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "driver.h"
+#include "engine/reading.h"
+#include "support/failalloc.h"
+#include "support/series.h"
 
 #define NUMBER(call) ((unsigned long long)(call)->number)
 
@@ -120,6 +123,23 @@ void sim_measure_counters(sim_world *world)
              "%llu connections are active and %llu idle, of %llu",
              (unsigned long long)metrics.active_connections,
              (unsigned long long)metrics.idle_connections, (unsigned long long)open);
+}
+
+void sim_measure_series(sim_world *world)
+{
+    weir_core *core = &world->driver->turn.core;
+    weir_failalloc memory; /* the world's may have none */
+
+    if (core->series == NULL) {
+        return;
+    }
+    weir_series_account_check(core->series);
+    weir_failalloc_init(&memory, 0);
+    weir_metrics_reading *reading = weir_reading_new(&memory.allocator, weir_reading_octets(core));
+    SIM_MUST(world, reading != NULL && weir_reading_fill(reading, core), "a reading has no room");
+    const char *wrong = weir_series_wrong(weir_reading_taken(reading, NULL));
+    SIM_MUST(world, wrong == NULL, "the series of %s are not its totals", wrong);
+    weir_metrics_reading_free(reading);
 }
 
 void sim_measure_end(sim_world *world)

@@ -12,7 +12,9 @@ void sim_measure_stalls(const sim_call *call);
 
 /* After every turn: what was begun is over or under way. */
 void sim_measure_counters(sim_world *world);
-/* ... and at the end, when nothing is under way. */
+/* After some of them: all series together are the totals. */
+void sim_measure_series(sim_world *world);
+/* At the end, when nothing is under way. */
 void sim_measure_end(sim_world *world);
 
 /* A reason that a user was told by its word; the name of a status is one of a failure. */

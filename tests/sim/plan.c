@@ -72,6 +72,8 @@ void sim_plan_draw(sim_plan *plan, uint64_t seed)
     plan->warms = sim_below(&dice, 3) == 0;
     dice = sim_dice_of(seed, 17);
     plan->stow_ns = sim_below(&dice, 2) == 0 ? 1 + sim_spread(&dice, SECOND) : 0;
+    dice = sim_dice_of(seed, 23);
+    plan->metrics_series = sim_below(&dice, 2) == 0 ? 1 + (uint32_t)sim_spread(&dice, 40) : 0;
     dice = sim_dice_of(seed, 15);
     switch (sim_below(&dice, 8)) {
     case 0:
