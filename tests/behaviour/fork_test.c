@@ -12,6 +12,7 @@
  */
 #include "fork.h"
 #include "support/hellos.h"
+#include "support/series.h"
 
 #include <poll.h>
 #include <sched.h>
@@ -73,6 +74,36 @@ static void the_child_dials_anew(weir_world *world)
     weir_fork_get(world);
     assert_int_equal(weir_fork_counts(user).dials, 1);
     assert_int_equal(weir_fork_counts(user).reuses, 1);
+}
+
+static void the_child_counts_anew_by_series(weir_world *world)
+{
+    pid_t child = 0;
+
+    world->options.metrics_series = 100;
+    weir_user *user = weir_world_user(world);
+    weir_fork_get(world);
+    if (weir_fork_here(&child)) {
+        weir_series_sample sample = WEIR_SERIES_SAMPLE_INIT;
+        weir_metrics_reading *reading = weir_user_reading(user, NULL);
+        MUST(reading != NULL && weir_series_wrong(reading) == NULL);
+        MUST(!weir_metrics_reading_at(reading, 0, &sample));
+        weir_metrics_reading_free(reading);
+        weir_fork_get_in_child(world, user);
+        reading = weir_user_reading(user, NULL);
+        MUST(reading != NULL && weir_series_wrong(reading) == NULL);
+        MUST(weir_metrics_reading_at(reading, 0, &sample) && sample.attributes[3].name != NULL);
+        MUST(weir_series_count(reading, "http.client.request.duration") == 1);
+        weir_metrics_reading_free(reading);
+        weir_user_free(user);
+        _exit(0);
+    }
+    assert_true(weir_fork_ended_well(child));
+    weir_fork_get(world);
+    weir_metrics_reading *reading = weir_user_reading(user, NULL);
+    assert_null(weir_series_wrong(reading));
+    assert_int_equal(weir_series_count(reading, "weir.client.connections.opened"), 1);
+    weir_metrics_reading_free(reading);
 }
 
 static void the_child_frees_without_a_word(weir_world *world)
@@ -445,6 +476,7 @@ static void a_look_up_is_the_parents(weir_world *world)
 
 static const weir_behaviour behaviours[] = {
     {"the child of a fork dials anew", the_child_dials_anew, 0, NULL},
+    {"the child of a fork counts anew by series", the_child_counts_anew_by_series, 0, NULL},
     {"the child of a fork frees without a word", the_child_frees_without_a_word, 0, NULL},
     {"what was under way at a fork is the parent's", what_was_under_way_is_the_parents, 0, NULL},
     {"a loop's descriptor is readable in the child of a fork",

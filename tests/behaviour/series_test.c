@@ -187,6 +187,26 @@ static void over_the_limit(weir_world *world)
     weir_metrics_reading_free(reading);
 }
 
+/* What is over the limit has no state either: those of both are told as one. */
+static void connections_over_the_limit(weir_world *world)
+{
+    weir_ask ask = weir_world_ask(world, "/octets/10");
+    char url[96];
+
+    world->options.metrics_series = 1;
+    assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
+    (void)snprintf(url, sizeof(url), "http://b.example:%u/octets/10", world->origin->clear_port);
+    ask.request.url = weir_span_of(url);
+    ask.call.connect_to = WEIR_SPAN("127.0.0.1");
+    assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
+    weir_metrics_reading *reading = read_series(world);
+    assert_int_equal(find(reading, OPEN, REST).value, 1);
+    assert_int_equal(
+        find(reading, OPEN, attributes(world, "", true, " http.connection.state=idle")).value, 1);
+    assert_int_equal(weir_series_count(reading, OPEN), 3);
+    weir_metrics_reading_free(reading);
+}
+
 static void not_by_default(weir_world *world)
 {
     weir_series_sample sample = WEIR_SERIES_SAMPLE_INIT;
@@ -328,6 +348,7 @@ static const weir_behaviour behaviours[] = {
     {"connections are told by their server and state", open_connections, 0, NULL},
     {"what was resent is told with its last answer", resent, 0, NULL},
     {"over the limit they are one", over_the_limit, 0, NULL},
+    {"connections over the limit are one", connections_over_the_limit, WEIR_ONLY_CLEAR, NULL},
     {"nothing is counted by series unless it is asked for", not_by_default, 0, NULL},
     {"methods are those that the program knows", methods_of_their_own, 0, NULL},
     {"a reading without memory is refused, and nothing is lost", without_memory, 0, NULL},
