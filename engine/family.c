@@ -4,10 +4,8 @@
 
 #define MS(n) ((weir_time)(n)*WEIR_NS_PER_MS)
 
-static void count_duration(weir_durations *durations, const weir_time *boundaries, weir_time ns);
-
 /* OpenTelemetry's advice for http.client.request.duration. */
-static const weir_time request_ns[WEIR_METRIC_BOUNDARIES] = {
+const weir_time weir_family_requests_ns[WEIR_METRIC_BOUNDARIES] = {
     MS(5),   MS(10),  MS(25),   MS(50),   MS(75),   MS(100),  MS(250),
     MS(500), MS(750), MS(1000), MS(2500), MS(5000), MS(7500), MS(10000),
 };
@@ -15,7 +13,7 @@ static const double request_s[WEIR_METRIC_BOUNDARIES] = {
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
 };
 /* ... and for http.client.connection.duration. */
-static const weir_time connection_ns[WEIR_METRIC_BOUNDARIES] = {
+const weir_time weir_family_connections_ns[WEIR_METRIC_BOUNDARIES] = {
     MS(10),   MS(20),   MS(50),    MS(100),   MS(200),   MS(500),    MS(1000),
     MS(2000), MS(5000), MS(10000), MS(30000), MS(60000), MS(120000), MS(300000),
 };
@@ -73,12 +71,12 @@ static const weir_family families[] = {
 
 const weir_time *weir_request_boundaries_ns(void)
 {
-    return request_ns;
+    return weir_family_requests_ns;
 }
 
 const weir_time *weir_connection_boundaries_ns(void)
 {
-    return connection_ns;
+    return weir_family_connections_ns;
 }
 
 const weir_family *weir_family_at(size_t i)
@@ -116,32 +114,4 @@ void weir_family_fill(const weir_family *family, const uint8_t *at, size_t i,
     sample->boundaries = family->of == WEIR_OF_REQUESTS_NS ? request_s : connection_s;
     sample->boundary_count = WEIR_METRIC_BOUNDARIES;
     sample->buckets = durations->buckets;
-}
-
-void weir_count_request_ns(weir_durations *durations, weir_time ns)
-{
-    count_duration(durations, request_ns, ns);
-}
-
-void weir_count_connection_ns(weir_durations *durations, weir_time ns)
-{
-    count_duration(durations, connection_ns, ns);
-}
-
-void weir_count_octets(weir_sizes *sizes, uint64_t octets)
-{
-    sizes->count++;
-    sizes->sum_octets += octets;
-}
-
-static void count_duration(weir_durations *durations, const weir_time *boundaries, weir_time ns)
-{
-    size_t bucket = 0;
-
-    while (bucket < WEIR_METRIC_BOUNDARIES && ns > boundaries[bucket]) {
-        bucket++;
-    }
-    durations->buckets[bucket]++;
-    durations->count++;
-    durations->sum_ns += ns;
 }

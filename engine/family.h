@@ -48,9 +48,28 @@ size_t weir_family_octets(const weir_family *family);
 void weir_family_fill(const weir_family *family, const uint8_t *at, size_t i,
                       weir_metric_sample *sample);
 
-/* One more of them, in the bucket of the boundaries that such durations have. */
-void weir_count_request_ns(weir_durations *durations, weir_time ns);
-void weir_count_connection_ns(weir_durations *durations, weir_time ns);
-void weir_count_octets(weir_sizes *sizes, uint64_t octets);
+/* The boundaries of both kinds of durations. */
+extern const weir_time weir_family_requests_ns[WEIR_METRIC_BOUNDARIES];
+extern const weir_time weir_family_connections_ns[WEIR_METRIC_BOUNDARIES];
+
+/* Counting is inline: each call counts half a dozen of these. */
+static inline void weir_count_duration(weir_durations *durations, const weir_time *boundaries,
+                                       weir_time ns)
+{
+    size_t bucket = 0;
+
+    while (bucket < WEIR_METRIC_BOUNDARIES && ns > boundaries[bucket]) {
+        bucket++;
+    }
+    durations->buckets[bucket]++;
+    durations->count++;
+    durations->sum_ns += ns;
+}
+
+static inline void weir_count_octets(weir_sizes *sizes, uint64_t octets)
+{
+    sizes->count++;
+    sizes->sum_octets += octets;
+}
 
 #endif

@@ -22,7 +22,7 @@ void weir_metrics_started(weir_metrics *metrics)
 
 void weir_metrics_queued(weir_metrics *metrics, weir_protocol protocol, weir_time waited_ns)
 {
-    weir_count_request_ns(&metrics->time_in_queue[protocol], waited_ns);
+    weir_count_duration(&metrics->time_in_queue[protocol], weir_family_requests_ns, waited_ns);
 }
 
 void weir_metrics_ended(weir_metrics *metrics, const weir_metrics_request *request)
@@ -33,8 +33,8 @@ void weir_metrics_ended(weir_metrics *metrics, const weir_metrics_request *reque
     metrics->active_requests--;
     metrics->requests_ended[request->outcome]++;
     metrics->requests_resent += request->attempts > 1 ? request->attempts - 1 : 0;
-    weir_count_request_ns(&metrics->request_duration[request->protocol][request->outcome],
-                          request->duration_ns);
+    weir_count_duration(&metrics->request_duration[request->protocol][request->outcome],
+                        weir_family_requests_ns, request->duration_ns);
     weir_count_octets(&metrics->request_body[request->protocol], request->tally.body.sent);
     weir_count_octets(&metrics->response_body[request->protocol], request->tally.body.received);
     weir_count_octets(&metrics->request[request->protocol], plain.sent);
@@ -49,7 +49,8 @@ void weir_metrics_opened(weir_metrics *metrics)
 void weir_metrics_closed(weir_metrics *metrics, weir_protocol protocol, weir_time lasted_ns)
 {
     metrics->connections_closed++;
-    weir_count_connection_ns(&metrics->connection_duration[protocol], lasted_ns);
+    weir_count_duration(&metrics->connection_duration[protocol], weir_family_connections_ns,
+                        lasted_ns);
 }
 
 bool weir_metrics_at(const weir_metrics *metrics, size_t i, weir_metric_sample *sample)

@@ -76,10 +76,10 @@ size_t weir_reading_octets(const weir_core *core)
 
 weir_metrics_reading *weir_reading_new(const weir_allocator *allocator, size_t octets)
 {
-    weir_metrics_reading *reading = weir_alloc(allocator, octets);
+    /* All of it is touched here, so that no page of it is had from the system under the lock. */
+    weir_metrics_reading *reading = weir_alloc_zeroed(allocator, octets);
 
     if (reading != NULL) {
-        memset(reading, 0, sizeof(*reading));
         reading->allocator = allocator;
         reading->octets = octets;
         reading->totals.size = sizeof(reading->totals);
@@ -129,7 +129,9 @@ weir_metrics_reading *weir_reading_taken(weir_metrics_reading *reading, weir_sta
     for (size_t kind = 0; kind < WEIR_SERIES_KINDS; kind++) {
         copied_kind *of = &reading->kinds[kind];
         for (size_t i = 0; i < of->count; i++) {
-            write_number(of->series[i].code_text, of->series[i].key.code);
+            if (of->series[i].key.code != 0) {
+                write_number(of->series[i].code_text, of->series[i].key.code);
+            }
         }
     }
     return reading;

@@ -123,7 +123,8 @@ void weir_series_queued(weir_series_account *account, const weir_series *asked,
         .method = asked->key.method,
     };
 
-    weir_count_request_ns(&series_of(account, asked->server, key)->numbers.queued, waited_ns);
+    weir_count_duration(&series_of(account, asked->server, key)->numbers.queued,
+                        weir_family_requests_ns, waited_ns);
 }
 
 void weir_series_ended(weir_series_account *account, weir_series *asked,
@@ -142,7 +143,7 @@ void weir_series_ended(weir_series_account *account, weir_series *asked,
     WEIR_ASSERT(asked->numbers.asked.active > 0);
     asked->numbers.asked.active--;
     numbers->ended.resent += request->attempts > 1 ? request->attempts - 1 : 0;
-    weir_count_request_ns(&numbers->ended.duration, request->duration_ns);
+    weir_count_duration(&numbers->ended.duration, weir_family_requests_ns, request->duration_ns);
     weir_count_octets(&numbers->ended.request_body, request->tally.body.sent);
     weir_count_octets(&numbers->ended.response_body, request->tally.body.received);
     weir_count_octets(&numbers->ended.request, plain.sent);
@@ -167,7 +168,8 @@ void weir_series_closed(weir_series_account *account, const weir_server_key *ser
     weir_series *series = weir_series_of_connection(account, server, protocol);
 
     WEIR_ASSERT(open_of(series) > 0);
-    weir_count_connection_ns(&series->numbers.connections.duration, lasted_ns);
+    weir_count_duration(&series->numbers.connections.duration, weir_family_connections_ns,
+                        lasted_ns);
 }
 
 weir_series *weir_series_of_connection(weir_series_account *account, const weir_server_key *server,

@@ -55,7 +55,7 @@ all_are_in_a_test() { # all_are_in_a_test LEAST WORD...: each is in quotes, or a
     [ $# -ge "$least" ] && [ "$wrong" = 0 ]
 }
 
-mapfile -t metrics < <(grep -ohE '"(http|weir)\.client\.[a-z_.]+"' "$root/engine/metrics.c" | tr -d '"' | sort -u)
+mapfile -t metrics < <(grep -ohE '"(http|weir)\.client\.[a-z_.]+"' "$root/engine/family.c" | tr -d '"' | sort -u)
 mapfile -t stalls < <(sed -n '/^typedef struct weir_stalls {/,/^}/p' "$root"/include/weir/*.h |
     grep -oE '[a-z_]+_ns' | sort -u)
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# The examples of README.md and docs/examples.md, and the exporter of docs/metrics.md, as they stand there, are built against
+# The examples of README.md and docs/examples.md, and the exporters of docs/metrics.md, as they stand there, are built against
 # an installed weir and run against a server.
 
 . "$(dirname "$0")/tap.sh" "$1"
@@ -9,12 +9,13 @@
 here="$root/tests/meta/outside"
 prefix="$scratch/prefix"
 
-# example NAME: N: the N-th block of C of README.md; metrics: the first of docs/metrics.md; post, urls and cost: those of
+# example NAME: N: the N-th block of C of README.md; metrics, series: those of docs/metrics.md; post, urls and cost: those of
 # docs/examples.md.
 example() {
     local page=README.md wanted=$1
     case "$1" in
     metrics) page=docs/metrics.md wanted=1 ;;
+    series) page=docs/metrics.md wanted=2 ;;
     post) page=docs/examples.md wanted=1 ;;
     urls) page=docs/examples.md wanted=2 ;;
     cost) page=docs/examples.md wanted=3 ;;
@@ -127,6 +128,19 @@ exports() { # one request that succeeded over HTTP/1.1, and nothing under way
         grep -qE '^http.client.request.duration\{network.protocol.version="1.1",\} count 1 sum [0-9.e+-]+ s$' "$scratch/out" &&
         grep -qx 'http.client.response.body.size{network.protocol.version="1.1",} count 1 sum 5 By' "$scratch/out"
 }
+# The same of that one server.
+exports_series() {
+    local server="server.address=\"127.0.0.1\",server.port=\"$port\",url.scheme=\"http\","
+    local get="${server}http.request.method=\"GET\","
+    local ended="${get}network.protocol.version=\"1.1\",http.response.status_code=\"200\","
+    "$scratch/example-series" "http://127.0.0.1:$port/" >"$scratch/out" 2>"$scratch/err" || return 1
+    grep -qxF "http.client.active_requests{$get} 0" "$scratch/out" &&
+        grep -qF "http.client.request.duration{$ended} count 1 sum " "$scratch/out" &&
+        grep -qxF "http.client.response.body.size{$ended} count 1 sum 5 By" "$scratch/out" &&
+        grep -qxF "weir.client.connections.opened{${server}network.protocol.version=\"1.1\",} 1" "$scratch/out"
+}
 check "the exporter builds as it stands" build metrics
 check "the exporter exports" exports
+check "the exporter of series builds as it stands" build series
+check "the exporter of series exports" exports_series
 tap_done
