@@ -474,6 +474,7 @@ static weir_status admit(weir_pool *pool, weir_origin *origin, weir_ticket *tick
         if (origin->available == 0 || pauses) {
             ticket->failure = weir_place_failure(WEIR_E_QUEUE_FULL);
             ticket->failure.what = full;
+            weir_place_balance(pool, origin); /* it may have given back what others wait for */
             return WEIR_E_QUEUE_FULL;
         }
     }

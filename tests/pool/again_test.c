@@ -137,6 +137,24 @@ static void again__who_asks_elsewhere_leaves_its_room(void **state)
     rig_close(&r);
 }
 
+/* Nor does one that has a pause before it, and is turned away because as many wait: what it gave
+ * back is theirs. */
+static void again__who_is_turned_away_leaves_its_room(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 1, .tickets = 1});
+    rig_lease_h2(&r, "a", 1);
+    assert_int_equal(rig_ask(&r, 'b', "h2.one"), WEIR_AGAIN);
+    rig_actions(&r);
+    rig_ticket(&r, 'a')->refused = 2;
+    rig_ticket(&r, 'a')->keeps_order = true;
+    weir_pool_release(r.pool, rig_ticket(&r, 'a'), NULL, r.now_ns);
+    assert_int_equal(rig_ask(&r, 'a', "h2.one"), WEIR_E_QUEUE_FULL);
+    assert_string_equal(rig_actions(&r), "grant b 1 reused");
+    rig_close(&r);
+}
+
 /* It was let in: a queue that is full meanwhile does not turn it away. */
 static void again__who_is_refused_once_is_not_turned_away(void **state)
 {
@@ -317,6 +335,7 @@ int main(void)
         cmocka_unit_test(again__nobody_slips_in_before_who_is_refused_once),
         cmocka_unit_test(again__who_does_not_ask_after_all_leaves_its_room),
         cmocka_unit_test(again__who_asks_elsewhere_leaves_its_room),
+        cmocka_unit_test(again__who_is_turned_away_leaves_its_room),
         cmocka_unit_test(again__who_is_refused_once_is_not_turned_away),
         cmocka_unit_test(again__later_ones_have_a_growing_pause),
         cmocka_unit_test(again__a_pause_holds_nobody_up),
