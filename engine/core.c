@@ -333,7 +333,7 @@ void weir_core_closed(weir_core *core, weir_link *link, const weir_account *acco
         .at_ns = now_ns,
         .conn = link->id,
         .protocol = weir_link_protocol(link),
-        .why = weir_reason_name(reason),
+        .reason = reason,
         .failure = failure,
         .account = account,
     };
@@ -342,6 +342,9 @@ void weir_core_closed(weir_core *core, weir_link *link, const weir_account *acco
      */
     if (failed && failure.status != WEIR_OK && reason != WEIR_REASON_OCTETS_LEFT_OVER) {
         event.why = weir_status_name(failure.status);
+        if (link->opened_ns == 0) { /* the pool never had it, and so no reason */
+            event.reason = WEIR_REASON_FAILED;
+        }
     }
     weir_names_leave(&core->names, link);
     core->verdicts[account->verdict.agreement]++;
@@ -366,7 +369,7 @@ void weir_core_attempt_closed(weir_core *core, const weir_octets *kernel, uint16
         .kind = WEIR_EVENT_CONNECTION_CLOSED,
         .at_ns = now_ns,
         .conn = weir_pool_take_number(core->pool),
-        .why = weir_reason_name(WEIR_REASON_LOST_RACE),
+        .reason = WEIR_REASON_LOST_RACE,
         .failure = weir_failure_bare(WEIR_OK),
         .account = &account,
     };

@@ -41,7 +41,7 @@ void weir_exchange_queued(weir_exchange *ex, weir_time now_ns)
 void weir_exchange_tell_waiting(weir_exchange *ex, weir_time now_ns)
 {
     const weir_reason reason = weir_pool_waits_for(&ex->ticket);
-    weir_event event = {.kind = WEIR_EVENT_WAITING, .why = weir_reason_name(reason)};
+    weir_event event = {.kind = WEIR_EVENT_WAITING, .reason = reason};
 
     if (ex->state == WEIR_EXCHANGE_QUEUED && reason != WEIR_REASON_NONE &&
         reason != ex->waiting_told) {
@@ -265,7 +265,7 @@ void weir_exchange_detach(weir_exchange *ex, weir_time now_ns)
         .reused = attempt->reused,
         .tally = attempt->tally,
         .failure = ex->failure,
-        .why = weir_unfit_name(ex->last_facts.unfit),
+        .reason = weir_unfit_reason(ex->last_facts.unfit),
     };
     tell(ex, &event, now_ns);
 }
@@ -306,7 +306,7 @@ static void acquired(weir_exchange *ex, weir_time now_ns)
         .protocol = weir_link_protocol(ex->link),
         .reused = ex->ticket.reused,
         .waited_ns = ex->ticket.waited_ns,
-        .why = weir_reason_name(ex->ticket.reason),
+        .reason = ex->ticket.reason,
     };
     tell(ex, &event, now_ns);
 }

@@ -30,6 +30,7 @@ static const char *const names[] = {
 };
 _Static_assert(WEIR_COUNT_OF(names) == WEIR_EVENT_COUNT, "every event has a name");
 
+static const char *why_of(const weir_event *event);
 static bool merge(weir_events *events, const weir_event *event);
 static bool make_room(weir_events *events);
 static void drop_oldest(weir_events *events);
@@ -80,6 +81,7 @@ void weir_events_add(weir_events *events, const weir_event *event)
     weir_waiting_event *waiting = &events->waiting[events->count++];
     waiting->event = *event;
     waiting->event.size = sizeof(weir_event);
+    waiting->event.why = why_of(event);
     waiting->address[0] = '\0';
     if (event->address != NULL) {
         size_t length = weir_min(strlen(event->address), sizeof(waiting->address) - 1);
@@ -112,6 +114,17 @@ void weir_events_tell(weir_events *events)
     while (weir_events_next(events, &now)) {
         events->observer->tell(&now.event, events->observer->user);
     }
+}
+
+/* A text for each reason, and nothing for what has none. */
+static const char *why_of(const weir_event *event)
+{
+    const bool has_reason =
+        event->kind == WEIR_EVENT_WAITING || event->kind == WEIR_EVENT_CONNECTION_ACQUIRED ||
+        event->kind == WEIR_EVENT_RELEASED || event->kind == WEIR_EVENT_CONNECTION_CLOSED;
+
+    WEIR_ASSERT(has_reason || event->reason == WEIR_REASON_NONE);
+    return has_reason && event->why == NULL ? weir_reason_name(event->reason) : event->why;
 }
 
 static bool is_octets(weir_event_kind kind)

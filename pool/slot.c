@@ -16,7 +16,6 @@ static void give_back(const weir_pool *pool, weir_slot *slot);
 static weir_slot_state standing(const weir_slot *slot);
 static bool ends_with_origin(const weir_slot *slot);
 static bool is_unfit(const weir_slot *slot);
-static weir_reason reason_of(weir_unfit unfit);
 static void enter(weir_pool *pool, weir_slot *slot, weir_slot_state state);
 static void begin_end(weir_pool *pool, weir_slot *slot, weir_reason reason);
 static void relist(weir_pool *pool, weir_slot *slot);
@@ -300,7 +299,8 @@ weir_reason weir_slot_end_reason(const weir_slot *slot)
         return slot->origin->ends;
     }
     if (!slot->facts.accepting || !slot->facts.reusable) {
-        return reason_of(slot->facts.unfit);
+        const weir_reason reason = weir_unfit_reason(slot->facts.unfit);
+        return reason != WEIR_REASON_NONE ? reason : WEIR_REASON_UNFIT;
     }
     return slot->refusing ? WEIR_REASON_REFUSING : WEIR_REASON_NONE;
 }
@@ -396,23 +396,6 @@ static bool is_unfit(const weir_slot *slot)
 {
     return slot->facts.version > 0 && slot->retired == WEIR_REASON_NONE &&
            (!slot->facts.accepting || !slot->facts.reusable || slot->refusing);
-}
-
-static weir_reason reason_of(weir_unfit unfit)
-{
-    static const weir_reason reasons[] = {
-        [WEIR_FIT] = WEIR_REASON_UNFIT,
-        [WEIR_UNFIT_CLOSE] = WEIR_REASON_CONNECTION_CLOSE,
-        [WEIR_UNFIT_GOAWAY] = WEIR_REASON_DRAINING_GOAWAY,
-        [WEIR_UNFIT_LEFT_OVER] = WEIR_REASON_OCTETS_LEFT_OVER,
-        [WEIR_UNFIT_UNFINISHED] = WEIR_REASON_UNFINISHED,
-        [WEIR_UNFIT_UNTIL_CLOSE] = WEIR_REASON_UNTIL_CLOSE,
-        [WEIR_UNFIT_FAILED] = WEIR_REASON_FAILED,
-        [WEIR_UNFIT_ENDED] = WEIR_REASON_PEER_CLOSED,
-        [WEIR_UNFIT_IDS] = WEIR_REASON_STREAM_IDS,
-        [WEIR_UNFIT_SHUTDOWN] = WEIR_REASON_SHUTDOWN,
-    };
-    return (size_t)unfit < WEIR_COUNT_OF(reasons) ? reasons[unfit] : WEIR_REASON_UNFIT;
 }
 
 /* The one place where a state changes, and the numbers with it. */

@@ -17,23 +17,22 @@ static void enter(weir_conn *conn, weir_time now_ns);
 static void leave(const weir_conn *conn);
 static bool is_h2(const weir_conn *conn);
 
-static const char *const unfit_names[] = {
-    [WEIR_FIT] = "fit",
-    [WEIR_UNFIT_CLOSE] = "close",
-    [WEIR_UNFIT_GOAWAY] = "goaway",
-    [WEIR_UNFIT_LEFT_OVER] = "left-over",
-    [WEIR_UNFIT_UNFINISHED] = "unfinished",
-    [WEIR_UNFIT_UNTIL_CLOSE] = "until-close",
-    [WEIR_UNFIT_FAILED] = "failed",
-    [WEIR_UNFIT_ENDED] = "ended",
-    [WEIR_UNFIT_IDS] = "ids",
-    [WEIR_UNFIT_SHUTDOWN] = "shutdown",
-};
-_Static_assert(WEIR_COUNT_OF(unfit_names) == WEIR_UNFIT_SHUTDOWN + 1, "every reason has a name");
-
-const char *weir_unfit_name(weir_unfit unfit)
+weir_reason weir_unfit_reason(weir_unfit unfit)
 {
-    return (size_t)unfit < WEIR_COUNT_OF(unfit_names) ? unfit_names[unfit] : "unknown";
+    static const weir_reason reasons[] = {
+        [WEIR_FIT] = WEIR_REASON_NONE,
+        [WEIR_UNFIT_CLOSE] = WEIR_REASON_CONNECTION_CLOSE,
+        [WEIR_UNFIT_GOAWAY] = WEIR_REASON_DRAINING_GOAWAY,
+        [WEIR_UNFIT_LEFT_OVER] = WEIR_REASON_OCTETS_LEFT_OVER,
+        [WEIR_UNFIT_UNFINISHED] = WEIR_REASON_UNFINISHED,
+        [WEIR_UNFIT_UNTIL_CLOSE] = WEIR_REASON_UNTIL_CLOSE,
+        [WEIR_UNFIT_FAILED] = WEIR_REASON_FAILED,
+        [WEIR_UNFIT_ENDED] = WEIR_REASON_PEER_CLOSED,
+        [WEIR_UNFIT_IDS] = WEIR_REASON_STREAM_IDS,
+        [WEIR_UNFIT_SHUTDOWN] = WEIR_REASON_SHUTDOWN,
+    };
+    _Static_assert(WEIR_COUNT_OF(reasons) == WEIR_UNFIT_SHUTDOWN + 1, "each has its word");
+    return (size_t)unfit < WEIR_COUNT_OF(reasons) ? reasons[unfit] : WEIR_REASON_NONE;
 }
 
 weir_conn *weir_conn_new(const weir_conn_options *options, weir_time now_ns, weir_status *status)

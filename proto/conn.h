@@ -26,6 +26,7 @@
 #include "proto/head.h"
 #include "proto/out.h"
 #include "proto/stream.h"
+#include "weir/reason.h"
 
 /* Limits on what the peer can make grow, and the sizes of what we offer. 0 means the default. */
 typedef struct weir_conn_limits {
@@ -86,7 +87,8 @@ typedef enum weir_unfit {
     WEIR_UNFIT_SHUTDOWN /* we are closing it */
 } weir_unfit;
 
-const char *weir_unfit_name(weir_unfit unfit);
+/* The word that users are told of it; of WEIR_FIT, and of a number that is none, NONE. */
+weir_reason weir_unfit_reason(weir_unfit unfit);
 
 /* All that the pool is told of a connection, as a value with a version. */
 typedef struct weir_facts {

@@ -20,6 +20,7 @@
 
 #include "weir/failure.h"
 #include "weir/ledger.h"
+#include "weir/reason.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -30,7 +31,7 @@ typedef struct weir_exchange weir_exchange;
 typedef enum weir_event_kind {
     WEIR_EVENT_NONE = 0,
     WEIR_EVENT_SUBMITTED,
-    WEIR_EVENT_WAITING, /* no place yet: `why`; again when the call waits for something else. Not
+    WEIR_EVENT_WAITING, /* no place yet: reason; again when the call waits for something else. Not
                            each change is told, but always what it waits for now (docs/pool.md) */
     WEIR_EVENT_DNS_STARTED,
     WEIR_EVENT_DNS_DONE,        /* count addresses; failure; once for IPv6 and once for IPv4 */
@@ -38,7 +39,7 @@ typedef enum weir_event_kind {
     WEIR_EVENT_CONNECT_DONE,    /* `address`, failure.sys_errno */
     WEIR_EVENT_TLS_STARTED,
     WEIR_EVENT_TLS_DONE,            /* protocol, `why` names the version of TLS; failure */
-    WEIR_EVENT_CONNECTION_ACQUIRED, /* host, port, protocol, reused, waited_ns, why */
+    WEIR_EVENT_CONNECTION_ACQUIRED, /* host, port, protocol, reused, waited_ns, reason */
     WEIR_EVENT_HEAD_SENT,           /* the kernel took the whole request head */
     WEIR_EVENT_REQUEST_SENT,  /* octets of the request so far: plain, tls; `last` when all of it.
                                  HTTP/2: what its stream sends behind it (WINDOW_UPDATE, RST_STREAM)
@@ -49,10 +50,10 @@ typedef enum weir_event_kind {
     WEIR_EVENT_RESPONSE_RECEIVED, /* octets of the response so far: plain, tls; `last` when all of
                                      it */
     WEIR_EVENT_REPLAYED,          /* the attempt ended with `failure` and another begins */
-    WEIR_EVENT_RELEASED,          /* the place was given back; tally of the attempt; why the
-                                     connection is not used again, or "fit" */
+    WEIR_EVENT_RELEASED,          /* the place was given back; tally of the attempt; reason: why the
+                                     connection takes no more, or NONE */
     WEIR_EVENT_DONE,              /* failure.status WEIR_OK or why it failed */
-    WEIR_EVENT_CONNECTION_CLOSED, /* account with its verdict; why */
+    WEIR_EVENT_CONNECTION_CLOSED, /* account with its verdict; reason; failure */
     WEIR_EVENT_COUNT
 } weir_event_kind;
 
@@ -74,13 +75,15 @@ typedef struct weir_event {
     int code;
     uint32_t count;
     weir_time waited_ns;
-    const char *why;     /* one word or sentence, static */
+    const char *why;     /* static: the word of `reason`; of a connection that failed the name of
+                            the status; see TLS_DONE; else NULL */
     const char *address; /* numeric, or NULL */
     uint64_t plain_octets;
     uint64_t tls_octets;
     weir_failure failure;
     weir_tally tally;
     const weir_account *account; /* CONNECTION_CLOSED */
+    weir_reason reason; /* WAITING, CONNECTION_ACQUIRED, RELEASED, CONNECTION_CLOSED; else NONE */
 } weir_event;
 
 typedef void weir_observe(const weir_event *event, void *user);

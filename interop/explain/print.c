@@ -184,7 +184,8 @@ static void print_moment(FILE *to, const explain_story *story, const explain_mom
         (void)fprintf(to, " %d", event->code);
         break;
     case WEIR_EVENT_RELEASED:
-        (void)fprintf(to, " connection %" PRIu64 ": %s", event->conn, event->why);
+        (void)fprintf(to, " connection %" PRIu64 ": %s", event->conn,
+                      event->reason != WEIR_REASON_NONE ? event->why : "may be used again");
         break;
     case WEIR_EVENT_NONE:
     case WEIR_EVENT_SUBMITTED:

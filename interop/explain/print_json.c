@@ -47,7 +47,8 @@ static json_t *of_moment(const explain_story *story, const explain_moment *momen
         (void)json_object_set_new(out, "reused", json_boolean(event->reused));
         (void)json_object_set_new(out, "waited_ns", json_integer((json_int_t)event->waited_ns));
     }
-    if (event->why != NULL) {
+    if (event->why != NULL &&
+        (event->kind != WEIR_EVENT_RELEASED || event->reason != WEIR_REASON_NONE)) {
         (void)json_object_set_new(out, "why", json_string(event->why));
     }
     if (moment->address[0] != '\0') {

@@ -121,8 +121,7 @@ static void tell_first_again(explain_story *story)
                       .conn = 7,
                       .plain_octets = 1000,
                       .tls_octets = 1022});
-    tell(story, 6100 * US,
-         (weir_event){.kind = WEIR_EVENT_RELEASED, .conn = 7, .why = "the exchange is done"});
+    tell(story, 6100 * US, (weir_event){.kind = WEIR_EVENT_RELEASED, .conn = 7, .why = "none"});
     tell(story, 6123 * US, (weir_event){.kind = WEIR_EVENT_DONE});
 }
 

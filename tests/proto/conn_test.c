@@ -377,16 +377,17 @@ static void limits__every_default_is_filled_in_and_nothing_given_is_changed(void
     assert_int_equal(weir_conn_limits_fill(&given, WEIR_H2).interactive_octets, 5);
 }
 
-static void unfit__every_reason_has_a_name_of_its_own(void **state)
+static void unfit__each_has_a_reason_of_its_own(void **state)
 {
     (void)state;
-    for (weir_unfit unfit = WEIR_FIT; unfit <= WEIR_UNFIT_SHUTDOWN; unfit++) {
-        assert_string_not_equal(weir_unfit_name(unfit), "unknown");
-        for (weir_unfit other = WEIR_FIT; other < unfit; other++) {
-            assert_string_not_equal(weir_unfit_name(unfit), weir_unfit_name(other));
+    assert_int_equal(weir_unfit_reason(WEIR_FIT), WEIR_REASON_NONE);
+    for (weir_unfit unfit = WEIR_UNFIT_CLOSE; unfit <= WEIR_UNFIT_SHUTDOWN; unfit++) {
+        assert_int_not_equal(weir_unfit_reason(unfit), WEIR_REASON_NONE);
+        for (weir_unfit other = WEIR_UNFIT_CLOSE; other < unfit; other++) {
+            assert_int_not_equal(weir_unfit_reason(unfit), weir_unfit_reason(other));
         }
     }
-    assert_string_equal(weir_unfit_name((weir_unfit)(WEIR_UNFIT_SHUTDOWN + 1)), "unknown");
+    assert_int_equal(weir_unfit_reason((weir_unfit)(WEIR_UNFIT_SHUTDOWN + 1)), WEIR_REASON_NONE);
 }
 
 #define BOTH(name)                                                                                 \
@@ -409,7 +410,7 @@ int main(void)
         BOTH(conn__without_memory_there_is_none),
         BOTH(conn__a_machine_that_miscounts_is_found),
         cmocka_unit_test(limits__every_default_is_filled_in_and_nothing_given_is_changed),
-        cmocka_unit_test(unfit__every_reason_has_a_name_of_its_own),
+        cmocka_unit_test(unfit__each_has_a_reason_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

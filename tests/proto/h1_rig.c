@@ -141,7 +141,9 @@ void weir_h1_rig_run(weir_h1_rig *rig, const weir_corpus_document *document,
         weir_text_printf(&rig->log, "dropped %u\n", (unsigned)rig->dropped);
     }
     weir_facts facts = weir_conn_facts(rig->conn);
-    weir_text_printf(&rig->log, "facts %s", weir_unfit_name(facts.unfit));
+    weir_text_printf(&rig->log, "facts %s",
+                     facts.unfit == WEIR_FIT ? "fit"
+                                             : weir_reason_name(weir_unfit_reason(facts.unfit)));
     if (facts.keep_alive_ns > 0) {
         weir_text_printf(&rig->log, " keep-alive=%g",
                          (double)facts.keep_alive_ns / (double)WEIR_NS_PER_SECOND);

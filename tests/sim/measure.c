@@ -63,16 +63,15 @@ void sim_measure_stalls(const sim_call *call)
     }
 }
 
-void sim_measure_reason(sim_world *world, const char *why)
+void sim_measure_reason(sim_world *world, const weir_event *event)
 {
-    for (int i = 0; i < WEIR_REASON_COUNT; i++) {
-        if (strcmp(why, weir_reason_name((weir_reason)i)) == 0) {
-            world->driver->reasons[i]++;
-            return;
-        }
-    }
-    SIM_MUST(world, strncmp(why, "WEIR_E_", 7) == 0, "a reason that is none: %s", why);
-    world->driver->reasons[WEIR_REASON_FAILED]++;
+    const bool is_word = strcmp(event->why, weir_reason_name(event->reason)) == 0;
+
+    SIM_MUST(world, event->reason > WEIR_REASON_NONE && event->reason < WEIR_REASON_COUNT,
+             "%s tells no reason, but %s", weir_event_name(event->kind), event->why);
+    SIM_MUST(world, is_word || strcmp(event->why, weir_status_name(event->failure.status)) == 0,
+             "a reason that is none: %s", event->why);
+    world->driver->reasons[is_word ? event->reason : WEIR_REASON_FAILED]++;
 }
 
 void sim_measure_waiting(sim_call *call)

@@ -18,7 +18,7 @@ void sim_measure_series(sim_world *world);
 void sim_measure_end(sim_world *world);
 
 /* A reason that a user was told by its word; the name of a status is one of a failure. */
-void sim_measure_reason(sim_world *world, const char *why);
+void sim_measure_reason(sim_world *world, const weir_event *event);
 /* What a call waits for now, counted when it is something else than before. */
 void sim_measure_waiting(sim_call *call);
 /* Those of a call that is done: its candidates. */

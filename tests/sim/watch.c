@@ -40,7 +40,7 @@ static void told(const weir_event *event, void *user)
              NUMBER(watch), weir_event_name(event->kind));
     switch (event->kind) {
     case WEIR_EVENT_CONNECTION_ACQUIRED:
-        sim_measure_reason(world, event->why);
+        sim_measure_reason(world, event);
         watch->attempts++;
         watch->conn = event->conn;
         watch->sent_octets = 0;
@@ -107,6 +107,6 @@ static void connection_told(const weir_event *event, void *user)
              "a connection is closed without its account");
     world->driver->closes_told += event->kind == WEIR_EVENT_CONNECTION_CLOSED;
     if (event->kind == WEIR_EVENT_CONNECTION_CLOSED) {
-        sim_measure_reason(world, event->why);
+        sim_measure_reason(world, event);
     }
 }

@@ -266,7 +266,8 @@ void weir_h2_player_log(weir_h2_player *player, weir_text *log)
     }
     weir_facts facts = weir_conn_facts(player->conn);
     if (facts.unfit != WEIR_FIT || !facts.accepting) {
-        weir_text_printf(log, "conn is unfit: %s\n", weir_unfit_name(facts.unfit));
+        weir_text_printf(log, "conn is unfit: %s\n",
+                         weir_reason_name(weir_unfit_reason(facts.unfit)));
     }
     for (size_t i = 0; i < player->count; i++) {
         weir_h2_played *played = &player->played[i];

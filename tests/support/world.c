@@ -39,6 +39,7 @@ static void open_world(weir_world *world, weir_way way);
 static void close_world(weir_world *world);
 static void tell(const weir_event *event, void *user);
 static void assert_series_are_right(const weir_world *world);
+static bool is_told_well(const weir_event *event);
 static void note_closed(weir_world *world, const weir_account *account);
 static void too_late(int signal);
 static void make_tls(void);
@@ -146,6 +147,10 @@ void weir_world_close(weir_world *world)
                  " octets sent/received",
                  world->difference.ledger.sent, world->difference.ledger.received,
                  world->difference.kernel.sent, world->difference.kernel.received);
+    }
+    if (world->ill_told.kind != WEIR_EVENT_NONE) {
+        fail_msg("%s was told with %s for the reason %s", weir_event_name(world->ill_told.kind),
+                 world->ill_told.why, weir_reason_name(world->ill_told.reason));
     }
     /* A dial may fail before there is anything to close. */
     assert_in_range(world->closed, dials - failed, dials);
@@ -407,15 +412,39 @@ static void tell(const weir_event *event, void *user)
         world->events[world->event_count] = *event;
         world->events[world->event_count++].account = NULL;
     }
+    if (!is_told_well(event)) {
+        world->ill_told = *event;
+    }
     if (event->kind == WEIR_EVENT_DONE) {
         world->dones++;
     }
     if (event->kind == WEIR_EVENT_CONNECTION_CLOSED) {
         /* An attempt that was connected and lost is one more than the dial's own. */
         note_closed(world, event->account);
-        world->closed -= strcmp(event->why, weir_reason_name(WEIR_REASON_LOST_RACE)) == 0 ? 1 : 0;
+        world->closed -= event->reason == WEIR_REASON_LOST_RACE ? 1 : 0;
     }
     (void)pthread_mutex_unlock(&events_lock);
+}
+
+/* A reason where there is one, and the text that goes with it; else none. */
+static bool is_told_well(const weir_event *event)
+{
+    const bool is_word =
+        event->why != NULL && strcmp(event->why, weir_reason_name(event->reason)) == 0;
+
+    switch ((unsigned)event->kind) {
+    case WEIR_EVENT_WAITING:
+    case WEIR_EVENT_CONNECTION_ACQUIRED:
+        return is_word && event->reason != WEIR_REASON_NONE;
+    case WEIR_EVENT_RELEASED:
+        return is_word;
+    case WEIR_EVENT_CONNECTION_CLOSED:
+        return event->reason != WEIR_REASON_NONE &&
+               (is_word || (event->failure.status != WEIR_OK &&
+                            strcmp(event->why, weir_status_name(event->failure.status)) == 0));
+    default:
+        return event->reason == WEIR_REASON_NONE;
+    }
 }
 
 static void note_closed(weir_world *world, const weir_account *account)

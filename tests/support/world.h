@@ -57,8 +57,9 @@ typedef struct weir_world {
     size_t differed;
     weir_verdict difference;
     weir_account last_account;
-    size_t dones; /* DONE events of exchanges */
-    size_t begun; /* exchanges that weir_world_call() began */
+    size_t dones;        /* DONE events of exchanges */
+    size_t begun;        /* exchanges that weir_world_call() began */
+    weir_event ill_told; /* the last whose reason and text do not go together; kind NONE: none */
     weir_observer observer;
 } weir_world;
 
