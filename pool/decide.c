@@ -144,5 +144,5 @@ static weir_reason why_no_room(const weir_situation *s)
     if (s->ready > 0) {
         return s->protocol == WEIR_H2 ? WEIR_REASON_AT_MAX_STREAMS : WEIR_REASON_BUSY;
     }
-    return s->dialing > 0 ? WEIR_REASON_ORIGIN_LIMIT : WEIR_REASON_DRAINING;
+    return s->dialing > 0 ? WEIR_REASON_ORIGIN_LIMIT : WEIR_REASON_CLOSING;
 }

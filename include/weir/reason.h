@@ -71,7 +71,9 @@ extern "C" {
     /* why a connection was passed over, once more */                                              \
     X(SPARE, "spare", "it has room and was not needed, another was used later")                    \
     /* why a connection was closed, once more */                                                   \
-    X(MISDIRECTED, "misdirected", "the server said 421 to a request of its origin")
+    X(MISDIRECTED, "misdirected", "the server said 421 to a request of its origin")                \
+    /* why a call waits, once more */                                                              \
+    X(CLOSING, "closing", "as many connections as the origin may have are ending and not closed")
 
 typedef enum weir_reason {
 #define WEIR_REASON_X(name, word, sentence) WEIR_REASON_##name,

@@ -263,7 +263,7 @@ static void misdirected_waits_for_its_turn(weir_world *world)
     assert_true(weir_exchange_attempt_at(exchange, 0, &attempt));
     assert_int_equal(attempt.failure.status, WEIR_E_MISDIRECTED);
     weir_exchange_waits(exchange, &waits);
-    assert_true(waits.ns[WEIR_REASON_DRAINING] >= SHORT_NS / 2);
+    assert_true(waits.ns[WEIR_REASON_CLOSING] >= SHORT_NS / 2);
     weir_world_drop(world, exchange);
     weir_world_end_long(world, first);
     get(world, path);

@@ -201,7 +201,7 @@ static void run_play(play *p)
     assert_int_equal(p->held.ended, WEIR_END);
     assert_was_asked(p->watch);
     assert_told_well(p->watch);
-    assert_string_equal(p->watch->why[1], "draining");
+    assert_string_equal(p->watch->why[1], "closing");
 }
 
 static void each_change_is_told_while_it_waits(weir_world *world)

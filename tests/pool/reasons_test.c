@@ -133,7 +133,7 @@ static void reasons__of_a_wait_at_one_origin(void **state)
     rig_ready(&r, 3, WEIR_H2, 1);
     assert_int_equal(waits_for(&r, 'f'), WEIR_REASON_AT_MAX_STREAMS);
     rig_tell(&r, 3, 0);
-    assert_int_equal(waits_for(&r, 'f'), WEIR_REASON_DRAINING);
+    assert_int_equal(waits_for(&r, 'f'), WEIR_REASON_CLOSING);
     rig_ask_all(&r, "g", "two");
     (void)pull(&r);
     rig_ask_all(&r, "h", "two");
@@ -267,6 +267,30 @@ static void reasons__of_facts(void **state)
         assert_int_equal(candidate(&r, "one", 0), cases[i].reason); /* after it */
         rig_close(&r);
     }
+}
+
+/* The exchange on the only connection that the origin may have ran out of time. Nobody asked it to
+ * drain: the connection is unfinished, and who waits for its place waits until it is closed. */
+static void reasons__of_a_place_that_is_not_free_yet(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 1});
+    lease(&r, 'a', "one", 1, WEIR_H1, 1);
+    rig_ask_all(&r, "b", "one");
+    assert_int_equal(waits_for(&r, 'b'), WEIR_REASON_BUSY);
+    weir_facts facts = rig_facts(&r, WEIR_H1, 1);
+    facts.reusable = false;
+    facts.accepting = false;
+    facts.unfit = WEIR_UNFIT_UNFINISHED;
+    weir_pool_facts(r.pool, rig_slot(&r, 1), &facts, r.now_ns);
+    assert_int_equal(waits_for(&r, 'b'), WEIR_REASON_CLOSING);
+    rig_release(&r, 'a');
+    assert_int_equal(waits_for(&r, 'b'), WEIR_REASON_CLOSING);
+    assert_int_equal(candidate(&r, "one", 0), WEIR_REASON_UNFINISHED);
+    rig_gone(&r, 1);
+    assert_int_equal(waits_for(&r, 'b'), WEIR_REASON_DIALING);
+    rig_close(&r);
 }
 
 static weir_reason end_after(weir_pool_options options, weir_time keep_alive_ns, weir_time wait_ns)
@@ -420,6 +444,7 @@ int main(void)
         cmocka_unit_test(reasons__of_a_wait_for_memory),
         cmocka_unit_test(reasons__of_a_connection_that_refuses),
         cmocka_unit_test(reasons__of_facts),
+        cmocka_unit_test(reasons__of_a_place_that_is_not_free_yet),
         cmocka_unit_test(reasons__of_age),
         cmocka_unit_test(reasons__of_a_learned_horizon),
         cmocka_unit_test(reasons__of_the_owner),

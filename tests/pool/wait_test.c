@@ -185,7 +185,7 @@ static void wait__a_deep_queue_costs_nothing_while_it_waits(void **state)
         }
         assert_int_equal(told, 1);
     }
-    assert_string_equal(waited(&r, &deep[DEEP - 1]), "2000: at_max_streams 1000 draining 1000");
+    assert_string_equal(waited(&r, &deep[DEEP - 1]), "2000: at_max_streams 1000 closing 1000");
     assert_int_equal(weir_pool_waits_for(&deep[DEEP - 1]), WEIR_REASON_AT_MAX_STREAMS);
     for (int i = 0; i < DEEP; i++) {
         weir_pool_abandon(r.pool, &deep[i], r.now_ns);
