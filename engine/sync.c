@@ -345,8 +345,8 @@ static void close_line(weir_client *client, const weir_action *action)
         return; /* a dial that was given up, and who ran it is closing it already */
     }
     if (line->dial != NULL) {
-        /* Nobody waits for it any more and another origin needs its place: who runs the dial ends
-         * it. */
+        /* Nobody waits for it any more and another origin needs its place, or it is one too many:
+         * who runs the dial ends it. */
         line->dial->given_up = true;
         weir_client_wake_later(client, line->dial->dialer);
         return;

@@ -168,6 +168,21 @@ void weir_place_unsettle(weir_pool *pool, weir_origin *origin)
     }
 }
 
+void weir_place_give_up_surplus(weir_pool *pool, weir_origin *origin)
+{
+    const uint32_t limit = pool->options.h2_connections;
+    const uint32_t *in = origin->slots_in;
+    if (weir_record_protocol(origin) != WEIR_H2) {
+        return;
+    }
+    while (in[WEIR_SLOT_DIALING] > 0 && in[WEIR_SLOT_DIALING] + in[WEIR_SLOT_READY] > limit) {
+        weir_list *last = origin->seldom->dials.prev;
+        weir_slot_close(pool, WEIR_CONTAINER_OF(last, weir_slot, available),
+                        WEIR_REASON_ORIGIN_LIMIT);
+    }
+    weir_place_note_unawaited(pool, origin);
+}
+
 void weir_place_note_unawaited(weir_pool *pool, weir_origin *origin)
 {
     const uint32_t dials = weir_record_is_asked(origin) ? 0 : origin->slots_in[WEIR_SLOT_DIALING];

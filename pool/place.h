@@ -27,6 +27,10 @@ weir_reason weir_place_settle(weir_pool *pool, weir_origin *origin);
  * others may be. */
 void weir_place_balance(weir_pool *pool, const weir_origin *current);
 
+/* A connection said that the origin speaks HTTP/2, of which dials in flight knew nothing: those that
+ * are more than may be are given up, the last begun first. */
+void weir_place_give_up_surplus(weir_pool *pool, weir_origin *origin);
+
 /* Another's decision has changed its situation: it is settled before the call ends. */
 void weir_place_unsettle(weir_pool *pool, weir_origin *origin);
 

@@ -276,6 +276,7 @@ void weir_pool_ready(weir_pool *pool, weir_slot *slot, const weir_facts *facts, 
         slot->ends_for = WEIR_REASON_EXPIRED_LIFETIME;
     }
     weir_slot_refresh(pool, slot);
+    weir_place_give_up_surplus(pool, origin);
     finish(pool, origin);
 }
 

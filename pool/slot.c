@@ -15,6 +15,7 @@ static weir_slot *room_for_slot(const weir_pool *pool, weir_origin *origin);
 static void give_back(const weir_pool *pool, weir_slot *slot);
 static weir_slot_state standing(const weir_slot *slot);
 static bool ends_with_origin(const weir_slot *slot);
+static bool is_replaced(const weir_pool *pool, const weir_slot *slot);
 static bool is_unfit(const weir_slot *slot);
 static void enter(weir_pool *pool, weir_slot *slot, weir_slot_state state);
 static void begin_end(weir_pool *pool, weir_slot *slot, weir_reason reason);
@@ -180,7 +181,11 @@ void weir_slot_refresh(weir_pool *pool, weir_slot *slot)
         WEIR_ASSERT(slot->leases == 0);
         return;
     }
-    const weir_slot_state state = standing(slot);
+    weir_slot_state state = standing(slot);
+    if (slot->state == WEIR_SLOT_DRAINING && state == WEIR_SLOT_READY && is_replaced(pool, slot)) {
+        slot->retired = WEIR_REASON_ORIGIN_LIMIT; /* it might again, and is one too many */
+        state = standing(slot);
+    }
     if (state == WEIR_SLOT_CLOSING) {
         weir_slot_close(pool, slot, weir_slot_end_reason(slot));
         return;
@@ -389,6 +394,14 @@ static weir_slot_state standing(const weir_slot *slot)
 static bool ends_with_origin(const weir_slot *slot)
 {
     return slot->origin->ends != WEIR_REASON_NONE && !weir_record_is_asked(slot->origin);
+}
+
+/* Are there as many HTTP/2 connections of its origin as may be without it? */
+static bool is_replaced(const weir_pool *pool, const weir_slot *slot)
+{
+    const uint32_t *in = slot->origin->slots_in;
+    return slot->facts.protocol == WEIR_H2 &&
+           in[WEIR_SLOT_DIALING] + in[WEIR_SLOT_READY] >= pool->options.h2_connections;
 }
 
 /* It ends by itself, and not because the pool will have it so. */

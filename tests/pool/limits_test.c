@@ -63,6 +63,77 @@ static void limits__of_streams_drains_at_its_last_request(void **state)
     rig_close(&r);
 }
 
+/* Three were dialled for one exchange each when the first of them turned out to take them all. */
+static void limits__of_h2_end_dials_that_knew_of_none(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 4, .h2_connections = 2});
+    rig_lease_h1(&r, 'a', "tls.one", 1);
+    rig_ask_all(&r, "bcd", "tls.one");
+    assert_string_equal(rig_actions(&r), "dial 2 for b, dial 3 for c, dial 4 for d");
+    rig_release(&r, 'a');
+    assert_string_equal(rig_actions(&r), "grant b 1 reused");
+    rig_gone(&r, 1);
+    rig_ready(&r, 3, WEIR_H2, 2);
+    assert_string_equal(rig_actions(&r),
+                        "grant c 3 dialed, grant d 3 reused, close 4 origin_limit");
+    rig_ready(&r, 4, WEIR_H2, 2); /* too late */
+    rig_gone(&r, 4);
+    rig_ask_all(&r, "e", "tls.one");
+    assert_string_equal(rig_actions(&r), "");
+    rig_ready(&r, 2, WEIR_H2, 2);
+    assert_string_equal(rig_actions(&r), "grant e 2 dialed");
+    rig_close(&r);
+}
+
+/* It takes nothing for a while, and is not one more when it takes exchanges again: another has its
+ * place. */
+static void limits__of_h2_outlast_a_pause(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.h2_connections = 1});
+    rig_lease_h2(&r, "a", 10);
+    weir_facts facts = rig_facts(&r, WEIR_H2, 10);
+    facts.accepting = false;
+    weir_pool_facts(r.pool, rig_slot(&r, 1), &facts, r.now_ns);
+    rig_tell(&r, 1, 10);
+    rig_ask_all(&r, "b", "h2.one");
+    assert_int_equal(rig_ticket(&r, 'b')->state, WEIR_TICKET_LEASED); /* nobody has its place yet */
+    facts = rig_facts(&r, WEIR_H2, 10);
+    facts.accepting = false;
+    weir_pool_facts(r.pool, rig_slot(&r, 1), &facts, r.now_ns);
+    rig_ask_all(&r, "c", "h2.one");
+    assert_string_equal(rig_actions(&r), "dial 2 for c");
+    rig_tell(&r, 1, 10);
+    rig_ask_all(&r, "d", "h2.one");
+    assert_string_equal(rig_actions(&r), "");
+    rig_ready(&r, 2, WEIR_H2, 10);
+    assert_string_equal(rig_actions(&r), "grant c 2 dialed, grant d 2 reused");
+    rig_release(&r, 'a');
+    rig_release(&r, 'b');
+    assert_string_equal(rig_actions(&r), "close 1 origin_limit");
+    rig_close(&r);
+}
+
+/* Its last request was taken back, and it was replaced meanwhile. */
+static void limits__of_h2_outlast_a_request_that_was_not_served(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.h2_connections = 1, .requests_per_connection = 1});
+    rig_lease_h2(&r, "ab", 10);
+    const weir_facts facts = rig_facts(&r, WEIR_H2, 0);
+    rig_actions(&r);
+    weir_pool_bounce(r.pool, rig_ticket(&r, 'a'), &facts, r.now_ns);
+    weir_pool_check(r.pool);
+    assert_string_equal(rig_actions(&r), "close 1 origin_limit");
+    rig_ready(&r, 2, WEIR_H2, 10);
+    assert_string_equal(rig_actions(&r), "grant a 2 dialed, dial 3 for b");
+    rig_close(&r);
+}
+
 /* A grant that was not used is no request: the connection may serve one more. */
 static void limits__counts_the_requests_that_it_served(void **state)
 {
@@ -97,6 +168,9 @@ int main(void)
         cmocka_unit_test(limits__serves_no_more_requests_than_it_may),
         cmocka_unit_test(limits__of_requests_do_not_undo_a_drain),
         cmocka_unit_test(limits__of_streams_drains_at_its_last_request),
+        cmocka_unit_test(limits__of_h2_end_dials_that_knew_of_none),
+        cmocka_unit_test(limits__of_h2_outlast_a_pause),
+        cmocka_unit_test(limits__of_h2_outlast_a_request_that_was_not_served),
         cmocka_unit_test(limits__counts_the_requests_that_it_served),
         cmocka_unit_test(limits__expects_no_more_streams_than_our_own_limit),
     };

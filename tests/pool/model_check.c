@@ -49,6 +49,21 @@ static size_t links_of(const world *w, size_t origin, link_state state)
     return links;
 }
 
+/* HTTP/2 connections that take exchanges, and dials of an origin that is known to speak it. */
+static size_t live_h2(const world *w, size_t origin)
+{
+    size_t live = 0;
+    for (size_t i = 0; i < LINKS; i++) {
+        const model_link *at = &w->links[i];
+        if (at->origin == origin && at->state == LINK_DIALING) {
+            live += weir_slot_protocol_hint(at->slot) == WEIR_H2;
+        } else if (at->origin == origin && at->state == LINK_OPEN) {
+            live += at->slot->state == WEIR_SLOT_READY && at->facts.protocol == WEIR_H2;
+        }
+    }
+    return live;
+}
+
 static size_t all_links(const world *w)
 {
     size_t links = 0;
@@ -67,6 +82,7 @@ static void check_limits(const world *w)
         MODEL_ASSERT(links_of(w, o, LINK_DIALING) + links_of(w, o, LINK_OPEN) +
                          links_of(w, o, LINK_CLOSING) <=
                      w->options.connections_per_origin);
+        MODEL_ASSERT(w->options.h2_connections == 0 || live_h2(w, o) <= w->options.h2_connections);
         uint32_t here = 0;
         for (size_t i = 0; i < TICKETS; i++) {
             const weir_ticket *ticket = &w->callers[i].ticket;

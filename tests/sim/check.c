@@ -7,12 +7,14 @@
 #include "driver.h"
 #include "engine/snapshot.h"
 #include "measure.h"
+#include "pool/slot.h"
 #include "tls_peer.h"
 
 #define NUMBER(call) ((unsigned long long)(call)->number)
 
 static void check_ports(sim_world *world);
 static void check_snapshot(sim_world *world);
+static bool is_live_h2(const weir_port *port);
 static void check_port(sim_world *world, weir_port *port);
 static void check_progress(sim_world *world, weir_port *port, sim_socket *socket);
 static void check_requests(sim_world *world, const weir_port *port);
@@ -56,17 +58,35 @@ static void check_ports(sim_world *world)
         weir_port *port = WEIR_CONTAINER_OF(at, weir_port, place);
         all++;
         size_t of_origin = 0;
+        size_t live = 0;
         for (weir_list *other = turn->ports.next; other != &turn->ports; other = other->next) {
             const weir_port *its = WEIR_CONTAINER_OF(other, weir_port, place);
-            of_origin += weir_origin_key_equal(weir_slot_key(its->slot), weir_slot_key(port->slot));
+            if (weir_origin_key_equal(weir_slot_key(its->slot), weir_slot_key(port->slot))) {
+                of_origin++;
+                live += is_live_h2(its);
+            }
         }
         SIM_MUST(world, of_origin <= limits->connections_per_origin,
                  "%zu connections to one origin, the limit is %u", of_origin,
                  limits->connections_per_origin);
+        SIM_MUST(world, limits->h2_connections == 0 || live <= limits->h2_connections,
+                 "%zu HTTP/2 connections to one origin, the limit is %u", live,
+                 limits->h2_connections);
         check_port(world, port);
     }
     SIM_MUST(world, all <= limits->connections, "%zu connections, the limit is %u", all,
              limits->connections);
+}
+
+/* A connection that takes exchanges, or the dial of one: what drains may be replaced (RFC 9113
+ * s9.1). */
+static bool is_live_h2(const weir_port *port)
+{
+    const weir_slot *slot = port->slot;
+
+    return slot->state == WEIR_SLOT_DIALING
+               ? weir_slot_protocol_hint(slot) == WEIR_H2
+               : slot->state == WEIR_SLOT_READY && weir_link_protocol(port->link) == WEIR_H2;
 }
 
 static void check_port(sim_world *world, weir_port *port)

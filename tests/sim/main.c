@@ -135,8 +135,8 @@ static void usage(FILE *to)
           "  --verbose     print everything that happens\n"
           "  --hash        print the hash of all that happened: the same for the same seeds\n"
           "  --keep-going  do not stop at a violation\n"
-          "  --plant WHAT  lost-release, double-charge, wrong-row, no-horizon, near-horizon or\n"
-          "                elsewhere: it must be found\n"
+          "  --plant WHAT  lost-release, double-charge, wrong-row, no-horizon, near-horizon,\n"
+          "                elsewhere or more-h2: it must be found\n"
           "  --tap         test the simulator itself\n",
           to);
 }

@@ -27,11 +27,13 @@ weir_time __wrap_weir_horizon_span(const weir_horizon *horizon, weir_time now_ns
 weir_time __real_weir_horizon_span(const weir_horizon *horizon, weir_time now_ns);
 bool __wrap_weir_exchange_is_misdirected(const weir_exchange *exchange, int code);
 bool __real_weir_exchange_is_misdirected(const weir_exchange *exchange, int code);
+weir_pool *__wrap_weir_pool_new(const weir_pool_options *options, weir_status *status);
+weir_pool *__real_weir_pool_new(const weir_pool_options *options, weir_status *status);
 
 static bool happens(sim_plant plant);
 
 static const char *const names[] = {"none",       "lost-release", "double-charge", "wrong-row",
-                                    "no-horizon", "near-horizon", "elsewhere"};
+                                    "no-horizon", "near-horizon", "elsewhere",     "more-h2"};
 _Static_assert(WEIR_COUNT_OF(names) == SIM_PLANT_COUNT, "every plant has a name");
 
 const char *sim_plant_name(sim_plant plant)
@@ -110,4 +112,14 @@ bool __wrap_weir_exchange_is_misdirected(const weir_exchange *exchange, int code
     weir_exchange forgetful = *exchange;
     forgetful.misdirected = false;
     return __real_weir_exchange_is_misdirected(&forgetful, code);
+}
+
+weir_pool *__wrap_weir_pool_new(const weir_pool_options *options, weir_status *status)
+{
+    weir_pool_options careless = *options;
+
+    if (sim_current->plant == SIM_PLANT_MORE_H2) {
+        careless.h2_connections = 0;
+    }
+    return __real_weir_pool_new(&careless, status);
 }

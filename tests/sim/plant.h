@@ -16,6 +16,7 @@ typedef enum sim_plant {
     SIM_PLANT_NO_HORIZON,    /* the pool uses connections again, however long they rested */
     SIM_PLANT_NEAR_HORIZON, /* ... and none that rested for more than a moment, once it knows one */
     SIM_PLANT_ELSEWHERE,    /* after two 421 a request is asked elsewhere once more */
+    SIM_PLANT_MORE_H2,      /* the pool knows no limit of HTTP/2 connections to an origin */
     SIM_PLANT_COUNT
 } sim_plant;
 
