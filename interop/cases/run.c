@@ -4,6 +4,7 @@
 
 #include "record.h"
 #include "text.h"
+#include "trust.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,6 @@ static bool is_done(const runner *r, const char *key);
 static bool is_wanted(const run_options *options, const char *name);
 static void run_way(runner *r, const run_options *options, way w);
 static size_t run_row(runner *r, const interop_case *c, way w, const char *key);
-static weir_tls_config *trust(const char *ca);
 
 void run_rows(const run_options *options)
 {
@@ -33,8 +33,8 @@ void run_rows(const run_options *options)
     load_done(&r, options->rows_file);
     record_open(&r.record, options->rows_file);
     record_server(&r.record, r.server.name, r.server.version);
-    r.tls.trusting = trust(r.server.ca);
-    r.tls.doubting = trust(r.server.other_ca != NULL ? r.server.other_ca : r.server.ca);
+    r.tls.trusting = must_trust(r.server.ca);
+    r.tls.doubting = must_trust(r.server.other_ca != NULL ? r.server.other_ca : r.server.ca);
     for (size_t i = 0; i < WAYS; i++) {
         run_way(&r, options, way_at(i));
     }
@@ -117,18 +117,4 @@ static size_t run_row(runner *r, const interop_case *c, way w, const char *key)
     record_end(&r->record, &t);
     notes_clear(&t.notes);
     return t.problem_count;
-}
-
-static weir_tls_config *trust(const char *ca)
-{
-    weir_tls_options options = WEIR_TLS_OPTIONS_INIT;
-    weir_status status = WEIR_OK;
-    weir_failure failure;
-    options.ca_file = ca;
-    options.only_these_roots = true;
-    weir_tls_config *config = weir_tls_config_new(&options, NULL, &status, &failure);
-    if (config == NULL) {
-        die("%s: %s", ca, weir_status_name(status));
-    }
-    return config;
 }

@@ -5,6 +5,7 @@
 
 #include "../cases/notes.h"
 #include "../cases/text.h"
+#include "../cases/trust.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -28,7 +29,6 @@ static void tell(const weir_event *event, void *user);
 static void tell_closed(race_front *front, const weir_event *event);
 static void write_octets(FILE *to, weir_octets octets);
 static void write_calls(race_front *front);
-static weir_tls_config *trust(const char *ca);
 
 int main(int count, char **words)
 {
@@ -156,7 +156,7 @@ static uint32_t run_front(const race_options *o, const char *name, void (*run)(r
     for (size_t i = 0; i < front.call_count; i++) {
         front.calls[i].id = first_id + (uint32_t)i;
     }
-    front.tls = trust(o->ca);
+    front.tls = must_trust(o->ca);
     front.observer = (weir_observer){.size = sizeof front.observer, .user = &front, .tell = tell};
     front.limits = (weir_pool_limits)WEIR_POOL_LIMITS_INIT;
     front.limits.connections_per_origin = RACE_ORIGIN;
@@ -246,17 +246,4 @@ static void write_calls(race_front *front)
     fprintf(to, "front\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\n",
             front->name, front->counts.dials, front->counts.reuses, front->counts.bounces,
             front->counts.ledger_differ, front->took_ns);
-}
-
-static weir_tls_config *trust(const char *ca)
-{
-    weir_tls_options options = WEIR_TLS_OPTIONS_INIT;
-    weir_status status = WEIR_OK;
-    options.ca_file = ca;
-    options.only_these_roots = true;
-    weir_tls_config *tls = weir_tls_config_new(&options, NULL, &status, NULL);
-    if (tls == NULL) {
-        die("no TLS: %s", weir_status_name(status));
-    }
-    return tls;
 }
