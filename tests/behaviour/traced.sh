@@ -9,7 +9,8 @@
 # where it may not trace, nothing of this has been tested, and it is reported so.
 
 . "$(dirname "$0")/../meta/tap.sh" "$1"
-origin=$2 certs=$3 pki=$4
+. "$(dirname "$0")/../support/origin.sh"
+pki=$4
 here="$root/tests/behaviour"
 hang_ms=3000
 
@@ -24,15 +25,6 @@ build_program() {
     library=$(dirname "$(find "$release" -maxdepth 2 -name libweir.so | head -n 1)")
     "$cc" -std=c11 -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -pthread -I "$root/include" "$here/traced.c" \
         -o "$scratch/traced" -L "$library" -lweir "-Wl,-rpath,$library"
-}
-
-start_origin() {
-    "$certs" "$pki" || return 1
-    coproc server { exec "$origin" --port 0 --tls-port 0 --mute-port 0 --cert "$pki/good.pem" \
-        --key "$pki/good.key"; }
-    read -r -t 20 ready <&"${server[0]}" || return 1
-    port=${ready#*clear=} port=${port%% *}
-    tls_port=${ready#*tls=} tls_port=${tls_port%% *}
 }
 
 # count_calls URL CALLS: "name times failed" of each system call of so many exchanges.
@@ -68,7 +60,7 @@ warm_calls() { # warm_calls URL
 # count_turns PROTOCOL ROUNDS BATCH: the same of a loop, and how many turns it took.
 count_turns() {
     printf 'turns '
-    strace -f -c -o "$scratch/count" "$scratch/traced" turns "http://127.0.0.1:$port/octets/10" "$@" || return 1
+    strace -f -c -o "$scratch/count" "$scratch/traced" turns "http://127.0.0.1:$clear/octets/10" "$@" || return 1
     awk '$1 + 0 == $1 && $NF != "total" { print $NF, $4 }' "$scratch/count"
 }
 
@@ -91,7 +83,7 @@ turns_are_lean() { # turns_are_lean PROTOCOL BATCH
 }
 
 url_of() { # url_of COVER
-    if [ "$1" = tls ]; then echo "https://127.0.0.1:$tls_port/hang"; else echo "http://127.0.0.1:$port/hang"; fi
+    if [ "$1" = tls ]; then echo "https://127.0.0.1:$tls/hang"; else echo "http://127.0.0.1:$clear/hang"; fi
 }
 
 # hang NAME FRONT PROTOCOL COVER: leaves the trace in NAME.
@@ -126,10 +118,10 @@ strace -f -o /dev/null true 2>/dev/null || skip_all "strace may not trace here"
 
 check "an optimised build succeeds" release_build
 check "the program links with it" build_program
-check "a server is there" start_origin
-check "a warm blocking HTTP/1.1 call is one send and one receive" warm_calls "http://127.0.0.1:$port/octets/10"
+check "a server is there" origin_start "$2" "$3" "$pki"
+check "a warm blocking HTTP/1.1 call is one send and one receive" warm_calls "http://127.0.0.1:$clear/octets/10"
 cat "$scratch/figures"
-check "... over TLS too" warm_calls "https://127.0.0.1:$tls_port/octets/10"
+check "... over TLS too" warm_calls "https://127.0.0.1:$tls/octets/10"
 cat "$scratch/figures"
 check "a turn is one epoll_wait, one send and one receive: HTTP/1.1" turns_are_lean h1 1
 cat "$scratch/figures"
@@ -151,5 +143,5 @@ for name in "${names[@]}"; do
     [ "${name%%-*}" = threads ] && threads=2
     check "nothing wakes who waits: ${name//-/, }" sleeps_once "$name" $threads
 done
-[ -n "${server_PID:-}" ] && kill "$server_PID"
+origin_stop
 tap_done

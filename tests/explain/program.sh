@@ -8,18 +8,9 @@
 # front ends, over both protocols, clear and by TLS.
 
 . "$(dirname "$0")/../meta/tap.sh" "$1"
-explain=$2 origin=$3 certs=$4 pki=$5
+. "$(dirname "$0")/../support/origin.sh"
+explain=$2 pki=$5
 servers="$root/interop/servers"
-
-start_origin() {
-    "$certs" "$pki" || return 1
-    coproc server { exec "$origin" --port 0 --tls-port 0 --mute-port 0 --cert "$pki/good.pem" \
-        --key "$pki/good.key" --log "$scratch/log"; }
-    read -r -t 20 ready <&"${server[0]}" || return 1
-    clear=${ready#*clear=} clear=${clear%% *}
-    tls=${ready#*tls=} tls=${tls%% *}
-    mute=${ready#*mute=} mute=${mute%% *}
-}
 
 # --- one run ------------------------------------------------------------------------------------
 
@@ -418,7 +409,7 @@ nginx_adds_up() {
 
 # --------------------------------------------------------------------------------------------------
 
-check "a server is there" start_origin
+check "a server is there" origin_start "$3" "$4" "$pki" --log "$scratch/log"
 head -c 3000000 /dev/urandom >"$scratch/random"
 printf 'one\r\ntwo\n\0' >"$scratch/lines"
 
@@ -472,5 +463,5 @@ else
     tap_count=$((tap_count + 1))
     echo "ok $tap_count - nginx # SKIP it is not installed"
 fi
-[ -n "${server_PID:-}" ] && kill "$server_PID"
+origin_stop
 tap_done
