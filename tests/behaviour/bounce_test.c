@@ -8,6 +8,7 @@
  */
 #include "support/scold_h2.h"
 #include "support/scold_way.h"
+#include "support/stopped_recv.h"
 #include "support/world.h"
 
 #include <linux/sockios.h>
@@ -99,26 +100,6 @@ static void play(weir_scold_line *line, void *user)
     }
 }
 
-/* -- the look at a connection, held up -- */
-
-/* In the place of the system's: the thread that was told to stops in its first recv. */
-static _Thread_local bool stops;
-static sem_t is_looking;
-static sem_t may_look;
-
-ssize_t __real_recv(int fd, void *to, size_t room, int flags);
-ssize_t __wrap_recv(int fd, void *to, size_t room, int flags);
-
-ssize_t __wrap_recv(int fd, void *to, size_t room, int flags)
-{
-    if (stops) {
-        stops = false;
-        (void)sem_post(&is_looking);
-        (void)sem_wait(&may_look);
-    }
-    return __real_recv(fd, to, room, flags);
-}
-
 /* -- the calls -- */
 
 enum { STALE = 0, BEHIND, CHIEF, PLAYERS };
@@ -146,8 +127,7 @@ static void open_stage(stage *all, bool holds_first)
 {
     weir_world *world = all->world;
 
-    assert_int_equal(sem_init(&is_looking, 0, 0), 0);
-    assert_int_equal(sem_init(&may_look, 0, 0), 0);
+    weir_recv_stops_open();
     assert_int_equal(sem_init(&all->script.may_lower, 0, 0), 0);
     assert_int_equal(sem_init(&all->script.has_lowered, 0, 0), 0);
     assert_int_equal(sem_init(&all->script.may_allow, 0, 0), 0);
@@ -207,20 +187,22 @@ static void one_of_them(weir_user *user, size_t index, void *shared)
     stage *all = shared;
 
     if (index == STALE) {
-        stops = is_blocking(all);
+        if (is_blocking(all)) {
+            weir_recv_stop_next(); /* before it looks */
+        }
         call(all, STALE);
         return;
     }
     if (index == BEHIND) {
         if (is_blocking(all)) {
-            (void)sem_wait(&is_looking);
+            weir_recv_stopped_await();
         }
         call(all, BEHIND);
         return;
     }
     if (is_blocking(all)) {
         weir_user_await_waiting(user, 1);
-        (void)sem_post(&may_look);
+        weir_recv_let_go();
     }
     weir_user_await_waiting(user, 2);
     look_at_places(all, user);
@@ -267,8 +249,7 @@ static void close_stage(stage *all, unsigned requests)
     weir_world_close(world);
     weir_scold_stop(all->server);
     assert_int_equal(all->script.requests, requests + 1);
-    (void)sem_destroy(&is_looking);
-    (void)sem_destroy(&may_look);
+    weir_recv_stops_close();
     (void)sem_destroy(&all->script.may_lower);
     (void)sem_destroy(&all->script.has_lowered);
     (void)sem_destroy(&all->script.may_allow);

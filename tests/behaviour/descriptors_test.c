@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A process that ran out of descriptors: calls say so, and go well again once there are some. */
+#include "support/conn_limits.h"
 #include "support/world.h"
-
-#include "proto/conn.h"
 
 #include <dirent.h>
 #include <inttypes.h>
@@ -21,19 +20,10 @@
  * descriptors. */
 #define PATIENCE_NS (60 * WEIR_NS_PER_SECOND)
 
-weir_conn_limits __real_weir_conn_limits_fill(const weir_conn_limits *limits,
-                                              weir_protocol protocol);
-weir_conn_limits __wrap_weir_conn_limits_fill(const weir_conn_limits *limits,
-                                              weir_protocol protocol);
-
-/* In the place of the library's. */
-weir_conn_limits __wrap_weir_conn_limits_fill(const weir_conn_limits *limits,
-                                              weir_protocol protocol)
+static void be_patient(weir_conn_limits *filled, weir_protocol protocol)
 {
-    weir_conn_limits filled = __real_weir_conn_limits_fill(limits, protocol);
-
-    filled.settings_ns = PATIENCE_NS;
-    return filled;
+    (void)protocol;
+    filled->settings_ns = PATIENCE_NS;
 }
 
 /* Only descriptors below the lowest free one, plus `more`, can be had. */
@@ -173,6 +163,7 @@ int main(void)
          .run = a_connection_that_is_open_needs_none},
     };
 
+    weir_conn_limits_are_changed(be_patient);
     return weir_world_run("descriptors", behaviours, sizeof(behaviours) / sizeof(behaviours[0]),
                           NULL);
 }

@@ -6,41 +6,15 @@
  * closed meanwhile is closed when it is done.
  */
 #include "support/mutexes.h"
+#include "support/stopped_recv.h"
 #include "support/world.h"
 
 #include <pthread.h>
-#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <sys/socket.h>
-#include <time.h>
 
 #include <cmocka.h>
-
-#define PATIENCE_S 10
-
-/* Where the maintaining thread stops: in the place of the system's recv(). */
-static _Thread_local bool stops;
-static _Thread_local bool was_in_time;
-static sem_t is_there;
-static sem_t may_go_on;
-
-ssize_t __real_recv(int fd, void *to, size_t room, int flags);
-ssize_t __wrap_recv(int fd, void *to, size_t room, int flags);
-
-ssize_t __wrap_recv(int fd, void *to, size_t room, int flags)
-{
-    if (stops) {
-        struct timespec until;
-        stops = false;
-        (void)clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += PATIENCE_S;
-        (void)sem_post(&is_there);
-        was_in_time = sem_timedwait(&may_go_on, &until) == 0;
-    }
-    return __real_recv(fd, to, room, flags);
-}
 
 typedef struct maintenance {
     weir_client *client;
@@ -52,10 +26,10 @@ static void *maintain(void *user)
 {
     maintenance *m = user;
 
-    stops = true;
+    weir_recv_stop_next();
     weir_mutexes_forget();
     (void)weir_client_maintain(m->client);
-    m->was_in_time = was_in_time;
+    m->was_in_time = weir_recv_was_let_go();
     m->most_held = weir_mutexes_most_held();
     return NULL;
 }
@@ -68,21 +42,19 @@ static pthread_t begin(weir_world *world, maintenance *m)
 
     assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
     m->client = weir_user_client(weir_world_user(world));
-    assert_int_equal(sem_init(&is_there, 0, 0), 0);
-    assert_int_equal(sem_init(&may_go_on, 0, 0), 0);
+    weir_recv_stops_open();
     assert_int_equal(pthread_create(&thread, NULL, maintain, m), 0);
-    assert_int_equal(sem_wait(&is_there), 0);
+    weir_recv_stopped_await();
     return thread;
 }
 
 static void end(pthread_t thread, const maintenance *m, unsigned most_held_allowed)
 {
-    assert_int_equal(sem_post(&may_go_on), 0);
+    weir_recv_let_go();
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_true(m->was_in_time);
     assert_in_range(m->most_held, 1, most_held_allowed);
-    (void)sem_destroy(&is_there);
-    (void)sem_destroy(&may_go_on);
+    weir_recv_stops_close();
 }
 
 /* A call to another origin, which has a connection of its own. */

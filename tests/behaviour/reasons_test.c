@@ -3,9 +3,8 @@
  * Reasons that no other behaviour is about, as a user is told them: why a connection was closed,
  * why it was passed over, what a call waited for.
  */
+#include "support/conn_limits.h"
 #include "support/world.h"
-
-#include "proto/conn.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,23 +19,9 @@
 /* A head, and then nothing for as long as a test runs. */
 #define QUIET       "/drip/100000000?ms=100000"
 
-/* In the place of the library's: connections of HTTP/2 begin with a late stream. */
-static bool ids_run_out;
-
-weir_conn_limits __real_weir_conn_limits_fill(const weir_conn_limits *limits,
-                                              weir_protocol protocol);
-weir_conn_limits __wrap_weir_conn_limits_fill(const weir_conn_limits *limits,
-                                              weir_protocol protocol);
-
-weir_conn_limits __wrap_weir_conn_limits_fill(const weir_conn_limits *limits,
-                                              weir_protocol protocol)
+static void begin_late(weir_conn_limits *filled, weir_protocol protocol)
 {
-    weir_conn_limits filled = __real_weir_conn_limits_fill(limits, protocol);
-
-    if (ids_run_out && protocol == WEIR_H2) {
-        filled.first_stream = LATE_STREAM;
-    }
-    return filled;
+    filled->first_stream = protocol == WEIR_H2 ? LATE_STREAM : filled->first_stream;
 }
 
 static weir_fetched get(weir_world *world, const char *path)
@@ -128,13 +113,13 @@ static void of_a_server_that_is_another(weir_world *world)
 /* The third request has no id left there. */
 static void out_of_stream_ids(weir_world *world)
 {
-    ids_run_out = true;
+    weir_conn_limits_are_changed(begin_late);
     for (int i = 0; i < 3; i++) {
         const weir_fetched fetched = get(world, "/octets/10");
         assert_int_equal(fetched.ended, WEIR_END);
         assert_int_equal(fetched.code, 200);
     }
-    ids_run_out = false;
+    weir_conn_limits_are_changed(NULL);
     assert_closed_for(world, "stream_ids_used_up");
     assert_int_equal(weir_world_counts(world).dials, 2);
     assert_int_equal(weir_world_counts(world).reuses, 1);
