@@ -29,6 +29,7 @@
 #include <cmocka.h>
 
 #define HALF                ((size_t)32)
+#define FEW                 ((size_t)4)
 #define H1_OCTETS           ((size_t)1024)
 #define HPACK_TABLES_OCTETS ((size_t)(2 * 4096))
 #define H2_OCTETS           (HPACK_TABLES_OCTETS + 4096)
@@ -209,7 +210,8 @@ static void idle_connection(weir_world *world)
     (void)open_and_rest(world, HALF, false);
     const counted half = c;
     (void)open_and_rest(world, 2 * HALF, false);
-    const size_t octets = (c.octets - half.octets) / HALF;
+    /* Where HTTP/2 connections came to rest meanwhile, all may hold less than half of them did. */
+    const size_t octets = c.octets > half.octets ? (c.octets - half.octets) / HALF : 0;
     const size_t limit = limit_octets(world);
     char way[64];
 
@@ -267,15 +269,30 @@ static void must_be_understood(weir_world *world)
     assert_int_equal(fields, FIELDS);
 }
 
+/* What connections with full tables hold, a few of them: on a busy machine those that were used first
+ * may be at rest already, then once more. */
+static size_t not_yet_at_rest(weir_world *world, const counted *c, size_t base_octets)
+{
+    size_t octets = 0;
+
+    for (int tries = 0; tries < 20 && octets < H2_OCTETS; tries++) {
+        (void)open_and_rest(world, FEW, true);
+        octets = (c->octets - base_octets) / FEW;
+    }
+    return octets;
+}
+
 static void full_tables(weir_world *world)
 {
     static counted c;
     char way[64];
 
     begin_counting(world, &c);
+    const size_t base_octets = c.octets;
+    (void)open_and_rest(world, FEW, true);
+    const size_t before = not_yet_at_rest(world, &c, base_octets);
     (void)open_and_rest(world, 2 * HALF, true);
     const uint64_t head_octets = open_and_rest(world, 2 * HALF, true);
-    const size_t before = c.octets / (2 * HALF);
     rest(world, weir_now() + WEIR_NS_PER_SECOND);
     weir_way_text(world->way, way, sizeof(way));
     printf("# %s: with full header tables an idle connection holds %zu octets, and %zu at rest, of "
