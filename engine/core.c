@@ -425,8 +425,8 @@ static void fill_pool_options(weir_core *core, weir_pool_options *to, const weir
     WEIR_ASSERT(is_record); /* options.c has looked */
     to->connections_per_origin = limits.connections_per_origin;
     to->connections = limits.connections;
-    to->tickets_per_origin = limits.waiting_per_origin;
-    to->tickets = limits.waiting;
+    to->waiting_per_origin = limits.waiting_per_origin;
+    to->waiting = limits.waiting;
     to->h2_connections = limits.h2_connections;
     to->idle_ns = limits.idle_ns;
     to->lifetime_ns = limits.lifetime_ns;

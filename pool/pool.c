@@ -97,7 +97,7 @@ weir_status weir_pool_warm(weir_pool *pool, const weir_origin_key *key, uint32_t
     if (pool->is_shut) {
         return WEIR_E_CLOSED;
     }
-    if (pool->wishes >= pool->options.tickets) {
+    if (pool->wishes >= pool->options.waiting) {
         wish->failure = weir_place_failure(WEIR_E_QUEUE_FULL);
         wish->failure.what = "as many pre-connects are under way as calls may wait";
         return WEIR_E_QUEUE_FULL;
@@ -437,8 +437,8 @@ static weir_pool_options with_defaults(const weir_pool_options *options)
     weir_pool_options o = *options;
     o.connections_per_origin = o.connections_per_origin ? o.connections_per_origin : 6;
     o.connections = o.connections ? o.connections : 1024;
-    o.tickets_per_origin = o.tickets_per_origin ? o.tickets_per_origin : 1024;
-    o.tickets = o.tickets ? o.tickets : 16384;
+    o.waiting_per_origin = o.waiting_per_origin ? o.waiting_per_origin : 1024;
+    o.waiting = o.waiting ? o.waiting : 16384;
     o.h2_connections = o.h2_connections ? o.h2_connections : o.connections_per_origin;
     o.streams_per_connection = o.streams_per_connection ? o.streams_per_connection : UINT32_MAX;
     o.requests_per_connection = o.requests_per_connection ? o.requests_per_connection : UINT32_MAX;
@@ -512,10 +512,10 @@ static weir_status admit(weir_pool *pool, weir_origin *origin, weir_ticket *tick
  * may be longer by as many. */
 static const char *full_limit(const weir_pool *pool, const weir_origin *origin)
 {
-    if (origin->tickets >= pool->options.tickets_per_origin) {
+    if (origin->tickets >= pool->options.waiting_per_origin) {
         return "as many calls wait for this origin as waiting_per_origin allows";
     }
-    return pool->tickets + pool->paused >= pool->options.tickets
+    return pool->tickets + pool->paused >= pool->options.waiting
                ? "as many calls wait, for all origins, as waiting allows"
                : NULL;
 }

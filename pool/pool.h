@@ -131,8 +131,8 @@ typedef struct weir_pool_options {
     uint32_t connections_per_origin; /* 0: 6 for HTTP/1.1 dialling at most; HTTP/2 opens a further
                                         one when full */
     uint32_t connections;            /* in all, 0: 1024 */
-    uint32_t tickets_per_origin;     /* waiting, 0: 1024 */
-    uint32_t tickets;                /* 0: 16384 */
+    uint32_t waiting_per_origin;     /* tickets, 0: 1024 */
+    uint32_t waiting;                /* 0: 16384 */
     uint32_t h2_connections; /* HTTP/2 per origin: 0: as connections_per_origin; 1: strict (RFC 9113
                                 s9.1) */
     weir_time idle_ns;       /* idle time-out, 0: 90 s, WEIR_NEVER: none */

@@ -104,8 +104,8 @@ static void fill_pool(const filling *f)
         .connections_limit = options->connections,
         .connections_per_origin_limit = options->connections_per_origin,
         .h2_connections_limit = options->h2_connections,
-        .waiting_limit = options->tickets,
-        .waiting_per_origin_limit = options->tickets_per_origin,
+        .waiting_limit = options->waiting,
+        .waiting_per_origin_limit = options->waiting_per_origin,
         .idle_limit_ns = options->idle_ns,
         .lifetime_limit_ns = options->lifetime_ns ? options->lifetime_ns : WEIR_NEVER,
     };

@@ -20,8 +20,8 @@ void bed_open(bed *b, bed_limits limits)
         .seed = 42,
         .connections = limits.connections,
         .connections_per_origin = limits.connections_per_origin,
-        .tickets = limits.tickets,
-        .tickets_per_origin = limits.tickets,
+        .waiting = limits.tickets,
+        .waiting_per_origin = limits.tickets,
     };
     b->now_ns = 1;
     b->pool = weir_pool_new(&options, &status);

@@ -64,7 +64,7 @@ static void again__whose_connection_died_keeps_its_order(void **state)
 {
     (void)state;
     rig r;
-    rig_open(&r, (weir_pool_options){.connections_per_origin = 1, .tickets = 2});
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 1, .waiting = 2});
     rig_lease_h2(&r, "a", 1);
     rig_ask_all(&r, "bc", "h2.one");
     rig_tell(&r, 1, 0);
@@ -143,7 +143,7 @@ static void again__who_is_turned_away_leaves_its_room(void **state)
 {
     (void)state;
     rig r;
-    rig_open(&r, (weir_pool_options){.connections_per_origin = 1, .tickets = 1});
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 1, .waiting = 1});
     rig_lease_h2(&r, "a", 1);
     assert_int_equal(rig_ask(&r, 'b', "h2.one"), WEIR_AGAIN);
     rig_actions(&r);
@@ -160,7 +160,7 @@ static void again__who_is_refused_once_is_not_turned_away(void **state)
 {
     (void)state;
     rig r;
-    rig_open(&r, (weir_pool_options){.connections_per_origin = 1, .tickets = 1});
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 1, .waiting = 1});
     rig_lease_h2(&r, "a", 2);
     assert_int_equal(rig_ask(&r, 'b', "h2.one"), WEIR_OK);
     assert_int_equal(rig_ask(&r, 'c', "h2.one"), WEIR_AGAIN);
@@ -241,7 +241,7 @@ static void again__who_pauses_counts_as_waiting(void **state)
 {
     (void)state;
     rig r;
-    rig_open(&r, (weir_pool_options){.connections_per_origin = 1, .tickets = 1});
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 1, .waiting = 1});
     rig_lease_h2(&r, "a", 2);
     assert_int_equal(rig_ask(&r, 'b', "h2.one"), WEIR_OK);
     rig_ticket(&r, 'a')->refused = 1;

@@ -92,10 +92,10 @@ static void check_limits(const world *w)
             here += counts && !let_in;
             bounced += counts && let_in;
         }
-        MODEL_ASSERT(here <= w->options.tickets_per_origin);
+        MODEL_ASSERT(here <= w->options.waiting_per_origin);
         waiting += here;
     }
-    MODEL_ASSERT(waiting <= w->options.tickets);
+    MODEL_ASSERT(waiting <= w->options.waiting);
     MODEL_ASSERT(waiting + bounced == weir_pool_count(w->pool).tickets_waiting);
 }
 

@@ -184,7 +184,7 @@ static void place__a_queue_is_bounded_for_each_origin_and_in_all(void **state)
     (void)state;
     rig r;
     rig_open(&r, (weir_pool_options){
-                     .connections_per_origin = 1, .tickets_per_origin = 2, .tickets = 3});
+                     .connections_per_origin = 1, .waiting_per_origin = 2, .waiting = 3});
     rig_ask_all(&r, "ab", "one");
     assert_int_equal(rig_ask(&r, 'c', "one"), WEIR_E_QUEUE_FULL);
     assert_int_equal(rig_ticket(&r, 'c')->state, WEIR_TICKET_IDLE);
@@ -208,7 +208,7 @@ static void place__a_full_queue_elsewhere_does_not_forbid_reuse(void **state)
 {
     (void)state;
     rig r;
-    rig_open(&r, (weir_pool_options){.connections_per_origin = 1, .tickets = 1});
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 1, .waiting = 1});
     rig_lease_h1(&r, 'a', "one", 1);
     rig_release(&r, 'a');
     rig_ask_all(&r, "b", "two");

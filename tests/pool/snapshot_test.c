@@ -38,7 +38,7 @@ static void snapshot__of_nothing_is_empty_and_has_the_limits(void **state)
 {
     (void)state;
     rig r;
-    rig_open(&r, (weir_pool_options){.connections = 9, .connections_per_origin = 3, .tickets = 50});
+    rig_open(&r, (weir_pool_options){.connections = 9, .connections_per_origin = 3, .waiting = 50});
     weir_snapshot *s = take(&r);
     assert_int_equal(s->origin_count + s->line_count + s->seat_count, 0);
     assert_int_equal(s->pool.connections_limit, 9);

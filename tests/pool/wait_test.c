@@ -162,8 +162,8 @@ static void wait__a_deep_queue_costs_nothing_while_it_waits(void **state)
     enum { DEEP = 20000, CHANGES = 2000 };
     rig r;
     rig_open(&r, (weir_pool_options){.connections_per_origin = 1,
-                                     .tickets_per_origin = DEEP + 8,
-                                     .tickets = DEEP + 8});
+                                     .waiting_per_origin = DEEP + 8,
+                                     .waiting = DEEP + 8});
     weir_ticket *deep = calloc(DEEP, sizeof *deep);
     const weir_origin_key key = rig_key("h2.one");
     rig_lease_h2(&r, "a", 1);
