@@ -16,6 +16,19 @@ static const char *choices_flaw(const weir_call *call);
 static const char *connect_to_flaw(weir_span host);
 static bool is_zone(weir_span zone);
 
+const char *weir_preconnect_flaw(const weir_request *request, const weir_call *call,
+                                 uint32_t exchanges)
+{
+    const weir_given given = {request, call, true};
+    weir_request request_copy;
+    weir_call call_copy;
+
+    if (exchanges == 0) {
+        return "exchanges is 0: there is nothing to connect for";
+    }
+    return weir_given_read(&given, &request_copy, &call_copy);
+}
+
 const char *weir_given_read(const weir_given *given, weir_request *request, weir_call *call)
 {
     const bool has_request = weir_record_read(request, sizeof(*request), given->request);

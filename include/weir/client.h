@@ -119,7 +119,7 @@ WEIR_API weir_time weir_client_maintain(weir_client *client);
  * the limits or the token is closed as a connection of its own, with its account, told `shutdown`.
  * Nothing is closed for them, no limit is exceeded: where one is in the way it is content with what there is
  * (weir_client_counts()). What nobody uses is closed as any idle connection. WEIR_OK;
- * WEIR_E_INVALID: exchanges is 0; WEIR_E_CLOSED_EARLY: what was made did not stay; or why a dial,
+ * WEIR_E_INVALID (weir_preconnect_flaw() says why); WEIR_E_CLOSED_EARLY: what was made did not stay; or why a dial,
  * or the waiting, failed: any status of a call that sent nothing. Any thread.
  */
 WEIR_API weir_status weir_client_preconnect(weir_client *client, const weir_request *request,

@@ -154,6 +154,14 @@ typedef struct weir_call {
 } weir_call;
 #define WEIR_CALL_INIT WEIR_INIT(weir_call)
 
+/*
+ * What makes these a pre-connect that is WEIR_E_INVALID (weir_client_preconnect(), which has no
+ * exchange to leave a failure in, and weir_loop_preconnect()): a static sentence that names the
+ * record and the member, in the words of a failure's `what`. NULL: nothing. Any thread.
+ */
+WEIR_API const char *weir_preconnect_flaw(const weir_request *request, const weir_call *call,
+                                          uint32_t exchanges);
+
 /* The clock that deadlines are told in: CLOCK_MONOTONIC in nanoseconds. */
 WEIR_API weir_time weir_now(void);
 

@@ -161,6 +161,49 @@ static void use_all(weir_world *world, const weir_ask *like, size_t connections)
     }
 }
 
+/* What is said of it, and what the attempt comes to, are one thing; NULL: it is made. */
+static void assert_flaw(weir_world *world, const weir_ask *ask, uint32_t exchanges,
+                        const char *said)
+{
+    weir_user *user = weir_world_user(world);
+    const char *flaw = weir_preconnect_flaw(&ask->request, &ask->call, exchanges);
+    const weir_status status = weir_user_preconnect(user, &ask->request, &ask->call, exchanges);
+
+    if (said == NULL) {
+        assert_null(flaw);
+        assert_int_equal(status, WEIR_OK);
+    } else {
+        assert_non_null(flaw);
+        assert_non_null(strstr(flaw, said));
+        assert_int_equal(status, WEIR_E_INVALID);
+    }
+}
+
+static void what_makes_it_invalid_is_said(weir_world *world)
+{
+    weir_ask good = weir_world_ask(world, "/octets/1");
+    weir_ask ask = good;
+
+    good.call.observer = NULL; /* some are refused before they are begun, and told nobody */
+    ask.call.observer = NULL;
+    assert_flaw(world, &good, 0, "exchanges is 0");
+    ask.request.size = 0;
+    assert_flaw(world, &ask, 1, "the weir_request has no size");
+    ask = good;
+    ask.call.size = 0;
+    assert_flaw(world, &ask, 1, "the weir_call has no size");
+    ask = good;
+    ask.call.pin = (weir_protocol)77;
+    assert_flaw(world, &ask, 1, "call.pin");
+    ask = good;
+    ask.call.connect_to = WEIR_SPAN("[::1]");
+    assert_flaw(world, &ask, 1, "call.connect_to has brackets");
+    ask = good;
+    ask.request.body.kind = (weir_body_kind)77; /* that is not looked at */
+    assert_flaw(world, &ask, 1, NULL);
+    assert_non_null(strstr(weir_preconnect_flaw(NULL, NULL, 1), "no weir_request"));
+}
+
 /* What the peer's end looks like depends on whether it left the hello unread. */
 static void assert_hung_up(weir_status status)
 {
@@ -559,6 +602,7 @@ static void again_after_the_network_changed(weir_world *world)
 }
 
 static const weir_behaviour behaviours[] = {
+    {"what makes one invalid is said", what_makes_it_invalid_is_said, 0, NULL},
     {"all dials go at once", all_dials_go_at_once, WEIR_ONLY_TLS, NULL},
     {"one dial that fails leaves the others", one_that_fails_leaves_the_others, WEIR_ONLY_TLS,
      NULL},
