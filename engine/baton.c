@@ -17,7 +17,6 @@
  */
 #include "engine/sync.h"
 
-#define WAKES        32
 #define REST_OCTETS  4096 /* room on the stack for what is read and dropped, or told */
 /* What an upload writes before it looks whether it was answered: the kernel may take all of it
  * without ever saying EAGAIN. */
@@ -33,6 +32,7 @@ static bool is_for_sending(weir_need need);
 static bool advance(weir_line *line, weir_exchange *ex, weir_time now_ns);
 static bool ended_by_asking(weir_line *line, weir_exchange *ex, weir_time now_ns);
 static bool fill_source(weir_line *line, weir_exchange *ex, weir_time *now_ns);
+static bool tell_first(weir_line *line, weir_exchange *ex, weir_time *now_ns);
 static void tick(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_time now_ns);
 static void write_step(weir_line *line, weir_time *now_ns);
 static void write_failed(weir_line *line, int sys_errno, weir_time now_ns);
@@ -109,6 +109,8 @@ bool weir_baton_drive(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_
             }
             tried = true;
             write_step(line, &now_ns);
+        } else if (tell_first(line, ex, &now_ns)) {
+            continue;
         } else if (!line->reading && (want.in_octets > 0 || line->unwritable)) {
             read_step(line, ex, seat, &want, deadline_ns, &now_ns);
         } else {
@@ -186,29 +188,6 @@ void weir_baton_probe(weir_line *line, uint8_t *room, size_t octets, weir_time n
     line->used_ns = now_ns;
     atomic_store_explicit(&line->read_ns, now_ns, memory_order_relaxed);
     line->unlooked_octets = 0;
-}
-
-void weir_line_unlock(weir_line *line)
-{
-    weir_seat *seats[WAKES];
-
-    for (;;) {
-        size_t count = 0;
-        while (count < WAKES && !weir_list_is_empty(&line->wakes)) {
-            seats[count] = WEIR_CONTAINER_OF(line->wakes.next, weir_seat, to_wake);
-            weir_list_remove(&seats[count]->to_wake);
-            count++;
-        }
-        const bool more = !weir_list_is_empty(&line->wakes);
-        weir_lock_release(&line->lock);
-        for (size_t i = 0; i < count; i++) {
-            weir_seat_wake(seats[i]);
-        }
-        if (!more) {
-            return;
-        }
-        weir_lock_take(&line->lock);
-    }
 }
 
 /* Of a response that was given up: what is there is read, and nobody will be inside to wait for
@@ -301,6 +280,24 @@ static bool fill_source(weir_line *line, weir_exchange *ex, weir_time *now_ns)
     weir_lock_take(&line->lock);
     *now_ns = weir_now();
     return filled || weir_exchange_is_over(ex);
+}
+
+/*
+ * It is about to wait: its observer is told first what happened, so that who looks at a call that
+ * hangs sees how far it came. Observers are the caller's code too: to go there is to leave. False:
+ * there is nothing to tell. True: the lock was let go.
+ */
+static bool tell_first(weir_line *line, weir_exchange *ex, weir_time *now_ns)
+{
+    if (!weir_client_has_to_tell(ex)) {
+        return false;
+    }
+    pass_baton(line);
+    weir_line_unlock(line);
+    weir_client_tell_waiting(line->client, ex);
+    weir_lock_take(&line->lock);
+    *now_ns = weir_now();
+    return true;
 }
 
 /* Something of the link's is overdue. Nobody may have read for a while: an answer that came in time

@@ -153,6 +153,8 @@ void weir_client_ask(weir_client *client, weir_exchange *exchange, bool again);
 void weir_client_place(weir_client *client, weir_exchange *exchange, weir_seat *seat);
 
 /* -- sync_call.c -- */
+/* Is there something that happened to it and was not told, and may it be told now? */
+bool weir_client_has_to_tell(const weir_exchange *exchange);
 /* What happened to it so far, by its own thread in the middle of a call. No lock held; it may be
  * cancelled afterwards, or freed, which ends its call as a cancellation does. */
 void weir_client_tell_waiting(weir_client *client, weir_exchange *exchange);
@@ -201,6 +203,8 @@ void weir_line_stop_dial(weir_line *line);
 /* With the core's lock: a line for a slot that is to be dialled. NULL: *status says why not. */
 weir_line *weir_line_new(weir_client *client, weir_slot *slot, const weir_exchange *cause,
                          weir_status *status);
+/* Lets go of the line's lock, then wakes whom the holder found to be woken. */
+void weir_line_unlock(weir_line *line);
 /* Says goodbye, samples the kernel, closes, frees. No lock held; nobody else may know the line. */
 void weir_line_close(weir_line *line, weir_time now_ns);
 
@@ -220,8 +224,6 @@ void weir_baton_leave(weir_line *line, weir_exchange *exchange);
 /* With the line's lock, after octets moved: whoever has events to collect, or waited for no more
  * than that its octets are sent, is woken when it is let go, but not `self`. */
 void weir_line_deliver(weir_line *line, const weir_exchange *self);
-/* Lets go of the line's lock, then wakes whom the holder found to be woken. */
-void weir_line_unlock(weir_line *line);
 /* With the line's lock: what its bin holds goes to the seat (which may be NULL), if no exchange is
  * on it any more. */
 void weir_baton_give_back(weir_line *line, weir_seat *seat);

@@ -414,6 +414,12 @@ static weir_line *line_of(const weir_exchange *ex)
     return weir_slot_user(ex->link->slot);
 }
 
+bool weir_client_has_to_tell(const weir_exchange *ex)
+{
+    return weir_events_are_wanted(&ex->events) && weir_events_are_waiting(&ex->events) &&
+           !ex->telling && !ex->free_wanted;
+}
+
 void weir_client_tell_waiting(weir_client *client, weir_exchange *ex)
 {
     ex->pool_lock = &client->core_lock;

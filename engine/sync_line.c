@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A line's birth, for a slot that is to be dialled, and its end. */
+/* A line's birth, for a slot that is to be dialled, its lock, and its end. */
 #include "engine/sync.h"
 
 #include "proto/alloc.h"
 
 #define CLOSING_NS (WEIR_NS_PER_SECOND)
+#define WAKES      32
 
 weir_line *weir_line_new(weir_client *client, weir_slot *slot, const weir_exchange *cause,
                          weir_status *status)
@@ -37,6 +38,29 @@ weir_line *weir_line_new(weir_client *client, weir_slot *slot, const weir_exchan
     weir_list_push_back(&client->lines, &line->place);
     weir_slot_set_user(slot, line);
     return line;
+}
+
+void weir_line_unlock(weir_line *line)
+{
+    weir_seat *seats[WAKES];
+
+    for (;;) {
+        size_t count = 0;
+        while (count < WAKES && !weir_list_is_empty(&line->wakes)) {
+            seats[count] = WEIR_CONTAINER_OF(line->wakes.next, weir_seat, to_wake);
+            weir_list_remove(&seats[count]->to_wake);
+            count++;
+        }
+        const bool more = !weir_list_is_empty(&line->wakes);
+        weir_lock_release(&line->lock);
+        for (size_t i = 0; i < count; i++) {
+            weir_seat_wake(seats[i]);
+        }
+        if (!more) {
+            return;
+        }
+        weir_lock_take(&line->lock);
+    }
 }
 
 void weir_line_close(weir_line *line, weir_time now_ns)

@@ -3,9 +3,9 @@
  * What happened, in order, with the time at which it happened: one record type for every event.
  *
  * Thread rule: the events of an exchange are told on the thread of its own call (blocking) or
- * inside weir_loop_turn(), before the call returns, with no lock held. A blocking call that waits
- * for a place tells what there is before it sleeps, and so shows what a call that hangs waits for;
- * the step that ends the wait, CONNECTION_ACQUIRED and what follows are told when it returns. Events of a connection that belongs to
+ * inside weir_loop_turn(), before the call returns, with no lock held. A blocking call tells
+ * what there is before it waits, for a place as for its peer, and so shows what a call that hangs
+ * waits for; the rest is told when it returns. Events of a connection that belongs to
  * no call are told to the observer of the client or loop, on the thread that caused them. An
  * observer may submit, cancel, read and free any exchange, but not call weir_loop_turn() nor free
  * the loop or client. While a blocking call of its own exchange waits, that cannot be read or

@@ -270,6 +270,106 @@ static void an_observer_frees_its_own_wait(weir_world *world)
     weir_world_end_long(world, w.holder);
 }
 
+/* -- it has its place, and waits for the response -- */
+
+typedef struct await {
+    weir_world *world;
+    size_t told[WEIR_EVENT_COUNT];
+    size_t held; /* mutexes that were held when it was told */
+    bool cold;
+    bool frees;
+    bool calls;
+    bool acts; /* it was told that its request was sent */
+    bool knew; /* ... and before that of the connection */
+    weir_fetched fetched;
+} await;
+
+/* Its request is sent, and the origin will never answer: it ends that itself. */
+static void note_sent(const weir_event *event, void *user)
+{
+    await *a = user;
+
+    a->held += weir_mutexes_held() != 0;
+    a->told[event->kind]++;
+    if (event->kind != WEIR_EVENT_REQUEST_SENT || !event->last || a->acts) {
+        return;
+    }
+    a->acts = true;
+    a->knew = a->told[WEIR_EVENT_CONNECTION_ACQUIRED] == 1 &&
+              a->told[WEIR_EVENT_CONNECT_DONE] == (a->cold ? 1 : 0) &&
+              a->told[WEIR_EVENT_TLS_DONE] == (a->cold && a->world->way.tls ? 1 : 0);
+    if (a->calls) {
+        weir_ask ask = weir_world_ask(a->world, "/octets/100");
+        a->fetched = weir_world_fetch(a->world, &ask);
+    }
+    if (a->frees) {
+        weir_exchange_free(event->exchange);
+    } else {
+        weir_cancel(event->exchange);
+    }
+}
+
+static weir_ask ask_for_nothing(await *a, const weir_observer *observer)
+{
+    weir_ask ask = weir_world_ask(a->world, "/hang");
+
+    ask.call.observer = observer;
+    ask.call.first_octet_ns = 10 * WEIR_NS_PER_SECOND; /* told at its end, this ends it */
+    return ask;
+}
+
+static void hang(await *a)
+{
+    const weir_observer observer = {sizeof(observer), a, note_sent};
+
+    if (!a->cold) {
+        const weir_ask first = weir_world_ask(a->world, "/octets/10");
+        assert_int_equal(weir_world_fetch(a->world, &first).ended, WEIR_END);
+    }
+    const weir_ask ask = ask_for_nothing(a, &observer);
+    assert_int_equal(weir_world_fetch(a->world, &ask).called, WEIR_E_CANCELLED);
+    assert_true(a->knew);
+    assert_int_equal(a->held, 0);
+    assert_int_equal(a->told[WEIR_EVENT_DONE], 1);
+}
+
+static void who_waits_for_the_head_is_told_of_its_connection(weir_world *world)
+{
+    await cold = {.world = world, .cold = true};
+    await warm = {.world = world};
+
+    hang(&cold);
+    hang(&warm);
+}
+
+/* Over HTTP/2 on the same connection, which nobody reads while the observer is at it. */
+static void an_observer_calls_while_its_call_waits_for_the_head(weir_world *world)
+{
+    await a = {.world = world, .calls = true};
+
+    hang(&a);
+    assert_int_equal(a.fetched.ended, WEIR_END);
+    assert_int_equal(a.fetched.octets, 100);
+    if (world->way.protocol == WEIR_H2) {
+        assert_int_equal(weir_world_counts(world).dials, 1);
+    }
+}
+
+static void an_observer_frees_what_waits_for_the_head(weir_world *world)
+{
+    await a = {.world = world, .cold = true, .frees = true};
+    const weir_observer observer = {sizeof(observer), &a, note_sent};
+    const weir_ask ask = ask_for_nothing(&a, &observer);
+    weir_exchange *exchange = NULL;
+
+    assert_int_equal(weir_client_call(weir_user_client(weir_world_user(world)), &ask.request,
+                                      &ask.call, &exchange),
+                     WEIR_E_CANCELLED);
+    assert_null(exchange);
+    assert_true(a.knew);
+    assert_int_equal(a.told[WEIR_EVENT_DONE], 0);
+}
+
 /* The observer returns when the call's deadline has passed. */
 static void an_observer_takes_longer_than_its_call(weir_world *world)
 {
@@ -405,6 +505,12 @@ static const weir_behaviour behaviours[] = {
     {"who was told why it waits is cancelled", who_was_told_is_cancelled, 0, NULL},
     {"an observer cancels its own wait", an_observer_cancels_its_own_wait, 0, NULL},
     {"an observer frees its own wait", an_observer_frees_its_own_wait, 0, NULL},
+    {"who waits for the head is told of its connection",
+     who_waits_for_the_head_is_told_of_its_connection, 0, NULL},
+    {"an observer calls while its call waits for the head",
+     an_observer_calls_while_its_call_waits_for_the_head, WEIR_ONLY_BLOCKING, NULL},
+    {"an observer frees what waits for the head", an_observer_frees_what_waits_for_the_head,
+     WEIR_ONLY_BLOCKING, NULL},
     {"an observer takes longer than its call", an_observer_takes_longer_than_its_call, 0, NULL},
     {"a storm of changes is told in few", a_storm_of_changes_is_told_in_few,
      WEIR_ONLY_H2 | WEIR_ONLY_BLOCKING, NULL},
