@@ -21,6 +21,12 @@ typedef enum weir_processed {
     WEIR_REFUSED_BY_PEER /* REFUSED_STREAM, or GOAWAY below its stream (RFC 9113 s6.8, s8.7) */
 } weir_processed;
 
+/*
+ * Of an exchange that is done, `processed` covers all of its attempts, and everything else here is of
+ * the last one: WEIR_E_DNS_NOT_FOUND with WEIR_MAYBE_PROCESSED is a request that was sent, whose
+ * connection died, and for which no other could be made. Who repeats it goes by `processed`. Each
+ * attempt by itself: weir_exchange_attempt_at().
+ */
 typedef struct weir_failure {
     weir_status status;       /* WEIR_OK: no failure */
     weir_phase phase;         /* where the exchange was */

@@ -6,6 +6,7 @@
  * The resolver is the test's: it says what a server would, through the door that c-ares uses too.
  * What c-ares makes of packets is engine/resolve's.
  */
+#include "support/kernel.h"
 #include "support/peer.h"
 #include "support/world.h"
 
@@ -247,6 +248,38 @@ static void the_longest_name(weir_world *world)
     weir_world_close(world);
 }
 
+/* The last attempt found no address and sent nothing, but the first may have been acted on: the
+ * status is the last one's, `processed` is of all of them. */
+static void an_attempt_after_one_that_was_sent(weir_world *world)
+{
+    static const weir_peer_turn dies[] = {
+        {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", WEIR_PEER_GO_ON, 0},
+        {NULL, WEIR_PEER_FIN, 0}};
+    static const weir_peer_turn *const scripts[] = {dies};
+    weir_peer *peer = weir_peer_start(scripts, 1);
+    names *known = begin(world);
+    weir_ask ask = ask_to(world, WEIR_SPAN("name.test"));
+    weir_attempt attempt = WEIR_ATTEMPT_INIT;
+    weir_exchange *exchange = NULL;
+
+    ask.call.connect_port = weir_peer_port(peer);
+    known->v4[known->v4_count++] = v4(127, 0, 0, 1);
+    assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
+    weir_kernel_leap(2 * WEIR_NS_PER_SECOND); /* the answer has run out */
+    known->v4_count = 0;
+    known->v4_status = WEIR_E_DNS_NOT_FOUND;
+    known->v6_status = WEIR_E_DNS_NOT_FOUND;
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_E_DNS_NOT_FOUND);
+    assert_int_equal(weir_exchange_failure(exchange).status, WEIR_E_DNS_NOT_FOUND);
+    assert_int_equal(weir_exchange_failure(exchange).processed, WEIR_MAYBE_PROCESSED);
+    assert_true(weir_exchange_attempt_at(exchange, 0, &attempt));
+    assert_int_equal(attempt.failure.status, WEIR_E_CLOSED_EARLY);
+    assert_int_equal(attempt.failure.processed, WEIR_MAYBE_PROCESSED);
+    weir_world_drop(world, exchange);
+    weir_world_close(world);
+    weir_peer_stop(peer);
+}
+
 static const fault absent = {WEIR_E_DNS_NOT_FOUND, WEIR_E_DNS_NOT_FOUND};
 static const fault broken = {WEIR_E_DNS_FAILED, WEIR_E_DNS_FAILED};
 static const fault silent = {WEIR_E_DEADLINE_DNS, WEIR_E_DEADLINE_DNS};
@@ -264,6 +297,8 @@ static const weir_behaviour behaviours[] = {
     {"thousands of addresses, of which the last one lives", thousands_of_addresses, 0, &too_late},
     {"one address many times", one_address_many_times, 0, NULL},
     {"dead IPv6 and live IPv4", dead_ipv6_and_live_ipv4, 0, NULL},
+    {"an attempt that finds no address, after one that was sent",
+     an_attempt_after_one_that_was_sent, WEIR_ONLY_H1 | WEIR_ONLY_CLEAR, NULL},
     {"the longest name, and one that is longer", the_longest_name, 0, NULL},
 };
 
