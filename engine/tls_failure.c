@@ -22,11 +22,45 @@ typedef struct meaning {
     const char *what;
 } meaning;
 
-/* Alert descriptions that say more than that there was an alert (RFC 8446 s6.2, RFC 7301 s3.2). */
+/*
+ * Alert descriptions: first those that say more than that there was an alert (RFC 8446 s6.2, RFC
+ * 7301 s3.2), then the names of the others, of earlier versions of TLS too (IANA, "TLS Alerts").
+ * Not every build of wolfSSL has names for them.
+ */
 static const meaning alerts[] = {
     {70, WEIR_E_TLS_VERSION, "the server supports none of the TLS versions offered"},
     {71, WEIR_E_TLS_VERSION, "the server wants stronger cipher suites"},
     {120, WEIR_E_TLS_ALPN, NULL},
+    {10, WEIR_E_TLS_ALERT, "the alert is unexpected_message"},
+    {20, WEIR_E_TLS_ALERT, "the alert is bad_record_mac"},
+    {21, WEIR_E_TLS_ALERT, "the alert is decryption_failed"},
+    {22, WEIR_E_TLS_ALERT, "the alert is record_overflow"},
+    {30, WEIR_E_TLS_ALERT, "the alert is decompression_failure"},
+    {40, WEIR_E_TLS_ALERT, "the alert is handshake_failure"},
+    {41, WEIR_E_TLS_ALERT, "the alert is no_certificate"},
+    {42, WEIR_E_TLS_ALERT, "the alert is bad_certificate"},
+    {43, WEIR_E_TLS_ALERT, "the alert is unsupported_certificate"},
+    {44, WEIR_E_TLS_ALERT, "the alert is certificate_revoked"},
+    {45, WEIR_E_TLS_ALERT, "the alert is certificate_expired"},
+    {46, WEIR_E_TLS_ALERT, "the alert is certificate_unknown"},
+    {47, WEIR_E_TLS_ALERT, "the alert is illegal_parameter"},
+    {48, WEIR_E_TLS_ALERT, "the alert is unknown_ca"},
+    {49, WEIR_E_TLS_ALERT, "the alert is access_denied"},
+    {50, WEIR_E_TLS_ALERT, "the alert is decode_error"},
+    {51, WEIR_E_TLS_ALERT, "the alert is decrypt_error"},
+    {60, WEIR_E_TLS_ALERT, "the alert is export_restriction"},
+    {80, WEIR_E_TLS_ALERT, "the alert is internal_error"},
+    {86, WEIR_E_TLS_ALERT, "the alert is inappropriate_fallback"},
+    {90, WEIR_E_TLS_ALERT, "the alert is user_canceled"},
+    {100, WEIR_E_TLS_ALERT, "the alert is no_renegotiation"},
+    {109, WEIR_E_TLS_ALERT, "the alert is missing_extension"},
+    {110, WEIR_E_TLS_ALERT, "the alert is unsupported_extension"},
+    {111, WEIR_E_TLS_ALERT, "the alert is certificate_unobtainable"},
+    {112, WEIR_E_TLS_ALERT, "the alert is unrecognized_name"},
+    {113, WEIR_E_TLS_ALERT, "the alert is bad_certificate_status_response"},
+    {114, WEIR_E_TLS_ALERT, "the alert is bad_certificate_hash_value"},
+    {115, WEIR_E_TLS_ALERT, "the alert is unknown_psk_identity"},
+    {116, WEIR_E_TLS_ALERT, "the alert is certificate_required"},
 };
 
 static const meaning errors[] = {

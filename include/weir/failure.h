@@ -35,7 +35,7 @@ typedef struct weir_failure {
     uint32_t h2_code;         /* RFC 9113 s7 code, received or sent; valid if has_h2_code */
     bool has_h2_code;
     bool local_h2_code; /* the code is what we told the peer, not what the peer told us */
-    int tls_alert;      /* RFC 8446 s6 description, -1: none */
+    int tls_alert;      /* RFC 8446 s6 description, -1: none; `what` has its name */
     int tls_error;      /* the TLS library's own code, 0: none */
     uint64_t offset;    /* octets into the URL or the response head; of a refused field its index in
                            the array; WEIR_UNKNOWN: none */

@@ -72,21 +72,34 @@ static void peer__with_a_record_that_is_too_long_is_refused(void **state)
     assert_int_equal(weir_tls_torn_received(pair->tls), 5);
 }
 
-static void peer__with_a_fatal_alert_is_told_with_its_number(void **state)
+static void peer__with_a_fatal_alert_is_told_with_its_number_and_name(void **state)
 {
     static const struct {
         uint8_t alert;
         weir_status status;
-    } cases[] = {{40, WEIR_E_TLS_ALERT}, {70, WEIR_E_TLS_VERSION}, {71, WEIR_E_TLS_VERSION},
-                 {80, WEIR_E_TLS_ALERT}, {112, WEIR_E_TLS_ALERT},  {116, WEIR_E_TLS_ALERT},
-                 {120, WEIR_E_TLS_ALPN}};
+        const char *what; /* NULL: the status says it */
+    } cases[] = {{40, WEIR_E_TLS_ALERT, "the alert is handshake_failure"},
+                 {70, WEIR_E_TLS_VERSION, "the server supports none of the TLS versions offered"},
+                 {71, WEIR_E_TLS_VERSION, "the server wants stronger cipher suites"},
+                 {80, WEIR_E_TLS_ALERT, "the alert is internal_error"},
+                 {112, WEIR_E_TLS_ALERT, "the alert is unrecognized_name"},
+                 {116, WEIR_E_TLS_ALERT, "the alert is certificate_required"},
+                 {120, WEIR_E_TLS_ALPN, NULL},
+                 {200, WEIR_E_TLS_ALERT, NULL}}; /* nobody's */
     weir_tls_server_options options = weir_bench_server();
 
     for (size_t i = 0; i < WEIR_COUNT_OF(cases); ++i) {
         weir_tls_pair *pair = weir_bench_begin(*state, &options);
         weir_span record = OCTETS(21, 3, 3, 0, 2, 2, cases[i].alert);
         weir_tls_pair_inject(pair, record.at, record.length);
-        assert_int_equal(weir_assert_failed(pair, cases[i].status).tls_alert, cases[i].alert);
+        const weir_failure failure = weir_assert_failed(pair, cases[i].status);
+        assert_int_equal(failure.tls_alert, cases[i].alert);
+        if (cases[i].what == NULL) {
+            assert_null(failure.what);
+        } else {
+            assert_non_null(failure.what);
+            assert_string_equal(failure.what, cases[i].what);
+        }
         assert_int_equal(pair->received.wire[WEIR_TLS_HANDSHAKE], 7);
     }
 }
@@ -552,7 +565,7 @@ int main(void)
         WEIR_LIVE(peer__with_a_header_of_no_record_is_refused),
         WEIR_LIVE(peer__with_a_record_that_is_too_long_is_refused),
         WEIR_LIVE(peer__that_cuts_its_handshake_into_crumbs_is_refused),
-        WEIR_LIVE(peer__with_a_fatal_alert_is_told_with_its_number),
+        WEIR_LIVE(peer__with_a_fatal_alert_is_told_with_its_number_and_name),
         WEIR_LIVE(peer__with_an_older_version_is_refused),
         WEIR_LIVE(peer__that_is_older_than_is_wanted_is_refused),
         WEIR_LIVE(peer__without_a_common_suite_is_refused),
