@@ -2,8 +2,7 @@
 /*
  * Two orders that meet end to end: the list, and behind it the few that are late. Whoever becomes
  * late when there is no room puts the first of them in order, which is a move to the end of the list
- * if it is idle, and a removal if not. Who is given back unused belongs where it was: it is still
- * there if that was soon, else those that became idle since its last use are passed, from the end.
+ * if it is idle, and a removal if not.
  */
 #include "pool/idle.h"
 
@@ -11,12 +10,7 @@ static uint32_t place_of(const weir_idle *idle, const weir_slot *slot);
 static void drop(weir_idle *idle, uint32_t place);
 static void make_late(weir_idle *idle, weir_slot *slot);
 static void put_in_order(weir_idle *idle);
-static bool is_in_place(const weir_idle *idle, const weir_slot *slot);
-
-static inline const weir_slot *slot_at(const weir_list *node)
-{
-    return WEIR_CONST_CONTAINER_OF(node, weir_slot, queue);
-}
+static void check_order(const weir_slot *slot, weir_time *since_ns);
 
 void weir_idle_init(weir_idle *idle)
 {
@@ -28,6 +22,8 @@ void weir_idle_rest(weir_idle *idle, weir_slot *slot)
 {
     WEIR_ASSERT(!slot->is_idle);
     slot->is_idle = true;
+    slot->is_displaced = false;
+    slot->is_stale = true;
     idle->slots++;
     make_late(idle, slot);
 }
@@ -50,21 +46,13 @@ void weir_idle_return(weir_idle *idle, weir_slot *slot)
     WEIR_ASSERT(!slot->is_idle);
     slot->is_idle = true;
     idle->slots++;
-    if (slot->is_late) {
+    if (!slot->is_late) { /* its place was given up meanwhile */
+        slot->is_displaced = true;
+        slot->is_stale = true;
+        make_late(idle, slot);
+    } else if (!slot->is_stale) {
         drop(idle, place_of(idle, slot));
     }
-    if (is_in_place(idle, slot)) {
-        return; /* it is back before its place was given up */
-    }
-    weir_list_remove(&slot->queue);
-    while (idle->lates > 0) {
-        put_in_order(idle);
-    }
-    weir_list *at = idle->list.prev;
-    while (at != &idle->list && slot_at(at)->idle_since_ns > slot->idle_since_ns) {
-        at = at->prev;
-    }
-    weir_list_insert_after(at, &slot->queue);
 }
 
 void weir_idle_forget(weir_idle *idle, weir_slot *slot)
@@ -109,8 +97,7 @@ void weir_idle_check(const weir_idle *idle)
         lates += slot->is_late;
         if (!slot->is_late) {
             WEIR_ASSERT(slot->is_idle);
-            WEIR_ASSERT(slot->idle_since_ns >= since_ns);
-            since_ns = slot->idle_since_ns;
+            check_order(slot, &since_ns);
             slots++;
         }
     }
@@ -120,8 +107,7 @@ void weir_idle_check(const weir_idle *idle)
         const weir_slot *slot = idle->late[i];
         WEIR_ASSERT(slot->is_late);
         if (slot->is_idle) {
-            WEIR_ASSERT(slot->idle_since_ns >= since_ns);
-            since_ns = slot->idle_since_ns;
+            check_order(slot, &since_ns);
             slots++;
         }
     }
@@ -170,29 +156,14 @@ static void put_in_order(weir_idle *idle)
     weir_list_remove(&slot->queue);
     if (slot->is_idle) {
         weir_list_push_back(&idle->list, &slot->queue);
+        slot->is_stale = slot->is_displaced;
     }
 }
 
-/* Is it in the list, and in order there? Not late itself. */
-static bool is_in_place(const weir_idle *idle, const weir_slot *slot)
+static void check_order(const weir_slot *slot, weir_time *since_ns)
 {
-    if (weir_list_is_empty(&slot->queue)) {
-        return false;
+    if (!slot->is_displaced) {
+        WEIR_ASSERT(slot->idle_since_ns >= *since_ns);
+        *since_ns = slot->idle_since_ns;
     }
-    for (uint32_t i = 0; i < idle->lates; i++) {
-        const weir_slot *other = idle->late[i];
-        if (other->is_idle && other->idle_since_ns < slot->idle_since_ns) {
-            return false;
-        }
-    }
-    const weir_list *before = slot->queue.prev;
-    const weir_list *after = slot->queue.next;
-    while (before != &idle->list && slot_at(before)->is_late) {
-        before = before->prev;
-    }
-    while (after != &idle->list && slot_at(after)->is_late) {
-        after = after->next;
-    }
-    return (before == &idle->list || slot_at(before)->idle_since_ns <= slot->idle_since_ns) &&
-           (after == &idle->list || slot->idle_since_ns <= slot_at(after)->idle_since_ns);
 }

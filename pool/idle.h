@@ -12,6 +12,10 @@
  * became idle. Those that are late and idle became so after all of them, and are in that order among
  * themselves. So the first is known at any time, at the price of a look at those that are late.
  *
+ * Excepted are the *displaced*: who is given back unused has been idle all the time, and keeps its
+ * place if it still has it, else it is the last, for to find it the place of old would cost a look
+ * at all that were used since. Its own time-out is then in the agenda (slot_age.c).
+ *
  * Ownership: the pool's. Thread rule: the core's lock.
  */
 #ifndef WEIR_POOL_IDLE_H
@@ -34,7 +38,7 @@ void weir_idle_init(weir_idle *idle);
 void weir_idle_rest(weir_idle *idle, weir_slot *slot);
 /* It was leased, and may soon be idle again. */
 void weir_idle_leave(weir_idle *idle, weir_slot *slot);
-/* It was leased and not used: idle since it was, as though it had not been leased. */
+/* It was leased and not used: in its place, or displaced. */
 void weir_idle_return(weir_idle *idle, weir_slot *slot);
 /* It will not be idle again: `queue` is free. */
 void weir_idle_forget(weir_idle *idle, weir_slot *slot);

@@ -56,6 +56,8 @@ struct weir_slot {
     bool is_available; /* it has room, and is in one of the origin's two lists for that */
     bool is_idle;      /* READY without leases: one of the pool's idle ones (idle.h) */
     bool is_late;      /* its place among them is not in order yet */
+    bool is_stale;     /* ... for it was idle since, and not for it is leased */
+    bool is_displaced; /* idle for longer than its place among them says */
     weir_origin *origin; /* NULL: it is the origin's own, and free */
     weir_list leased;    /* its tickets */
     weir_list queue;     /* the pool's idle slots, or its actions while it has an order */

@@ -11,6 +11,7 @@
 #include "pool/pool_common.h"
 
 static weir_time rest_ends_at(const weir_pool *pool, const weir_slot *slot, weir_reason *reason);
+static weir_time rest_due_at(const weir_pool *pool, const weir_slot *slot);
 static bool was_closed_by_peer(const weir_slot *slot);
 static bool died(const weir_slot *slot);
 static void close_older(weir_pool *pool, const weir_slot *slot);
@@ -58,9 +59,7 @@ void weir_slot_look_at(weir_pool *pool, weir_slot *slot)
 void weir_slot_schedule(weir_pool *pool, weir_slot *slot)
 {
     const weir_time lifetime = slot->retired ? WEIR_NEVER : slot->ends_at_ns;
-    weir_reason reason = WEIR_REASON_NONE;
-    const weir_time rest = slot->is_idle ? rest_ends_at(pool, slot, &reason) : WEIR_NEVER;
-    const weir_time at = weir_time_earlier(lifetime, rest);
+    const weir_time at = weir_time_earlier(lifetime, rest_due_at(pool, slot));
     if (at == WEIR_NEVER || (slot->due.entered && slot->due.at_ns <= at)) {
         return;
     }
@@ -117,8 +116,7 @@ void weir_slot_note_end(weir_pool *pool, weir_slot *slot)
 void weir_slot_check_age(const weir_pool *pool, const weir_slot *slot)
 {
     if (slot->is_idle) {
-        weir_reason reason = WEIR_REASON_NONE;
-        const weir_time rest = rest_ends_at(pool, slot, &reason);
+        const weir_time rest = rest_due_at(pool, slot);
         WEIR_ASSERT(rest == WEIR_NEVER || (slot->due.entered && slot->due.at_ns <= rest));
         WEIR_ASSERT(slot->idle_since_ns <= pool->now_ns);
     }
@@ -137,6 +135,21 @@ static weir_time rest_ends_at(const weir_pool *pool, const weir_slot *slot, weir
     *reason = WEIR_REASON_EXPIRED_HORIZON;
     return weir_time_add(slot->idle_since_ns,
                          weir_horizon_span(&slot->origin->horizon, pool->now_ns));
+}
+
+/* When it is to be looked at for having been idle, by a time of its own: the list of idle ones knows
+ * of the time-out that is the same for all, but not when that ends for one that is displaced. */
+static weir_time rest_due_at(const weir_pool *pool, const weir_slot *slot)
+{
+    if (!slot->is_idle) {
+        return WEIR_NEVER;
+    }
+    weir_reason reason = WEIR_REASON_NONE;
+    const weir_time ends_at = rest_ends_at(pool, slot, &reason);
+    if (!slot->is_displaced) {
+        return ends_at;
+    }
+    return weir_time_earlier(ends_at, weir_time_add(slot->idle_since_ns, pool->options.idle_ns));
 }
 
 /* GOAWAY is how an HTTP/2 server says that it closes what was idle for too long. */

@@ -403,6 +403,29 @@ static void horizon__keeps_who_was_not_used_in_its_place(void **state)
     rig_close(&r);
 }
 
+/* Its place in line was given up, and its own time has come all the same. */
+static void horizon__closes_who_lost_its_place_in_its_time(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.idle_ns = 20 * second});
+    rig_lease_h1(&r, 'a', "one", 1);
+    release(&r, 'a', true);
+    r.now_ns += second;
+    assert_int_equal(rig_ask(&r, 'a', "one"), WEIR_OK);
+    static const char *const others[] = {"b", "c", "d", "e", "f"};
+    for (uint64_t i = 0; i < WEIR_COUNT_OF(others); i++) {
+        rig_lease_h1(&r, others[i][0], others[i], i + 2);
+        release(&r, others[i][0], true);
+    }
+    r.now_ns += second;
+    give_back(&r, 'a');
+    weir_why why;
+    assert_int_equal(weir_pool_deadline(r.pool, &why), r.now_ns + 18 * second);
+    assert_string_equal(rig_actions_after(&r, 18 * second), "close 1 expired_idle");
+    rig_close(&r);
+}
+
 /* Whoever was given the next would meet the same end. One that was used since is no elder. */
 static void horizon__is_met_by_the_elders_of_what_died(void **state)
 {
@@ -466,6 +489,7 @@ int main(void)
         cmocka_unit_test(horizon__is_not_alone_in_counting_from_the_last_use),
         cmocka_unit_test(horizon__counts_from_the_last_use_of_any),
         cmocka_unit_test(horizon__keeps_who_was_not_used_in_its_place),
+        cmocka_unit_test(horizon__closes_who_lost_its_place_in_its_time),
         cmocka_unit_test(horizon__is_met_by_the_elders_of_what_died),
         cmocka_unit_test(horizon__outlives_the_connections),
     };
