@@ -21,6 +21,7 @@
 #include "engine/os_file.h"
 #include "engine/record.h"
 #include "engine/tls_keylog.h"
+#include "engine/tls_own_key.h"
 #include "engine/tls_thread.h"
 #include "proto/alloc.h"
 #include "proto/failure.h"
@@ -334,6 +335,7 @@ static verdict set_up_certificate(weir_tls_config *config, const weir_tls_option
     bool certificate = options->certificate_file || options->certificate_pem.length > 0;
     bool key = options->key_file || options->key_pem.length > 0;
     verdict result;
+    text own;
     text t;
 
     if (certificate != key) {
@@ -343,22 +345,21 @@ static verdict set_up_certificate(weir_tls_config *config, const weir_tls_option
     if (!certificate) {
         return good;
     }
-    result = read_text(config, options->certificate_file, options->certificate_pem, &t,
+    result = read_text(config, options->certificate_file, options->certificate_pem, &own,
                        "certificate_file could not be read");
     if (result.status != WEIR_OK) {
         return result;
     }
-    if (wolfSSL_CTX_use_certificate_chain_buffer(config->context, t.octets.at,
-                                                 (long)t.octets.length) != WOLFSSL_SUCCESS) {
+    if (wolfSSL_CTX_use_certificate_chain_buffer(config->context, own.octets.at,
+                                                 (long)own.octets.length) != WOLFSSL_SUCCESS) {
         result = bad("our certificate could not be used");
-    }
-    drop_text(config, &t);
-    if (result.status != WEIR_OK) {
+        drop_text(config, &own);
         return result;
     }
     result =
         read_text(config, options->key_file, options->key_pem, &t, "key_file could not be read");
     if (result.status != WEIR_OK) {
+        drop_text(config, &own);
         return result;
     }
     if (wolfSSL_CTX_use_PrivateKey_buffer(config->context, t.octets.at, (long)t.octets.length,
@@ -366,7 +367,12 @@ static verdict set_up_certificate(weir_tls_config *config, const weir_tls_option
         result = bad("our key could not be used");
     } else if (wolfSSL_CTX_check_private_key(config->context) != WOLFSSL_SUCCESS) {
         result = bad("our key is not that of our certificate");
+    } else {
+        result.status = weir_tls_compare_own_key(own.octets, t.octets, config->allocator);
+        result.what =
+            result.status == WEIR_E_TLS_CONFIG ? "our key is not that of our certificate" : NULL;
     }
+    drop_text(config, &own);
     drop_text(config, &t);
     return result;
 }

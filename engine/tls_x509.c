@@ -250,6 +250,7 @@ static bool parse_key(weir_span info, weir_x509 *x)
     }
     if (is(id.value, &ec_key)) {
         x->key = WEIR_X509_KEY_EC;
+        x->point = key;
         parse_curve(algorithm, x);
     } else if (is(id.value, &ed25519) || is(id.value, &ed448)) {
         x->key = WEIR_X509_KEY_EDWARDS;

@@ -34,6 +34,7 @@ typedef struct weir_x509 {
     weir_x509_strength signature;
     weir_x509_key key;
     uint32_t key_bits;
+    weir_span point;  /* of an EC key */
     uint32_t version; /* 3: with extensions */
     bool authority;   /* basicConstraints cA */
     bool has_path_length;

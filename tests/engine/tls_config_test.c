@@ -154,6 +154,40 @@ static void config__wants_a_certificate_and_its_key(void **state)
     weir_pki_free(&other);
 }
 
+/* One that signs what nobody can verify would be found out by the first server that asks for it. */
+static void config__wants_the_key_of_its_certificate(void **state)
+{
+    static const char *const kinds[] = {"P-256", "P-384", "RSA-2048"};
+    weir_bench *bench = *state;
+    weir_tls_options options = WEIR_TLS_OPTIONS_INIT;
+    char *root_pem = weir_pki_certificate_pem(&weir_bench_root);
+
+    options.ca_pem = weir_span_of(root_pem);
+    options.only_these_roots = true;
+    for (size_t i = 0; i < WEIR_COUNT_OF(kinds); i++) {
+        weir_pki own = weir_pki_make(&(weir_pki_recipe){.name = "own", .key = kinds[i]}, NULL);
+        char *certificate = weir_pki_certificate_pem(&own);
+        char *key = weir_pki_key_pem(&own);
+        options.certificate_pem = weir_span_of(certificate);
+        options.key_pem = weir_span_of(key);
+        weir_tls_config_release(taken(bench, &options));
+        free(key);
+        weir_pki_free(&own);
+        for (size_t j = 0; j < WEIR_COUNT_OF(kinds); j++) {
+            weir_pki other = weir_pki_make(&(weir_pki_recipe){.name = "o", .key = kinds[j]}, NULL);
+            key = weir_pki_key_pem(&other);
+            options.key_pem = weir_span_of(key);
+            const weir_failure failure = refused(bench, &options);
+            assert_int_equal(failure.status, WEIR_E_TLS_CONFIG);
+            assert_string_equal(failure.what, "our key is not that of our certificate");
+            free(key);
+            weir_pki_free(&other);
+        }
+        free(certificate);
+    }
+    free(root_pem);
+}
+
 static void config__refuses_versions_that_are_none(void **state)
 {
     weir_bench *bench = *state;
@@ -345,6 +379,7 @@ int main(void)
         WEIR_LIVE(config__passes_over_what_is_no_root),
         WEIR_LIVE(config__says_what_is_wrong_with_its_files),
         WEIR_LIVE(config__wants_a_certificate_and_its_key),
+        WEIR_LIVE(config__wants_the_key_of_its_certificate),
         WEIR_LIVE(config__refuses_versions_that_are_none),
         WEIR_LIVE(config__reads_no_further_than_the_record_it_was_given),
         WEIR_LIVE(config__that_is_insecure_takes_anybody),
