@@ -352,7 +352,6 @@ static void close_line(weir_client *client, const weir_action *action)
         return;
     }
     line->close_reason = action->reason;
-    line->close_unfit = action->unfit;
     line->close_waits = true;
     if (line->pins == 0) {
         close_unpinned(client, line);
@@ -364,8 +363,6 @@ static void close_line(weir_client *client, const weir_action *action)
 static void close_unpinned(weir_client *client, weir_line *line)
 {
     weir_slot *slot = line->slot;
-    const bool unfit = line->close_unfit;
-
     const weir_lesson lesson = weir_core_learn(slot);
 
     weir_slot_set_user(slot, NULL);
@@ -376,9 +373,6 @@ static void close_unpinned(weir_client *client, weir_line *line)
     weir_line_close(line, weir_now());
     weir_mutex_lock(&client->core_lock);
     weir_pool_gone(client->core.pool, slot, weir_now());
-    if (unfit) {
-        weir_client_wake_queued(client);
-    }
 }
 
 void weir_client_tell(weir_client *client)

@@ -91,12 +91,11 @@ typedef struct weir_line {
     weir_lock lock;
     uint32_t for_sent; /* who is inside and waits until octets of its own were sent */
     uint32_t pins; /* threads that look after it without a lease: it is not closed; guarded by the
-                      core's lock, as the next four, which share no octet with what the line's lock
+                      core's lock, as the next three, which share no octet with what the line's lock
                       guards */
     weir_reason close_reason : 8;
     bool close_waits : 1; /* ... until they are done */
     bool kept : 1;        /* one of them waits for a stream of it (sync_vigil.c) */
-    bool close_unfit : 1; /* the pool's word with its CLOSE */
     int16_t
         write_errno; /* a send failed while another thread reads: what that is told comes first */
     bool reading;    /* someone holds the baton */
@@ -121,8 +120,7 @@ void weir_client_settle(weir_client *client);
 void weir_line_unpin(weir_line *line);
 /* With the core's lock. */
 void weir_client_wake_later(weir_client *client, weir_seat *seat);
-/* With the core's lock: a failure made the pool pause, and who waits parked before it was known
- * until when. */
+/* With the core's lock: one of them is to do what the caller does no longer. */
 void weir_client_wake_queued(weir_client *client);
 /* Lets go of the core's lock, then wakes whom the holder found to be woken; and one of those who
  * wait for a place, if the pool has something to do before any of them would look. */

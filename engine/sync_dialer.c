@@ -35,7 +35,6 @@ void weir_client_dial(weir_client *client, weir_action *action)
     if (line == NULL) {
         weir_pool_dial_failed(client->core.pool, action->slot, &failure, weir_now());
         weir_pool_gone(client->core.pool, action->slot, weir_now());
-        weir_client_wake_queued(client);
         return;
     }
     weir_seat *seat = atomic_load(&cause->sits);
@@ -232,7 +231,6 @@ static void fail(weir_client *client, weir_line *line)
     weir_mutex_lock(&client->core_lock);
     weir_pool_dial_failed(client->core.pool, slot, &failure, now_ns);
     weir_pool_gone(client->core.pool, slot, now_ns);
-    weir_client_wake_queued(client);
     weir_client_settle(client);
     weir_client_unlock(client);
 }

@@ -86,7 +86,6 @@ void weir_client_network_changed(weir_client *client)
     }
     weir_mutex_lock(&client->core_lock);
     weir_core_network_changed(&client->core, weir_now());
-    weir_client_wake_queued(client); /* pauses are over */
     weir_client_settle(client);
     weir_client_unlock(client);
     weir_client_tell(client);

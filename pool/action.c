@@ -28,8 +28,8 @@ bool weir_pool_next_action(weir_pool *pool, weir_action *action)
     if (!weir_list_is_empty(&pool->orders)) {
         weir_slot *slot = WEIR_CONTAINER_OF(pool->orders.next, weir_slot, queue);
         weir_list_remove(&slot->queue);
-        *action = (weir_action){slot->order_kind,   weir_slot_ticket(slot), slot,
-                                slot->order_reason, slot->order_unfit,      weir_slot_wish(slot)};
+        *action = (weir_action){slot->order_kind, weir_slot_ticket(slot), slot, slot->order_reason,
+                                weir_slot_wish(slot)};
         pool->counts.dials += slot->order_kind == WEIR_ACTION_DIAL;
         slot->order_kind = WEIR_ACTION_NONE;
         return true;

@@ -162,7 +162,6 @@ typedef struct weir_action {
     weir_ticket *ticket; /* GRANT, REFUSE, TELL; for DIAL the ticket that caused it */
     weir_slot *slot;     /* DIAL, CLOSE */
     weir_reason reason;  /* of a CLOSE, a GRANT, a TELL */
-    bool unfit;          /* of a CLOSE: the connection ended by itself; its origin may pause */
     weir_warmth *wish; /* WARMED; for DIAL, whose `ticket` is NULL then, the wish that caused it */
 } weir_action;
 
@@ -348,7 +347,7 @@ weir_slot_id(const weir_slot *slot); /* the connection's number for users too; n
 uint64_t weir_pool_take_number(weir_pool *pool);
 const weir_origin_key *weir_slot_key(const weir_slot *slot); /* valid while the slot lives */
 uint32_t weir_slot_leases(const weir_slot *slot);
-bool weir_slot_is_idle(const weir_slot *slot); /* one of the slots_idle of the counts */
+bool weir_slot_is_idle(const weir_slot *slot);           /* one of the slots_idle of the counts */
 weir_protocol weir_slot_protocol(const weir_slot *slot); /* as its facts say; ANY: none came */
 weir_protocol
 weir_slot_protocol_hint(const weir_slot *slot); /* what this origin spoke last; ANY: not known */

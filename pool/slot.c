@@ -213,8 +213,7 @@ void weir_slot_close(weir_pool *pool, weir_slot *slot, weir_reason reason)
         weir_slot_bury(pool, slot);
         return;
     }
-    slot->order_unfit = is_unfit(slot);
-    if (slot->order_unfit && slot->served == 0) {
+    if (is_unfit(slot) && slot->served == 0) {
         weir_record_failed(pool, slot->origin, weir_slot_seldom_of(slot)->order);
     }
     pool->counts.evictions += reason == WEIR_REASON_EVICTED;

@@ -48,7 +48,6 @@ struct weir_slot {
     weir_reason order_reason : 8;
     weir_reason retired : 8;  /* the pool takes no more of it, and why; NONE: it does */
     weir_reason ends_for : 8; /* why it takes no more from ends_at_ns on */
-    bool order_unfit : 1;     /* of a CLOSE: it ended by itself */
     bool yields : 1;          /* it drains to make room for another origin */
     bool drained : 1;         /* some drain was told of it */
     bool is_for_wish : 1;     /* of a dial: for a wish, not for a ticket */

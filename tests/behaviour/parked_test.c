@@ -5,6 +5,7 @@
  * anybody knew of it.
  */
 #include "support/asleep.h"
+#include "support/peer.h"
 #include "support/world.h"
 
 #include <sched.h>
@@ -23,9 +24,16 @@ typedef struct pair {
     weir_world *world;
     _Atomic pid_t second; /* the thread that waits behind the first; 0: not yet */
     atomic_bool over;     /* it does not wait any more */
+    uint16_t port;        /* where nobody listens; 0: the origin's */
     weir_status called;
     weir_time took_ns;
 } pair;
+
+static weir_ask ask_for(const pair *p, const char *path)
+{
+    return p->port != 0 ? weir_world_ask_at(p->world, path, p->port)
+                        : weir_world_ask(p->world, path);
+}
 
 /* The first dials, and goes no further before the second sleeps. */
 static void let_the_second_sleep(const weir_event *event, void *user)
@@ -44,7 +52,7 @@ static void let_the_second_sleep(const weir_event *event, void *user)
 static void hold(pair *p)
 {
     const weir_observer observer = {sizeof(observer), p, let_the_second_sleep};
-    weir_ask ask = weir_world_ask(p->world, WEIR_LONG_ANSWER);
+    weir_ask ask = ask_for(p, WEIR_LONG_ANSWER);
     weir_exchange *exchange = NULL;
 
     ask.call.observer = &observer;
@@ -57,7 +65,7 @@ static void hold(pair *p)
 
 static void wait_behind(pair *p)
 {
-    weir_ask ask = weir_world_ask(p->world, "/octets/10");
+    weir_ask ask = ask_for(p, "/octets/10");
     weir_exchange *exchange = NULL;
 
     ask.call.observer = NULL; /* nobody wakes it to tell why it waits */
@@ -96,9 +104,23 @@ static void lifetime_that_began_meanwhile(weir_world *world)
     assert_int_equal(weir_world_counts(world).dials, 2);
 }
 
+/* The dial of the first fails, and the second, who asked later, has one of its own behind a pause. */
+static void pause_that_began_meanwhile(weir_world *world)
+{
+    pair p = {.world = world, .port = weir_free_port()};
+
+    world->limits.connections_per_origin = 1;
+    weir_user_together(weir_world_user(world), 2, first_or_second, &p);
+    assert_int_equal(p.called, WEIR_E_CONNECT_REFUSED);
+    assert_true(p.took_ns < 5 * WEIR_NS_PER_SECOND);
+    assert_int_equal(weir_world_counts(world).dial_failures, 2);
+}
+
 static const weir_behaviour behaviours[] = {
     {"who parks sees the end of a lifetime that began meanwhile", lifetime_that_began_meanwhile,
      WEIR_ONLY_H2 | WEIR_ONLY_BLOCKING, NULL},
+    {"who parks sees the end of a pause that began meanwhile", pause_that_began_meanwhile,
+     WEIR_ONLY_BLOCKING, NULL},
 };
 
 int main(void)
