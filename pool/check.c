@@ -30,7 +30,7 @@ static void check_origins(const weir_pool *pool)
     uint64_t origins = 0;
     uint32_t tickets = 0;
     uint32_t connections = 0;
-    uint32_t unawaited_dials = 0;
+    uint64_t unawaited_dials = 0;
     for (const weir_list *at = pool->origins.next; at != &pool->origins; at = at->next) {
         const weir_origin *origin = WEIR_CONST_ORIGIN_OF(at, link);
         WEIR_ASSERT(weir_record_find(pool, &origin->seldom->key) == origin);

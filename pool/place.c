@@ -17,16 +17,23 @@
 /* How long a ticket waits for a place in the whole pool before a busy origin has to give one up. */
 #define PATIENCE_NS WEIR_NS_PER_SECOND
 
+/* Origins that have a part of a sum, which is the pool's. */
+typedef struct line {
+    weir_list *origins;
+    uint64_t *sum;
+} line;
+
 static weir_situation gather(const weir_pool *pool, const weir_origin *origin);
 static void grant(weir_pool *pool, weir_origin *origin);
 static bool dial(weir_pool *pool, weir_origin *origin);
 static void evict(weir_pool *pool);
 static void wait_for(weir_pool *pool, weir_origin *origin, uint32_t wanted, weir_reason reason);
 static void tell_reason(weir_pool *pool, weir_ticket *ticket, weir_reason reason);
-static void stand_in_line(weir_pool *pool, weir_origin *origin, uint32_t wanted);
+static void want_places(weir_pool *pool, weir_origin *origin, uint32_t wanted);
+static void stand_in(const line *those, weir_list *place, uint32_t *part, uint32_t amount);
 static bool has_hope(const weir_origin *origin);
 static weir_origin *next_to_settle(const weir_pool *pool);
-static uint32_t evictable(const weir_pool *pool);
+static uint64_t evictable(const weir_pool *pool);
 static uint32_t coming(const weir_pool *pool);
 static weir_ticket *next_undialed(const weir_origin *origin, const weir_ticket *after);
 static bool expire_first(weir_pool *pool, weir_list *list);
@@ -186,16 +193,9 @@ void weir_place_give_up_surplus(weir_pool *pool, weir_origin *origin)
 void weir_place_note_unawaited(weir_pool *pool, weir_origin *origin)
 {
     const uint32_t dials = weir_record_is_asked(origin) ? 0 : origin->slots_in[WEIR_SLOT_DIALING];
-    if (dials == origin->unawaited_dials) {
-        return;
-    }
-    pool->unawaited_dials += dials;
-    pool->unawaited_dials -= origin->unawaited_dials;
-    origin->unawaited_dials = dials;
-    if (dials == 0) {
-        weir_list_remove(&origin->seldom->unawaited);
-    } else if (weir_list_is_empty(&origin->seldom->unawaited)) {
-        weir_list_push_back(&pool->unawaited, &origin->seldom->unawaited);
+    if (dials != origin->unawaited_dials) {
+        const line those = {&pool->unawaited, &pool->unawaited_dials};
+        stand_in(&those, &origin->seldom->unawaited, &origin->unawaited_dials, dials);
     }
 }
 
@@ -326,7 +326,7 @@ static weir_situation gather(const weir_pool *pool, const weir_origin *origin)
         .backing_off = pool->now_ns < origin->retry_at_ns,
         .total = pool->connections,
         .total_limit = options->connections,
-        .idle = evictable(pool),
+        .idle = (uint32_t)evictable(pool),
         .coming = coming(pool),
         .wanted_by_others = pool->wanted - origin->wanted,
         .others_first = first && first != origin,
@@ -358,7 +358,7 @@ static bool dial(weir_pool *pool, weir_origin *origin)
         origin->undialed = next_undialed(origin, ticket);
         weir_wait_dialed(pool, ticket);
         tell_reason(pool, ticket, WEIR_REASON_DIALING);
-        stand_in_line(pool, origin, 0); /* it has had its turn */
+        want_places(pool, origin, 0); /* it has had its turn */
         return true;
     }
     if (has_hope(origin)) {
@@ -390,7 +390,7 @@ static void evict(weir_pool *pool)
 /* Nothing is left to do for an origin now. Notes what it waits for. */
 static void wait_for(weir_pool *pool, weir_origin *origin, uint32_t wanted, weir_reason reason)
 {
-    stand_in_line(pool, origin, wanted);
+    want_places(pool, origin, wanted);
     weir_place_note_unawaited(pool, origin);
     if (origin->tickets == 0) {
         origin->retry_at_ns = 0; /* the next request is somebody's own decision: no pause */
@@ -418,20 +418,26 @@ static void tell_reason(weir_pool *pool, weir_ticket *ticket, weir_reason reason
     }
 }
 
-/* It waits for so many places in the whole pool's limit: at the end of the line if it is new there.
- */
-static void stand_in_line(weir_pool *pool, weir_origin *origin, uint32_t wanted)
+/* It waits for so many places in the whole pool's limit. */
+static void want_places(weir_pool *pool, weir_origin *origin, uint32_t wanted)
 {
-    if (wanted == origin->wanted) {
-        return;
+    if (wanted != origin->wanted) {
+        const line those = {&pool->hungry, &pool->wanted};
+        stand_in(&those, &origin->seldom->hungry, &origin->wanted, wanted);
     }
-    pool->wanted += wanted;
-    pool->wanted -= origin->wanted;
-    origin->wanted = wanted;
-    if (wanted == 0) {
-        weir_list_remove(&origin->seldom->hungry);
-    } else if (weir_list_is_empty(&origin->seldom->hungry)) {
-        weir_list_push_back(&pool->hungry, &origin->seldom->hungry);
+}
+
+/* An origin's part of the sum becomes another: with none it is not in the line, and at its end if it
+ * is new there. */
+static void stand_in(const line *those, weir_list *place, uint32_t *part, uint32_t amount)
+{
+    *those->sum += amount;
+    *those->sum -= *part;
+    *part = amount;
+    if (amount == 0) {
+        weir_list_remove(place);
+    } else if (weir_list_is_empty(place)) {
+        weir_list_push_back(those->origins, place);
     }
 }
 
@@ -456,7 +462,7 @@ static weir_origin *next_to_settle(const weir_pool *pool)
     return is_free || can_evict ? first_hungry(pool, NULL) : NULL;
 }
 
-static uint32_t evictable(const weir_pool *pool)
+static uint64_t evictable(const weir_pool *pool)
 {
     return pool->idle.slots + pool->unawaited_dials;
 }

@@ -46,7 +46,7 @@ struct weir_pool {
     uint32_t connections; /* slots until GONE: what the limit is about */
     uint32_t slots_in[WEIR_SLOT_STATES];
     weir_list unawaited; /* origins with dials that nobody waits for */
-    uint32_t unawaited_dials;
+    uint64_t unawaited_dials;
     weir_list unsettled; /* origins to be settled before the call ends */
     uint32_t yielding;   /* DRAINING to make room */
     uint32_t drained;    /* that some drain was told of, until GONE */
