@@ -291,7 +291,7 @@ static void the_look_teaches_the_horizon(weir_world *world)
 {
     weir_relay *relay =
         weir_relay_start(world->way.tls ? world->origin->tls_port : world->origin->clear_port);
-    weir_ask ask = weir_world_ask(world, "/close-after?ms=40");
+    weir_ask ask = weir_world_ask(world, "/octets/10");
     weir_time least_ns = 0;
     weir_time most_ns = 0;
     weir_time began_ns = 0;
@@ -315,7 +315,9 @@ static void the_look_teaches_the_horizon(weir_world *world)
         assert_int_equal(closed_for(world, "peer_closed") + closed_for(world, "draining_goaway"),
                          i);
         assert_true(i == 2 || horizon_of(world) == WEIR_NEVER);
+        weir_relay_hang_up(relay);
         weir_relay_await_ended(relay, i + 1);
+        let_pass(40 * WEIR_NS_PER_MS); /* that a horizon is more than nothing */
     }
     assert_in_range(horizon_of(world), least_ns / 2, most_ns / 2);
     /* What rested for longer is not looked at: it is closed. */

@@ -30,6 +30,7 @@ struct weir_relay {
     pthread_mutex_t lock; /* of the two below */
     pthread_cond_t told;
     size_t ended;
+    atomic_bool hangs_up;
     atomic_bool stop;
     pthread_t thread;
 };
@@ -88,6 +89,14 @@ void weir_relay_gather(weir_relay *relay, size_t connections, size_t ended)
 {
     atomic_store(&relay->gathers, connections);
     atomic_store(&relay->ends, ended);
+}
+
+void weir_relay_hang_up(weir_relay *relay)
+{
+    const uint64_t one = 1;
+
+    atomic_store(&relay->hangs_up, true);
+    (void)!write(relay->wake, &one, sizeof(one));
 }
 
 size_t weir_relay_came(weir_relay *relay)
@@ -179,6 +188,11 @@ static void *play(void *user)
         }
         uint64_t times;
         (void)!read(relay->wake, &times, sizeof(times));
+        /* Behind the read: what is told later wakes it anew. */
+        const bool hangs_up = atomic_exchange(&relay->hangs_up, false);
+        for (size_t i = 0; i < count && hangs_up; i++) {
+            (void)shutdown(pairs[i].server, SHUT_WR);
+        }
     }
     for (size_t i = 0; i < count; i++) {
         (void)close(pairs[i].client);

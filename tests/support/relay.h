@@ -29,6 +29,9 @@ void weir_relay_set(weir_relay *relay, weir_relay_mode mode);
 /* Before the first connection: nothing is carried until `connections` have come, and then the first
  * `ended` of them are closed. */
 void weir_relay_gather(weir_relay *relay, size_t connections, size_t ended);
+/* Tells the server of each connection that there is that its client has ended: it ends, too, in its
+ * own way, and the client sees that. */
+void weir_relay_hang_up(weir_relay *relay);
 /* How many connections came. */
 size_t weir_relay_came(weir_relay *relay);
 /* Waits until so many connections have ended: that their peers' ends came is in the kernel then. */
