@@ -341,16 +341,18 @@ weir_slot *weir_pool_next_dry(const weir_ticket *ticket, const weir_slot *after)
 /* The engine's own pointer on a slot (its link). */
 void weir_slot_set_user(weir_slot *slot, void *user);
 void *weir_slot_user(const weir_slot *slot);
-uint64_t
-weir_slot_id(const weir_slot *slot); /* the connection's number for users too; never reused */
+/* The connection's number for users too; never reused. */
+uint64_t weir_slot_id(const weir_slot *slot);
 /* A number for a connection that never came to be a slot. */
 uint64_t weir_pool_take_number(weir_pool *pool);
 const weir_origin_key *weir_slot_key(const weir_slot *slot); /* valid while the slot lives */
 uint32_t weir_slot_leases(const weir_slot *slot);
-bool weir_slot_is_idle(const weir_slot *slot);           /* one of the slots_idle of the counts */
-weir_protocol weir_slot_protocol(const weir_slot *slot); /* as its facts say; ANY: none came */
-weir_protocol
-weir_slot_protocol_hint(const weir_slot *slot); /* what this origin spoke last; ANY: not known */
+/* One of the slots_idle of the counts? */
+bool weir_slot_is_idle(const weir_slot *slot);
+/* As its facts say; ANY: none came. */
+weir_protocol weir_slot_protocol(const weir_slot *slot);
+/* What this origin spoke last; ANY: not known. */
+weir_protocol weir_slot_protocol_hint(const weir_slot *slot);
 
 typedef struct weir_pool_counts {
     uint64_t origins;

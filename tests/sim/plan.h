@@ -142,7 +142,7 @@ typedef struct sim_plan {
     sim_rests rests;
     sim_misdirects misdirects;
     weir_pool_limits limits;
-    uint32_t metrics_series; /* of the core; 0: none */
+    uint32_t metrics_series;         /* of the core; 0: none */
     weir_time stow_ns;               /* of the limits of HTTP/2 connections; 0: as ever */
     uint32_t rates[SIM_FAULT_COUNT]; /* per mille */
     weir_time latency_ns;            /* one way, when nothing delays */
