@@ -181,12 +181,9 @@ static void begin_counting(weir_world *world, counted *c)
 /* One address, which counts for as long as the test lasts. */
 static void know(weir_lookup *lookup, weir_span host, void *user)
 {
-    const weir_address home = {.family = 4, .octets = {127, 0, 0, 1}, .ttl_seconds = 3600};
-
     (void)host;
     (void)user;
-    weir_resolver_answer(lookup, 6, WEIR_OK, NULL, 0);
-    weir_resolver_answer(lookup, 4, WEIR_OK, &home, 1);
+    weir_world_answer(lookup);
 }
 
 static size_t limit_octets(const weir_world *world)

@@ -470,50 +470,6 @@ static closes turn_until_closed(weir_loop *loop, size_t room, size_t wanted)
     return c;
 }
 
-/* -- reasons -- */
-
-/* What they say of a call that asked for that path; DONE behind them says nothing. */
-static void assert_reasons(weir_world *world, const char *path, weir_reason acquired,
-                           weir_reason released)
-{
-    weir_ask ask = weir_world_ask(world, path);
-    const size_t calls = weir_world_told(world, WEIR_EVENT_DONE);
-
-    ask.call.idle_ns = 50 * WEIR_NS_PER_MS;
-    (void)weir_world_fetch(world, &ask);
-    assert_int_equal(weir_world_event(world, WEIR_EVENT_CONNECTION_ACQUIRED, calls)->reason,
-                     acquired);
-    const weir_event *event = weir_world_event(world, WEIR_EVENT_RELEASED, calls);
-    assert_int_equal(event->reason, released);
-    assert_string_equal(event->why, weir_reason_name(released));
-    event = weir_world_event(world, WEIR_EVENT_DONE, calls);
-    assert_int_equal(event->reason, WEIR_REASON_NONE);
-    assert_null(event->why);
-}
-
-/* No program has to read a text to know what happened. */
-static void reasons_are_told(weir_world *world)
-{
-    const bool is_h1 = world->way.protocol == WEIR_H1;
-
-    assert_reasons(world, "/octets/10", WEIR_REASON_DIALED, WEIR_REASON_NONE);
-    const weir_event *waiting = weir_world_event(world, WEIR_EVENT_WAITING, 0);
-    assert_int_equal(waiting->reason, WEIR_REASON_DIALING);
-    assert_string_equal(waiting->why, "dialing");
-    /* Its limit ends it in the middle of its response. */
-    assert_reasons(world, "/drip/100000000?ms=100000", WEIR_REASON_REUSED,
-                   is_h1 ? WEIR_REASON_UNFINISHED : WEIR_REASON_NONE);
-    if (is_h1) {
-        assert_reasons(world, "/close/10", WEIR_REASON_DIALED, WEIR_REASON_UNTIL_CLOSE);
-    }
-    weir_world_close(world);
-    const weir_event *closed = weir_world_event(world, WEIR_EVENT_CONNECTION_CLOSED, 0);
-    assert_int_equal(closed->reason, is_h1 ? WEIR_REASON_UNFINISHED : WEIR_REASON_SHUTDOWN);
-    closed = weir_world_event(world, WEIR_EVENT_CONNECTION_CLOSED, 1);
-    assert_int_equal(closed != NULL ? closed->reason : WEIR_REASON_UNTIL_CLOSE,
-                     WEIR_REASON_UNTIL_CLOSE);
-}
-
 /* The descriptor says that there is a record to take, however little room there was. */
 static void closes_as_records(weir_world *world)
 {
@@ -591,7 +547,6 @@ static const weir_behaviour behaviours[] = {
     {"figures are those of the account", figures_are_the_accounts, 0, NULL},
     {"accounts add up", accounts_add_up, 0, NULL},
     {"each attempt is told", attempts_are_told, WEIR_ONLY_H2, NULL},
-    {"events tell their reasons as such", reasons_are_told, 0, NULL},
     {"an observer begins another call", observer_begins, 0, NULL},
     {"an observer frees its exchange", observer_frees, 0, NULL},
     {"an observer reads its exchange and frees it", observer_reads_and_frees, WEIR_ONLY_BLOCKING,

@@ -330,84 +330,6 @@ static void one_wait_for_all(weir_world *world)
     }
 }
 
-/* -- a resolver that counts -- */
-
-typedef struct asked {
-    bool at_once;
-    size_t starts;
-    weir_lookup *lookup;
-    pthread_t thread;
-} asked;
-
-static void say(weir_lookup *lookup)
-{
-    const weir_address v4 = {.family = 4, .octets = {127, 0, 0, 1}, .ttl_seconds = 60};
-
-    weir_resolver_answer(lookup, 6, WEIR_OK, NULL, 0);
-    weir_resolver_answer(lookup, 4, WEIR_OK, &v4, 1);
-}
-
-static void *say_later(void *user)
-{
-    say(((asked *)user)->lookup);
-    return NULL;
-}
-
-/* Another question would find no thread for its answer: the wish would run into its deadline. */
-static void start_counting(weir_lookup *lookup, weir_span host, void *user)
-{
-    asked *it = user;
-
-    (void)host;
-    it->starts++;
-    if (it->at_once) {
-        say(lookup);
-    } else if (it->starts == 1) {
-        it->lookup = lookup;
-        (void)pthread_create(&it->thread, NULL, say_later, it);
-    }
-}
-
-/* The thread of the only answer: with it no look-up is outstanding. */
-static void end_counting(weir_lookup *lookup, void *user)
-{
-    asked *it = user;
-
-    if (!it->at_once && lookup == it->lookup) {
-        (void)pthread_join(it->thread, NULL);
-        it->lookup = NULL;
-    }
-}
-
-static void asks_once(weir_world *world, bool at_once)
-{
-    asked it = {.at_once = at_once};
-    weir_resolver resolver = {sizeof(resolver), &it, start_counting, end_counting};
-    weir_ask ask =
-        ask_for(world, world->way.tls ? world->origin->tls_port : world->origin->clear_port);
-
-    world->options.resolver = &resolver;
-    ask.call.connect_to = WEIR_SPAN("name.test");
-    ask.call.dns_ns = 5 * WEIR_NS_PER_SECOND;
-    assert_int_equal(preconnect(world, &ask, DIALS), WEIR_OK);
-    assert_int_equal(weir_world_counts(world).connections_idle, DIALS);
-    assert_int_equal(it.starts, 1);
-    weir_world_close(world);
-    if (!at_once && it.lookup != NULL) {
-        (void)pthread_join(it.thread, NULL);
-    }
-}
-
-static void one_question_for_all(weir_world *world)
-{
-    asks_once(world, false);
-}
-
-static void one_question_for_all_answered_at_once(weir_world *world)
-{
-    asks_once(world, true);
-}
-
 /* -- a wish that is content before its dials are done -- */
 
 enum { WISHED = 2, CALLS = 2 * WISHED, WISH = CALLS, ANSWERER, CROWDERS };
@@ -468,14 +390,14 @@ static void answer_the_crowd(content *all, weir_user *user)
     await_questions(all, QUESTIONS);
     weir_user_await_waiting(user, CALLS);
     for (size_t i = 1; i < QUESTIONS; i++) {
-        say(atomic_load(&all->held[i]));
+        weir_world_answer(atomic_load(&all->held[i]));
     }
     while (atomic_load(&all->served) < CALLS) {
         (void)sched_yield();
     }
     weir_lookup *of_wish = atomic_load(&all->held[0]);
     if (all->end == ALL_ARE_MADE && of_wish != NULL) {
-        say(of_wish);
+        weir_world_answer(of_wish);
     } else if (all->end == TOKEN_ENDS_THEM) {
         weir_token_cancel(all->token);
     }
@@ -610,9 +532,6 @@ static const weir_behaviour behaviours[] = {
      NULL},
     {"a cancel ends all", a_cancel_ends_all, WEIR_ONLY_TLS, NULL},
     {"one wait for all, through the hooks", one_wait_for_all, WEIR_ONLY_BLOCKING, NULL},
-    {"one question for all dials", one_question_for_all, 0, NULL},
-    {"one question for all dials, answered at once", one_question_for_all_answered_at_once, 0,
-     NULL},
     {"a wish that others made content goes on", content_before_its_dials, WEIR_ONLY_BLOCKING,
      &ends[0]},
     {"... until it is cancelled", content_before_its_dials, WEIR_ONLY_BLOCKING, &ends[1]},

@@ -214,7 +214,50 @@ static void no_memory_for_another(weir_world *world)
     assert_true(all.waits.total_ns >= 20 * WEIR_NS_PER_MS);
 }
 
+/* What the events say of a call that asked for that path; DONE behind them says nothing. */
+static void assert_events(weir_world *world, const char *path, weir_reason acquired,
+                          weir_reason released)
+{
+    weir_ask ask = weir_world_ask(world, path);
+    const size_t calls = weir_world_told(world, WEIR_EVENT_DONE);
+
+    ask.call.idle_ns = 50 * WEIR_NS_PER_MS;
+    (void)weir_world_fetch(world, &ask);
+    assert_int_equal(weir_world_event(world, WEIR_EVENT_CONNECTION_ACQUIRED, calls)->reason,
+                     acquired);
+    const weir_event *event = weir_world_event(world, WEIR_EVENT_RELEASED, calls);
+    assert_int_equal(event->reason, released);
+    assert_string_equal(event->why, weir_reason_name(released));
+    event = weir_world_event(world, WEIR_EVENT_DONE, calls);
+    assert_int_equal(event->reason, WEIR_REASON_NONE);
+    assert_null(event->why);
+}
+
+/* No program has to read a text to know what happened. */
+static void told_as_such(weir_world *world)
+{
+    const bool is_h1 = world->way.protocol == WEIR_H1;
+
+    assert_events(world, "/octets/10", WEIR_REASON_DIALED, WEIR_REASON_NONE);
+    const weir_event *waiting = weir_world_event(world, WEIR_EVENT_WAITING, 0);
+    assert_int_equal(waiting->reason, WEIR_REASON_DIALING);
+    assert_string_equal(waiting->why, "dialing");
+    /* Its limit ends it in the middle of its response. */
+    assert_events(world, "/drip/100000000?ms=100000", WEIR_REASON_REUSED,
+                  is_h1 ? WEIR_REASON_UNFINISHED : WEIR_REASON_NONE);
+    if (is_h1) {
+        assert_events(world, "/close/10", WEIR_REASON_DIALED, WEIR_REASON_UNTIL_CLOSE);
+    }
+    weir_world_close(world);
+    const weir_event *closed = weir_world_event(world, WEIR_EVENT_CONNECTION_CLOSED, 0);
+    assert_int_equal(closed->reason, is_h1 ? WEIR_REASON_UNFINISHED : WEIR_REASON_SHUTDOWN);
+    closed = weir_world_event(world, WEIR_EVENT_CONNECTION_CLOSED, 1);
+    assert_int_equal(closed != NULL ? closed->reason : WEIR_REASON_UNTIL_CLOSE,
+                     WEIR_REASON_UNTIL_CLOSE);
+}
+
 static const weir_behaviour behaviours[] = {
+    {"events tell their reasons as such", told_as_such, 0, NULL},
     {"a client or loop that is freed closes what is idle", closed_with_its_owner, 0, NULL},
     {"a response that is given up in the middle ends its connection", given_up_in_the_middle,
      WEIR_ONLY_H1, NULL},

@@ -506,13 +506,11 @@ typedef struct answers {
 
 static void answer(weir_lookup *lookup, weir_span host, void *user)
 {
-    static const weir_address here = {.family = 4, .octets = {127, 0, 0, 1}, .ttl_seconds = 3600};
     answers *all = user;
 
     (void)host;
     all->asked++;
-    weir_resolver_answer(lookup, 4, WEIR_OK, &here, 1);
-    weir_resolver_answer(lookup, 6, WEIR_OK, NULL, 0);
+    weir_world_answer(lookup);
 }
 
 static void get_by_name(weir_world *world)

@@ -174,6 +174,14 @@ weir_span weir_world_url_of(const weir_world *world, const char *host, const cha
     return weir_span_of(url);
 }
 
+void weir_world_answer(weir_lookup *lookup)
+{
+    static const weir_address home = {.family = 4, .octets = {127, 0, 0, 1}, .ttl_seconds = 3600};
+
+    weir_resolver_answer(lookup, 6, WEIR_OK, NULL, 0);
+    weir_resolver_answer(lookup, 4, WEIR_OK, &home, 1);
+}
+
 weir_ask weir_world_ask(weir_world *world, const char *path)
 {
     weir_ask ask = {.request = WEIR_REQUEST_INIT, .call = WEIR_CALL_INIT};

@@ -94,6 +94,8 @@ void weir_world_close(weir_world *world);
 weir_span weir_world_url(const weir_world *world, const char *path);
 /* The same with another host, a name of which the test's resolver knows where it is. */
 weir_span weir_world_url_of(const weir_world *world, const char *host, const char *path);
+/* That resolver's answer to any name: 127.0.0.1 and no IPv6 address, for longer than a test lasts. */
+void weir_world_answer(weir_lookup *lookup);
 
 /* What a request looks like here: GET of the path, pinned to the world's protocol, observed. */
 typedef struct weir_ask {
