@@ -142,8 +142,9 @@ static uint64_t wait_for_the_rest(weir_client *client, const weir_drain *drain, 
     }
 }
 
-/* With the core's lock: the next open line without a lease, which is not closed before it is
- * unpinned. */
+/* With the core's lock: the next open line that perhaps nobody reads, which is not closed before it
+ * is unpinned. One without a lease; or one that speaks HTTP/2, where the calls that have one may all
+ * be away, and others wait for what the peer says of the connection. */
 static weir_line *pin_next(weir_client *client, weir_line *after)
 {
     weir_list *at = after != NULL ? after->place.next : client->lines.next;
@@ -151,7 +152,7 @@ static weir_line *pin_next(weir_client *client, weir_line *after)
     for (; at != &client->lines; at = at->next) {
         weir_line *line = WEIR_CONTAINER_OF(at, weir_line, place);
         if (line->dial == NULL && line->slot != NULL && !line->close_waits &&
-            weir_slot_leases(line->slot) == 0) {
+            (weir_slot_leases(line->slot) == 0 || weir_slot_protocol(line->slot) == WEIR_H2)) {
             line->pins++;
             return line;
         }

@@ -9,9 +9,11 @@
 #include "support/scold_way.h"
 #include "support/world.h"
 
+#include <sched.h>
 #include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -214,6 +216,7 @@ typedef struct readers {
     weir_exchange *first;
     peer peer;
     weir_fetched fetched[2];
+    atomic_bool is_over;
 } readers;
 
 static void reads_waits_or_raises(weir_user *user, size_t index, void *shared)
@@ -241,6 +244,40 @@ static void raised_while_a_call_reads(weir_world *world)
     weir_world_drop(world, all.first);
     assert_int_equal(all.fetched[0].ended, WEIR_END);
     assert_int_equal(all.fetched[1].ended, WEIR_END);
+    stop(world, &all.peer, server);
+}
+
+static void waits_or_looks_after(weir_user *user, size_t index, void *shared)
+{
+    readers *all = shared;
+
+    if (index == 0) {
+        all->fetched[1] = weir_world_fetch(all->world, &all->ask);
+        atomic_store(&all->is_over, true);
+        return;
+    }
+    weir_user_await_waiting(user, 1);
+    (void)sem_post(&all->peer.may_raise);
+    while (weir_user_client(user) != NULL && !atomic_load(&all->is_over)) {
+        (void)weir_client_maintain(weir_user_client(user));
+        (void)sched_yield();
+    }
+}
+
+/* The only exchange is its caller's to read, who is away. A loop reads all the same; of a client it
+ * is who looks after it. */
+static void raised_while_nobody_reads(weir_world *world)
+{
+    readers all = {.world = world};
+
+    weir_scold *server = start(world, &all.peer, &all.ask);
+    assert_int_equal(weir_world_call(world, &all.ask, &all.first), WEIR_OK);
+    all.ask.call.queue_ns = 10 * WEIR_NS_PER_SECOND;
+    weir_user_together(weir_world_user(world), 2, waits_or_looks_after, &all);
+    assert_int_equal(all.fetched[1].ended, WEIR_END);
+    weir_world_drain(world, all.first, &all.fetched[0]);
+    assert_int_equal(all.fetched[0].ended, WEIR_END);
+    weir_world_drop(world, all.first);
     stop(world, &all.peer, server);
 }
 
@@ -278,6 +315,8 @@ static const weir_behaviour behaviours[] = {
     {"MAX_CONCURRENT_STREAMS raised by an answer that stays open",
      raised_by_an_answer_that_stays_open, WEIR_ONLY_H2, NULL},
     {"MAX_CONCURRENT_STREAMS raised while a call reads", raised_while_a_call_reads, WEIR_ONLY_H2,
+     NULL},
+    {"MAX_CONCURRENT_STREAMS raised while nobody reads", raised_while_nobody_reads, WEIR_ONLY_H2,
      NULL},
     {"421 where no other connection may be: the call waits", misdirected_waits_for_its_turn,
      WEIR_ONLY_H2, NULL},
