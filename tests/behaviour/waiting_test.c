@@ -488,8 +488,9 @@ static void a_storm_of_changes_is_told_in_few(weir_world *world)
     }
     const size_t allowed = 18 + s.took_ns / (10 * WEIR_NS_PER_MS);
     assert_true(s.told <= allowed);
-    /* Each gust changes the reason twice. On a busy machine it is woken for nothing now and then. */
-    assert_true(s.sleeps <= allowed + GUSTS);
+    /* Each gust changes the reason twice, and may be over when the thread that was woken for it
+     * looks: then there is nothing to tell, and it sleeps on. */
+    assert_true(s.sleeps <= allowed + (size_t)2 * GUSTS);
     assert_true(s.watch.alternates);
     assert_int_equal(s.watch.held, 0);
     assert_int_equal(s.watch.dones, 1);
