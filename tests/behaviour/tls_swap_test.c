@@ -22,19 +22,6 @@ typedef struct swap {
     weir_status ended[WAITING];
 } swap;
 
-/* Settings that trust the test CA, or only somebody else. */
-static weir_tls_config *settings(bool trusting)
-{
-    weir_tls_options options = WEIR_TLS_OPTIONS_INIT;
-    weir_status status = WEIR_OK;
-
-    options.ca_file = weir_test_certificate(trusting ? "ca.pem" : "other-ca.pem");
-    options.only_these_roots = true;
-    weir_tls_config *config = weir_tls_config_new(&options, NULL, &status, NULL);
-    assert_non_null(config);
-    return config;
-}
-
 static void wait_and_swap(weir_user *user, size_t index, void *shared)
 {
     swap *s = shared;
@@ -52,7 +39,7 @@ static void wait_and_swap(weir_user *user, size_t index, void *shared)
 /* They wait for the only place, and no dial is in flight. */
 static void run(weir_world *world, bool trusting, weir_status wanted)
 {
-    swap s = {.world = world, .to = settings(trusting)};
+    swap s = {.world = world, .to = weir_world_tls_settings(trusting)};
 
     world->limits.connections_per_origin = 1;
     world->limits.h2_connections = 1;

@@ -182,25 +182,12 @@ static void drain_is_woken_by_the_last_exchange(weir_world *world)
 
 /* -- TLS settings -- */
 
-/* Settings that trust the test CA, or only somebody else. */
-static weir_tls_config *settings(bool trusting)
-{
-    weir_tls_options options = WEIR_TLS_OPTIONS_INIT;
-    weir_status status = WEIR_OK;
-
-    options.ca_file = weir_test_certificate(trusting ? "ca.pem" : "other-ca.pem");
-    options.only_these_roots = true;
-    weir_tls_config *config = weir_tls_config_new(&options, NULL, &status, NULL);
-    assert_non_null(config);
-    return config;
-}
-
 static void tls_swap_drains(weir_world *world)
 {
     get(world);
     weir_exchange *exchange = weir_world_begin_long(world);
     const uint64_t dials = weir_world_counts(world).dials;
-    weir_tls_config *config = settings(true);
+    weir_tls_config *config = weir_world_tls_settings(true);
 
     assert_int_equal(weir_shared_set_tls(world->shared, NULL), WEIR_E_INVALID);
     assert_int_equal(weir_shared_set_tls(world->shared, config), WEIR_OK);
@@ -222,7 +209,7 @@ static void tls_swap_drains(weir_world *world)
  * trust the origin. */
 static void tls_swap_trusts_anew(weir_world *world)
 {
-    weir_tls_config *doubting = settings(false);
+    weir_tls_config *doubting = weir_world_tls_settings(false);
 
     get(world);
     assert_int_equal(weir_shared_set_tls(world->shared, doubting), WEIR_OK);
@@ -238,7 +225,7 @@ static void tls_swap_trusts_anew(weir_world *world)
 static void tls_swap_meets_who_has_no_place(weir_world *world)
 {
     weir_loop *loop = weir_user_loop(weir_world_user(world));
-    weir_tls_config *doubting = settings(false);
+    weir_tls_config *doubting = weir_world_tls_settings(false);
     weir_ask ask = weir_world_ask(world, "/octets/10");
     weir_exchange *exchange = NULL;
     weir_loop_event events[4];
@@ -259,7 +246,7 @@ static void tls_swap_meets_who_has_no_place(weir_world *world)
 /* Idle connections of a client or loop that nobody calls go at the next maintenance or turn. */
 static void tls_swap_is_seen_without_a_call(weir_world *world)
 {
-    weir_tls_config *config = settings(true);
+    weir_tls_config *config = weir_world_tls_settings(true);
 
     get(world);
     assert_int_equal(weir_shared_set_tls(world->shared, config), WEIR_OK);
@@ -276,7 +263,7 @@ static void tls_swap_is_seen_without_a_call(weir_world *world)
 static void tls_swap_meets_the_end_of_an_exchange(weir_world *world)
 {
     weir_exchange *exchange = weir_world_begin_long(world);
-    weir_tls_config *config = settings(true);
+    weir_tls_config *config = weir_world_tls_settings(true);
 
     assert_int_equal(weir_shared_set_tls(world->shared, config), WEIR_OK);
     weir_tls_config_release(config);
@@ -290,8 +277,8 @@ static void tls_swap_meets_the_end_of_an_exchange(weir_world *world)
 
 static void tls_swap_leaves_own_settings_alone(weir_world *world)
 {
-    weir_tls_config *own = settings(true);
-    weir_tls_config *config = settings(true);
+    weir_tls_config *own = weir_world_tls_settings(true);
+    weir_tls_config *config = weir_world_tls_settings(true);
     weir_ask ask = weir_world_ask(world, "/octets/10");
 
     ask.call.tls = own;
@@ -334,8 +321,8 @@ static void tls_swap_reaches_all(weir_world *world)
 {
     static const weir_user_kind kinds[] = {WEIR_USER_BLOCKING, WEIR_USER_BLOCKING, WEIR_USER_LOOP};
     weir_user *users[WEIR_COUNT_OF(kinds)] = {NULL};
-    weir_tls_config *trusting = settings(true);
-    weir_tls_config *doubting = settings(false);
+    weir_tls_config *trusting = weir_world_tls_settings(true);
+    weir_tls_config *doubting = weir_world_tls_settings(false);
     weir_status status = WEIR_OK;
 
     for (size_t i = 0; i < WEIR_COUNT_OF(kinds); i++) {

@@ -36,6 +36,11 @@ static void add(sum *to, const part *from)
     }
 }
 
+/* Of a sample of either kind. */
+#define PART_OF(sample)                                                                            \
+    ((part){(sample).value, (sample).count, (sample).sum, (sample).buckets,                        \
+            (sample).buckets != NULL ? (sample).boundary_count + 1 : 0, (sample).unit})
+
 static sum total_of(const weir_metrics *metrics, const char *name)
 {
     weir_metric_sample sample = WEIR_METRIC_SAMPLE_INIT;
@@ -43,15 +48,7 @@ static sum total_of(const weir_metrics *metrics, const char *name)
 
     for (size_t i = 0; weir_metrics_at(metrics, i, &sample); i++) {
         if (strcmp(sample.name, name) == 0) {
-            const part from = {
-                sample.value,
-                sample.count,
-                sample.sum,
-                sample.buckets,
-                sample.buckets != NULL ? sample.boundary_count + 1 : 0,
-                sample.unit,
-            };
-            add(&all, &from);
+            add(&all, &PART_OF(sample));
         }
     }
     return all;
@@ -64,15 +61,7 @@ static sum series_of(const weir_metrics_reading *reading, const char *name)
 
     for (size_t i = 0; weir_metrics_reading_at(reading, i, &sample); i++) {
         if (strcmp(sample.name, name) == 0) {
-            const part from = {
-                sample.value,
-                sample.count,
-                sample.sum,
-                sample.buckets,
-                sample.buckets != NULL ? sample.boundary_count + 1 : 0,
-                sample.unit,
-            };
-            add(&all, &from);
+            add(&all, &PART_OF(sample));
         }
     }
     return all;

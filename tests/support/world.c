@@ -182,6 +182,18 @@ void weir_world_answer(weir_lookup *lookup)
     weir_resolver_answer(lookup, 4, WEIR_OK, &home, 1);
 }
 
+weir_tls_config *weir_world_tls_settings(bool trusting)
+{
+    weir_tls_options options = WEIR_TLS_OPTIONS_INIT;
+    weir_status status = WEIR_OK;
+
+    options.ca_file = weir_test_certificate(trusting ? "ca.pem" : "other-ca.pem");
+    options.only_these_roots = true;
+    weir_tls_config *config = weir_tls_config_new(&options, NULL, &status, NULL);
+    assert_non_null(config);
+    return config;
+}
+
 weir_ask weir_world_ask(weir_world *world, const char *path)
 {
     weir_ask ask = {.request = WEIR_REQUEST_INIT, .call = WEIR_CALL_INIT};

@@ -96,6 +96,8 @@ weir_span weir_world_url(const weir_world *world, const char *path);
 weir_span weir_world_url_of(const weir_world *world, const char *host, const char *path);
 /* That resolver's answer to any name: 127.0.0.1 and no IPv6 address, for longer than a test lasts. */
 void weir_world_answer(weir_lookup *lookup);
+/* Settings that trust the CA of the tests, or only somebody else. To be released. */
+weir_tls_config *weir_world_tls_settings(bool trusting);
 
 /* What a request looks like here: GET of the path, pinned to the world's protocol, observed. */
 typedef struct weir_ask {
