@@ -135,7 +135,7 @@ static void hook__may_be_a_record_that_ends_before_cancel(void **state)
     resolve_bench *bench = *state;
     resolve_hook hook;
     const size_t octets = offsetof(weir_resolver, cancel);
-    weir_resolver *record = malloc(octets);
+    void *record = malloc(octets); /* of no type: it is less than a weir_resolver */
 
     assert_non_null(record);
     open_hook(bench, &hook, true);
