@@ -241,7 +241,10 @@ void weir_pool_retire(weir_pool *pool, weir_slot *slot, weir_reason reason, weir
 {
     WEIR_ASSERT(reason != WEIR_REASON_NONE);
     weir_pool_begin(pool, now_ns);
-    if (slot->state != WEIR_SLOT_READY || slot->retired != WEIR_REASON_NONE) {
+    /* That it drains is not for ever: its facts may change, its last request may be taken back. */
+    const bool is_told =
+        slot->retired != WEIR_REASON_NONE && slot->retired != WEIR_REASON_EXPIRED_REQUESTS;
+    if ((slot->state != WEIR_SLOT_READY && slot->state != WEIR_SLOT_DRAINING) || is_told) {
         return;
     }
     const weir_time later_ns = within_ns > 0 ? weir_pool_random(pool) % within_ns : 0;

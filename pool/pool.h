@@ -226,8 +226,8 @@ void weir_pool_facts(weir_pool *pool, weir_slot *slot, const weir_facts *facts, 
 /*
  * A reason of the engine's why a connection should take no more: it drains at a random moment of
  * the next within_ns (0: now), so that many that have the same reason do not reconnect at once, and
- * until then is used as before. It has no effect on a dial, nor on a connection that ends sooner
- * anyway.
+ * until then is used as before. One that drains by itself, and might take more again, takes no more
+ * then. It has no effect on a dial, nor on a connection that ends sooner anyway.
  */
 void weir_pool_retire(weir_pool *pool, weir_slot *slot, weir_reason reason, weir_time within_ns,
                       weir_time now_ns);

@@ -339,6 +339,30 @@ static void slot__retires_no_later_than_it_would_have_ended(void **state)
     rig_close(&r);
 }
 
+/* It drains for it has had its last request, which is taken back: what was told meanwhile holds. */
+static void slot__retires_while_it_has_its_last_request(void **state)
+{
+    (void)state;
+    for (weir_time within_ns = 0; within_ns <= second; within_ns += second) {
+        rig r;
+        rig_open(&r, (weir_pool_options){.requests_per_connection = 2,
+                                         .connections_per_origin = 1,
+                                         .idle_ns = WEIR_NEVER});
+        rig_lease_h1(&r, 'a', "one", 1);
+        rig_ask_all(&r, "b", "one");
+        rig_release(&r, 'a'); /* b has it now, and was not told */
+        weir_pool_retire(r.pool, rig_slot(&r, 1), WEIR_REASON_ADDRESS_LEFT_DNS, within_ns,
+                         r.now_ns);
+        rig_abandon(&r, 'b');
+        if (within_ns > 0) {
+            assert_string_equal(rig_actions(&r), "");
+            rig_tick(&r, within_ns);
+        }
+        assert_string_equal(rig_actions(&r), "close 1 address_left_dns");
+        rig_close(&r);
+    }
+}
+
 static void slot__does_not_mind_time_that_goes_back(void **state)
 {
     (void)state;
@@ -394,6 +418,7 @@ int main(void)
         cmocka_unit_test(slot__retires_at_a_random_moment_of_the_span),
         cmocka_unit_test(slot__drains_when_it_retires_in_use),
         cmocka_unit_test(slot__retires_no_later_than_it_would_have_ended),
+        cmocka_unit_test(slot__retires_while_it_has_its_last_request),
         cmocka_unit_test(slot__does_not_mind_time_that_goes_back),
         cmocka_unit_test(slot__that_is_unfit_at_birth_serves_nobody),
     };
