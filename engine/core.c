@@ -300,8 +300,16 @@ void weir_core_opened(weir_core *core, weir_link *link, const weir_facts *facts,
         const weir_server_key server = weir_server_key_of_origin(weir_slot_key(link->slot));
         weir_series_opened(core->series, &server, facts->protocol);
     }
+    weir_core_catch_up(core, now_ns);
     weir_pool_ready(core->pool, link->slot, facts, now_ns);
     weir_core_remember(core, link->slot, weir_core_learn(link->slot));
+}
+
+void weir_core_dial_failed(weir_core *core, weir_slot *slot, const weir_failure *failure,
+                           weir_time now_ns)
+{
+    weir_core_catch_up(core, now_ns); /* with others it might not have */
+    weir_pool_dial_failed(core->pool, slot, failure, now_ns);
 }
 
 weir_lesson weir_core_learn(weir_slot *slot)
@@ -460,6 +468,10 @@ static void use_tls(weir_core *core, weir_tls_config *tls, weir_time now_ns)
     for (weir_ticket *at = weir_pool_next_follower(core->pool, number, NULL); at != NULL;
          at = weir_pool_next_follower(core->pool, number, at)) {
         give_tls(WEIR_CONTAINER_OF(at, weir_exchange, ticket), tls);
+    }
+    for (weir_warmth *at = weir_pool_next_following_wish(core->pool, number, NULL); at != NULL;
+         at = weir_pool_next_following_wish(core->pool, number, at)) {
+        give_tls(WEIR_CONTAINER_OF(at, weir_exchange, wish), tls);
     }
 }
 

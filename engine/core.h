@@ -88,8 +88,12 @@ void weir_core_concluded(weir_core *core, weir_exchange *exchange, weir_time now
 /* A link for a slot that is to be dialled. The slot's user pointer is the driver's. */
 weir_link *weir_core_link(weir_core *core, weir_slot *slot, weir_bin *bin,
                           const weir_exchange *exchange, weir_status *status);
-/* A dial succeeded: the pool is told of its link. */
+/* A dial succeeded: the pool is told of its link. A wish that it was for may have other TLS
+ * settings by now: then it is closed. */
 void weir_core_opened(weir_core *core, weir_link *link, const weir_facts *facts, weir_time now_ns);
+/* It failed, and not because the pool gave it up. */
+void weir_core_dial_failed(weir_core *core, weir_slot *slot, const weir_failure *failure,
+                           weir_time now_ns);
 /*
  * What was learned of a slot's origin goes to those who share: when it is opened (by
  * weir_core_opened), and before it is gone. In two steps, so that only the first needs the core's

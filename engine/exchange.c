@@ -191,6 +191,7 @@ static weir_status ask(weir_exchange *ex, const weir_request *request,
         weir_tls_config *tls = ex->call.tls != NULL ? ex->call.tls : options->tls;
         ex->tls = weir_tls_config_acquire(tls);
         ex->ticket.follows = ex->call.tls == NULL;
+        ex->wish.follows = ex->ticket.follows;
     }
     if (status == WEIR_OK && ex->request.is_connect) {
         status = WEIR_E_UNSUPPORTED;

@@ -33,7 +33,7 @@ void weir_client_dial(weir_client *client, weir_action *action)
 
     weir_line *line = weir_line_new(client, action->slot, cause, &failure.status);
     if (line == NULL) {
-        weir_pool_dial_failed(client->core.pool, action->slot, &failure, weir_now());
+        weir_core_dial_failed(&client->core, action->slot, &failure, weir_now());
         weir_pool_gone(client->core.pool, action->slot, weir_now());
         return;
     }
@@ -229,7 +229,7 @@ static void fail(weir_client *client, weir_line *line)
     weir_link_abort(line->link, failure.status, now_ns);
     close_line(client, line, now_ns);
     weir_mutex_lock(&client->core_lock);
-    weir_pool_dial_failed(client->core.pool, slot, &failure, now_ns);
+    weir_core_dial_failed(&client->core, slot, &failure, now_ns);
     weir_pool_gone(client->core.pool, slot, now_ns);
     weir_client_settle(client);
     weir_client_unlock(client);

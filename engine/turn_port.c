@@ -201,7 +201,7 @@ void weir_turn_orphan(weir_turn *turn, weir_exchange *ex)
 /* There was no memory for it, so there is nothing to close. */
 static void never_dialed(weir_turn *turn, weir_slot *slot, const weir_failure *failure)
 {
-    weir_pool_dial_failed(turn->core.pool, slot, failure, turn->now_ns);
+    weir_core_dial_failed(&turn->core, slot, failure, turn->now_ns);
     weir_pool_gone(turn->core.pool, slot, turn->now_ns);
 }
 
@@ -212,7 +212,7 @@ static void dial_failed(weir_turn *turn, weir_port *port, const weir_failure *fa
 
     port->state = WEIR_PORT_CLOSING;
     weir_link_abort(port->link, copy.status, turn->now_ns);
-    weir_pool_dial_failed(turn->core.pool, port->slot, &copy, turn->now_ns);
+    weir_core_dial_failed(&turn->core, port->slot, &copy, turn->now_ns);
     back_to_queue(turn, cause);
     weir_turn_touch(turn, port);
 }

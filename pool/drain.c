@@ -12,12 +12,15 @@
  * tickets wait for them (weir_slot_refresh()).
  */
 #include "pool/pause.h"
+#include "pool/warm.h"
 #include "proto/span.h"
 
 static void move_followers(weir_pool *pool, weir_origin *origin);
 static void move(weir_pool *pool, weir_origin *origin, weir_ticket *ticket);
 static weir_ticket *next_follower(weir_list *list, weir_list *at);
 static bool is_being_dialed(const weir_ticket *ticket);
+static void move_wishes(weir_pool *pool, weir_origin *origin);
+static weir_warmth *next_following_wish(weir_list *list, weir_list *at);
 static void settle_touched(weir_pool *pool);
 static void touch(weir_pool *pool, weir_origin *origin);
 static bool is_meant(const weir_drain *drain, const weir_origin *origin);
@@ -60,6 +63,7 @@ void weir_pool_tls_replaced(weir_pool *pool, uint64_t old, uint64_t now, weir_ti
         } else if (origin->seldom->key.tls == old && old != 0) {
             origin->ends = WEIR_REASON_TLS_REPLACED;
             move_followers(pool, origin);
+            move_wishes(pool, origin);
             weir_drain_origin(pool, origin, WEIR_REASON_TLS_REPLACED);
             touch(pool, origin);
         }
@@ -87,6 +91,26 @@ weir_ticket *weir_pool_next_follower(const weir_pool *pool, uint64_t tls, const 
             weir_list *paused = &origin->seldom->paused;
             next = next_follower(&WEIR_ORIGIN_OF(at, link)->waiting, origin->waiting.next);
             next = next ? next : next_follower(paused, paused->next);
+        }
+    }
+    return next;
+}
+
+weir_warmth *weir_pool_next_following_wish(const weir_pool *pool, uint64_t tls,
+                                           const weir_warmth *after)
+{
+    weir_list *from = pool->origins.next;
+    weir_warmth *next = NULL;
+
+    if (after) {
+        weir_origin_seldom *seldom = after->origin->seldom;
+        next = next_following_wish(&seldom->wishes, after->link.next);
+        from = seldom->link.next;
+    }
+    for (weir_list *at = from; at != &pool->origins && !next; at = at->next) {
+        weir_origin_seldom *seldom = WEIR_ORIGIN_OF(at, link)->seldom;
+        if (seldom->key.tls == tls) {
+            next = next_following_wish(&seldom->wishes, seldom->wishes.next);
         }
     }
     return next;
@@ -176,6 +200,36 @@ static weir_ticket *next_follower(weir_list *list, weir_list *at)
 static bool is_being_dialed(const weir_ticket *ticket)
 {
     return ticket->dial && ticket->dial->order_kind != WEIR_ACTION_DIAL;
+}
+
+/* All that follow: what their dials bring would be closed as soon as it is there. */
+static void move_wishes(weir_pool *pool, weir_origin *origin)
+{
+    weir_list *wishes = &origin->seldom->wishes;
+    weir_warmth *wish = next_following_wish(wishes, wishes->next);
+    weir_origin_key key = origin->seldom->key;
+
+    key.tls = pool->tls;
+    while (wish) {
+        weir_warmth *next = next_following_wish(wishes, wish->link.next);
+        weir_origin *to = weir_record_get(pool, &key);
+        if (to) {
+            weir_warm_move(pool, to, wish);
+            weir_place_unsettle(pool, to);
+        } else {
+            const weir_failure failure = weir_place_failure(WEIR_E_NOMEM);
+            weir_warm_refuse(pool, wish, &failure);
+        }
+        wish = next;
+    }
+}
+
+static weir_warmth *next_following_wish(weir_list *list, weir_list *at)
+{
+    while (at != list && !WEIR_CONTAINER_OF(at, weir_warmth, link)->follows) {
+        at = at->next;
+    }
+    return at == list ? NULL : WEIR_CONTAINER_OF(at, weir_warmth, link);
 }
 
 static void touch(weir_pool *pool, weir_origin *origin)

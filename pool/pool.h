@@ -120,6 +120,7 @@ typedef struct weir_warmth {
     weir_list told; /* the pool's list of those that ended and were not pulled yet */
     uint32_t exchanges;
     uint32_t dials_left;
+    bool follows;         /* the caller's, before it asks: as a ticket's */
     weir_reason reason;   /* ENDED with fewer: why; FAILED with failure.status OK: what was dialled
                              did not stay */
     weir_failure failure; /* ENDED: of a dial; or turned away: QUEUE_FULL */
@@ -319,13 +320,17 @@ uint64_t weir_pool_left(const weir_pool *pool, const weir_drain *drain);
  * Calls use the configuration `now` instead of `old` from here on: connections made with `old`
  * drain (TLS_REPLACED), and those whose dials are in flight do when the tickets that wait for them
  * are served. Tickets that follow and have no dial that was begun wait for a connection made with
- * `now` from here on, in the order of their requests; so does one that bounces later. Without memory
- * for their origin they are refused.
+ * `now` from here on, in the order of their requests; so does one that bounces later. So do wishes
+ * that follow, each with all its dials to come again: what is being dialled for them would not be
+ * kept. Without memory for their origin they are refused.
  */
 void weir_pool_tls_replaced(weir_pool *pool, uint64_t old, uint64_t now, weir_time now_ns);
 /* The tickets that follow, and wait for a connection made with this configuration: the one after
  * `after`, NULL: the first. It looks at all origins. */
 weir_ticket *weir_pool_next_follower(const weir_pool *pool, uint64_t tls, const weir_ticket *after);
+/* The same of wishes. */
+weir_warmth *weir_pool_next_following_wish(const weir_pool *pool, uint64_t tls,
+                                           const weir_warmth *after);
 /* Forgets pauses after failed dials and all else that another network makes wrong, and drains
  * everything (NETWORK_CHANGED). */
 void weir_pool_network_changed(weir_pool *pool, weir_time now_ns);

@@ -55,8 +55,21 @@ void weir_warm_served(weir_pool *pool, weir_origin *origin, weir_reason reason)
 void weir_warm_refuse_all(weir_pool *pool, weir_origin *origin, const weir_failure *failure)
 {
     while (origin->wishes > 0) {
-        end(pool, weir_warm_first(origin), WEIR_REASON_FAILED, failure);
+        weir_warm_refuse(pool, weir_warm_first(origin), failure);
     }
+}
+
+void weir_warm_refuse(weir_pool *pool, weir_warmth *wish, const weir_failure *failure)
+{
+    end(pool, wish, WEIR_REASON_FAILED, failure);
+}
+
+void weir_warm_move(weir_pool *pool, weir_origin *to, weir_warmth *wish)
+{
+    WEIR_ASSERT(wish->origin != to);
+    leave(pool, wish);
+    wish->dials_left = wish->exchanges;
+    weir_warm_enter(pool, to, wish);
 }
 
 void weir_warm_leave(weir_pool *pool, weir_warmth *wish)

@@ -17,6 +17,9 @@ bool weir_warm_dial(weir_pool *pool, weir_origin *origin);
 void weir_warm_served(weir_pool *pool, weir_origin *origin, weir_reason reason);
 /* A dial of the origin failed, or the pool is shut: all end with it. */
 void weir_warm_refuse_all(weir_pool *pool, weir_origin *origin, const weir_failure *failure);
+void weir_warm_refuse(weir_pool *pool, weir_warmth *wish, const weir_failure *failure);
+/* It is for another origin from here on, and begins anew there, behind those that it has. */
+void weir_warm_move(weir_pool *pool, weir_origin *to, weir_warmth *wish);
 /* Whoever had it wants it no more. */
 void weir_warm_leave(weir_pool *pool, weir_warmth *wish);
 

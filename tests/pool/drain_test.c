@@ -276,6 +276,61 @@ static void tls__that_is_replaced_takes_followers_along(void **state)
     rig_close(&r);
 }
 
+/* A wish has no use for what it began to dial: all of it is dialled with the new one. */
+static void tls__that_is_replaced_takes_wishes_along(void **state)
+{
+    (void)state;
+    rig r;
+    weir_warmth wishes[2] = {{.follows = true}, {.follows = false}};
+    weir_origin_key key = rig_key("tls.one");
+    key.tls = 1;
+    rig_open(&r, (weir_pool_options){0});
+    for (size_t i = 0; i < 2; i++) {
+        weir_warmth_init(&wishes[i]);
+        assert_int_equal(weir_pool_warm(r.pool, &key, 2, &wishes[i], r.now_ns), WEIR_AGAIN);
+    }
+    assert_string_equal(rig_actions(&r), "dial 1 to warm");
+    rig_ready(&r, 1, WEIR_H1, 1);
+    assert_string_equal(rig_actions(&r), "dial 2 to warm");
+    replace_tls(&r, 1, 2);
+    assert_ptr_equal(weir_pool_next_following_wish(r.pool, 2, NULL), &wishes[0]);
+    assert_null(weir_pool_next_following_wish(r.pool, 2, &wishes[0]));
+    assert_null(weir_pool_next_following_wish(r.pool, 1, NULL));
+    /* The one that brought its settings has the second still, and wants another. */
+    assert_string_equal(rig_actions(&r), "close 1 tls_replaced, dial 3 to warm, dial 4 to warm");
+    assert_int_equal(weir_slot_key(rig_slot(&r, 3))->tls, 2);
+    assert_int_equal(weir_slot_key(rig_slot(&r, 4))->tls, 1);
+    rig_ready(&r, 3, WEIR_H1, 1);
+    assert_string_equal(rig_actions(&r), "dial 5 to warm");
+    rig_ready(&r, 5, WEIR_H1, 1);
+    assert_string_equal(rig_actions(&r), "warmed none WEIR_OK");
+    assert_int_equal(wishes[0].state, WEIR_WARMTH_ENDED);
+    weir_pool_cool(r.pool, &wishes[1], r.now_ns);
+    rig_close(&r);
+}
+
+/* ... and what is in flight for nobody else is given up. */
+static void tls__that_is_replaced_ends_the_dials_of_wishes(void **state)
+{
+    (void)state;
+    rig r;
+    weir_warmth wish = {.follows = true};
+    weir_origin_key key = rig_key("tls.one");
+    key.tls = 1;
+    rig_open(&r, (weir_pool_options){0});
+    weir_warmth_init(&wish);
+    assert_int_equal(weir_pool_warm(r.pool, &key, 1, &wish, r.now_ns), WEIR_AGAIN);
+    assert_string_equal(rig_actions(&r), "dial 1 to warm");
+    replace_tls(&r, 1, 2);
+    assert_string_equal(rig_actions(&r), "close 1 tls_replaced, dial 2 to warm");
+    rig_fail(&r, 1); /* it was about to, and the wish has nothing to do with it any more */
+    assert_int_equal(wish.state, WEIR_WARMTH_WAITING);
+    replace_tls(&r, 2, 3);
+    assert_string_equal(rig_actions(&r), "close 2 tls_replaced, dial 3 to warm");
+    weir_pool_cool(r.pool, &wish, r.now_ns);
+    rig_close(&r);
+}
+
 /* A dial that was decided and not begun is not begun with the old one. */
 static void tls__that_is_replaced_is_not_dialed_with_any_more(void **state)
 {
@@ -317,6 +372,16 @@ static void tls__that_is_replaced_serves_nobody_again(void **state)
     rig_close(&r);
 }
 
+static void fill_slab_of_origins(rig *r)
+{
+    weir_origin_key key = rig_key("tls.one");
+    for (bool is_full = false; !is_full;) {
+        key.tls = key.tls < 10 ? 10 : key.tls + 1;
+        r->memory.fail_at = r->memory.calls + 1;
+        is_full = !weir_record_get(r->pool, &key);
+    }
+}
+
 /* Rather than to be dialled with the old one. */
 static void tls__without_memory_for_another_origin_followers_are_refused(void **state)
 {
@@ -328,17 +393,30 @@ static void tls__without_memory_for_another_origin_followers_are_refused(void **
     rig_ready(&r, 1, WEIR_H1, 1);
     rig_actions(&r);
     assert_int_equal(ask_along(&r, 'b', 1), WEIR_AGAIN);
-    bool is_full = false; /* the slab of origins */
-    for (uint64_t tls = 10; !is_full; tls++) {
-        weir_origin_key key = rig_key("tls.one");
-        key.tls = tls;
-        r.memory.fail_at = r.memory.calls + 1;
-        is_full = !weir_record_get(r.pool, &key);
-    }
+    fill_slab_of_origins(&r);
     r.memory.fail_at = r.memory.calls + 1;
     replace_tls(&r, 1, 2);
     r.memory.fail_at = 0;
     assert_string_equal(rig_actions(&r), "refuse b WEIR_E_NOMEM");
+    rig_close(&r);
+}
+
+static void tls__without_memory_for_another_origin_a_wish_ends(void **state)
+{
+    (void)state;
+    rig r;
+    weir_warmth wish = {.follows = true};
+    weir_origin_key key = rig_key("tls.one");
+    key.tls = 1;
+    rig_open(&r, (weir_pool_options){0});
+    weir_warmth_init(&wish);
+    assert_int_equal(weir_pool_warm(r.pool, &key, 1, &wish, r.now_ns), WEIR_AGAIN);
+    assert_string_equal(rig_actions(&r), "dial 1 to warm");
+    fill_slab_of_origins(&r);
+    r.memory.fail_at = r.memory.calls + 1;
+    replace_tls(&r, 1, 2);
+    r.memory.fail_at = 0;
+    assert_string_equal(rig_actions(&r), "close 1 tls_replaced, warmed failed WEIR_E_NOMEM");
     rig_close(&r);
 }
 
@@ -404,9 +482,12 @@ int main(void)
         cmocka_unit_test(tls__that_is_replaced_serves_those_who_wait_and_no_more),
         cmocka_unit_test(tls__that_comes_back_is_as_good_as_before),
         cmocka_unit_test(tls__that_is_replaced_takes_followers_along),
+        cmocka_unit_test(tls__that_is_replaced_takes_wishes_along),
+        cmocka_unit_test(tls__that_is_replaced_ends_the_dials_of_wishes),
         cmocka_unit_test(tls__that_is_replaced_is_not_dialed_with_any_more),
         cmocka_unit_test(tls__that_is_replaced_serves_nobody_again),
         cmocka_unit_test(tls__without_memory_for_another_origin_followers_are_refused),
+        cmocka_unit_test(tls__without_memory_for_another_origin_a_wish_ends),
         cmocka_unit_test(network__that_changed_drains_all_and_ends_pauses),
         cmocka_unit_test(network__that_changed_leaves_no_dial_to_evict),
     };
