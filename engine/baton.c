@@ -49,7 +49,7 @@ static void park(weir_line *line, weir_seat *seat, weir_time deadline_ns, weir_t
 static void wake_the_sent(weir_line *line);
 static bool tell_facts(weir_line *line, weir_time now_ns);
 static void pass_baton(weir_line *line);
-static void wake_later(weir_line *line, weir_seat *seat);
+static void wake_later(weir_line *line, weir_exchange *ex);
 static bool must_arm(const weir_line *line, weir_time left_ns);
 static void flush(weir_line *line, weir_time *now_ns);
 
@@ -135,6 +135,7 @@ void weir_baton_leave(weir_line *line, weir_exchange *ex)
     /* What the exchange queued last (RST_STREAM) leaves while it is still its own. */
     flush(line, &now_ns);
     weir_exchange_detach(ex, now_ns);
+    weir_list_remove(&ex->news_place); /* whatever it was to be woken for */
     drop_rest(line, now_ns);
     flush(line, &now_ns);
     ex->last_facts = weir_link_facts(line->link);
@@ -332,7 +333,7 @@ static void write_step(weir_line *line, weir_time *now_ns)
         line->unwritable = true;
         weir_link_refused(line->link, *now_ns);
         if (line->reader != NULL) {
-            wake_later(line, line->reader); /* it must poll for writing as well */
+            wake_later(line, line->reader->exchange); /* it must poll for writing as well */
         }
     } else {
         write_failed(line, io.sys_errno, *now_ns);
@@ -518,12 +519,12 @@ static void wake_the_sent(weir_line *line)
     }
     if (line->reader != NULL && line->reader->for_sent &&
         satisfied(line->reader->exchange, WEIR_NEED_SENT)) {
-        wake_later(line, line->reader);
+        wake_later(line, line->reader->exchange);
     }
     for (weir_list *at = line->waiting.next; at != &line->waiting; at = at->next) {
         weir_seat *seat = WEIR_CONTAINER_OF(at, weir_seat, place);
         if (seat->for_sent && satisfied(seat->exchange, WEIR_NEED_SENT)) {
-            wake_later(line, seat);
+            wake_later(line, seat->exchange);
         }
     }
 }
@@ -541,9 +542,8 @@ void weir_line_deliver(weir_line *line, const weir_exchange *self)
     for (weir_stream *stream = weir_conn_next_ready(conn, NULL); stream != NULL;
          stream = weir_conn_next_ready(conn, stream)) {
         weir_exchange *ex = stream->user;
-        weir_seat *seat = atomic_load(&ex->sits);
-        if (ex != self && seat != NULL) {
-            wake_later(line, seat);
+        if (ex != self) {
+            wake_later(line, ex);
         }
     }
 }
@@ -572,14 +572,14 @@ static bool tell_facts(weir_line *line, weir_time now_ns)
 static void pass_baton(weir_line *line)
 {
     if (!line->reading && !weir_list_is_empty(&line->waiting)) {
-        wake_later(line, WEIR_CONTAINER_OF(line->waiting.next, weir_seat, place));
+        wake_later(line, WEIR_CONTAINER_OF(line->waiting.next, weir_seat, place)->exchange);
     }
 }
 
-static void wake_later(weir_line *line, weir_seat *seat)
+static void wake_later(weir_line *line, weir_exchange *ex)
 {
-    if (weir_list_is_empty(&seat->to_wake)) {
-        weir_list_push_back(&line->wakes, &seat->to_wake);
+    if (weir_list_is_empty(&ex->news_place)) {
+        weir_list_push_back(&line->wakes, &ex->news_place);
     }
 }
 

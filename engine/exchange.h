@@ -217,7 +217,8 @@ struct weir_exchange {
     weir_token *token;
     weir_list token_place; /* in the token's list; guarded by the token */
     weir_timer timer;      /* the loop's */
-    weir_list news_place;  /* the front end's list of exchanges with news */
+    /* in the front end's list of exchanges with news; blocking: its line's, guarded by its lock */
+    weir_list news_place;
 };
 
 typedef struct weir_exchange_options {

@@ -30,7 +30,6 @@ weir_seat *weir_seat_new(const weir_allocator *allocator, const weir_wait_hooks 
     }
     weir_list_init(&seat->all);
     weir_list_init(&seat->place);
-    weir_list_init(&seat->to_wake);
     weir_list_init(&seat->to_rouse);
     weir_list_init(&seat->dials);
     weir_list_init(&seat->dialing);

@@ -40,9 +40,8 @@ struct weir_line;
 
 typedef struct weir_seat {
     weir_list all;
-    weir_list place;   /* in the client's free seats or its queued ones, or a line's waiting ones */
-    weir_list to_wake; /* in a line's list of seats that are woken when it is let go */
-    weir_list to_rouse; /* the same for the core's lock */
+    weir_list place; /* in the client's free seats or its queued ones, or a line's waiting ones */
+    weir_list to_rouse; /* in the client's list of seats that are woken when the core is let go */
     weir_mutex lock;    /* guards state, exchange, woken, fd */
     weir_condition condition;
     weir_seat_state state;

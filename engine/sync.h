@@ -78,10 +78,11 @@ typedef struct weir_line {
     weir_slot *slot;
     weir_link *link;
     weir_bin bin; /* the link's, filled from the seat of who is inside: an idle line has no chunk */
-    weir_seat *reader;      /* who holds the baton */
-    weir_list waiting;      /* seats parked here */
-    weir_list wakes;        /* seats to wake once the lock is let go: no hook is called under it */
-    uint64_t facts_version; /* last told to the pool */
+    weir_seat *reader; /* who holds the baton */
+    weir_list waiting; /* seats parked here */
+    /* exchanges whose threads are woken once the lock is let go: no hook is called under it */
+    weir_list wakes;
+    uint64_t facts_version;    /* last told to the pool */
     uint64_t unlooked_octets;  /* written since it was last read: an answer may be there already */
     weir_time used_ns;         /* when it was last read or released */
     _Atomic weir_time read_ns; /* when somebody read from it last, 0: never; a snapshot looks

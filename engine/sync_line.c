@@ -40,6 +40,11 @@ weir_line *weir_line_new(weir_client *client, weir_slot *slot, const weir_exchan
     return line;
 }
 
+/*
+ * The list is of exchanges, which are on this line, and not of seats: with the lock let go a thread
+ * may leave, and another sit down in its seat and go to another line. That one's lock guards what
+ * is done to it there. A seat that is woken for who sat there before looks in vain, once.
+ */
 void weir_line_unlock(weir_line *line)
 {
     weir_seat *seats[WAKES];
@@ -47,9 +52,10 @@ void weir_line_unlock(weir_line *line)
     for (;;) {
         size_t count = 0;
         while (count < WAKES && !weir_list_is_empty(&line->wakes)) {
-            seats[count] = WEIR_CONTAINER_OF(line->wakes.next, weir_seat, to_wake);
-            weir_list_remove(&seats[count]->to_wake);
-            count++;
+            weir_exchange *ex = WEIR_CONTAINER_OF(line->wakes.next, weir_exchange, news_place);
+            weir_list_remove(&ex->news_place);
+            seats[count] = atomic_load(&ex->sits);
+            count += seats[count] != NULL ? 1 : 0; /* else nobody is inside, who comes looks */
         }
         const bool more = !weir_list_is_empty(&line->wakes);
         weir_lock_release(&line->lock);
