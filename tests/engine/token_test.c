@@ -13,8 +13,9 @@
 
 #include "support/failalloc.h"
 
-#define THREADS 4
-#define ROUNDS  200
+#define THREADS  4
+#define ROUNDS   200
+#define SLEEPERS 100 /* more than are roused in one go */
 
 /* Counts how often an exchange was kicked; the rest of the record stays zero. */
 static void kick(weir_exchange *exchange)
@@ -112,6 +113,42 @@ static void token__needs_memory(void **state)
     weir_failalloc_init(&memory, 1);
     assert_null(weir_token_new(&memory.allocator));
     weir_failalloc_finish(&memory);
+}
+
+/* Who sleeps in a wait hook is roused with the token's lock let go. */
+static void *kick_quietly(weir_exchange *exchange)
+{
+    return exchange->user;
+}
+
+static void rouse(void *at)
+{
+    atomic_fetch_add((atomic_int *)at, 1);
+}
+
+static const weir_front sleepy_front = {.kick_quietly = kick_quietly, .rouse = rouse};
+
+static void token__rouses_however_many_sleep(void **state)
+{
+    weir_token *token = weir_token_new(NULL);
+    atomic_int roused[SLEEPERS] = {0};
+    weir_exchange *in[SLEEPERS];
+
+    (void)state;
+    for (size_t i = 0; i < SLEEPERS; i++) {
+        in[i] = new_exchange(&roused[i]);
+        in[i]->front = &sleepy_front;
+        weir_token_add(token, in[i]);
+    }
+    weir_token_cancel(token);
+    weir_token_cancel(token);
+    for (size_t i = 0; i < SLEEPERS; i++) {
+        assert_int_equal(atomic_load(&roused[i]), 1); /* each once */
+        assert_true(atomic_load(&in[i]->cancel_wanted));
+        weir_token_remove(token, in[i]);
+        free(in[i]);
+    }
+    weir_token_free(token);
 }
 
 typedef struct token_race {
@@ -212,6 +249,7 @@ int main(void)
         cmocka_unit_test(token__cancels_every_call_that_holds_it),
         cmocka_unit_test(token__cancels_a_call_that_comes_later),
         cmocka_unit_test(token__lives_while_a_call_holds_it),
+        cmocka_unit_test(token__rouses_however_many_sleep),
         cmocka_unit_test(token__needs_memory),
         cmocka_unit_test(token__may_be_cancelled_while_calls_come_and_go),
         cmocka_unit_test(token__is_freed_once_whoever_is_last),
