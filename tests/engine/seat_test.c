@@ -121,12 +121,35 @@ static void seat__a_kick_is_not_remembered_for_another(void **state)
     close_bench(&b);
 }
 
+/* It was kicked on its way into a wait: it looks what for before it takes anything. */
+static void seat__a_kick_before_a_receive_or_a_poll_ends_it(void **state)
+{
+    static bench b;
+    weir_poll fds[2];
+
+    (void)state;
+    open_bench(&b);
+    (void)send(b.pair[1], "x", 1, MSG_NOSIGNAL);
+    weir_seat_kick(b.seat, &b.mine);
+    (void)receive(&b);
+    assert_int_equal(b.io.kind, WEIR_IO_AGAIN);
+    assert_false(b.seat->shut); /* it was in no recv */
+    (void)receive(&b);
+    assert_int_equal(b.io.kind, WEIR_IO_OK);
+    weir_seat_kick(b.seat, &b.mine);
+    fds[0] = (weir_poll){.fd = b.pair[0], .events = WEIR_POLL_IN};
+    assert_int_equal(weir_seat_poll(b.seat, fds, 1, WEIR_NEVER), WEIR_OK);
+    assert_int_equal(fds[0].revents, 0);
+    close_bench(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(seat__a_late_kick_ends_no_receive_of_another),
         cmocka_unit_test(seat__a_kick_ends_the_receive_of_who_sits_there),
         cmocka_unit_test(seat__a_kick_is_not_remembered_for_another),
+        cmocka_unit_test(seat__a_kick_before_a_receive_or_a_poll_ends_it),
     };
 
     return cmocka_run_group_tests_name("seat", tests, NULL, NULL);
