@@ -356,6 +356,40 @@ static void names__judge_who_joins(void **state)
     assert_string_equal(closed(bench), "1 address_left_dns");
 }
 
+/* Who joins may find a newer answer than the others were held against: all are held against it. */
+static void names__judge_all_when_who_joins_finds_news(void **state)
+{
+    names_bench *bench = *state;
+
+    remember(bench, "a.test", 4, one, 1, 60);
+    (void)connect_to(bench, 0, "a.test", 4, 1);
+    remember(bench, "a.test", 4, two, 1, 600);
+    (void)connect_to(bench, 1, "a.test", 4, 2);
+    release_all(bench);
+    assert_string_equal(closed(bench), "1 address_left_dns");
+    assert_int_equal(weir_names_deadline(&bench->names), bench->now_ns + 600 * SECOND);
+}
+
+/* The answer of a family of which there is no connection may run out unnoticed. */
+static void names__follow_the_families_of_their_connections(void **state)
+{
+    names_bench *bench = *state;
+
+    remember(bench, "a.test", 4, one, 1, 30);
+    remember(bench, "a.test", 6, one, 1, 60);
+    (void)connect_to(bench, 0, "a.test", 6, 1);
+    assert_int_equal(weir_names_deadline(&bench->names), bench->now_ns + 60 * SECOND);
+    (void)connect_to(bench, 1, "a.test", 4, 1);
+    assert_int_equal(weir_names_deadline(&bench->names), bench->now_ns + 30 * SECOND);
+    weir_name *name = next_name(bench);
+    assert_false(answer(bench, name, 4, WEIR_OK, two, 1)); /* that of IPv4 has to go */
+    remember(bench, "a.test", 4, two, 1, 5);
+    assert_true(answer(bench, name, 6, WEIR_OK, one, 1));
+    release_all(bench);
+    assert_string_equal(closed(bench), "1 address_left_dns");
+    assert_int_equal(weir_names_deadline(&bench->names), bench->now_ns + 60 * SECOND);
+}
+
 /* A look-up is over when nobody needs it any more. */
 static void names__outlive_their_connections_while_asked_for(void **state)
 {
@@ -447,6 +481,8 @@ int main(void)
         BENCHED(names__keep_what_may_be_in_the_rest_of_an_answer),
         BENCHED(names__apply_what_others_learned),
         BENCHED(names__judge_who_joins),
+        BENCHED(names__judge_all_when_who_joins_finds_news),
+        BENCHED(names__follow_the_families_of_their_connections),
         BENCHED(names__outlive_their_connections_while_asked_for),
         BENCHED(names__do_without_memory),
         BENCHED(names__that_share_a_bucket_do_not_under_another_seed),
