@@ -14,6 +14,7 @@
 #include "engine/given.h"
 #include "engine/record.h"
 #include "engine/tls_config.h"
+#include "proto/octet.h"
 
 #define SECONDS(n)             ((weir_time)(n)*WEIR_NS_PER_SECOND)
 /* What a call that does not say otherwise may wait for, and how long (docs/deadlines.md). */
@@ -36,7 +37,7 @@ static weir_status ask_body(weir_exchange *ex, const weir_request *request,
 static weir_status ask_trailers(weir_exchange *ex, const weir_field *trailers, size_t count);
 static void fill_call(weir_call *to, const weir_call *from);
 static weir_time or_default(weir_time given, weir_time fallback);
-static bool copy_span(weir_exchange *ex, weir_span *span);
+static bool copy_host(weir_exchange *ex, weir_span *host);
 static const weir_message *informational_at(const weir_exchange *ex, size_t i);
 static bool is_open_stream(const weir_exchange *ex);
 
@@ -185,7 +186,7 @@ static weir_status ask(weir_exchange *ex, const weir_request *request,
     }
     if (status == WEIR_OK && ex->call.connect_to.length > 0) {
         ex->connect_to = ex->call.connect_to;
-        status = copy_span(ex, &ex->connect_to) ? WEIR_OK : WEIR_E_NOMEM;
+        status = copy_host(ex, &ex->connect_to) ? WEIR_OK : WEIR_E_NOMEM;
     }
     if (status == WEIR_OK && ex->target.https) {
         weir_tls_config *tls = ex->call.tls != NULL ? ex->call.tls : options->tls;
@@ -299,15 +300,19 @@ static weir_time or_default(weir_time given, weir_time fallback)
     return given != 0 ? given : fallback;
 }
 
-static bool copy_span(weir_exchange *ex, weir_span *span)
+/* Hosts are compared without regard to case (RFC 3986 s6.2.2.1), the names of interfaces are not. */
+static bool copy_host(weir_exchange *ex, weir_span *host)
 {
-    uint8_t *copy = weir_fields_hold(&ex->strings, span->length);
+    uint8_t *copy = weir_fields_hold(&ex->strings, host->length);
 
     if (copy == NULL) {
         return false;
     }
-    memcpy(copy, span->at, span->length);
-    span->at = copy;
+    memcpy(copy, host->at, host->length);
+    for (size_t i = 0; i < host->length && copy[i] != '%'; i++) {
+        copy[i] = weir_octet_lower(copy[i]);
+    }
+    host->at = copy;
     return true;
 }
 

@@ -146,7 +146,7 @@ typedef struct weir_call {
     weir_tls_config *tls;          /* instead of the client's; held while the call lasts */
     /* dial this host instead; Host, SNI and certificate stay those of the URL. A name or an IPv4
      * address as a URL has them, or an IPv6 address without brackets, with its zone as the system
-     * writes it: "fe80::1%eth0" */
+     * writes it: "fe80::1%eth0". In upper or lower case it is the same host (RFC 3986 s6.2.2.1) */
     weir_span connect_to;
     uint16_t connect_port; /* with connect_to; 0: the URL's */
     /* keep which connections were passed over and why: weir_exchange_candidate_at() */

@@ -155,6 +155,8 @@ static const pair hosts = {.one = {.host = "a.test"}, .other = {.host = "b.test"
 static const pair number = {.one = {.host = "localhost"}, .other = {.host = "127.0.0.1"}};
 static const pair ports = {.other = {.port = 81}};
 static const pair addresses = {.other = {.connect_to = "localhost"}};
+static const pair address_letters = {
+    .one = {.connect_to = "localhost"}, .other = {.connect_to = "LocalHost"}, .shared = true};
 static const pair address_ports = {.other = {.over_relay = true}};
 static const pair pins = {.other = {.pins_nothing = true}};
 static const pair given = {.other = {.given_tls = true}, .shared = true};
@@ -169,6 +171,7 @@ static const weir_behaviour behaviours[] = {
     {"a number is not the name", two_calls, 0, &number},
     {"another port does not share", two_calls, 0, &ports},
     {"another connect_to does not share", two_calls, 0, &addresses},
+    {"a connect_to in other letters shares", two_calls, 0, &address_letters},
     {"another connect_port does not share", two_calls, 0, &address_ports},
     {"another protocol pin does not share", two_calls, 0, &pins},
     {"other TLS settings do not share", two_calls, WEIR_ONLY_TLS, &settings},
