@@ -55,6 +55,8 @@ const char *weir_given_read(const weir_given *given, weir_request *request, weir
     flaw = choices_flaw(call);
     if (flaw == NULL && call->connect_to.length > 0) {
         flaw = connect_to_flaw(call->connect_to);
+    } else if (flaw == NULL && call->connect_port != 0) {
+        flaw = "call.connect_port is given without connect_to, the host that it is of";
     }
     return flaw != NULL ? flaw : body_flaw(&request->body);
 }

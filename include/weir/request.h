@@ -7,9 +7,9 @@
  *
  * Refused with WEIR_E_INVALID are a record without its size (nothing else of it is read then, the
  * observer of a call included), such an observer or one without `tell`, a body of no kind, a SOURCE
- * without `read`, a `pin`, `hint` or `replay` that is none, a `connect_to` that is no host, and a
- * method that the rest does not go with (docs/requests.md); weir_exchange_failure() says in `what`
- * which it was.
+ * without `read`, a `pin`, `hint` or `replay` that is none, a `connect_to` that is no host, a
+ * `connect_port` without `connect_to`, and a method that the rest does not go with
+ * (docs/requests.md); weir_exchange_failure() says in `what` which it was.
  */
 #ifndef WEIR_REQUEST_H
 #define WEIR_REQUEST_H
@@ -148,7 +148,7 @@ typedef struct weir_call {
      * address as a URL has them, or an IPv6 address without brackets, with its zone as the system
      * writes it: "fe80::1%eth0". In upper or lower case it is the same host (RFC 3986 s6.2.2.1) */
     weir_span connect_to;
-    uint16_t connect_port; /* with connect_to; 0: the URL's */
+    uint16_t connect_port; /* with connect_to, and not without it; 0: the URL's */
     /* keep which connections were passed over and why: weir_exchange_candidate_at() */
     bool explain;
 } weir_call;

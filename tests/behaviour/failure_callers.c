@@ -240,6 +240,10 @@ static void hosts_that_are_none(weir_world *world)
     memset(name, 'a', sizeof(name));
     ask.call.connect_to = (weir_span){(const uint8_t *)name, sizeof(name)};
     assert_names(world, &ask, "call.connect_to is no host");
+    ask.call.connect_to = WEIR_SPAN("");
+    ask.call.connect_port = 1; /* nobody there: that the URL's was dialled would be no answer */
+    assert_names(world, &ask, "call.connect_port is given without connect_to");
+    ask.call.connect_port = 0;
     assert_int_equal(weir_world_counts(world).dials, 0);
     ask.call.connect_to = WEIR_SPAN("127.0.0.1");
     assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);

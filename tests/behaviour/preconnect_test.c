@@ -199,6 +199,9 @@ static void what_makes_it_invalid_is_said(weir_world *world)
     ask.call.connect_to = WEIR_SPAN("[::1]");
     assert_flaw(world, &ask, 1, "call.connect_to has brackets");
     ask = good;
+    ask.call.connect_port = 80;
+    assert_flaw(world, &ask, 1, "call.connect_port is given without connect_to");
+    ask = good;
     ask.request.body.kind = (weir_body_kind)77; /* that is not looked at */
     assert_flaw(world, &ask, 1, NULL);
     assert_non_null(strstr(weir_preconnect_flaw(NULL, NULL, 1), "no weir_request"));
