@@ -219,7 +219,7 @@ static void act_on(weir_loop *loop, weir_port *port)
         look_first(loop, port);
         send_pending(loop, port);
     }
-    if (port->state == WEIR_PORT_CLOSING && (port->fd < 0 || weir_link_is_over(port->link))) {
+    if (weir_turn_is_over(&loop->turn, port)) {
         weir_loop_close_port(loop, port);
         return;
     }

@@ -18,12 +18,14 @@ static void attach(weir_turn *turn, weir_exchange *ex);
 static void push(weir_turn *turn, weir_exchange *ex);
 static void leave(weir_turn *turn, weir_exchange *ex);
 static bool act_on_pool(weir_turn *turn);
+static void hurry_goodbyes(weir_turn *turn);
 
 weir_status weir_turn_init(weir_turn *turn, const weir_core_options *options)
 {
     memset(turn, 0, sizeof(*turn));
     weir_list_init(&turn->ports);
     weir_list_init(&turn->touched);
+    weir_list_init(&turn->goodbyes);
     weir_list_init(&turn->news);
     weir_list_init(&turn->leaving);
     weir_list_init(&turn->all);
@@ -176,6 +178,7 @@ void weir_turn_decide(weir_turn *turn)
         }
         more = act_on_pool(turn) || more;
     }
+    hurry_goodbyes(turn);
 }
 
 void weir_turn_touch_exchange(weir_turn *turn, weir_exchange *ex)
@@ -198,6 +201,7 @@ bool weir_turn_settle(weir_turn *turn)
      * turn. */
     const bool acted = act_on_pool(turn);
     turn->pool_moved = false;
+    hurry_goodbyes(turn);
     return left || acted || !weir_list_is_empty(&turn->touched) || !weir_list_is_empty(&turn->news);
 }
 
@@ -370,4 +374,18 @@ static bool act_on_pool(weir_turn *turn)
         }
     }
     return any;
+}
+
+/* Whoever came to wait may wait for the place of one that is still there. */
+static void hurry_goodbyes(weir_turn *turn)
+{
+    if (!weir_pool_is_asked(turn->core.pool)) {
+        return;
+    }
+    for (weir_list *at = turn->goodbyes.next; at != &turn->goodbyes; at = at->next) {
+        weir_port *port = WEIR_CONTAINER_OF(at, weir_port, leaving);
+        if (weir_pool_is_missed(turn->core.pool, port->slot)) {
+            weir_turn_touch(turn, port);
+        }
+    }
 }

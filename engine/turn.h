@@ -37,6 +37,7 @@ typedef enum weir_port_state {
 typedef struct weir_port {
     weir_list place;   /* in turn.ports */
     weir_list touched; /* in turn.touched */
+    weir_list leaving; /* in turn.goodbyes */
     weir_link *link;
     weir_slot *slot;
     weir_dialing *dialing; /* while DIALING */
@@ -61,7 +62,8 @@ typedef struct weir_turn {
     weir_bin bin; /* every link of the loop borrows from it */
     weir_list ports;
     weir_list touched;
-    weir_list news; /* exchanges to look at */
+    weir_list goodbyes; /* ports that are CLOSING */
+    weir_list news;     /* exchanges to look at */
     /* exchanges whose attempt is over: they leave their link after it was flushed */
     weir_list leaving;
     weir_list all;     /* exchanges that were not freed */
@@ -120,6 +122,10 @@ weir_port *weir_turn_next_port(weir_turn *turn);
 /* The driver may have something to do for the port; the exchange has something to be looked at. */
 void weir_turn_touch(weir_turn *turn, weir_port *port);
 void weir_turn_touch_exchange(weir_turn *turn, weir_exchange *exchange);
+/* To be asked when the driver has received and sent what it could: is it to close the port? A
+ * goodbye that was tried is waited for, a second at most, and not while somebody waits for the
+ * port's place in the limits. */
+bool weir_turn_is_over(const weir_turn *turn, const weir_port *port);
 /* The driver did all it could for the port: its timer is armed, its facts go to the pool. */
 void weir_turn_acted(weir_turn *turn, weir_port *port);
 /* The driver closed the port (account from weir_link_account): it is freed. */

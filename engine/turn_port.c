@@ -21,6 +21,7 @@ static void octets_moved(weir_turn *turn, const weir_port *port);
 static weir_exchange *find_heir(const weir_slot *slot, const weir_exchange *but);
 static weir_exchange *part(const weir_turn *turn, weir_port *port);
 static void back_to_queue(weir_turn *turn, weir_exchange *ex);
+static void begin_goodbye(weir_turn *turn, weir_port *port);
 static void free_port(weir_turn *turn, weir_port *port);
 
 void weir_turn_received(weir_turn *turn, weir_port *port, weir_span octets)
@@ -81,6 +82,12 @@ void weir_turn_touch(weir_turn *turn, weir_port *port)
     }
 }
 
+bool weir_turn_is_over(const weir_turn *turn, const weir_port *port)
+{
+    return port->state == WEIR_PORT_CLOSING && (port->fd < 0 || weir_link_is_over(port->link) ||
+                                                weir_pool_is_missed(turn->core.pool, port->slot));
+}
+
 void weir_turn_acted(weir_turn *turn, weir_port *port)
 {
     weir_want want;
@@ -134,6 +141,7 @@ void weir_turn_dial(weir_turn *turn, weir_action *action)
     }
     weir_list_init(&port->place);
     weir_list_init(&port->touched);
+    weir_list_init(&port->leaving);
     port->fd = -1;
     port->slot = action->slot;
     port->timer.is_port = true;
@@ -174,7 +182,7 @@ void weir_turn_begin_close(weir_turn *turn, weir_port *port, weir_reason reason)
         return;
     }
     back_to_queue(turn, part(turn, port));
-    port->state = WEIR_PORT_CLOSING;
+    begin_goodbye(turn, port);
     port->close_reason = reason;
     weir_link_close(port->link, CLOSING_NS, turn->now_ns);
     weir_turn_touch(turn, port);
@@ -210,7 +218,7 @@ static void dial_failed(weir_turn *turn, weir_port *port, const weir_failure *fa
     const weir_failure copy = *failure;
     weir_exchange *cause = part(turn, port);
 
-    port->state = WEIR_PORT_CLOSING;
+    begin_goodbye(turn, port);
     weir_link_abort(port->link, copy.status, turn->now_ns);
     weir_core_dial_failed(&turn->core, port->slot, &copy, turn->now_ns);
     back_to_queue(turn, cause);
@@ -300,12 +308,19 @@ static void back_to_queue(weir_turn *turn, weir_exchange *ex)
     }
 }
 
+static void begin_goodbye(weir_turn *turn, weir_port *port)
+{
+    port->state = WEIR_PORT_CLOSING;
+    weir_list_push_back(&turn->goodbyes, &port->leaving);
+}
+
 static void free_port(weir_turn *turn, weir_port *port)
 {
     weir_timers_set(&turn->timers, &port->timer, WEIR_NEVER);
     weir_timers_unreserve(&turn->timers);
     weir_list_remove(&port->place);
     weir_list_remove(&port->touched);
+    weir_list_remove(&port->leaving);
     (void)part(turn, port);
     weir_dialing_free(port->dialing);
     weir_link_free(port->link);

@@ -305,6 +305,23 @@ bool weir_place_must_yield(const weir_pool *pool, const weir_slot *slot)
     return weir_time_since(pool->now_ns, first->since_ns) >= PATIENCE_NS;
 }
 
+bool weir_place_is_missed(const weir_pool *pool, const weir_slot *slot)
+{
+    WEIR_ASSERT(slot->state == WEIR_SLOT_CLOSING);
+    if (pool->wanted > 0) {
+        return true; /* whoever is first in the line gets it */
+    }
+    if (!weir_record_is_asked(slot->origin)) {
+        return false;
+    }
+    weir_situation without = gather(pool, slot->origin);
+    without.connections--;
+    without.closing--;
+    without.total--;
+    const weir_decision decision = weir_decide(&without);
+    return decision.kind == WEIR_DECIDE_DIAL || decision.kind == WEIR_DECIDE_WARM;
+}
+
 static weir_situation gather(const weir_pool *pool, const weir_origin *origin)
 {
     const weir_pool_options *options = &pool->options;

@@ -59,6 +59,9 @@ weir_failure weir_place_failure(weir_status status);
 /* Nothing is left undone for this origin: asked again, the decision is to wait. */
 void weir_place_check(const weir_pool *pool, const weir_origin *origin);
 
+/* Does anybody wait for the place of a slot that is CLOSING? */
+bool weir_place_is_missed(const weir_pool *pool, const weir_slot *slot);
+
 /* Another origin has waited too long for a place: this connection should make room for it. */
 bool weir_place_must_yield(const weir_pool *pool, const weir_slot *slot);
 

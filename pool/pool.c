@@ -311,6 +311,16 @@ void weir_pool_gone(weir_pool *pool, weir_slot *slot, weir_time now_ns)
     finish(pool, origin);
 }
 
+bool weir_pool_is_missed(const weir_pool *pool, const weir_slot *slot)
+{
+    return slot->state == WEIR_SLOT_CLOSING && weir_place_is_missed(pool, slot);
+}
+
+bool weir_pool_is_asked(const weir_pool *pool)
+{
+    return pool->tickets > 0 || pool->wishes > 0;
+}
+
 bool weir_pool_is_blind(const weir_slot *slot)
 {
     const weir_origin *origin = slot->origin;

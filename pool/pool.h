@@ -246,6 +246,13 @@ void weir_pool_dial_failed(weir_pool *pool, weir_slot *slot, const weir_failure 
  * gets another. */
 void weir_pool_gone(weir_pool *pool, weir_slot *slot, weir_time now_ns);
 
+/* Of a slot whose CLOSE was pulled, or whose dial failed: does anybody wait for its place? Then a
+ * goodbye that cannot be sent is not worth the time. Asked anew when another is gone: that may have
+ * been enough. */
+bool weir_pool_is_missed(const weir_pool *pool, const weir_slot *slot);
+/* Does any ticket wait at all, or a wish? */
+bool weir_pool_is_asked(const weir_pool *pool);
+
 /* Is nothing known of the origin of a slot, so that it is worth asking others? */
 bool weir_pool_is_blind(const weir_slot *slot);
 /* What others know of it: fills in what the pool does not know by itself. */

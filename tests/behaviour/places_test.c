@@ -3,7 +3,7 @@
  * Origins that share the places of one pool. Each calls the same server by a name of its own, so
  * that to the pool they are strangers.
  */
-#include "support/world.h"
+#include "support/stuck.h"
 
 #include <sched.h>
 #include <setjmp.h>
@@ -116,6 +116,24 @@ static void all_that_wait_are_limited(weir_world *world)
     weir_world_drop(world, holder);
 }
 
+/* Whoever has the only place takes no octet any more, so that nothing can be said to it at the end:
+ * its place is not kept for that. */
+static void nobody_waits_for_a_goodbye(weir_world *world)
+{
+    weir_stuck stuck;
+
+    world->limits.connections = 1;
+    weir_stuck_prepare(world, &stuck, WEIR_PHASE_SEND);
+    stuck.ask.call.write_ns = QUEUE_NS;
+    assert_int_equal(weir_stuck_go(world, &stuck), WEIR_E_DEADLINE_WRITE);
+    weir_stuck_drop(world, &stuck);
+    weir_user_settle(world->user); /* HTTP/1.1 says goodbye before anybody waits, HTTP/2 after */
+    weir_ask ask = ask_at(world, "b.test", "/octets/10");
+    ask.call.queue_ns = WEIR_NS_PER_SECOND / 2; /* half of what a goodbye is given */
+    assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
+    weir_stuck_end(world, &stuck);
+}
+
 enum { BUSY_CALLERS = 4 };
 
 typedef struct crowd {
@@ -193,10 +211,14 @@ static const weir_behaviour behaviours[] = {
     {"an idle connection makes room for another origin", idle_makes_room, 0, NULL},
     {"a connection in use makes no room for another origin", in_use_makes_none, 0, NULL},
     {"all that wait are limited, wherever they wait", all_that_wait_are_limited, 0, NULL},
+    {"a goodbye that nobody reads keeps no place", nobody_waits_for_a_goodbye, 0, NULL},
     {"an origin that is never idle yields a place to another", who_is_never_idle_yields, 0, NULL},
 };
 
 int main(void)
 {
-    return weir_world_run("places", behaviours, sizeof(behaviours) / sizeof(behaviours[0]), NULL);
+    static const char *const arguments[] = {"--window", "1000000000",
+                                            NULL}; /* an upload fills the wire */
+
+    return weir_world_run("places", behaviours, WEIR_COUNT_OF(behaviours), arguments);
 }

@@ -443,6 +443,82 @@ static void place__starves_nobody_among_many_origins(void **state)
     rig_close(&r);
 }
 
+/* Of those that close, no more than somebody waits for. */
+static void place__of_who_closes_is_missed_by_its_own_origin(void **state)
+{
+    (void)state;
+    rig r;
+    const weir_drain all = {0};
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 2});
+    rig_lease_h1(&r, 'a', "one", 1);
+    rig_lease_h1(&r, 'b', "one", 2);
+    rig_lease_h1(&r, 'c', "two", 3);
+    assert_false(weir_pool_is_missed(r.pool, rig_slot(&r, 1))); /* it is in use */
+    rig_release(&r, 'a');
+    rig_release(&r, 'b');
+    rig_release(&r, 'c');
+    weir_pool_drain(r.pool, &all, r.now_ns);
+    assert_string_equal(rig_actions(&r), "close 1 draining, close 2 draining, close 3 draining");
+    assert_false(weir_pool_is_asked(r.pool));
+    assert_false(weir_pool_is_missed(r.pool, rig_slot(&r, 1)));
+    rig_ask_all(&r, "d", "one");
+    assert_true(weir_pool_is_asked(r.pool));
+    assert_true(weir_pool_is_missed(r.pool, rig_slot(&r, 1)));
+    assert_true(weir_pool_is_missed(r.pool, rig_slot(&r, 2)));
+    assert_false(
+        weir_pool_is_missed(r.pool, rig_slot(&r, 3))); /* another has its place for "two" */
+    rig_abandon(&r, 'd');
+    assert_false(weir_pool_is_missed(r.pool, rig_slot(&r, 1)));
+    rig_ask_all(&r, "d", "one");
+    rig_gone(&r, 2);
+    assert_string_equal(rig_actions(&r), "dial 4 for d");
+    assert_false(weir_pool_is_missed(r.pool, rig_slot(&r, 1)));
+    rig_close(&r);
+}
+
+static void place__of_who_closes_is_missed_by_any_origin(void **state)
+{
+    (void)state;
+    rig r;
+    const weir_drain all = {0};
+    rig_open(&r, (weir_pool_options){.connections = 2});
+    rig_lease_h1(&r, 'a', "one", 1);
+    rig_lease_h1(&r, 'b', "two", 2);
+    rig_release(&r, 'a');
+    rig_release(&r, 'b');
+    weir_pool_drain(r.pool, &all, r.now_ns);
+    assert_string_equal(rig_actions(&r), "close 1 draining, close 2 draining");
+    rig_ask_all(&r, "c", "three");
+    assert_true(weir_pool_is_missed(r.pool, rig_slot(&r, 1)));
+    assert_true(weir_pool_is_missed(r.pool, rig_slot(&r, 2)));
+    rig_gone(&r, 1);
+    assert_string_equal(rig_actions(&r), "dial 3 for c");
+    assert_false(weir_pool_is_missed(r.pool, rig_slot(&r, 2)));
+    rig_close(&r);
+}
+
+static void place__of_who_closes_is_missed_by_a_wish(void **state)
+{
+    (void)state;
+    rig r;
+    weir_warmth wish = {0};
+    const weir_drain all = {0};
+    const weir_origin_key key = rig_key("one");
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 1});
+    weir_warmth_init(&wish);
+    rig_lease_h1(&r, 'a', "one", 1);
+    rig_release(&r, 'a');
+    weir_pool_drain(r.pool, &all, r.now_ns);
+    assert_string_equal(rig_actions(&r), "close 1 draining");
+    assert_int_equal(weir_pool_warm(r.pool, &key, 1, &wish, r.now_ns), WEIR_AGAIN);
+    assert_true(weir_pool_is_asked(r.pool));
+    assert_true(weir_pool_is_missed(r.pool, rig_slot(&r, 1)));
+    rig_gone(&r, 1);
+    assert_string_equal(rig_actions(&r), "dial 2 to warm");
+    weir_pool_cool(r.pool, &wish, r.now_ns);
+    rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -465,6 +541,9 @@ int main(void)
         cmocka_unit_test(place__gives_up_a_dial_that_nobody_waits_for_when_others_need_its_place),
         cmocka_unit_test(place__a_dial_that_failed_keeps_its_place_until_it_is_gone),
         cmocka_unit_test(place__starves_nobody_among_many_origins),
+        cmocka_unit_test(place__of_who_closes_is_missed_by_its_own_origin),
+        cmocka_unit_test(place__of_who_closes_is_missed_by_any_origin),
+        cmocka_unit_test(place__of_who_closes_is_missed_by_a_wish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

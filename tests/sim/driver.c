@@ -340,7 +340,7 @@ static void act_on(sim_world *world, weir_port *port)
         sim_driver_receive(world, port);
         sim_driver_send_pending(world, port);
     }
-    if (port->state == WEIR_PORT_CLOSING && (port->fd < 0 || weir_link_is_over(port->link))) {
+    if (weir_turn_is_over(turn, port)) {
         close_port(world, port);
         return;
     }
