@@ -30,6 +30,7 @@
 #include <cmocka.h>
 
 #define COROUTINES 8
+#define CROWD      40 /* more than are woken in one go */
 #define CALLS      12
 #define POLLS      64
 
@@ -53,7 +54,8 @@ typedef struct green {
 
 struct scheduler {
     weir_world *world;
-    green all[COROUTINES];
+    size_t count;
+    green all[CROWD];
     size_t waits;
     size_t parks;
     size_t wakes;
@@ -63,6 +65,7 @@ struct scheduler {
     uint16_t port;
     weir_token *token;
     size_t over;
+    bool is_going; /* cancels and lets everybody run from within the next wake */
 };
 
 /* What a seat remembers when it was woken before it parked. */
@@ -72,7 +75,7 @@ static green woken_already;
 
 static green *running(scheduler *s)
 {
-    for (size_t i = 0; i < COROUTINES; i++) {
+    for (size_t i = 0; i < s->count; i++) {
         if (s->all[i].coroutine == weir_coroutine_current()) {
             return &s->all[i];
         }
@@ -81,6 +84,7 @@ static green *running(scheduler *s)
 }
 
 static void answer_lookup(scheduler *s);
+static void run_all(scheduler *s);
 static int wait_for(weir_poll *fds, size_t count, weir_time deadline_ns, void *user)
 {
     scheduler *s = user;
@@ -127,6 +131,11 @@ static void wake(void **parked, void *user)
     } else if (*parked != &woken_already) {
         ((green *)*parked)->state = RUNNING;
     }
+    if (s->is_going) {
+        s->is_going = false;
+        weir_token_cancel(s->token);
+        run_all(s);
+    }
 }
 
 /* -- the scheduler -- */
@@ -139,7 +148,7 @@ static void poll_once(scheduler *s, weir_time until_ns)
     const weir_time now_ns = weir_now();
     const weir_time left_ns = until_ns > now_ns ? until_ns - now_ns : 0;
 
-    for (size_t i = 0; i < COROUTINES; i++) {
+    for (size_t i = 0; i < s->count; i++) {
         const green *g = &s->all[i];
         for (size_t f = 0; g->state == WAITING && f < g->fd_count && count < POLLS; f++) {
             fds[count++] = (struct pollfd){.fd = g->fds[f].fd, .events = g->fds[f].events};
@@ -147,18 +156,34 @@ static void poll_once(scheduler *s, weir_time until_ns)
     }
     (void)poll(fds, count, (int)((left_ns + WEIR_NS_PER_MS - 1) / WEIR_NS_PER_MS));
     count = 0;
-    for (size_t i = 0; i < COROUTINES; i++) {
+    for (size_t i = 0; i < s->count; i++) {
         green *g = &s->all[i];
         for (size_t f = 0; g->state == WAITING && f < g->fd_count && count < POLLS; f++) {
             g->fds[f].revents = fds[count++].revents;
             g->ready += g->fds[f].revents != 0;
         }
     }
-    for (size_t i = 0; i < COROUTINES; i++) {
+    for (size_t i = 0; i < s->count; i++) {
         green *g = &s->all[i];
         if ((g->state == WAITING && g->ready > 0) ||
             (g->state != RUNNING && g->state != OVER && g->deadline_ns <= weir_now())) {
             g->state = RUNNING;
+        }
+    }
+}
+
+/* Everybody but who is running already: it may be a hook that lets them. */
+static void run_all(scheduler *s)
+{
+    const green *self = running(s);
+
+    for (size_t i = 0; i < s->count; i++) {
+        green *g = &s->all[i];
+        if (g != self && g->state == RUNNING) {
+            weir_coroutine_resume(g->coroutine);
+            if (weir_coroutine_is_over(g->coroutine)) {
+                g->state = OVER;
+            }
         }
     }
 }
@@ -170,16 +195,8 @@ static bool turn(scheduler *s)
     bool somebody_runs = false;
     bool somebody_is = false;
 
-    for (size_t i = 0; i < COROUTINES; i++) {
-        green *g = &s->all[i];
-        if (g->state == RUNNING) {
-            weir_coroutine_resume(g->coroutine);
-            if (weir_coroutine_is_over(g->coroutine)) {
-                g->state = OVER;
-            }
-        }
-    }
-    for (size_t i = 0; i < COROUTINES; i++) {
+    run_all(s);
+    for (size_t i = 0; i < s->count; i++) {
         const green *g = &s->all[i];
         somebody_is = somebody_is || g->state != OVER;
         somebody_runs = somebody_runs || g->state == RUNNING;
@@ -262,6 +279,7 @@ static void eight_on_one_thread(weir_world *world)
 
     memset(&s, 0, sizeof(s));
     s.world = world;
+    s.count = COROUTINES;
     s.port = world->way.tls ? world->origin->tls_port : world->origin->clear_port;
     const bool has_v6 = weir_full_port_open_v6(&blocked, s.port);
     world->options.hooks = &hooks;
@@ -327,6 +345,7 @@ static void cancelled_by_hook(weir_world *world)
 
     memset(&s, 0, sizeof(s));
     s.world = world;
+    s.count = COROUTINES;
     s.token = weir_token_new(NULL);
     world->options.hooks = &hooks;
     world->limits.h2_connections = 1;
@@ -386,6 +405,7 @@ static void drained_by_hook(weir_world *world)
 
     memset(&s, 0, sizeof(s));
     s.world = world;
+    s.count = COROUTINES;
     world->options.hooks = &hooks;
     (void)weir_world_user(world);
     for (size_t i = 0; i < COROUTINES; i++) {
@@ -406,9 +426,70 @@ static void drained_by_hook(weir_world *world)
     weir_world_close(world);
 }
 
+static bool all_others_wait(const scheduler *s)
+{
+    weir_counts counts = WEIR_COUNTS_INIT;
+    bool wait = true;
+
+    for (size_t i = 1; i < s->count; i++) {
+        wait = wait && s->all[i].state != RUNNING;
+    }
+    weir_user_counts(s->world->user, &counts);
+    return wait && counts.leases == s->count - 1;
+}
+
+/* All but one wait on one connection, until that one makes the peer refuse all of them at once. */
+static void wait_to_be_refused(void *user)
+{
+    green *g = user;
+    scheduler *s = g->home;
+
+    while (g->index == 0 && !all_others_wait(s)) {
+        weir_coroutine_yield();
+    }
+    s->is_going = g->index == 0;
+    weir_ask ask = weir_world_ask(s->world, g->index == 0 ? "/goaway?last=0" : "/hang");
+    ask.call.token = s->token;
+    ask.call.replay = WEIR_REPLAY_NEVER;
+    g->ended = weir_world_fetch(s->world, &ask).ended;
+}
+
+/* More than are woken in one go. What wakes the first of them lets all of them leave, and frees their
+ * exchanges, before it goes on to the next. */
+static void a_crowd_leaves_while_it_is_woken(weir_world *world)
+{
+    static scheduler s;
+    weir_wait_hooks hooks = {sizeof(hooks), &s, wait_for, park, wake};
+    size_t refused = 0;
+
+    memset(&s, 0, sizeof(s));
+    s.world = world;
+    s.count = CROWD;
+    s.token = weir_token_new(NULL);
+    world->options.hooks = &hooks;
+    world->limits.h2_connections = 1;
+    (void)weir_world_user(world);
+    for (size_t i = 0; i < CROWD; i++) {
+        s.all[i] = (green){.home = &s, .index = i};
+        s.all[i].coroutine = weir_coroutine_new(wait_to_be_refused, &s.all[i]);
+    }
+    while (turn(&s)) {
+    }
+    for (size_t i = 0; i < CROWD; i++) {
+        refused += s.all[i].ended == WEIR_E_H2_GOAWAY;
+        weir_coroutine_free(s.all[i].coroutine);
+    }
+    assert_int_equal(refused, CROWD);
+    assert_false(s.is_going);
+    assert_int_equal(s.held, 0);
+    weir_token_free(s.token);
+}
+
 static const weir_behaviour behaviours[] = {
     {"a coroutine cancels others that wait", cancelled_by_hook, WEIR_ONLY_BLOCKING, NULL},
     {"a coroutine drains while another reads", drained_by_hook, WEIR_ONLY_BLOCKING, NULL},
+    {"a crowd of coroutines leaves while it is being woken", a_crowd_leaves_while_it_is_woken,
+     WEIR_ONLY_BLOCKING | WEIR_ONLY_H2, NULL},
     {"eight coroutines on one thread are all answered", eight_on_one_thread, WEIR_ONLY_BLOCKING,
      NULL},
 };
