@@ -390,6 +390,53 @@ static void names__follow_the_families_of_their_connections(void **state)
     assert_int_equal(weir_names_deadline(&bench->names), bench->now_ns + 60 * SECOND);
 }
 
+/* Who joins while it is asked for does not make it be asked for again. */
+static void names__are_looked_up_once_though_others_join(void **state)
+{
+    names_bench *bench = *state;
+
+    remember(bench, "a.test", 4, one, 1, 60);
+    (void)connect_to(bench, 0, "a.test", 4, 1);
+    weir_name *name = next_name(bench);
+    (void)connect_to(bench, 1, "a.test", 4, 1);
+    assert_int_equal(weir_names_deadline(&bench->names), WEIR_NEVER);
+    assert_false(answer(bench, name, 4, WEIR_OK, one, 1));
+    (void)connect_to(bench, 2, "a.test", 4, 1);
+    assert_int_equal(weir_names_deadline(&bench->names), WEIR_NEVER);
+    assert_true(answer(bench, name, 6, WEIR_OK, NULL, 0));
+    assert_int_equal(weir_names_deadline(&bench->names), bench->now_ns + 60 * SECOND);
+}
+
+/* Of a family that nothing is known of nothing can have left. */
+static void names__keep_what_no_answer_tells_of(void **state)
+{
+    names_bench *bench = *state;
+
+    remember(bench, "a.test", 4, two, 1, 60);
+    (void)connect_to(bench, 0, "a.test", 6, 1);
+    release_all(bench);
+    assert_string_equal(closed(bench), "");
+}
+
+/* A resolver of the caller's may tell the interface with the address (RFC 4007). */
+static void names__tell_addresses_of_two_interfaces_apart(void **state)
+{
+    names_bench *bench = *state;
+    weir_address to = address(6, 1, 60);
+    weir_link far = {.slot = NULL};
+
+    to.scope = 3;
+    const weir_answer scoped = {.family = 6, .addresses = &to, .count = 1};
+    weir_shared_remember(bench->shared, span_of("a.test"), &scoped, bench->now_ns);
+    (void)connect_to(bench, 0, "a.test", 6, 1); /* of no interface */
+    release_all(bench);
+    assert_string_equal(closed(bench), "1 address_left_dns");
+    weir_names_join(&bench->names, &far, span_of("a.test"), &to, bench->now_ns);
+    assert_int_equal(weir_tie_address(far.tie).scope, 3);
+    assert_int_equal(weir_names_deadline(&bench->names), bench->now_ns + 60 * SECOND);
+    weir_names_leave(&bench->names, &far);
+}
+
 /* A look-up is over when nobody needs it any more. */
 static void names__outlive_their_connections_while_asked_for(void **state)
 {
@@ -483,6 +530,9 @@ int main(void)
         BENCHED(names__judge_who_joins),
         BENCHED(names__judge_all_when_who_joins_finds_news),
         BENCHED(names__follow_the_families_of_their_connections),
+        BENCHED(names__are_looked_up_once_though_others_join),
+        BENCHED(names__keep_what_no_answer_tells_of),
+        BENCHED(names__tell_addresses_of_two_interfaces_apart),
         BENCHED(names__outlive_their_connections_while_asked_for),
         BENCHED(names__do_without_memory),
         BENCHED(names__that_share_a_bucket_do_not_under_another_seed),

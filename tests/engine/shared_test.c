@@ -161,6 +161,24 @@ static void shared__forgets_every_answer_when_told(void **state)
     assert_int_equal(recall(bench, "a.test", 4, &octet), 1);
 }
 
+/* What connections are held against stays for that, and counts for no dial. */
+static void shared__forgets_what_is_held_all_the_same(void **state)
+{
+    shared_bench *bench = *state;
+    const weir_address here = {.family = 4, .octets = {10, 0, 0, 9}};
+    uint8_t octet = 0;
+
+    weir_answers *held = weir_shared_hold(bench->shared, span_of("a.test"));
+    assert_non_null(held);
+    remember(bench, "a.test", 4, 7, 60);
+    remember(bench, "a.test", 6, 8, 60);
+    weir_shared_forget_answers(bench->shared);
+    assert_int_equal(recall(bench, "a.test", 4, &octet), -1);
+    assert_int_equal(recall(bench, "a.test", 6, &octet), -1);
+    assert_true(weir_shared_has_left(bench->shared, held, &here));
+    weir_shared_let_go(bench->shared, held);
+}
+
 static void remember_none(shared_bench *bench, const char *host, weir_status status,
                           const weir_address *beside)
 {
@@ -401,6 +419,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(shared__lets_the_shortest_ttl_of_an_answer_count, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(shared__forgets_every_answer_when_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(shared__forgets_what_is_held_all_the_same, setup, teardown),
         cmocka_unit_test_setup_teardown(shared__remembers_for_two_seconds_that_there_is_none, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(shared__keeps_families_and_names_apart, setup, teardown),
