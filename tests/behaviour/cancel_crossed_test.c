@@ -180,7 +180,50 @@ static void rest_is_reset_at_once(weir_world *world)
     (void)sem_destroy(&e.was_reset);
 }
 
+/* -- its own observer frees it, while it waits -- */
+
+static void free_it(const weir_event *event, void *user)
+{
+    const weir_event_kind *at = user;
+
+    if (event->kind == *at) {
+        weir_exchange_free(event->exchange);
+    }
+}
+
+static void freed_by_its_observer(weir_world *world)
+{
+    weir_event_kind at = *(const weir_event_kind *)world->with;
+    const weir_observer observer = {sizeof(observer), &at, free_it};
+    weir_exchange *exchange = NULL;
+    weir_exchange *holder = NULL;
+
+    world->limits.connections_per_origin = 1;
+    world->limits.streams_per_connection = 1;
+    if (at == WEIR_EVENT_WAITING) {
+        holder = weir_world_begin_long(world);
+    }
+    weir_ask ask = weir_world_ask(world, "/hang");
+    ask.call.observer = &observer;
+    ask.call.deadline_ns = weir_now() + 20 * WEIR_NS_PER_SECOND;
+    assert_int_equal(weir_user_call(weir_world_user(world), &ask.request, &ask.call, &exchange),
+                     WEIR_E_CANCELLED);
+    assert_null(exchange);
+    if (holder != NULL) {
+        weir_world_end_long(world, holder);
+    }
+    ask = weir_world_ask(world, "/octets/10");
+    assert_int_equal(weir_world_fetch(world, &ask).octets, 10);
+}
+
+static const weir_event_kind while_waiting = WEIR_EVENT_WAITING;
+static const weir_event_kind when_sent = WEIR_EVENT_REQUEST_SENT;
+
 static const weir_behaviour behaviours[] = {
+    {"a call that waits for a place ends when its observer frees it", freed_by_its_observer,
+     WEIR_ONLY_BLOCKING, &while_waiting},
+    {"a call that waits for its head ends when its observer frees it", freed_by_its_observer,
+     WEIR_ONLY_BLOCKING, &when_sent},
     {"a cancel behind the last octet leaves a connection that nobody is given",
      behind_the_last_octet, WEIR_ONLY_H1 | WEIR_ONLY_CLEAR | WEIR_ONLY_BLOCKING, NULL},
     {"what a cancel sends is in the account of its call", account_of_cancelled, WEIR_ONLY_H2, NULL},
