@@ -157,7 +157,9 @@ static uint64_t open_and_rest(weir_world *world, size_t count, bool full)
         least = head_octets < least ? head_octets : least;
         weir_world_drop(world, open[i]);
     }
-    weir_user_settle(world->user);
+    if (world->way.protocol == WEIR_H2 || world->way.kind == WEIR_USER_LOOP) {
+        weir_user_settle(world->user); /* of HTTP/1.1 nobody needs to look after an idle one */
+    }
     weir_counts counts = WEIR_COUNTS_INIT;
     weir_user_counts(world->user, &counts);
     assert_int_equal(counts.connections_idle, count);
