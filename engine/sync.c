@@ -348,6 +348,7 @@ static void close_line(weir_client *client, const weir_action *action)
         /* Nobody waits for it any more and another origin needs its place, or it is one too many:
          * who runs the dial ends it. */
         line->dial->given_up = true;
+        line->close_reason = action->reason;
         weir_client_wake_later(client, line->dial->dialer);
         return;
     }

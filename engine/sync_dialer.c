@@ -21,7 +21,7 @@ static bool is_given_up(weir_line *line);
 static bool open_line(weir_client *client, weir_line *line, weir_time now_ns);
 static void fail(weir_client *client, weir_line *line);
 static void drop(weir_client *client, weir_line *line);
-static void close_line(weir_client *client, weir_line *line, weir_time now_ns);
+static void close_line(weir_client *client, weir_line *line, weir_reason reason, weir_time now_ns);
 static bool hand_over(weir_client *client, weir_line *line, const weir_exchange *from);
 static void give_to(weir_client *client, weir_line *line, weir_exchange *heir);
 static weir_exchange *find_heir(const weir_slot *slot, const weir_exchange *but);
@@ -227,7 +227,7 @@ static void fail(weir_client *client, weir_line *line)
         failure = line->dial->dialing->failure;
     }
     weir_link_abort(line->link, failure.status, now_ns);
-    close_line(client, line, now_ns);
+    close_line(client, line, WEIR_REASON_FAILED, now_ns);
     weir_mutex_lock(&client->core_lock);
     weir_core_dial_failed(&client->core, slot, &failure, now_ns);
     weir_pool_gone(client->core.pool, slot, now_ns);
@@ -235,7 +235,7 @@ static void fail(weir_client *client, weir_line *line)
     weir_client_unlock(client);
 }
 
-/* Nobody waits for it any more, or the pool gave it up. */
+/* Nobody waits for it any more, or the pool gave it up, which says why then. */
 static void drop(weir_client *client, weir_line *line)
 {
     const weir_time now_ns = weir_now();
@@ -244,17 +244,19 @@ static void drop(weir_client *client, weir_line *line)
     if (!weir_link_is_open(line->link)) {
         weir_link_abort(line->link, WEIR_E_CANCELLED, now_ns);
     }
-    close_line(client, line, now_ns);
+    close_line(client, line, WEIR_REASON_UNAWAITED, now_ns);
     weir_mutex_lock(&client->core_lock);
     weir_pool_gone(client->core.pool, slot, now_ns);
     weir_client_settle(client);
     weir_client_unlock(client);
 }
 
-static void close_line(weir_client *client, weir_line *line, weir_time now_ns)
+static void close_line(weir_client *client, weir_line *line, weir_reason reason, weir_time now_ns)
 {
-    line->close_reason = WEIR_REASON_SHUTDOWN;
     weir_mutex_lock(&client->core_lock);
+    if (!line->dial->given_up) {
+        line->close_reason = reason;
+    }
     weir_slot_set_user(line->slot, NULL);
     weir_list_remove(&line->dial->place);
     weir_mutex_unlock(&client->core_lock);

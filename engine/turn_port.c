@@ -219,6 +219,7 @@ static void dial_failed(weir_turn *turn, weir_port *port, const weir_failure *fa
     weir_exchange *cause = part(turn, port);
 
     begin_goodbye(turn, port);
+    port->close_reason = WEIR_REASON_FAILED;
     weir_link_abort(port->link, copy.status, turn->now_ns);
     weir_core_dial_failed(&turn->core, port->slot, &copy, turn->now_ns);
     back_to_queue(turn, cause);

@@ -61,7 +61,7 @@ extern "C" {
     X(TLS_REPLACED, "tls_replaced", "its TLS settings were replaced")                              \
     X(NETWORK_CHANGED, "network_changed", "the network was said to have changed")                  \
     X(FORKED, "forked", "it belongs to the process that forked")                                   \
-    X(SHUTDOWN, "shutdown", "the client or loop was closed, or nobody waited for the dial")        \
+    X(SHUTDOWN, "shutdown", "the client or loop was closed")                                       \
     /* why a connection of another origin cannot be shared */                                      \
     X(TLS_IDENTITY_DIFFERS, "tls_identity_differs", "it was made with other TLS settings")         \
     X(PROTOCOL_DIFFERS, "protocol_differs", "it is pinned to another protocol")                    \
@@ -73,7 +73,9 @@ extern "C" {
     /* why a connection was closed, once more */                                                   \
     X(MISDIRECTED, "misdirected", "the server said 421 to a request of its origin")                \
     /* why a call waits, once more */                                                              \
-    X(CLOSING, "closing", "as many connections as the origin may have are ending and not closed")
+    X(CLOSING, "closing", "as many connections as the origin may have are ending and not closed")  \
+    /* why a connection was closed, once more */                                                   \
+    X(UNAWAITED, "unawaited", "nobody waited for the dial any more who could go on with it")
 
 typedef enum weir_reason {
 #define WEIR_REASON_X(name, word, sentence) WEIR_REASON_##name,

@@ -6,6 +6,8 @@
 #include "support/conn_limits.h"
 #include "support/world.h"
 
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -124,6 +126,113 @@ static void out_of_stream_ids(weir_world *world)
     assert_int_equal(weir_world_counts(world).dials, 2);
     assert_int_equal(weir_world_counts(world).reuses, 1);
     assert_int_equal(weir_world_counts(world).requests, 3); /* none was sent twice */
+}
+
+/* -- why a dial was given up -- */
+
+typedef struct dialer {
+    weir_world *world;
+    weir_tls_config *to; /* NULL: they stay */
+    size_t lookups;      /* the first is never answered */
+    pthread_mutex_t lock;
+    weir_status warmed;
+    weir_status fetched;
+} dialer;
+
+static void answer_all_but_the_first(weir_lookup *lookup, weir_span host, void *user)
+{
+    dialer *d = user;
+
+    (void)host;
+    (void)pthread_mutex_lock(&d->lock);
+    const bool first = d->lookups++ == 0;
+    (void)pthread_mutex_unlock(&d->lock);
+    if (!first) {
+        weir_world_answer(lookup);
+    }
+}
+
+static void let_go(weir_lookup *lookup, void *user)
+{
+    (void)lookup;
+    (void)user;
+}
+
+static bool has_begun(dialer *d)
+{
+    (void)pthread_mutex_lock(&d->lock);
+    const bool begun = d->lookups > 0;
+    (void)pthread_mutex_unlock(&d->lock);
+    return begun;
+}
+
+static weir_ask ask_by_name(weir_world *world)
+{
+    weir_ask ask = weir_world_ask(world, "/octets/10");
+
+    ask.call.observer = NULL;
+    ask.call.connect_to = WEIR_SPAN("name.test");
+    ask.call.connect_port = world->way.tls ? world->origin->tls_port : world->origin->clear_port;
+    return ask;
+}
+
+static void warm_or_swap(weir_user *user, size_t index, void *shared)
+{
+    dialer *d = shared;
+    const weir_ask ask = ask_by_name(d->world);
+
+    if (index == 0) {
+        d->warmed = weir_user_preconnect(user, &ask.request, &ask.call, 1);
+        return;
+    }
+    while (!has_begun(d)) {
+        if (d->world->way.kind == WEIR_USER_LOOP) {
+            weir_user_settle(user);
+        } else {
+            (void)sched_yield();
+        }
+    }
+    (void)weir_shared_set_tls(d->world->shared, d->to);
+    const weir_ask other = weir_world_ask(d->world, "/octets/10"); /* who enters sees it */
+    d->fetched = weir_world_fetch(d->world, &other).ended;
+}
+
+/* What it would bring is of no use any more. */
+static void given_up_for_other_settings(weir_world *world)
+{
+    dialer d = {.world = world, .to = weir_world_tls_settings(true)};
+    const weir_resolver resolver = {sizeof(resolver), &d, answer_all_but_the_first, let_go};
+
+    (void)pthread_mutex_init(&d.lock, NULL);
+    world->options.resolver = &resolver;
+    weir_user_together(weir_world_user(world), 2, warm_or_swap, &d);
+    assert_int_equal(d.warmed, WEIR_OK);
+    assert_int_equal(d.fetched, WEIR_END);
+    assert_int_equal(weir_world_counts(world).connections_idle, 2);
+    assert_closed_for(world, "tls_replaced");
+    weir_world_close(world);
+    weir_tls_config_release(d.to);
+    (void)pthread_mutex_destroy(&d.lock);
+}
+
+/* Its only caller leaves: a client has nobody who would go on with it, a loop goes on by itself. */
+static void given_up_for_want_of_a_caller(weir_world *world)
+{
+    dialer d = {.world = world};
+    const weir_resolver resolver = {sizeof(resolver), &d, answer_all_but_the_first, let_go};
+    weir_ask ask = ask_by_name(world);
+    weir_exchange *exchange = NULL;
+
+    (void)pthread_mutex_init(&d.lock, NULL);
+    world->options.resolver = &resolver;
+    ask.call.deadline_ns = weir_now() + 20 * WEIR_NS_PER_MS;
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_E_DEADLINE_TOTAL);
+    weir_world_drop(world, exchange);
+    const bool goes_on = world->way.kind == WEIR_USER_LOOP;
+    assert_int_equal(weir_world_counts(world).connections_dialing, goes_on ? 1 : 0);
+    weir_world_close(world);
+    assert_closed_for(world, goes_on ? "shutdown" : "unawaited");
+    (void)pthread_mutex_destroy(&d.lock);
 }
 
 /* -- why one was passed over -- */
@@ -265,6 +374,9 @@ static const weir_behaviour behaviours[] = {
     {"a connection whose peer breaks the protocol has failed", broken_by_its_peer, 0, NULL},
     {"a connection to the wrong server is closed", of_a_server_that_is_another, 0, NULL},
     {"a connection without stream ids is closed", out_of_stream_ids, WEIR_ONLY_H2, NULL},
+    {"a dial that is given up for other TLS settings says so", given_up_for_other_settings,
+     WEIR_ONLY_TLS, NULL},
+    {"a dial that nobody waits for any more says so", given_up_for_want_of_a_caller, 0, NULL},
     {"an idle connection that was not needed is said to be spare", not_needed, 0, NULL},
     {"a call that there is no memory to dial for waits", no_memory_for_another, WEIR_ONLY_CLEAR,
      NULL},

@@ -27,6 +27,7 @@ typedef struct excuse {
 
 static const excuse excuses[] = {
     {WEIR_REASON_LOST_RACE, "of attempts that never come to the pool: tests/behaviour/race_test.c"},
+    {WEIR_REASON_UNAWAITED, "of dials that a thread ran: tests/behaviour/reasons_test.c"},
 };
 
 static bool said[WEIR_REASON_COUNT];

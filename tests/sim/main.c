@@ -191,6 +191,7 @@ static bool is_excused(weir_reason reason)
     case WEIR_REASON_UNFIT:     /* a conn that takes no more always says why */
     case WEIR_REASON_FORKED:    /* there are no processes */
     case WEIR_REASON_LOST_RACE: /* of sockets, which are a driver's own */
+    case WEIR_REASON_UNAWAITED: /* of threads: the turn goes on with a dial by itself */
     case WEIR_REASON_REFUSING:  /* within a turn no time passes */
     case WEIR_REASON_NO_MEMORY: /* once in thousands of runs */
         return true;
