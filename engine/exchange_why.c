@@ -48,8 +48,10 @@ void weir_core_explain(weir_core *core, weir_exchange *ex, weir_time now_ns)
 {
     const weir_origin_key key = weir_exchange_key(ex);
 
+    const weir_asker asker = {&key, &ex->ticket};
+
     ex->candidate_count =
-        weir_pool_explain(core->pool, &key, now_ns, ex->candidates, WEIR_CANDIDATES_LIMIT);
+        weir_pool_explain(core->pool, &asker, now_ns, ex->candidates, WEIR_CANDIDATES_LIMIT);
 }
 
 void weir_core_explain_bounce(weir_core *core, weir_exchange *ex, uint64_t conn, weir_time now_ns)

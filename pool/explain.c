@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "pool/pause.h"
 #include "pool/wait.h"
 
 typedef struct listing {
@@ -16,36 +17,39 @@ typedef struct listing {
     size_t count; /* of all, those too for which there was no room */
 } listing;
 
-static const weir_slot *first_choice(const weir_pool *pool, const weir_origin *origin);
-static const weir_slot *first_fit(const weir_pool *pool, const weir_list *list);
+/* What a request would get now. */
+typedef struct choice {
+    const weir_slot *slot; /* NULL: none */
+    size_t passed;         /* slots that those in front will have filled before */
+    uint64_t ahead;        /* of those in front, who get a lease there too, or none */
+} choice;
+
+static choice choose(const weir_pool *pool, const weir_origin *origin, const weir_ticket *ticket);
+static void choose_from(choice *c, const weir_pool *pool, const weir_list *list);
+static uint64_t others_ahead(const weir_origin *origin, const weir_ticket *ticket);
+static void add_origin(listing *l, const weir_pool *pool, const weir_origin *origin,
+                       const weir_ticket *ticket);
+static void add_passed(listing *l, const weir_pool *pool, const weir_slot *slot,
+                       const choice *first);
+static bool is_before(const weir_slot *slot, const weir_slot *other, const weir_list *list);
+static void add_uses(listing *l, uint32_t uses);
 static void add_slot(listing *l, const weir_pool *pool, const weir_slot *slot, weir_reason reason);
 static void add_closed(listing *l, const weir_pool *pool, uint64_t hash);
 static void add_strangers(listing *l, const weir_pool *pool, const weir_origin_key *key);
 static weir_reason why_not_shared(const weir_origin_key *a, const weir_origin_key *b);
 static bool same_octets(weir_span a, weir_span b);
 
-size_t weir_pool_explain(weir_pool *pool, const weir_origin_key *key, weir_time now_ns,
+size_t weir_pool_explain(weir_pool *pool, const weir_asker *asker, weir_time now_ns,
                          weir_candidate *to, size_t room)
 {
     listing l = {to, room, 0};
     weir_pool_begin(pool, now_ns);
-    const weir_origin *origin = weir_record_find(pool, key);
+    const weir_origin *origin = weir_record_find(pool, asker->key);
     if (origin) {
-        const weir_slot *first = first_choice(pool, origin);
-        if (first) {
-            add_slot(&l, pool, first,
-                     weir_slot_uses(first) > 0 ? WEIR_REASON_REUSED : WEIR_REASON_DIALED);
-        }
-        for (const weir_list *at = origin->seldom->slots.next; at != &origin->seldom->slots;
-             at = at->next) {
-            const weir_slot *slot = WEIR_CONST_SLOT_OF(at, sibling);
-            if (slot != first) {
-                add_slot(&l, pool, slot, weir_explain_slot(pool, slot));
-            }
-        }
+        add_origin(&l, pool, origin, asker->ticket);
     }
-    add_closed(&l, pool, weir_origin_key_hash(key, pool->options.seed));
-    add_strangers(&l, pool, key);
+    add_closed(&l, pool, weir_origin_key_hash(asker->key, pool->options.seed));
+    add_strangers(&l, pool, asker->key);
     return l.count;
 }
 
@@ -115,22 +119,113 @@ void weir_explain_note_close(weir_pool *pool, const weir_slot *slot)
     };
 }
 
-/* What a request would get now. */
-static const weir_slot *first_choice(const weir_pool *pool, const weir_origin *origin)
+/* A shared one before a spare one, the last used first, each as long as it has room: as grant()
+ * does, which serves those in front before. */
+static choice choose(const weir_pool *pool, const weir_origin *origin, const weir_ticket *ticket)
 {
-    const weir_slot *slot = first_fit(pool, &origin->shared);
-    return slot ? slot : first_fit(pool, &origin->spare);
+    choice c = {.ahead = others_ahead(origin, ticket)};
+    choose_from(&c, pool, &origin->shared);
+    choose_from(&c, pool, &origin->spare);
+    return c;
 }
 
-static const weir_slot *first_fit(const weir_pool *pool, const weir_list *list)
+static void choose_from(choice *c, const weir_pool *pool, const weir_list *list)
 {
-    for (const weir_list *at = list->next; at != list; at = at->next) {
+    for (const weir_list *at = list->next; at != list && !c->slot; at = at->next) {
         const weir_slot *slot = WEIR_CONST_CONTAINER_OF(at, weir_slot, available);
-        if (weir_slot_expiry(pool, slot) == WEIR_REASON_NONE) {
-            return slot;
+        const uint32_t room = weir_slot_room(slot);
+        if (weir_slot_expiry(pool, slot) != WEIR_REASON_NONE) {
+            continue;
+        }
+        if (c->ahead < room) {
+            c->slot = slot;
+        } else {
+            c->ahead -= room;
+            c->passed++;
         }
     }
-    return NULL;
+}
+
+/* Whoever gives room back and asks again in one step may stand behind others, who wait for just
+ * that; who is given a pause behind all. */
+static uint64_t others_ahead(const weir_origin *origin, const weir_ticket *ticket)
+{
+    uint64_t others = 0;
+    if (!ticket) {
+        return 0;
+    }
+    if (weir_pause_is_due(ticket)) {
+        return UINT64_MAX;
+    }
+    for (const weir_list *at = origin->waiting.next; at != &origin->waiting && ticket->keeps_order;
+         at = at->next) {
+        others += WEIR_CONST_CONTAINER_OF(at, weir_ticket, link)->order < ticket->order;
+    }
+    return others;
+}
+
+static void add_origin(listing *l, const weir_pool *pool, const weir_origin *origin,
+                       const weir_ticket *ticket)
+{
+    const choice first = choose(pool, origin, ticket);
+    if (first.slot) {
+        const bool is_used = weir_slot_uses(first.slot) + first.ahead > 0;
+        add_slot(l, pool, first.slot, is_used ? WEIR_REASON_REUSED : WEIR_REASON_DIALED);
+        add_uses(l, (uint32_t)first.ahead);
+    }
+    for (const weir_list *at = origin->seldom->slots.next; at != &origin->seldom->slots;
+         at = at->next) {
+        const weir_slot *slot = WEIR_CONST_SLOT_OF(at, sibling);
+        const weir_reason reason = weir_explain_slot(pool, slot);
+        if (slot == first.slot) {
+            continue;
+        }
+        if (reason != WEIR_REASON_SPARE || (first.slot && first.passed == 0)) {
+            add_slot(l, pool, slot, reason);
+        } else if (ticket && weir_pause_is_due(ticket)) {
+            add_slot(l, pool, slot, WEIR_REASON_REFUSED_LATELY);
+        } else {
+            add_passed(l, pool, slot, &first);
+        }
+    }
+}
+
+/* What has room and comes before the choice is for those in front, who fill it. */
+static void add_passed(listing *l, const weir_pool *pool, const weir_slot *slot,
+                       const choice *first)
+{
+    const weir_origin *origin = slot->origin;
+    if (first->slot && !is_before(slot, first->slot, &origin->shared) &&
+        !is_before(slot, first->slot, &origin->spare)) {
+        add_slot(l, pool, slot, WEIR_REASON_SPARE);
+        return;
+    }
+    const uint32_t room = weir_slot_room(slot);
+    add_slot(l, pool, slot,
+             slot->facts.protocol == WEIR_H2 ? WEIR_REASON_AT_MAX_STREAMS : WEIR_REASON_BUSY);
+    add_uses(l, room);
+}
+
+/* In this list, in which the other is before or not at all. */
+static bool is_before(const weir_slot *slot, const weir_slot *other, const weir_list *list)
+{
+    for (const weir_list *at = list->next; at != list; at = at->next) {
+        const weir_slot *found = WEIR_CONST_CONTAINER_OF(at, weir_slot, available);
+        if (found == slot || found == other) {
+            return found == slot;
+        }
+    }
+    return false;
+}
+
+/* By those in front, of the candidate that was added last. */
+static void add_uses(listing *l, uint32_t uses)
+{
+    if (uses > 0 && l->count <= l->room) {
+        l->to[l->count - 1].used += uses;
+        l->to[l->count - 1].uses += uses;
+        l->to[l->count - 1].idle_ns = 0;
+    }
 }
 
 static void add_slot(listing *l, const weir_pool *pool, const weir_slot *slot, weir_reason reason)

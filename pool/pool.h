@@ -264,13 +264,19 @@ bool weir_pool_learned(weir_slot *slot, weir_memory *memory);
 /* Does any ticket wait for this dial? A dial that nobody waits for may be given up or finished. */
 bool weir_pool_is_awaited(const weir_pool *pool, const weir_slot *slot);
 
+/* Who would ask, and what for. A ticket that was released with `keeps_order`, or that was refused
+ * lately, does not find what another does. */
+typedef struct weir_asker {
+    const weir_origin_key *key;
+    const weir_ticket *ticket; /* NULL: one that never asked */
+} weir_asker;
+
 /*
- * What a request with this key would find now: first the connection that it would get, if there is
- * one; the others of its origin; those of it that were closed lately; those to the same scheme,
+ * What a request would find now: first the connection that it would get, if there is one; the others of its origin; those of it that were closed lately; those to the same scheme,
  * host and port that it may not share. Fills up to `room` and answers how many there are. Linear in
  * the pool's connections, by contract.
  */
-size_t weir_pool_explain(weir_pool *pool, const weir_origin_key *key, weir_time now_ns,
+size_t weir_pool_explain(weir_pool *pool, const weir_asker *asker, weir_time now_ns,
                          weir_candidate *to, size_t room);
 /* A connection refused the lease: why, as it stands after weir_pool_bounce(). Leaves *candidate
  * alone if it is gone. */

@@ -17,11 +17,11 @@
 enum { ROOM = 16 };
 
 /* "2 reused 0/1, 1 busy 1/1, 3 evicted closed" */
-static const char *explain_key(rig *r, const weir_origin_key *key)
+static const char *explain_to(rig *r, const weir_asker *asker)
 {
     static char text[RIG_TEXT];
     weir_candidate found[ROOM];
-    const size_t count = weir_pool_explain(r->pool, key, r->now_ns, found, ROOM);
+    const size_t count = weir_pool_explain(r->pool, asker, r->now_ns, found, ROOM);
     size_t at = 0;
     text[0] = '\0';
     assert_true(count <= ROOM);
@@ -36,8 +36,13 @@ static const char *explain_key(rig *r, const weir_origin_key *key)
             at += (size_t)snprintf(text + at, sizeof text - at, " closed");
         }
     }
-    weir_pool_check(r->pool);
     return text;
+}
+
+static const char *explain_key(rig *r, const weir_origin_key *key)
+{
+    weir_pool_check(r->pool);
+    return explain_to(r, &(weir_asker){.key = key});
 }
 
 static const char *explain(rig *r, const char *name)
@@ -164,7 +169,7 @@ static void explain__what_was_closed_lately_is_remembered(void **state)
     assert_string_equal(explain(&r, "two"), "");
     weir_candidate found;
     const weir_origin_key key = rig_key("one");
-    assert_int_equal(weir_pool_explain(r.pool, &key, r.now_ns, &found, 1), 1);
+    assert_int_equal(weir_pool_explain(r.pool, &(weir_asker){.key = &key}, r.now_ns, &found, 1), 1);
     assert_int_equal(found.closed_ns, WEIR_NS_PER_SECOND);
     assert_int_equal(found.uses, 1);
     rig_close(&r);
@@ -179,7 +184,7 @@ static void explain__a_bounce_says_why_it_was_refused(void **state)
     rig_release(&r, 'a');
     const weir_origin_key key = rig_key("one");
     weir_candidate found;
-    assert_int_equal(weir_pool_explain(r.pool, &key, r.now_ns, &found, 1), 1);
+    assert_int_equal(weir_pool_explain(r.pool, &(weir_asker){.key = &key}, r.now_ns, &found, 1), 1);
     assert_int_equal(found.reason, WEIR_REASON_REUSED);
     assert_int_equal(rig_ask(&r, 'b', "one"), WEIR_OK);
     weir_facts facts = rig_facts(&r, WEIR_H1, 1);
@@ -233,9 +238,39 @@ static void explain__what_does_not_fit_is_counted(void **state)
     rig_actions(&r);
     const weir_origin_key key = rig_key("one");
     weir_candidate found[2];
-    assert_int_equal(weir_pool_explain(r.pool, &key, r.now_ns, found, 2), 6);
+    assert_int_equal(weir_pool_explain(r.pool, &(weir_asker){.key = &key}, r.now_ns, found, 2), 6);
     assert_int_equal(found[1].conn, 2);
-    assert_int_equal(weir_pool_explain(r.pool, &key, r.now_ns, NULL, 0), 6);
+    assert_int_equal(weir_pool_explain(r.pool, &(weir_asker){.key = &key}, r.now_ns, NULL, 0), 6);
+    rig_close(&r);
+}
+
+/* Released, to ask again: what it finds then. */
+static const char *explain_again(rig *r, char letter, const char *name)
+{
+    const weir_origin_key key = rig_key(name);
+    weir_ticket *ticket = rig_ticket(r, letter);
+    ticket->refused++;
+    ticket->keeps_order = true;
+    weir_pool_release(r->pool, ticket, NULL, r->now_ns);
+    return explain_to(r, &(weir_asker){&key, ticket});
+}
+
+/* What c gives back is for b, which asked before it. */
+static void explain__who_asks_again_finds_what_others_left(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 1});
+    rig_lease_h2(&r, "abc", 3);
+    rig_tell(&r, 1, 1);
+    assert_string_equal(explain_again(&r, 'b', "h2.one"), "1 at_max_streams 2/1");
+    assert_int_equal(rig_ask(&r, 'b', "h2.one"), WEIR_AGAIN);
+    rig_release(&r, 'a');
+    assert_string_equal(explain_again(&r, 'c', "h2.one"), "1 at_max_streams 1/1");
+    assert_int_equal(rig_ask(&r, 'c', "h2.one"), WEIR_AGAIN);
+    assert_string_equal(rig_actions(&r), "grant b 1 reused");
+    assert_string_equal(explain_again(&r, 'b', "h2.one"), "1 refused_lately 0/1");
+    assert_int_equal(rig_ask(&r, 'b', "h2.one"), WEIR_AGAIN); /* it is given a pause */
     rig_close(&r);
 }
 
@@ -252,6 +287,7 @@ int main(void)
         cmocka_unit_test(explain__a_bounce_says_why_it_was_refused),
         cmocka_unit_test(explain__who_may_not_share_says_what_differs),
         cmocka_unit_test(explain__what_does_not_fit_is_counted),
+        cmocka_unit_test(explain__who_asks_again_finds_what_others_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,6 @@
 #include "model_world.h"
 
 static bool knows_order(const caller *c);
-static bool is_first(const world *w, const caller *c);
 static void request(world *w, caller *c);
 static void ask_again(world *w, caller *c);
 
@@ -62,15 +61,16 @@ static void request(world *w, caller *c)
     c->was_paused = c->ticket.refused > 1;
     const weir_origin_key key = model_key_of(c->origin);
     weir_candidate first = {.reason = WEIR_REASON_NONE};
-    (void)weir_pool_explain(w->pool, &key, w->now_ns, &first, 1);
+    const weir_asker asker = {&key, &c->ticket};
+    (void)weir_pool_explain(w->pool, &asker, w->now_ns, &first, 1);
     const bool foretold = first.reason == WEIR_REASON_REUSED || first.reason == WEIR_REASON_DIALED;
-    const bool is_next = is_first(w, c);
     const weir_status status = weir_pool_request(w->pool, &key, &c->ticket, w->now_ns);
-    MODEL_ASSERT(!is_next || (foretold && !c->was_paused) == (status == WEIR_OK));
+    MODEL_ASSERT(foretold == (status == WEIR_OK));
     MODEL_ASSERT(!c->was_paused || status != WEIR_AGAIN || c->ticket.pause.entered);
     w->result->paused += c->was_paused && status == WEIR_AGAIN;
     if (status == WEIR_OK) {
-        MODEL_ASSERT(!is_next || first.conn == weir_slot_id(c->ticket.slot));
+        MODEL_ASSERT(first.conn == weir_slot_id(c->ticket.slot));
+        MODEL_ASSERT((first.reason == WEIR_REASON_REUSED) == c->ticket.reused);
         model_note_grant(w, c, true);
     }
     MODEL_ASSERT((status == WEIR_OK) == (c->ticket.state == WEIR_TICKET_LEASED));
@@ -88,20 +88,6 @@ static void request(world *w, caller *c)
     if (c->asked == 0) {
         weir_pool_abandon(w->pool, &c->ticket, w->now_ns); /* what it gave back is free */
     }
-}
-
-/* Does nobody wait who asked before? It matters for who gives back and asks in one step: the others
- * wait for just that. */
-static bool is_first(const world *w, const caller *c)
-{
-    for (size_t i = 0; i < TICKETS; i++) {
-        const caller *other = &w->callers[i];
-        if (other->ticket.state == WEIR_TICKET_WAITING && other->origin == c->origin &&
-            !other->ticket.pause.entered && other->asked < c->asked) {
-            return false;
-        }
-    }
-    return true;
 }
 
 /* An exchange on a connection is over. */

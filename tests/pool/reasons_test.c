@@ -71,7 +71,8 @@ static weir_reason waits_for(rig *r, char letter)
 static weir_reason candidate_of(rig *r, const weir_origin_key *key, size_t i)
 {
     weir_candidate found[16];
-    const size_t count = weir_pool_explain(r->pool, key, r->now_ns, found, 16);
+    const size_t count =
+        weir_pool_explain(r->pool, &(weir_asker){.key = key}, r->now_ns, found, 16);
     assert_in_range(i, 0, count - 1);
     note(found[i].reason);
     return found[i].reason;
