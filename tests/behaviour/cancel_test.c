@@ -286,6 +286,12 @@ static void refused_with_a_token(weir_world *world)
     assert_int_equal(weir_world_fetch(world, &ask).called, WEIR_E_URL_SCHEME);
     assert_true(weir_token_is_cancelled(token));
     weir_token_free(token);
+    /* What was cancelled before it began is given no connection, nor is one lost for it. */
+    assert_int_equal(weir_world_told(world, WEIR_EVENT_CONNECTION_ACQUIRED), 3);
+    ask.request.url = good;
+    ask.call.token = NULL;
+    assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
+    assert_int_equal(weir_world_counts(world).dials, 1);
 }
 
 static const weir_behaviour behaviours[] = {
