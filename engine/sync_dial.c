@@ -113,12 +113,9 @@ void weir_line_stop_dial(weir_line *line)
             close_attempt(line, i, 0);
         }
     }
-    if (line->dial->lookup != NULL) {
-        weir_channel_end(line->dial->channel, line->dial->lookup);
-        line->dial->lookup = NULL;
-    }
-    weir_channel_free(line->dial->channel);
+    weir_channel_free(line->dial->channel); /* its look-up, if it has one, ends with it */
     line->dial->channel = NULL;
+    line->dial->lookup = NULL;
 }
 
 /* The name is asked for once, however many dials of this thread go there: who asks takes the
