@@ -119,6 +119,7 @@ static void measure(bed *b, const bench_run *run, uint32_t origins, bool random,
                 bed_must(false, "an idle connection is leased at once");
             }
             (void)bed_act(b);
+            tickets[j].answered = true;
             weir_pool_release(b->pool, &tickets[j], &bed_ready, b->now_ns);
             (void)bed_act(b);
         }
