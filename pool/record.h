@@ -33,28 +33,26 @@ typedef struct weir_origin_seldom weir_origin_seldom;
  * What finding, leasing and releasing look at, with the first of its slots. With a million origins
  * each request finds another one, of which nothing is in a cache, and pays for every line that it
  * touches, and also for how far apart they lie: so these are as few octets as may be, and what is
- * seldom looked at lies elsewhere.
+ * seldom looked at lies elsewhere. The lines come about in the order in which they are asked for:
+ * so what each request looks at is in front, and at the end what only some do, or the table does.
  */
 struct weir_origin {
     uint64_t words[WEIR_ORIGIN_WORDS]; /* the key's first: looked at first, so on the first line */
-    weir_origin_seldom *seldom;
-    weir_slot own;         /* room for one of its slots; free while its origin is NULL */
     weir_list spare;       /* READY slots without leases, with room, the last used first */
     weir_list shared;      /* READY slots with leases and room, the last used first */
     weir_list waiting;     /* tickets, in the order of their first request */
-    weir_horizon horizon;  /* how long its server lets connections be idle */
     weir_ticket *undialed; /* the first waiting ticket for which no dial was started */
     weir_time retry_at_ns; /* no dial before */
     uint32_t tickets;      /* waiting */
-    uint32_t wishes;       /* for warm connections, waiting */
     uint32_t available;    /* in `shared` and `spare` */
     uint32_t idle;         /* READY without leases, with room or without */
     uint32_t connections;  /* slots until GONE */
     uint32_t slots_in[WEIR_SLOT_STATES];
     uint32_t unawaited_dials;   /* that nobody waits for, as counted in the pool's */
     uint32_t wanted;            /* dials that it waits for, while hungry */
-    uint32_t streams;           /* HTTP/2: the peer's limit; 0: not known */
+    uint32_t wishes;            /* for warm connections, waiting */
     uint32_t failures;          /* dials failed in a row, those begun together counted as one */
+    uint32_t streams;           /* HTTP/2: the peer's limit; 0: not known */
     weir_protocol protocol : 8; /* spoken last; ANY: not known */
     /* its connections are kept no longer than tickets wait, and why; NONE: they are */
     weir_reason ends : 8;
@@ -63,7 +61,10 @@ struct weir_origin {
     bool out_of_memory; /* a dial would be worth while, but there is no memory for its slot */
     bool is_remembered; /* in the lists of those */
     bool is_unsettled;
-    bool is_pausing; /* `retry` is in the agenda */
+    bool is_pausing;      /* `retry` is in the agenda */
+    weir_slot own;        /* room for one of its slots; free while its origin is NULL */
+    weir_horizon horizon; /* how long its server lets connections be idle */
+    weir_origin_seldom *seldom;
     weir_table_entry entry;
 };
 

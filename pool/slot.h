@@ -31,10 +31,8 @@ typedef enum weir_slot_state {
     WEIR_SLOT_STATES
 } weir_slot_state;
 
-/* What leasing and releasing look at (record.h says why the rest is apart). */
+/* What leasing and releasing look at (record.h says why the rest is apart, and in which order). */
 struct weir_slot {
-    void *user; /* the engine's, which looks there at each lease */
-    weir_agenda_entry due;
     /* from when on it takes no more: too old, or told to retire; WEIR_NEVER */
     weir_time ends_at_ns;
     weir_time rested_ns; /* how long it was idle before its first lease since; 0: that says nothing
@@ -61,6 +59,8 @@ struct weir_slot {
     weir_list leased;    /* its tickets */
     weir_list queue;     /* the pool's idle slots, or its actions while it has an order */
     weir_list available; /* the origin's `shared` or `spare` if it has room, or its `dials` */
+    void *user;          /* the engine's, which looks there at each lease */
+    weir_agenda_entry due;
 };
 
 /* ... and what they do not. */
