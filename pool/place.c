@@ -25,6 +25,7 @@ typedef struct line {
 
 static weir_situation gather(const weir_pool *pool, const weir_origin *origin);
 static void grant(weir_pool *pool, weir_origin *origin);
+static void lease_to(weir_pool *pool, weir_origin *origin, weir_ticket *ticket);
 static bool dial(weir_pool *pool, weir_origin *origin);
 static void evict(weir_pool *pool);
 static void wait_for(weir_pool *pool, weir_origin *origin, uint32_t wanted, weir_reason reason);
@@ -65,6 +66,19 @@ void weir_place_enter(weir_pool *pool, weir_origin *origin, weir_ticket *ticket)
     if (!origin->undialed || ticket->order < origin->undialed->order) {
         origin->undialed = ticket;
     }
+}
+
+bool weir_place_take_at_once(weir_pool *pool, weir_origin *origin, weir_ticket *ticket)
+{
+    if (weir_record_is_asked(origin) || origin->is_unsettled) {
+        return false;
+    }
+    weir_place_pass_over(pool, origin);
+    if (origin->available == 0) {
+        return false;
+    }
+    lease_to(pool, origin, ticket);
+    return true;
 }
 
 weir_origin *weir_place_of(weir_pool *pool, weir_origin *origin, const weir_ticket *ticket)
@@ -350,20 +364,26 @@ static weir_situation gather(const weir_pool *pool, const weir_origin *origin)
     };
 }
 
-/* The first ticket gets the connection that was used last, a shared one if there is one. */
+/* To the first ticket. */
 static void grant(weir_pool *pool, weir_origin *origin)
 {
-    weir_list *list = weir_list_is_empty(&origin->shared) ? &origin->spare : &origin->shared;
-    weir_slot *slot = WEIR_CONTAINER_OF(list->next, weir_slot, available);
     weir_ticket *ticket = ticket_at(origin->waiting.next);
     weir_place_leave(pool, ticket);
     ticket->waited_ns = weir_time_since(pool->now_ns, ticket->since_ns);
     if (ticket->has_waited) {
         weir_wait_check_sum(ticket);
     }
+    lease_to(pool, origin, ticket);
+    weir_list_push_back(&pool->told, &ticket->granted);
+}
+
+/* The connection that was used last, a shared one if there is one. */
+static void lease_to(weir_pool *pool, weir_origin *origin, weir_ticket *ticket)
+{
+    weir_list *list = weir_list_is_empty(&origin->shared) ? &origin->spare : &origin->shared;
+    weir_slot *slot = WEIR_CONTAINER_OF(list->next, weir_slot, available);
     ticket->reason = weir_slot_uses(slot) > 0 ? WEIR_REASON_REUSED : WEIR_REASON_DIALED;
     weir_slot_lease(pool, slot, ticket);
-    weir_list_push_back(&pool->told, &ticket->granted);
 }
 
 /* False: there is no memory for it, and whoever is left has something else to hope for. */

@@ -15,6 +15,12 @@ void weir_place_enter(weir_pool *pool, weir_origin *origin, weir_ticket *ticket)
 void weir_place_leave(weir_pool *pool, weir_ticket *ticket);
 
 /*
+ * A ticket that need not queue: nobody is in front of it and a connection has room. That is what
+ * entering and settling would come to, of which nothing else would be left. False: it has to.
+ */
+bool weir_place_take_at_once(weir_pool *pool, weir_origin *origin, weir_ticket *ticket);
+
+/*
  * The origin where a ticket of this one is to wait: another if its TLS configuration was replaced
  * and the ticket follows. NULL: no memory.
  */

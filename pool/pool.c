@@ -499,6 +499,10 @@ static weir_status admit(weir_pool *pool, weir_origin *origin, weir_ticket *tick
     weir_list_init(&ticket->granted);
     if (pauses) {
         weir_pause_begin(pool, origin, ticket);
+    } else if (weir_place_take_at_once(pool, origin, ticket)) {
+        weir_place_balance(pool, origin); /* one that was too old may have been closed */
+        pool->counts.requests++;
+        return WEIR_OK;
     } else {
         weir_place_enter(pool, origin, ticket);
     }
