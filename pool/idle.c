@@ -6,7 +6,7 @@
  */
 #include "pool/idle.h"
 
-static uint32_t place_of(const weir_idle *idle, const weir_slot *slot);
+static uint32_t place_among_late(const weir_idle *idle, const weir_slot *slot);
 static void drop(weir_idle *idle, uint32_t place);
 static void make_late(weir_idle *idle, weir_slot *slot);
 static void put_in_order(weir_idle *idle);
@@ -51,7 +51,7 @@ void weir_idle_return(weir_idle *idle, weir_slot *slot)
         slot->is_stale = true;
         make_late(idle, slot);
     } else if (!slot->is_stale) {
-        drop(idle, place_of(idle, slot));
+        drop(idle, place_among_late(idle, slot));
     }
 }
 
@@ -63,7 +63,7 @@ void weir_idle_forget(weir_idle *idle, weir_slot *slot)
         weir_list_remove(&slot->queue);
     }
     if (slot->is_late) {
-        drop(idle, place_of(idle, slot));
+        drop(idle, place_among_late(idle, slot));
         weir_list_remove(&slot->queue);
     }
 }
@@ -114,7 +114,7 @@ void weir_idle_check(const weir_idle *idle)
     WEIR_ASSERT(slots == idle->slots);
 }
 
-static uint32_t place_of(const weir_idle *idle, const weir_slot *slot)
+static uint32_t place_among_late(const weir_idle *idle, const weir_slot *slot)
 {
     uint32_t place = 0;
     while (idle->late[place] != slot) {
@@ -140,7 +140,7 @@ static void make_late(weir_idle *idle, weir_slot *slot)
         if (idle->late[idle->lates - 1] == slot) {
             return;
         }
-        drop(idle, place_of(idle, slot));
+        drop(idle, place_among_late(idle, slot));
     } else if (idle->lates == WEIR_IDLE_LATE) {
         put_in_order(idle);
     }

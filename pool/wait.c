@@ -13,7 +13,7 @@ static const weir_reason reasons[] = {
 _Static_assert(WEIR_COUNT_OF(reasons) == WEIR_WAITS,
                "each kind of waiting has a place in a ticket");
 
-static uint8_t index_of(weir_reason reason);
+static uint8_t wait_index(weir_reason reason);
 static void open_account(weir_ticket *ticket);
 static void get_on(const weir_pool *pool, weir_ticket *ticket);
 static void get_off(const weir_ticket *ticket, weir_time now_ns, weir_time ns[WEIR_WAITS]);
@@ -60,7 +60,7 @@ void weir_wait_bounced(const weir_pool *pool, weir_ticket *ticket)
     WEIR_ASSERT(ticket->clock == WEIR_CLOCK_NONE);
     open_account(ticket);
     ticket->waited.bounces++;
-    ticket->waited.ns[index_of(WEIR_REASON_REFUSING)] += weir_time_since(pool->now_ns, leased_ns);
+    ticket->waited.ns[wait_index(WEIR_REASON_REFUSING)] += weir_time_since(pool->now_ns, leased_ns);
 }
 
 void weir_wait_check_sum(const weir_ticket *ticket)
@@ -75,7 +75,7 @@ void weir_wait_check_sum(const weir_ticket *ticket)
 
 void weir_wait_set_reason(const weir_pool *pool, weir_origin *origin, weir_reason reason)
 {
-    const uint8_t index = index_of(reason);
+    const uint8_t index = wait_index(reason);
 
     if (index != origin->waits_for) {
         origin->seldom->waited_ns[origin->waits_for] +=
@@ -128,7 +128,7 @@ void weir_wait_spread(const weir_time ns[WEIR_WAITS], weir_waits *waits)
 }
 
 /* A decision that waits for something else must get a place in the list above. */
-static uint8_t index_of(weir_reason reason)
+static uint8_t wait_index(weir_reason reason)
 {
     uint8_t index = 0;
 
@@ -174,10 +174,10 @@ static void get_off(const weir_ticket *ticket, weir_time now_ns, weir_time ns[WE
     case WEIR_CLOCK_NONE:
         break;
     case WEIR_CLOCK_DIAL:
-        ns[index_of(WEIR_REASON_DIALING)] += weir_time_since(now_ns, ticket->waited.since_ns);
+        ns[wait_index(WEIR_REASON_DIALING)] += weir_time_since(now_ns, ticket->waited.since_ns);
         break;
     case WEIR_CLOCK_PAUSE:
-        ns[index_of(WEIR_REASON_REFUSED_LATELY)] +=
+        ns[wait_index(WEIR_REASON_REFUSED_LATELY)] +=
             weir_time_since(now_ns, ticket->waited.since_ns);
         break;
     case WEIR_CLOCK_ORIGIN:

@@ -12,7 +12,7 @@
 
 #include "pool/place.h"
 
-static void leave(weir_pool *pool, weir_warmth *wish);
+static void withdraw(weir_pool *pool, weir_warmth *wish);
 static void end(weir_pool *pool, weir_warmth *wish, weir_reason reason,
                 const weir_failure *failure);
 
@@ -67,7 +67,7 @@ void weir_warm_refuse(weir_pool *pool, weir_warmth *wish, const weir_failure *fa
 void weir_warm_move(weir_pool *pool, weir_origin *to, weir_warmth *wish)
 {
     WEIR_ASSERT(wish->origin != to);
-    leave(pool, wish);
+    withdraw(pool, wish);
     wish->dials_left = wish->exchanges;
     weir_warm_enter(pool, to, wish);
 }
@@ -76,14 +76,14 @@ void weir_warm_leave(weir_pool *pool, weir_warmth *wish)
 {
     weir_list_remove(&wish->told);
     if (wish->state == WEIR_WARMTH_WAITING) {
-        leave(pool, wish);
+        withdraw(pool, wish);
     }
     wish->state = WEIR_WARMTH_IDLE;
 }
 
 static void end(weir_pool *pool, weir_warmth *wish, weir_reason reason, const weir_failure *failure)
 {
-    leave(pool, wish);
+    withdraw(pool, wish);
     wish->state = WEIR_WARMTH_ENDED;
     wish->reason = reason;
     wish->failure = *failure;
@@ -91,7 +91,7 @@ static void end(weir_pool *pool, weir_warmth *wish, weir_reason reason, const we
 }
 
 /* Dials of it that nobody has begun are forgotten; the others go on, for whoever comes. */
-static void leave(weir_pool *pool, weir_warmth *wish)
+static void withdraw(weir_pool *pool, weir_warmth *wish)
 {
     weir_origin *origin = wish->origin;
     weir_list_remove(&wish->link);
