@@ -5,6 +5,7 @@
  */
 #include "pool/pause.h"
 
+static bool reap_one(weir_pool *pool);
 static void look_at(weir_pool *pool, weir_agenda_entry *entry);
 
 bool weir_pool_next_action(weir_pool *pool, weir_action *action)
@@ -48,9 +49,9 @@ weir_time weir_pool_deadline(const weir_pool *pool, weir_why *why)
 {
     weir_time at = WEIR_NEVER;
     *why = WEIR_WHY_NONE;
-    const weir_slot *idle = weir_idle_first(&pool->idle);
-    if (idle) {
-        at = weir_time_add(idle->idle_since_ns, pool->options.idle_ns);
+    const weir_idle_view idle = weir_idle_look(&pool->idle);
+    if (idle.first) {
+        at = weir_time_add(idle.since_ns, pool->options.idle_ns);
         *why = at == WEIR_NEVER ? WEIR_WHY_NONE : WEIR_WHY_IDLE_CONNECTION;
     }
     const weir_agenda_entry *first = pool->agenda.first;
@@ -64,11 +65,8 @@ weir_time weir_pool_deadline(const weir_pool *pool, weir_why *why)
 void weir_pool_tick(weir_pool *pool, weir_time now_ns)
 {
     weir_pool_begin(pool, now_ns);
-    weir_slot *idle = weir_idle_first(&pool->idle);
-    while (idle && pool->now_ns >= weir_time_add(idle->idle_since_ns, pool->options.idle_ns)) {
-        weir_slot_close(pool, idle, WEIR_REASON_EXPIRED_IDLE);
-        weir_place_settle(pool, idle->origin);
-        idle = weir_idle_first(&pool->idle);
+    while (reap_one(pool)) {
+        /* Each turn closes one, or puts its time-out into the agenda. */
     }
     while (pool->agenda.first && pool->agenda.first->at_ns <= pool->now_ns) {
         look_at(pool, pool->agenda.first);
@@ -77,6 +75,22 @@ void weir_pool_tick(weir_pool *pool, weir_time now_ns)
     if (WEIR_CHECKING) {
         weir_pool_check_some(pool);
     }
+}
+
+/* False: nobody can have been idle for too long. */
+static bool reap_one(weir_pool *pool)
+{
+    const weir_idle_view idle = weir_idle_look(&pool->idle);
+    if (!idle.first || pool->now_ns < weir_time_add(idle.since_ns, pool->options.idle_ns)) {
+        return false;
+    }
+    if (pool->now_ns >= weir_time_add(idle.first->idle_since_ns, pool->options.idle_ns)) {
+        weir_slot_close(pool, idle.first, WEIR_REASON_EXPIRED_IDLE);
+        weir_place_settle(pool, idle.first->origin);
+    } else {
+        weir_slot_schedule(pool, weir_idle_put_off(&pool->idle, pool->now_ns));
+    }
+    return true;
 }
 
 /* An entry's time has come, or the time that it had before its slot was used again. */

@@ -1,169 +1,172 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two orders that meet end to end: the list, and behind it the few that are late. Whoever becomes
- * late when there is no room puts the first of them in order, which is a move to the end of the list
- * if it is idle, and a removal if not.
+ * Of a tick's number 32 bits are kept, of which differences are taken: they begin anew after more
+ * than a hundred years, or thirty million times the idle time-out.
  */
 #include "pool/idle.h"
 
-static uint32_t place_among_late(const weir_idle *idle, const weir_slot *slot);
-static void drop(weir_idle *idle, uint32_t place);
-static void make_late(weir_idle *idle, weir_slot *slot);
-static void put_in_order(weir_idle *idle);
-static void check_order(const weir_slot *slot, weir_time *since_ns);
+/* About a second. */
+#define TICK_SHIFT 30
 
-void weir_idle_init(weir_idle *idle)
+static uint32_t tick_of(const weir_idle *idle, weir_time at_ns);
+static weir_time listed_at_ns(const weir_idle *idle, const weir_slot *slot);
+static bool has_its_place(const weir_idle *idle, const weir_slot *slot);
+static void put_last(weir_idle *idle, weir_slot *slot, weir_time now_ns);
+static void take_out(weir_slot *slot);
+static void drop_leased(weir_idle *idle);
+
+static inline weir_slot *slot_at(weir_list *at)
 {
-    *idle = (weir_idle){.lates = 0};
-    weir_list_init(&idle->list);
+    return WEIR_CONTAINER_OF(at, weir_slot, queue);
 }
 
-void weir_idle_rest(weir_idle *idle, weir_slot *slot)
+void weir_idle_init(weir_idle *idle, weir_time time_out_ns)
+{
+    *idle = (weir_idle){.shift = TICK_SHIFT};
+    weir_list_init(&idle->list);
+    while (idle->shift > 0 && time_out_ns >> 6 < (weir_time)1 << idle->shift) {
+        idle->shift--;
+    }
+}
+
+void weir_idle_rest(weir_idle *idle, weir_slot *slot, weir_time now_ns)
 {
     WEIR_ASSERT(!slot->is_idle);
     slot->is_idle = true;
-    slot->is_displaced = false;
-    slot->is_stale = true;
     idle->slots++;
-    make_late(idle, slot);
+    if (slot->is_listed && has_its_place(idle, slot)) {
+        return;
+    }
+    if (slot->is_listed) {
+        take_out(slot);
+    }
+    put_last(idle, slot, now_ns);
+    slot->is_displaced = tick_of(idle, slot->idle_since_ns) != slot->listed_at;
+    drop_leased(idle);
 }
 
-void weir_idle_leave(weir_idle *idle, weir_slot *slot)
+void weir_idle_leave(weir_idle *idle, weir_slot *slot, weir_time now_ns)
 {
     WEIR_ASSERT(slot->is_idle);
     slot->is_idle = false;
     idle->slots--;
-    if (slot->is_late) {
-        return;
+    const uint32_t age = tick_of(idle, now_ns) - slot->listed_at;
+    if (age >= 2) { /* it will be moved: its neighbours come from memory meanwhile */
+        __builtin_prefetch(slot->queue.next, 1);
+        __builtin_prefetch(slot->queue.prev, 1);
     }
-    __builtin_prefetch(slot->queue.next, 1);
-    __builtin_prefetch(slot->queue.prev, 1);
-    make_late(idle, slot);
-}
-
-void weir_idle_return(weir_idle *idle, weir_slot *slot)
-{
-    WEIR_ASSERT(!slot->is_idle);
-    slot->is_idle = true;
-    idle->slots++;
-    if (!slot->is_late) { /* its place was given up meanwhile */
-        slot->is_displaced = true;
-        slot->is_stale = true;
-        make_late(idle, slot);
-    } else if (!slot->is_stale) {
-        drop(idle, place_among_late(idle, slot));
-    }
+    drop_leased(idle);
 }
 
 void weir_idle_forget(weir_idle *idle, weir_slot *slot)
 {
-    if (slot->is_idle) {
-        slot->is_idle = false;
-        idle->slots--;
-        weir_list_remove(&slot->queue);
-    }
-    if (slot->is_late) {
-        drop(idle, place_among_late(idle, slot));
-        weir_list_remove(&slot->queue);
+    idle->slots -= slot->is_idle;
+    slot->is_idle = false;
+    if (slot->is_listed) {
+        take_out(slot);
+        drop_leased(idle);
     }
 }
 
-weir_slot *weir_idle_first(const weir_idle *idle)
+weir_idle_view weir_idle_look(const weir_idle *idle)
 {
-    if (idle->slots == 0) {
-        return NULL;
-    }
+    weir_idle_view view = {.since_ns = WEIR_NEVER};
+    weir_time listed_ns = 0;
+    int looked_at = 0;
     for (weir_list *at = idle->list.next; at != &idle->list; at = at->next) {
-        weir_slot *slot = WEIR_CONTAINER_OF(at, weir_slot, queue);
-        if (!slot->is_late) {
-            return slot;
+        weir_slot *slot = slot_at(at);
+        if (looked_at++ == WEIR_IDLE_LOOKED_AT) {
+            view.since_ns = weir_time_earlier(view.since_ns, listed_ns);
+            break;
+        }
+        if (slot->is_idle && !slot->is_displaced) {
+            listed_ns = listed_at_ns(idle, slot);
+            if (view.first && view.first->idle_since_ns < listed_ns) {
+                break;
+            }
+        }
+        if (slot->is_idle && slot->idle_since_ns < view.since_ns) {
+            view.first = slot;
+            view.since_ns = slot->idle_since_ns;
         }
     }
-    uint32_t place = 0;
-    while (!idle->late[place]->is_idle) {
-        place++;
-        WEIR_ASSERT(place < idle->lates);
-    }
-    return idle->late[place];
+    return view;
+}
+
+weir_slot *weir_idle_put_off(weir_idle *idle, weir_time now_ns)
+{
+    WEIR_ASSERT(idle->slots > 0);
+    weir_slot *slot = slot_at(idle->list.next);
+    take_out(slot);
+    slot->is_displaced = true;
+    put_last(idle, slot, now_ns);
+    drop_leased(idle);
+    return slot;
 }
 
 void weir_idle_check(const weir_idle *idle)
 {
-    weir_time since_ns = 0;
+    weir_time listed_ns = 0;
+    uint32_t leased = 0; /* before the first idle one */
     uint32_t slots = 0;
-    uint32_t lates = 0;
     for (const weir_list *at = idle->list.next; at != &idle->list; at = at->next) {
         const weir_slot *slot = WEIR_CONST_CONTAINER_OF(at, weir_slot, queue);
-        lates += slot->is_late;
-        if (!slot->is_late) {
-            WEIR_ASSERT(slot->is_idle);
-            check_order(slot, &since_ns);
-            slots++;
+        WEIR_ASSERT(slot->is_listed);
+        leased += !slot->is_idle && slots == 0;
+        if (slot->is_idle && !slot->is_displaced) {
+            WEIR_ASSERT(has_its_place(idle, slot));
+            WEIR_ASSERT(listed_at_ns(idle, slot) >= listed_ns);
+            listed_ns = listed_at_ns(idle, slot);
         }
-    }
-    WEIR_ASSERT(lates <= idle->lates);
-    WEIR_ASSERT(idle->lates <= WEIR_IDLE_LATE);
-    for (uint32_t i = 0; i < idle->lates; i++) {
-        const weir_slot *slot = idle->late[i];
-        WEIR_ASSERT(slot->is_late);
-        if (slot->is_idle) {
-            check_order(slot, &since_ns);
-            slots++;
-        }
+        slots += slot->is_idle;
     }
     WEIR_ASSERT(slots == idle->slots);
+    WEIR_ASSERT(leased < WEIR_IDLE_LOOKED_AT);
 }
 
-static uint32_t place_among_late(const weir_idle *idle, const weir_slot *slot)
+static uint32_t tick_of(const weir_idle *idle, weir_time at_ns)
 {
-    uint32_t place = 0;
-    while (idle->late[place] != slot) {
-        place++;
-        WEIR_ASSERT(place < idle->lates);
-    }
-    return place;
+    return (uint32_t)(at_ns >> idle->shift);
 }
 
-static void drop(weir_idle *idle, uint32_t place)
+/* When it got its place, at the earliest. */
+static weir_time listed_at_ns(const weir_idle *idle, const weir_slot *slot)
 {
-    idle->late[place]->is_late = false;
-    idle->lates--;
-    for (; place < idle->lates; place++) {
-        idle->late[place] = idle->late[place + 1];
-    }
+    const weir_time tick = slot->idle_since_ns >> idle->shift;
+    return (tick - ((uint32_t)tick - slot->listed_at)) << idle->shift;
 }
 
-/* The last of them. */
-static void make_late(weir_idle *idle, weir_slot *slot)
+/* It is idle since its tick, or the one after it. */
+static bool has_its_place(const weir_idle *idle, const weir_slot *slot)
 {
-    if (slot->is_late) {
-        if (idle->late[idle->lates - 1] == slot) {
-            return;
-        }
-        drop(idle, place_among_late(idle, slot));
-    } else if (idle->lates == WEIR_IDLE_LATE) {
-        put_in_order(idle);
-    }
-    slot->is_late = true;
-    idle->late[idle->lates++] = slot;
+    const uint32_t later = tick_of(idle, slot->idle_since_ns) - slot->listed_at;
+    return !slot->is_displaced && later < 2;
 }
 
-/* The first of those that are late. */
-static void put_in_order(weir_idle *idle)
+static void put_last(weir_idle *idle, weir_slot *slot, weir_time now_ns)
 {
-    weir_slot *slot = idle->late[0];
-    drop(idle, 0);
+    slot->is_listed = true;
+    slot->listed_at = tick_of(idle, now_ns);
+    weir_list_push_back(&idle->list, &slot->queue);
+}
+
+static void take_out(weir_slot *slot)
+{
+    slot->is_listed = false;
     weir_list_remove(&slot->queue);
-    if (slot->is_idle) {
-        weir_list_push_back(&idle->list, &slot->queue);
-        slot->is_stale = slot->is_displaced;
-    }
 }
 
-static void check_order(const weir_slot *slot, weir_time *since_ns)
+/* From the front, until few enough are before the first idle one: each is taken out once for a lease,
+ * and gets a place again when it rests. */
+static void drop_leased(weir_idle *idle)
 {
-    if (!slot->is_displaced) {
-        WEIR_ASSERT(slot->idle_since_ns >= *since_ns);
-        *since_ns = slot->idle_since_ns;
+    int leased = 0;
+    weir_list *at = idle->list.next;
+    while (at != &idle->list && !slot_at(at)->is_idle) {
+        at = at->next;
+        if (++leased == WEIR_IDLE_LOOKED_AT) {
+            take_out(slot_at(idle->list.next));
+            leased--;
+        }
     }
 }

@@ -409,7 +409,7 @@ static bool dial(weir_pool *pool, weir_origin *origin)
 /* The longest idle connection; when none is idle, a dial that nobody waits for. */
 static void evict(weir_pool *pool)
 {
-    weir_slot *idle = weir_idle_first(&pool->idle);
+    weir_slot *idle = weir_idle_look(&pool->idle).first;
     if (idle) {
         weir_slot_close(pool, idle, WEIR_REASON_EVICTED);
         if (idle->origin->tickets > 0) {

@@ -40,7 +40,7 @@ weir_pool *weir_pool_new(const weir_pool_options *options, weir_status *status)
     for (size_t i = 0; i < WEIR_COUNT_OF(lists); i++) {
         weir_list_init(lists[i]);
     }
-    weir_idle_init(&pool->idle);
+    weir_idle_init(&pool->idle, pool->options.idle_ns);
     weir_slabs_init(&pool->records, options->allocator, sizeof(weir_origin));
     weir_slabs_init(&pool->seldoms, options->allocator, sizeof(weir_origin_seldom));
     return pool;

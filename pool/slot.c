@@ -4,9 +4,9 @@
  *
  * A slot with room is in one of its origin's two lists, `shared` if it has leases and `spare` if
  * not, where the last used is first: a few connections stay warm and the others grow old and are
- * closed. An idle slot is in the pool's list too, in the order in which they became idle; the first
- * is the one to evict, and since the idle time-out is the same for all it is also the first to
- * expire, so that reaping costs what it reaps and nothing else.
+ * closed. An idle slot is in the pool's list too, about in the order in which they became idle; the
+ * first is the one to evict, and since the idle time-out is the same for all it is also the first to
+ * expire, so that reaping costs what it reaps and nothing else (idle.h).
  */
 #include "pool/explain.h"
 #include "pool/wait.h"
@@ -484,14 +484,10 @@ static void relist_idle(weir_pool *pool, weir_slot *slot)
         return;
     }
     if (is_idle) {
-        if (slot->idle_since_ns == pool->now_ns) {
-            weir_idle_rest(&pool->idle, slot);
-        } else {
-            weir_idle_return(&pool->idle, slot);
-        }
+        weir_idle_rest(&pool->idle, slot, pool->now_ns);
         slot->origin->idle++;
     } else {
-        weir_idle_leave(&pool->idle, slot);
+        weir_idle_leave(&pool->idle, slot, pool->now_ns);
         slot->origin->idle--;
     }
 }
@@ -530,8 +526,9 @@ void weir_slot_check(const weir_pool *pool, const weir_slot *slot)
                 (!slot->is_available && slot->state != WEIR_SLOT_DIALING));
     const bool has_order = slot->order_kind != WEIR_ACTION_NONE;
     WEIR_ASSERT(!slot->is_idle || !has_order);
-    WEIR_ASSERT(slot->is_late || weir_list_is_empty(&slot->queue) == !(slot->is_idle || has_order));
-    WEIR_ASSERT(!slot->is_late || is_ready || slot->state == WEIR_SLOT_DRAINING);
+    WEIR_ASSERT(weir_list_is_empty(&slot->queue) == !(slot->is_listed || has_order));
+    WEIR_ASSERT(!slot->is_idle || slot->is_listed);
+    WEIR_ASSERT(!slot->is_listed || is_ready || slot->state == WEIR_SLOT_DRAINING);
     WEIR_ASSERT(slot->state != WEIR_SLOT_DRAINING || leases > 0);
     WEIR_ASSERT(slot->state != WEIR_SLOT_CLOSING || leases == 0);
     WEIR_ASSERT(slot->state == WEIR_SLOT_DIALING || !weir_slot_ticket(slot));

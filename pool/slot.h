@@ -49,17 +49,17 @@ struct weir_slot {
     bool yields : 1;          /* it drains to make room for another origin */
     bool drained : 1;         /* some drain was told of it */
     bool is_for_wish : 1;     /* of a dial: for a wish, not for a ticket */
-    bool refusing;     /* it refused a lease under the facts that it told; until it tells others */
-    bool is_available; /* it has room, and is in one of the origin's two lists for that */
-    bool is_idle;      /* READY without leases: one of the pool's idle ones (idle.h) */
-    bool is_late;      /* its place among them is not in order yet */
-    bool is_stale;     /* ... for it was idle since, and not for it is leased */
-    bool is_displaced; /* idle for longer than its place among them says */
-    weir_origin *origin; /* NULL: it is the origin's own, and free */
-    weir_list leased;    /* its tickets */
-    weir_list queue;     /* the pool's idle slots, or its actions while it has an order */
-    weir_list available; /* the origin's `shared` or `spare` if it has room, or its `dials` */
-    void *user;          /* the engine's, which looks there at each lease */
+    bool refusing : 1;  /* it refused a lease under the facts that it told; until it tells others */
+    bool is_listed : 1; /* it has a place among the pool's idle ones (idle.h), idle or leased */
+    bool is_displaced : 1; /* it has been idle for longer than that says */
+    bool is_available;     /* it has room, and is in one of the origin's two lists for that */
+    bool is_idle;          /* READY without leases */
+    uint32_t listed_at;    /* in which tick it got its place */
+    weir_origin *origin;   /* NULL: it is the origin's own, and free */
+    weir_list leased;      /* its tickets */
+    weir_list queue;       /* the pool's idle ones, or its actions while it has an order */
+    weir_list available;   /* the origin's `shared` or `spare` if it has room, or its `dials` */
+    void *user;            /* the engine's, which looks there at each lease */
     weir_agenda_entry due;
 };
 

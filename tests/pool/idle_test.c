@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The list of idle ones, against an array that is searched: whatever was leased, released, released
- * in another order, or closed, the first is the longest idle one.
+ * The list of idle ones, against an array that is searched: whatever was leased, released, given
+ * back unused or closed, at whatever distance in time, nobody was idle for longer than the list says,
+ * and who is to be closed first is at most two ticks from that, or exactly that if there are few.
  */
 #include "pool/idle.h"
 
@@ -11,7 +12,10 @@
 
 #include <cmocka.h>
 
-enum { SLOTS = 12, STEPS = 20000 };
+enum { SLOTS = 40, FEW = WEIR_IDLE_LOOKED_AT, STEPS = 20000 };
+
+/* So that a tick is 1,024 ns. */
+#define TIME_OUT_NS ((weir_time)64 * 1024)
 
 typedef struct bench {
     weir_idle idle;
@@ -21,7 +25,8 @@ typedef struct bench {
 
 static void begin(bench *b)
 {
-    weir_idle_init(&b->idle);
+    weir_idle_init(&b->idle, TIME_OUT_NS);
+    assert_int_equal(b->idle.shift, 10);
     b->now_ns = 1;
     for (size_t i = 0; i < SLOTS; i++) {
         b->slots[i] = (weir_slot){.leases = 0};
@@ -29,29 +34,41 @@ static void begin(bench *b)
     }
 }
 
+static void give_back(bench *b, size_t number)
+{
+    weir_idle_rest(&b->idle, &b->slots[number], b->now_ns);
+}
+
 static void rest(bench *b, size_t number)
 {
     b->slots[number].idle_since_ns = ++b->now_ns;
-    weir_idle_rest(&b->idle, &b->slots[number]);
+    give_back(b, number);
 }
 
 static void leave(bench *b, size_t number)
 {
-    weir_idle_leave(&b->idle, &b->slots[number]);
+    weir_idle_leave(&b->idle, &b->slots[number], b->now_ns);
 }
 
-static void give_back(bench *b, size_t number)
+static void all_rest(bench *b)
 {
-    weir_idle_return(&b->idle, &b->slots[number]);
+    begin(b);
+    for (size_t i = 0; i < SLOTS; i++) {
+        rest(b, i);
+    }
 }
 
-/* Of those that are where they belong. */
-static const weir_slot *longest_idle(const bench *b)
+static weir_slot *first_of(const bench *b)
+{
+    return weir_idle_look(&b->idle).first;
+}
+
+static const weir_slot *longest_idle(const bench *b, bool displaced_too)
 {
     const weir_slot *found = NULL;
     for (size_t i = 0; i < SLOTS; i++) {
         const weir_slot *slot = &b->slots[i];
-        if (slot->is_idle && !slot->is_displaced &&
+        if (slot->is_idle && (displaced_too || !slot->is_displaced) &&
             (found == NULL || slot->idle_since_ns < found->idle_since_ns)) {
             found = slot;
         }
@@ -66,28 +83,60 @@ static uint32_t random_of(uint32_t limit)
     return (uint32_t)((state >> 33) % limit);
 }
 
-static void idle__names_the_longest_idle_one_after_any_steps(void **state)
+static void step(bench *b, uint32_t slots)
+{
+    const size_t number = random_of(slots);
+    weir_slot *slot = &b->slots[number];
+    b->now_ns += random_of(100) == 0 ? random_of(10 * 1024) : random_of(10);
+    if (!slot->is_idle && slot->idle_since_ns > 0 && random_of(3) == 0) {
+        give_back(b, number);
+    } else if (!slot->is_idle) {
+        rest(b, number);
+    } else if (random_of(4) == 0) {
+        weir_idle_forget(&b->idle, slot);
+        assert_true(weir_list_is_empty(&slot->queue));
+        assert_false(slot->is_listed);
+    } else if (random_of(8) == 0) {
+        slot = weir_idle_put_off(&b->idle, b->now_ns);
+        assert_true(slot->is_displaced);
+        assert_ptr_equal(b->idle.list.prev, &slot->queue);
+    } else {
+        leave(b, number);
+    }
+    weir_idle_check(&b->idle);
+}
+
+static void idle__says_since_when_nobody_was_idle_after_any_steps(void **state)
+{
+    (void)state;
+    static bench b;
+    uint32_t inexact = 0;
+    begin(&b);
+    for (int i = 0; i < STEPS; i++) {
+        step(&b, SLOTS);
+        const weir_idle_view view = weir_idle_look(&b.idle);
+        const weir_slot *longest = longest_idle(&b, false);
+        assert_int_equal(view.first == NULL, longest_idle(&b, true) == NULL);
+        if (longest) {
+            assert_true(view.since_ns <= longest->idle_since_ns);
+            assert_true(view.first->idle_since_ns < longest->idle_since_ns + 2 * 1024 ||
+                        view.first->is_displaced);
+            inexact += view.first->idle_since_ns > longest->idle_since_ns;
+        }
+    }
+    assert_true(inexact > 0);
+}
+
+static void idle__names_the_longest_idle_one_of_few(void **state)
 {
     (void)state;
     static bench b;
     begin(&b);
     for (int i = 0; i < STEPS; i++) {
-        weir_slot *slot = &b.slots[random_of(SLOTS)];
-        if (!slot->is_idle && slot->idle_since_ns > 0 && random_of(3) == 0) {
-            give_back(&b, (size_t)(slot - b.slots));
-        } else if (!slot->is_idle) {
-            rest(&b, (size_t)(slot - b.slots));
-        } else if (random_of(4) == 0) {
-            weir_idle_forget(&b.idle, slot);
-            assert_true(weir_list_is_empty(&slot->queue));
-            assert_false(slot->is_late);
-        } else {
-            leave(&b, (size_t)(slot - b.slots));
-        }
-        weir_idle_check(&b.idle);
-        const weir_slot *first = weir_idle_first(&b.idle);
+        step(&b, FEW);
+        const weir_slot *first = first_of(&b);
         if (first == NULL || !first->is_displaced) {
-            assert_ptr_equal(first, longest_idle(&b));
+            assert_ptr_equal(first, longest_idle(&b, false));
         }
     }
 }
@@ -96,72 +145,61 @@ static void idle__forgets_one_that_is_leased(void **state)
 {
     (void)state;
     static bench b;
-    begin(&b);
-    for (size_t i = 0; i < SLOTS; i++) {
-        rest(&b, i);
-    }
-    leave(&b, 0);
-    weir_idle_forget(&b.idle, &b.slots[0]);
-    assert_true(weir_list_is_empty(&b.slots[0].queue));
-    assert_ptr_equal(weir_idle_first(&b.idle), &b.slots[1]);
+    all_rest(&b);
+    leave(&b, 2);
+    weir_idle_forget(&b.idle, &b.slots[2]);
+    assert_true(weir_list_is_empty(&b.slots[2].queue));
     assert_int_equal(b.idle.slots, SLOTS - 1);
     weir_idle_check(&b.idle);
 }
 
+/* What the list is for: of very many, its neighbours are not touched. */
 static void idle__keeps_a_lease_and_a_release_to_the_one_it_is_about(void **state)
 {
     (void)state;
     static bench b;
-    begin(&b);
-    for (size_t i = 0; i < SLOTS; i++) {
-        rest(&b, i);
-    }
+    all_rest(&b);
     const weir_list before = b.slots[1].queue;
     const weir_list after = b.slots[3].queue;
+    b.now_ns += 1023;
     leave(&b, 2);
     rest(&b, 2);
     assert_memory_equal(&before, &b.slots[1].queue, sizeof before);
     assert_memory_equal(&after, &b.slots[3].queue, sizeof after);
-    for (size_t i = 4; i < 4 + WEIR_IDLE_LATE; i++) {
-        leave(&b, i);
-        rest(&b, i);
-    }
+    b.now_ns += 1024;
+    leave(&b, 2);
+    rest(&b, 2);
     assert_ptr_equal(b.slots[1].queue.next, &b.slots[3].queue);
+    assert_ptr_equal(b.idle.list.prev, &b.slots[2].queue);
     weir_idle_check(&b.idle);
 }
 
-/* One that is late already keeps its place as well, and whose place was given up gets the last. */
-static void idle__finds_who_is_given_back_soon_in_its_place(void **state)
+static void idle__finds_who_is_given_back_in_its_place(void **state)
 {
     (void)state;
     static bench b;
-    begin(&b);
-    for (size_t i = 0; i < SLOTS; i++) {
-        rest(&b, i);
-    }
+    all_rest(&b);
     const weir_list before = b.slots[1].queue;
-    const weir_list own = b.slots[2].queue;
     leave(&b, 2);
-    leave(&b, 5);
-    rest(&b, 5);
+    b.now_ns += 10 * 1024;
     give_back(&b, 2);
-    leave(&b, 5);
-    give_back(&b, 5);
     assert_memory_equal(&before, &b.slots[1].queue, sizeof before);
-    assert_memory_equal(&own, &b.slots[2].queue, sizeof own);
     assert_false(b.slots[2].is_displaced);
-    assert_false(b.slots[5].is_displaced);
-    weir_idle_check(&b.idle);
     leave(&b, 0);
-    for (size_t i = 6; i < 6 + WEIR_IDLE_LATE; i++) {
-        leave(&b, i); /* so many that the first is out of the list */
+    give_back(&b, 0);
+    assert_false(b.slots[0].is_displaced);
+    assert_ptr_equal(first_of(&b), &b.slots[0]);
+    for (size_t i = 0; i < WEIR_IDLE_LOOKED_AT; i++) {
+        assert_true(b.slots[0].is_listed);
+        leave(&b, i); /* so many that the first loses its place */
     }
     assert_true(weir_list_is_empty(&b.slots[0].queue));
-    assert_ptr_equal(weir_idle_first(&b.idle), &b.slots[1]);
+    assert_ptr_equal(first_of(&b), &b.slots[WEIR_IDLE_LOOKED_AT]);
+    give_back(&b, 1);
     give_back(&b, 0);
     assert_true(b.slots[0].is_displaced);
-    assert_ptr_equal(weir_idle_first(&b.idle), &b.slots[1]);
-    weir_idle_check(&b.idle);
+    assert_ptr_equal(b.idle.list.prev, &b.slots[0].queue);
+    assert_ptr_equal(first_of(&b), &b.slots[1]);
     leave(&b, 0);
     give_back(&b, 0);
     assert_true(b.slots[0].is_displaced);
@@ -171,30 +209,68 @@ static void idle__finds_who_is_given_back_soon_in_its_place(void **state)
     weir_idle_check(&b.idle);
 }
 
+/* One that several used at once: a use that ended meanwhile is newer than its place. */
+static void idle__moves_one_that_was_used_before_it_is_given_back(void **state)
+{
+    (void)state;
+    static bench b;
+    all_rest(&b);
+    leave(&b, 2);
+    b.now_ns += 5 * 1024;
+    b.slots[2].idle_since_ns = b.now_ns;
+    b.now_ns += 5 * 1024;
+    give_back(&b, 2);
+    assert_ptr_equal(b.idle.list.prev, &b.slots[2].queue);
+    assert_true(b.slots[2].is_displaced);
+    weir_idle_check(&b.idle);
+}
+
 static void idle__has_no_first_when_all_are_leased(void **state)
 {
     (void)state;
     static bench b;
     begin(&b);
-    assert_null(weir_idle_first(&b.idle));
+    assert_null(first_of(&b));
+    all_rest(&b);
     for (size_t i = 0; i < SLOTS; i++) {
-        rest(&b, i);
+        leave(&b, SLOTS - 1 - i);
     }
-    for (size_t i = 0; i < SLOTS; i++) {
-        leave(&b, i);
-    }
-    assert_null(weir_idle_first(&b.idle));
+    assert_null(first_of(&b));
     assert_int_equal(b.idle.slots, 0);
+    weir_idle_check(&b.idle);
+}
+
+/* At most a 64th of it, and a second. */
+static void idle__has_ticks_for_any_time_out(void **state)
+{
+    (void)state;
+    static const struct {
+        weir_time time_out_ns;
+        uint32_t shift;
+    } cases[] = {{0, 0},
+                 {64, 0},
+                 {1000, 3},
+                 {90 * WEIR_NS_PER_SECOND, 30},
+                 {86400 * WEIR_NS_PER_SECOND, 30},
+                 {WEIR_NEVER, 30}};
+    static bench b;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        weir_idle_init(&b.idle, cases[i].time_out_ns);
+        assert_int_equal(b.idle.shift, cases[i].shift);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(idle__names_the_longest_idle_one_after_any_steps),
+        cmocka_unit_test(idle__says_since_when_nobody_was_idle_after_any_steps),
+        cmocka_unit_test(idle__names_the_longest_idle_one_of_few),
         cmocka_unit_test(idle__forgets_one_that_is_leased),
         cmocka_unit_test(idle__keeps_a_lease_and_a_release_to_the_one_it_is_about),
-        cmocka_unit_test(idle__finds_who_is_given_back_soon_in_its_place),
+        cmocka_unit_test(idle__finds_who_is_given_back_in_its_place),
+        cmocka_unit_test(idle__moves_one_that_was_used_before_it_is_given_back),
         cmocka_unit_test(idle__has_no_first_when_all_are_leased),
+        cmocka_unit_test(idle__has_ticks_for_any_time_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
