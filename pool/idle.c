@@ -71,19 +71,16 @@ void weir_idle_forget(weir_idle *idle, weir_slot *slot)
 weir_idle_view weir_idle_look(const weir_idle *idle)
 {
     weir_idle_view view = {.since_ns = WEIR_NEVER};
-    weir_time listed_ns = 0;
     int looked_at = 0;
     for (weir_list *at = idle->list.next; at != &idle->list; at = at->next) {
         weir_slot *slot = slot_at(at);
+        const weir_time listed_ns = listed_at_ns(idle, slot);
+        if (view.first && view.first->idle_since_ns < listed_ns) {
+            break;
+        }
         if (looked_at++ == WEIR_IDLE_LOOKED_AT) {
             view.since_ns = weir_time_earlier(view.since_ns, listed_ns);
             break;
-        }
-        if (slot->is_idle && !slot->is_displaced) {
-            listed_ns = listed_at_ns(idle, slot);
-            if (view.first && view.first->idle_since_ns < listed_ns) {
-                break;
-            }
         }
         if (slot->is_idle && slot->idle_since_ns < view.since_ns) {
             view.first = slot;
@@ -113,11 +110,9 @@ void weir_idle_check(const weir_idle *idle)
         const weir_slot *slot = WEIR_CONST_CONTAINER_OF(at, weir_slot, queue);
         WEIR_ASSERT(slot->is_listed);
         leased += !slot->is_idle && slots == 0;
-        if (slot->is_idle && !slot->is_displaced) {
-            WEIR_ASSERT(has_its_place(idle, slot));
-            WEIR_ASSERT(listed_at_ns(idle, slot) >= listed_ns);
-            listed_ns = listed_at_ns(idle, slot);
-        }
+        WEIR_ASSERT(slot->is_displaced || has_its_place(idle, slot) || !slot->is_idle);
+        WEIR_ASSERT(listed_at_ns(idle, slot) >= listed_ns);
+        listed_ns = listed_at_ns(idle, slot);
         slots += slot->is_idle;
     }
     WEIR_ASSERT(slots == idle->slots);
@@ -129,11 +124,13 @@ static uint32_t tick_of(const weir_idle *idle, weir_time at_ns)
     return (uint32_t)(at_ns >> idle->shift);
 }
 
-/* When it got its place, at the earliest. */
+/* When it got its place, at the earliest: in a tick near that in which it became idle, before or
+ * after it. */
 static weir_time listed_at_ns(const weir_idle *idle, const weir_slot *slot)
 {
     const weir_time tick = slot->idle_since_ns >> idle->shift;
-    return (tick - ((uint32_t)tick - slot->listed_at)) << idle->shift;
+    const int32_t later = (int32_t)(slot->listed_at - (uint32_t)tick);
+    return (tick + (weir_time)(int64_t)later) << idle->shift;
 }
 
 /* It is idle since its tick, or the one after it. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What one connection may carry: requests in all, streams at once.
+ * What one connection may carry: requests in all, streams at once; and how long any number of them
+ * may be idle.
  */
 #include "rig.h"
 
@@ -162,6 +163,80 @@ static void limits__expects_no_more_streams_than_our_own_limit(void **state)
     rig_close(&r);
 }
 
+enum { IDLERS = 20 };
+
+/* Of so many, each used twice, the second time in another order. The idle time-out is 64 ticks. */
+static void use_twice(rig *r, weir_time idle_since_ns[IDLERS + 1])
+{
+    for (uint32_t i = 0; i < IDLERS; i++) {
+        const char letter = (char)('a' + i);
+        rig_lease_h1(r, letter, (const char[]){letter, '\0'}, i + 1);
+        r->now_ns += 3;
+        rig_release(r, letter);
+    }
+    for (uint32_t i = 0; i < IDLERS; i++) {
+        const uint32_t number = i * 7 % IDLERS;
+        const char letter = (char)('a' + number);
+        assert_int_equal(rig_ask(r, letter, (const char[]){letter, '\0'}), WEIR_OK);
+        r->now_ns += 50;
+        rig_release(r, letter);
+        idle_since_ns[number + 1] = r->now_ns;
+    }
+}
+
+/* Each is closed at its own time exactly, whatever places they have in the list of idle ones, and
+ * nobody is woken much more often than that. */
+static void limits__of_idle_time_hold_for_any_number(void **state)
+{
+    (void)state;
+    const weir_time idle_ns = 64 * 1024;
+    weir_time idle_since_ns[IDLERS + 1];
+    rig r;
+    rig_open(&r, (weir_pool_options){.idle_ns = idle_ns});
+    use_twice(&r, idle_since_ns);
+    uint32_t closes = 0;
+    uint32_t turns = 0;
+    for (; closes < IDLERS; turns++) {
+        weir_why why;
+        const weir_time at_ns = weir_pool_deadline(r.pool, &why);
+        assert_int_equal(why, WEIR_WHY_IDLE_CONNECTION);
+        assert_true(at_ns > r.now_ns);
+        rig_tick(&r, at_ns - r.now_ns);
+        weir_action action;
+        while (weir_pool_next_action(r.pool, &action)) {
+            assert_int_equal(action.kind, WEIR_ACTION_CLOSE);
+            assert_int_equal(action.reason, WEIR_REASON_EXPIRED_IDLE);
+            const uint64_t id = weir_slot_id(action.slot);
+            assert_int_equal(r.now_ns, idle_since_ns[id] + idle_ns);
+            rig_gone(&r, id);
+            closes++;
+        }
+    }
+    assert_true(turns <= IDLERS + IDLERS / 2);
+    rig_close(&r);
+}
+
+/* More have places in the same tick than are looked at: nearly the longest idle one goes. */
+static void limits__of_all_close_one_that_is_idle_nearly_the_longest(void **state)
+{
+    (void)state;
+    weir_time idle_since_ns[IDLERS + 1];
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections = IDLERS, .idle_ns = 64 * 1024});
+    use_twice(&r, idle_since_ns);
+    rig_ask_all(&r, "z", "other");
+    weir_action action;
+    assert_true(weir_pool_next_action(r.pool, &action));
+    assert_int_equal(action.kind, WEIR_ACTION_CLOSE);
+    assert_int_equal(action.reason, WEIR_REASON_EVICTED);
+    weir_time first_ns = WEIR_NEVER;
+    for (size_t i = 1; i <= IDLERS; i++) {
+        first_ns = weir_time_earlier(first_ns, idle_since_ns[i]);
+    }
+    assert_true(idle_since_ns[weir_slot_id(action.slot)] < first_ns + 2 * 1024);
+    rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +248,8 @@ int main(void)
         cmocka_unit_test(limits__of_h2_outlast_a_request_that_was_not_served),
         cmocka_unit_test(limits__counts_the_requests_that_it_served),
         cmocka_unit_test(limits__expects_no_more_streams_than_our_own_limit),
+        cmocka_unit_test(limits__of_idle_time_hold_for_any_number),
+        cmocka_unit_test(limits__of_all_close_one_that_is_idle_nearly_the_longest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
