@@ -365,7 +365,7 @@ static void receive(weir_loop *loop, weir_port *port)
         switch (io.kind) {
         case WEIR_IO_OK:
             loop->budget_octets -= io.octets;
-            if (loop->budget_octets == 0) {
+            if (loop->budget_octets == 0 && port->state != WEIR_PORT_CLOSING) {
                 /* Who took the last of it is the last to be asked in the next turn. */
                 weir_list_remove(&port->place);
                 weir_list_push_back(&loop->turn.ports, &port->place);

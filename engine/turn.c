@@ -25,7 +25,6 @@ weir_status weir_turn_init(weir_turn *turn, const weir_core_options *options)
     memset(turn, 0, sizeof(*turn));
     weir_list_init(&turn->ports);
     weir_list_init(&turn->touched);
-    weir_list_init(&turn->goodbyes);
     weir_list_init(&turn->news);
     weir_list_init(&turn->leaving);
     weir_list_init(&turn->all);
@@ -232,8 +231,11 @@ void weir_turn_check(const weir_turn *turn)
 {
     weir_timers_check(&turn->timers);
     weir_pool_check(turn->core.pool);
+    bool closing_so_far = true;
     for (weir_list *at = turn->ports.next; at != &turn->ports; at = at->next) {
         const weir_port *port = WEIR_CONTAINER_OF(at, weir_port, place);
+        WEIR_ASSERT(port->state != WEIR_PORT_CLOSING || closing_so_far);
+        closing_so_far = port->state == WEIR_PORT_CLOSING;
         weir_link_check(port->link);
     }
 }
@@ -382,8 +384,11 @@ static void hurry_goodbyes(weir_turn *turn)
     if (!weir_pool_is_asked(turn->core.pool)) {
         return;
     }
-    for (weir_list *at = turn->goodbyes.next; at != &turn->goodbyes; at = at->next) {
-        weir_port *port = WEIR_CONTAINER_OF(at, weir_port, leaving);
+    for (weir_list *at = turn->ports.next; at != &turn->ports; at = at->next) {
+        weir_port *port = WEIR_CONTAINER_OF(at, weir_port, place);
+        if (port->state != WEIR_PORT_CLOSING) {
+            return; /* those that are come first */
+        }
         if (weir_pool_is_missed(turn->core.pool, port->slot)) {
             weir_turn_touch(turn, port);
         }

@@ -35,9 +35,8 @@ typedef enum weir_port_state {
 } weir_port_state;
 
 typedef struct weir_port {
-    weir_list place;   /* in turn.ports */
+    weir_list place;   /* in turn.ports, if it is CLOSING before all that are not */
     weir_list touched; /* in turn.touched */
-    weir_list leaving; /* in turn.goodbyes */
     weir_link *link;
     weir_slot *slot;
     weir_dialing *dialing; /* while DIALING */
@@ -62,8 +61,7 @@ typedef struct weir_turn {
     weir_bin bin; /* every link of the loop borrows from it */
     weir_list ports;
     weir_list touched;
-    weir_list goodbyes; /* ports that are CLOSING */
-    weir_list news;     /* exchanges to look at */
+    weir_list news; /* exchanges to look at */
     /* exchanges whose attempt is over: they leave their link after it was flushed */
     weir_list leaving;
     weir_list all;     /* exchanges that were not freed */

@@ -141,7 +141,6 @@ void weir_turn_dial(weir_turn *turn, weir_action *action)
     }
     weir_list_init(&port->place);
     weir_list_init(&port->touched);
-    weir_list_init(&port->leaving);
     port->fd = -1;
     port->slot = action->slot;
     port->timer.is_port = true;
@@ -312,7 +311,8 @@ static void back_to_queue(weir_turn *turn, weir_exchange *ex)
 static void begin_goodbye(weir_turn *turn, weir_port *port)
 {
     port->state = WEIR_PORT_CLOSING;
-    weir_list_push_back(&turn->goodbyes, &port->leaving);
+    weir_list_remove(&port->place);
+    weir_list_push_front(&turn->ports, &port->place);
 }
 
 static void free_port(weir_turn *turn, weir_port *port)
@@ -321,7 +321,6 @@ static void free_port(weir_turn *turn, weir_port *port)
     weir_timers_unreserve(&turn->timers);
     weir_list_remove(&port->place);
     weir_list_remove(&port->touched);
-    weir_list_remove(&port->leaving);
     (void)part(turn, port);
     weir_dialing_free(port->dialing);
     weir_link_free(port->link);
