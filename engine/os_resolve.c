@@ -99,6 +99,7 @@ static void store(weir_lookup *lookup, const weir_answer *given);
 static weir_lookup *new_lookup(weir_channel *channel, weir_span host, bool asks);
 static weir_lookup *who_asks(const weir_channel *channel, weir_span host);
 static bool is_complete(weir_lookup *asking);
+static void give_up_missing(weir_lookup *lookup);
 static void ask(weir_lookup *lookup);
 static bool fits_a_question(const char *host);
 static bool is_in_hosts(weir_channel *channel, const char *host, int family);
@@ -166,6 +167,9 @@ weir_lookup *weir_channel_start(weir_channel *channel, weir_span host, void *use
     }
     if (channel->resolver.start != NULL) {
         channel->resolver.start(lookup, host, channel->resolver.user);
+        if (channel->resolver.cancel == NULL) {
+            give_up_missing(lookup);
+        }
     } else {
         ask(lookup);
     }
@@ -176,12 +180,9 @@ void weir_channel_end(weir_channel *channel, weir_lookup *lookup)
 {
     const weir_resolver *resolver = &channel->resolver;
     weir_lookup *asking = lookup->asks;
-    const bool cancels = asking->wanted == 1 && resolver->start != NULL && !is_complete(asking);
+    const bool cancels = asking->wanted == 1 && resolver->cancel != NULL && !is_complete(asking);
 
     WEIR_ASSERT(!lookup->ended);
-    if (cancels) {
-        WEIR_ASSERT(resolver->cancel != NULL); /* without it `start` answers before it returns */
-    }
     lookup->ended = true;
     asking->wanted--;
     if (lookup != asking) {
@@ -447,6 +448,19 @@ static bool is_complete(weir_lookup *asking)
     const bool complete = asking->answers[0].came && asking->answers[1].came;
     weir_mutex_unlock(&asking->lock);
     return complete;
+}
+
+/* Of a resolver that cannot be told to stop: what it did not answer before it returned. */
+static void give_up_missing(weir_lookup *lookup)
+{
+    static const uint8_t families[] = {4, 6};
+
+    weir_mutex_lock(&lookup->lock);
+    for (size_t i = 0; i < WEIR_COUNT_OF(families); i++) {
+        const weir_answer none = {.family = families[i], .status = WEIR_E_DNS_FAILED};
+        store(lookup, &none);
+    }
+    weir_mutex_unlock(&lookup->lock);
 }
 
 static void ask(weir_lookup *lookup)

@@ -119,7 +119,8 @@ typedef struct weir_address {
  * once or later, from any thread, exactly once per family asked (4 and 6), unless `cancel` was
  * called with the same look-up before: when cancel returns, no answer to it may be under way or
  * come any more. `cancel` is called on the thread of the call or loop, with no lock held, and not
- * when both answers came; it may be NULL if start always gives both before it returns. `host` is
+ * when both answers came; it may be NULL if start always gives both before it returns: what it did
+ * not give by then counts as WEIR_E_DNS_FAILED, and may not be given any more. `host` is
  * borrowed until start returns. A status other than WEIR_OK says why there is no address:
  * WEIR_E_DNS_NOT_FOUND or WEIR_E_DNS_FAILED. Addresses of another family than the one answered are
  * ignored.

@@ -131,7 +131,36 @@ static void one_family_is_enough(weir_world *world)
     weir_world_close(world);
 }
 
+static void answer_nothing(weir_lookup *lookup, weir_span host, void *user)
+{
+    (void)lookup;
+    (void)host;
+    (void)user;
+}
+
+/* Without `cancel` what start() did not answer is taken for failed: nobody waits for it. */
+static void without_cancel_start_answers(weir_world *world)
+{
+    half_resolver half = {.starts = 0};
+    weir_ask ask = weir_world_ask(world, "/octets/1000");
+
+    half.resolver =
+        (weir_resolver){.size = sizeof(weir_resolver), .user = &half, .start = answer_nothing};
+    world->options.resolver = &half.resolver;
+    ask.call.connect_to = WEIR_SPAN("name.test");
+    ask.call.connect_port = world->way.tls ? world->origin->tls_port : world->origin->clear_port;
+    assert_int_equal(weir_world_fetch(world, &ask).called, WEIR_E_DNS_FAILED);
+    weir_world_close(world);
+    half.resolver.start = answer_v4;
+    world->options.resolver = &half.resolver;
+    assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
+    assert_int_equal(half.starts, 1);
+    weir_world_close(world);
+}
+
 static const weir_behaviour behaviours[] = {
+    {"without cancel what start leaves unanswered has failed", without_cancel_start_answers, 0,
+     NULL},
     {"an answer from a thread connects", an_answer_from_a_thread_connects, WEIR_ONLY_CLEAR, NULL},
     {"an absence from a thread fails the call", an_absence_from_a_thread_fails, WEIR_ONLY_CLEAR,
      NULL},
