@@ -90,11 +90,20 @@ weir_status weir_core_begin_anew(weir_core *core, uint64_t seed)
     } else {
         core->pool = pool;
         core->series = series;
-        memset(&core->metrics, 0,
-               sizeof(core->metrics)); /* what the parent counted is the parent's to say */
+        weir_core_count_anew(core);
         core->names.pool = pool;
     }
     return status;
+}
+
+void weir_core_count_anew(weir_core *core)
+{
+    weir_pool_count_anew(core->pool);
+    memset(core->verdicts, 0, sizeof(core->verdicts));
+    memset(&core->metrics, 0, sizeof(core->metrics));
+    if (core->series != NULL) {
+        weir_series_account_forget(core->series);
+    }
 }
 
 void weir_core_clear(weir_core *core)

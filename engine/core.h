@@ -45,6 +45,8 @@ weir_status weir_core_init(weir_core *core, const weir_core_options *options);
  * thread may have been inside of, is left as it is. Connection numbers go on. WEIR_E_NOMEM: there
  * is still the old one. */
 weir_status weir_core_begin_anew(weir_core *core, uint64_t seed);
+/* In the child, which kept the pool: what the parent counted is the parent's to say. */
+void weir_core_count_anew(weir_core *core);
 /* No slot may be left. */
 void weir_core_clear(weir_core *core);
 

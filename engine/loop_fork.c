@@ -13,8 +13,6 @@
  */
 #include "engine/loop.h"
 
-#include <string.h>
-
 #define ROUNDS_LIMIT 64
 
 static weir_status replace_descriptors(weir_loop *loop);
@@ -60,11 +58,7 @@ static void begin_with_nothing(weir_loop *loop)
     loop->turn.now_ns = weir_now();
     end_exchanges(loop);
     empty_pool(loop);
-    memset(&loop->turn.core.metrics, 0,
-           sizeof(loop->turn.core.metrics)); /* they are the parent's to say */
-    if (loop->turn.core.series != NULL) {
-        weir_series_account_forget(loop->turn.core.series);
-    }
+    weir_core_count_anew(&loop->turn.core);
 }
 
 /* A poller and a resolver of the child's own first, so that without them nothing has changed yet.

@@ -420,6 +420,12 @@ weir_pool_counts weir_pool_count(const weir_pool *pool)
     return counts;
 }
 
+void weir_pool_count_anew(weir_pool *pool)
+{
+    pool->counts =
+        (weir_pool_counts){.origins = pool->counts.origins, .leases = pool->counts.leases};
+}
+
 weir_slot *weir_pool_next_slot(const weir_pool *pool, const weir_slot *after)
 {
     weir_list *next = after ? weir_const_slot_seldom_of(after)->link.next : pool->slots.next;

@@ -391,6 +391,8 @@ typedef struct weir_pool_counts {
     uint64_t refusals;
 } weir_pool_counts;
 weir_pool_counts weir_pool_count(const weir_pool *pool);
+/* What only grows begins at 0 again: in the child of a fork. */
+void weir_pool_count_anew(weir_pool *pool);
 
 /* Every slot, for maintenance and the snapshot: the slot after `after` (NULL: the first) in
  * creation order. */

@@ -85,7 +85,7 @@ typedef struct weir_pool_limits {
 #define WEIR_POOL_LIMITS_INIT WEIR_INIT(weir_pool_limits)
 
 /* Numbers of the pool at one moment. Whoever asks says with `size` how much of it there is:
- * WEIR_COUNTS_INIT. */
+ * WEIR_COUNTS_INIT. In the child of a fork what only grows begins at 0. */
 typedef struct weir_counts {
     size_t size;
     uint64_t connections_dialing;

@@ -76,6 +76,38 @@ static void the_child_dials_anew(weir_world *world)
     assert_int_equal(weir_fork_counts(user).reuses, 1);
 }
 
+/* What the parent's pool and ledgers have come to is the parent's to say. */
+static void the_child_counts_anew(weir_world *world)
+{
+    weir_user *user = weir_world_user(world);
+    pid_t child = 0;
+
+    weir_fork_get(world);
+    weir_fork_get(world);
+    weir_ask last = weir_world_ask(world, "/last");
+    assert_int_equal(weir_world_fetch(world, &last).ended, WEIR_END);
+    weir_user_settle(user);
+    weir_fork_get(world);
+    const weir_counts before = weir_fork_counts(user);
+    assert_int_equal(before.requests, 4);
+    assert_int_equal(before.ledger_agree, 1);
+    if (weir_fork_here(&child)) {
+        const weir_counts none = {.size = sizeof(none)};
+        weir_counts counts = weir_fork_counts(user);
+        MUST(memcmp(&counts, &none, sizeof(none)) == 0);
+        weir_fork_get_in_child(world, user);
+        counts = weir_fork_counts(user);
+        MUST(counts.requests == 1 && counts.dials == 1 && counts.reuses == 0);
+        MUST(counts.connections_idle == 1 && counts.leases == 0);
+        MUST(counts.ledger_agree == 0 && counts.ledger_unavailable == 0);
+        weir_user_free(user);
+        _exit(0);
+    }
+    assert_true(weir_fork_ended_well(child));
+    const weir_counts after = weir_fork_counts(user);
+    assert_memory_equal(&after, &before, sizeof(after));
+}
+
 static void the_child_counts_anew_by_series(weir_world *world)
 {
     pid_t child = 0;
@@ -476,6 +508,7 @@ static void a_look_up_is_the_parents(weir_world *world)
 
 static const weir_behaviour behaviours[] = {
     {"the child of a fork dials anew", the_child_dials_anew, 0, NULL},
+    {"the child of a fork counts anew", the_child_counts_anew, 0, NULL},
     {"the child of a fork counts anew by series", the_child_counts_anew_by_series, 0, NULL},
     {"the child of a fork frees without a word", the_child_frees_without_a_word, 0, NULL},
     {"what was under way at a fork is the parent's", what_was_under_way_is_the_parents, 0, NULL},
