@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #define RST_STREAM_OCTETS 13
+#define CANCEL            8 /* RFC 9113 s7 */
 
 /* -- the answer is there when the cancel comes -- */
 
@@ -126,15 +127,19 @@ static void account_of_freed(weir_world *world)
 /* -- the call is over, and its request is not -- */
 
 typedef struct early {
+    bool ends; /* its answer, with the head */
     sem_t was_reset;
+    uint8_t code; /* of the RST_STREAM */
 } early;
 
 /* Answers before the end of the request, and reads until the client gives it up. */
 static void answer_early(weir_scold_line *line, void *user)
 {
-    /* SETTINGS; ":status: 200" with END_STREAM. */
+    /* SETTINGS; ":status: 200", with END_STREAM. */
     static const char whole[] = "\0\0\0\4\0\0\0\0\0"
                                 "\0\0\1\1\5\0\0\0\1\x88";
+    static const char half[] = "\0\0\0\4\0\0\0\0\0"
+                               "\0\0\1\1\4\0\0\0\1\x88";
     uint8_t room[16384 + 9];
     early *e = user;
 
@@ -148,8 +153,9 @@ static void answer_early(weir_scold_line *line, void *user)
             return;
         }
         if (type == 1) {
-            weir_scold_write(line, whole, sizeof(whole) - 1);
+            weir_scold_write(line, e->ends ? whole : half, sizeof(whole) - 1);
         } else if (type == 3) {
+            e->code = room[3];
             (void)sem_post(&e->was_reset);
         }
     }
@@ -158,7 +164,7 @@ static void answer_early(weir_scold_line *line, void *user)
 /* A peer that would go on waiting for the rest learns of it at once, not with the next call. */
 static void rest_is_reset_at_once(weir_world *world)
 {
-    early e;
+    early e = {.ends = true};
     struct timespec until;
     weir_exchange *exchange = NULL;
     weir_fetched fetched = {0};
@@ -175,8 +181,29 @@ static void rest_is_reset_at_once(weir_world *world)
     (void)clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += 10;
     assert_int_equal(sem_timedwait(&e.was_reset, &until), 0);
+    assert_int_equal(e.code, CANCEL);
     weir_world_drop(world, exchange);
     (void)weir_scold_way_end(world, server, 1);
+    (void)sem_destroy(&e.was_reset);
+}
+
+static void says_cancel(weir_world *world)
+{
+    early e = {.ends = false};
+    weir_exchange *exchange = NULL;
+    weir_fetched fetched = {0};
+
+    assert_int_equal(sem_init(&e.was_reset, 0, 0), 0);
+    weir_scold *server = weir_scold_way_start(world, answer_early, &e);
+    const weir_ask ask = weir_scold_way_ask(world, server);
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    weir_cancel(exchange);
+    weir_world_drain(world, exchange, &fetched);
+    assert_int_equal(fetched.ended, WEIR_E_CANCELLED);
+    weir_world_drop(world, exchange);
+    (void)weir_scold_way_end(world, server, 1);
+    assert_int_equal(sem_trywait(&e.was_reset), 0);
+    assert_int_equal(e.code, CANCEL);
     (void)sem_destroy(&e.was_reset);
 }
 
@@ -229,6 +256,7 @@ static const weir_behaviour behaviours[] = {
     {"what a cancel sends is in the account of its call", account_of_cancelled, WEIR_ONLY_H2, NULL},
     {"what a free sends is in the account of its call", account_of_freed,
      WEIR_ONLY_H2 | WEIR_ONLY_BLOCKING, NULL},
+    {"a cancelled stream is reset with CANCEL", says_cancel, WEIR_ONLY_H2, NULL},
     {"the rest of a request is reset when its answer is over", rest_is_reset_at_once, WEIR_ONLY_H2,
      NULL},
 };

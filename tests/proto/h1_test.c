@@ -394,6 +394,33 @@ static void h1__does_not_wait_for_a_long_rest(void **state)
     assert_facts(rig, WEIR_UNFIT_UNFINISHED, 1);
 }
 
+/* Behind the little that is left there would be no further exchange. */
+static void h1__does_not_wait_for_a_rest_before_the_end(void **state)
+{
+    weir_h1_rig *rig = &((bench *)*state)->rig;
+
+    weir_h1_rig_step(rig, "request", "GET http://a/");
+    weir_h1_rig_step(
+        rig, "in", "HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nContent-Length: 9\\r\\n\\r\\nabc");
+    weir_h1_rig_step(rig, "cancel", "");
+    assert_int_equal(weir_conn_rest(rig->conn), 0);
+    weir_h1_rig_step(rig, "close", "");
+    assert_facts(rig, WEIR_UNFIT_CLOSE, 1);
+}
+
+static void h1__does_not_wait_for_a_rest_with_half_a_request_sent(void **state)
+{
+    weir_h1_rig *rig = &((bench *)*state)->rig;
+
+    weir_h1_rig_step(rig, "request", "POST http://a/ length 10");
+    weir_h1_rig_step(rig, "write", "half");
+    weir_h1_rig_step(rig, "in", "HTTP/1.1 200 OK\\r\\nContent-Length: 9\\r\\n\\r\\nabc");
+    weir_h1_rig_step(rig, "cancel", "");
+    assert_int_equal(weir_conn_rest(rig->conn), 0);
+    weir_h1_rig_step(rig, "close", "");
+    assert_facts(rig, WEIR_UNFIT_UNFINISHED, 1);
+}
+
 static void h1__does_not_wait_for_a_rest_that_is_abandoned_or_cut_off(void **state)
 {
     weir_h1_rig *rig = &((bench *)*state)->rig;
@@ -441,6 +468,8 @@ int main(int argc, char **argv)
         ON_A_BENCH(h1__opens_nothing_before_the_rest_has_come),
         ON_A_BENCH(h1__gives_up_a_rest_that_is_late),
         ON_A_BENCH(h1__does_not_wait_for_a_long_rest),
+        ON_A_BENCH(h1__does_not_wait_for_a_rest_before_the_end),
+        ON_A_BENCH(h1__does_not_wait_for_a_rest_with_half_a_request_sent),
         ON_A_BENCH(h1__does_not_wait_for_a_rest_that_is_abandoned_or_cut_off),
         cmocka_unit_test(h1__names_its_states),
     };
