@@ -10,6 +10,7 @@
 #include "support/world.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,23 +22,53 @@
 typedef struct names {
     weir_resolver resolver;
     weir_status status;
+    uint32_t ttl_seconds;
     uint8_t last; /* octet of 127.0.0.0/8 */
     size_t asked;
+    bool later; /* the test answers, with `lookup` */
+    weir_lookup *lookup;
+    weir_client *crossed; /* somebody else looks after it while it asks */
     weir_observer observer;
     char connected[8][48];
     size_t connects;
 } names;
 
+static void answer(const names *known, weir_lookup *lookup)
+{
+    const weir_address address = {
+        .family = 4, .octets = {127, 0, 0, known->last}, .ttl_seconds = known->ttl_seconds};
+
+    weir_resolver_answer(lookup, 6, WEIR_E_DNS_NOT_FOUND, NULL, 0);
+    weir_resolver_answer(lookup, 4, known->status, &address, known->status == WEIR_OK ? 1 : 0);
+}
+
+static void *maintain(void *user)
+{
+    (void)weir_client_maintain(user);
+    return NULL;
+}
+
 static void start(weir_lookup *lookup, weir_span host, void *user)
 {
     names *known = user;
-    const weir_address address = {
-        .family = 4, .octets = {127, 0, 0, known->last}, .ttl_seconds = 1};
+    pthread_t other;
 
     (void)host;
     known->asked++;
-    weir_resolver_answer(lookup, 6, WEIR_E_DNS_NOT_FOUND, NULL, 0);
-    weir_resolver_answer(lookup, 4, known->status, &address, known->status == WEIR_OK ? 1 : 0);
+    if (known->crossed != NULL) {
+        assert_int_equal(pthread_create(&other, NULL, maintain, known->crossed), 0);
+        assert_int_equal(pthread_join(other, NULL), 0);
+    }
+    known->lookup = lookup;
+    if (!known->later) {
+        answer(known, lookup);
+    }
+}
+
+static void end(weir_lookup *lookup, void *user)
+{
+    (void)lookup;
+    (void)user;
 }
 
 static void note(const weir_event *event, void *user)
@@ -52,9 +83,9 @@ static void note(const weir_event *event, void *user)
 
 static void begin(weir_world *world, names *known)
 {
-    *known = (names){.last = 1};
+    *known = (names){.last = 1, .ttl_seconds = 1};
     known->observer = (weir_observer){.size = sizeof(weir_observer), .user = known, .tell = note};
-    known->resolver = (weir_resolver){.size = sizeof(weir_resolver), .user = known, .start = start};
+    known->resolver = (weir_resolver){sizeof(weir_resolver), known, start, end};
     world->options.resolver = &known->resolver;
     world->limits.address_left_ns = 1; /* at once */
 }
@@ -241,6 +272,70 @@ static void what_another_learned_is_applied(weir_world *world)
     weir_world_close(world);
 }
 
+/* Also when no answer of its own has run out meanwhile. */
+static void what_another_asked_anew_is_applied(weir_world *world)
+{
+    weir_status status = WEIR_E_STATE;
+    weir_exchange *exchange = NULL;
+    names known;
+
+    begin(world, &known);
+    known.ttl_seconds = 60;
+    fetch(world, &known);
+    known.last = 2;
+    weir_user_options options = world->options;
+    options.observer = NULL;
+    options.limits = NULL;
+    weir_user *other = weir_user_new(&options, &status);
+    assert_non_null(other);
+    if (weir_user_loop(other) != NULL) {
+        weir_loop_network_changed(weir_user_loop(other));
+    } else {
+        weir_client_network_changed(weir_user_client(other));
+    }
+    weir_ask ask = ask_for(world, &known, "/octets/10");
+    ask.call.observer = NULL;
+    assert_int_equal(weir_user_call(other, &ask.request, &ask.call, &exchange), WEIR_OK);
+    weir_user_drop(other, exchange);
+    weir_user_free(other);
+    assert_int_equal(known.asked, 2);
+    weir_user_settle(weir_world_user(world));
+    assert_int_equal(closed_by_dns(world), 0); /* nobody looks before its next request */
+    fetch(world, &known);
+    assert_connected_to(&known, 1, "127.0.0.1");
+    weir_user_settle(weir_world_user(world));
+    assert_int_equal(closed_by_dns(world), 1);
+    weir_world_close(world);
+}
+
+/* Until the answer has come its user is told to look again soon; two that do at the same time do not
+ * get in each other's way. */
+static void an_answer_that_comes_later(weir_world *world)
+{
+    weir_time next_ns = WEIR_NEVER;
+    names known;
+
+    begin(world, &known);
+    fetch(world, &known);
+    weir_client *client = weir_user_client(world->user);
+    known.later = true;
+    known.last = 2;
+    known.crossed = client;
+    for (next_ns = weir_client_maintain(client); known.asked == 1;
+         next_ns = weir_client_maintain(client)) {
+        const weir_time now_ns = weir_now();
+        (void)poll(NULL, 0, next_ns > now_ns ? (int)((next_ns - now_ns) / 1000000) + 1 : 0);
+    }
+    assert_true(next_ns < weir_now() + WEIR_NS_PER_SECOND);
+    known.crossed = NULL;
+    assert_int_equal(closed_by_dns(world), 0);
+    answer(&known, known.lookup);
+    (void)weir_client_maintain(client);
+    assert_int_equal(closed_by_dns(world), 1);
+    assert_int_equal(known.asked, 2);
+    weir_world_close(world);
+}
+
 static const weir_status failed = WEIR_E_DNS_FAILED;
 static const weir_status gone = WEIR_E_DNS_NOT_FOUND;
 
@@ -252,6 +347,10 @@ static const weir_behaviour behaviours[] = {
     {"the same address stays", the_same_address_stays, WEIR_ONLY_CLEAR, NULL},
     {"it can be switched off", it_can_be_switched_off, WEIR_ONLY_CLEAR, NULL},
     {"what another learned is applied", what_another_learned_is_applied, WEIR_ONLY_CLEAR, NULL},
+    {"what another asked anew is applied", what_another_asked_anew_is_applied, WEIR_ONLY_CLEAR,
+     NULL},
+    {"an answer that comes later is taken", an_answer_that_comes_later,
+     WEIR_ONLY_CLEAR | WEIR_ONLY_BLOCKING, NULL},
 };
 
 int main(void)
