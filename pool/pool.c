@@ -602,14 +602,3 @@ static void fail_dial(weir_pool *pool, weir_slot *slot, const weir_failure *fail
     weir_slot_fail(pool, slot);
     weir_record_failed(pool, origin, order);
 }
-
-void weir_pool_check_some(const weir_pool *pool)
-{
-    const uint64_t parts =
-        pool->counts.origins + pool->connections + pool->tickets + pool->counts.leases;
-    WEIR_ASSERT(pool->connections <= pool->options.connections);
-    WEIR_ASSERT(pool->table.entries == pool->counts.origins);
-    if (parts <= 64) {
-        weir_pool_check(pool);
-    }
-}

@@ -272,9 +272,10 @@ typedef struct weir_asker {
 } weir_asker;
 
 /*
- * What a request would find now: first the connection that it would get, if there is one; the others of its origin; those of it that were closed lately; those to the same scheme,
- * host and port that it may not share. Fills up to `room` and answers how many there are. Linear in
- * the pool's connections, by contract.
+ * What a request would find now: first the connection that it would get, if there is one; the others
+ * of its origin; those of it that were closed lately; those to the same scheme, host and port that
+ * it may not share. Fills up to `room` and answers how many there are. Linear in the pool's
+ * connections, by contract.
  */
 size_t weir_pool_explain(weir_pool *pool, const weir_asker *asker, weir_time now_ns,
                          weir_candidate *to, size_t room);
