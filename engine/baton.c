@@ -46,10 +46,9 @@ static bool is_ambiguous(const weir_line *line, weir_io io);
 static void take_write_error(weir_line *line, weir_io io);
 static void take(weir_line *line, const weir_seat *seat, weir_io io, weir_time now_ns);
 static void park(weir_line *line, weir_seat *seat, weir_time deadline_ns, weir_time *now_ns);
-static void wake_the_sent(weir_line *line);
 static bool tell_facts(weir_line *line, weir_time now_ns);
 static void pass_baton(weir_line *line);
-static void wake_later(weir_line *line, weir_exchange *ex);
+static void let_go(weir_line *line);
 static bool must_arm(const weir_line *line, weir_time left_ns);
 static void flush(weir_line *line, weir_time *now_ns);
 
@@ -122,12 +121,16 @@ bool weir_baton_drive(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_
     if (!weir_exchange_is_over(ex)) {
         (void)tell_facts(line, now_ns); /* its caller may stay away, and others wait for a stream */
     }
-    pass_baton(line);
-    weir_line_unlock(line);
+    if (!weir_exchange_is_over(ex)) {
+        let_go(line);
+    } else {
+        pass_baton(line); /* what else there is to do for others follows in weir_baton_leave() */
+        weir_line_unlock(line);
+    }
     return has;
 }
 
-void weir_baton_leave(weir_line *line, weir_exchange *ex)
+bool weir_baton_leave(weir_line *line, weir_exchange *ex)
 {
     weir_time now_ns = weir_now();
 
@@ -143,7 +146,9 @@ void weir_baton_leave(weir_line *line, weir_exchange *ex)
     line->used_ns = now_ns;
     weir_baton_give_back(line, atomic_load(&ex->sits));
     pass_baton(line);
+    const bool is_left = weir_line_is_left(line);
     weir_line_unlock(line);
+    return is_left;
 }
 
 void weir_baton_give_back(weir_line *line, weir_seat *seat)
@@ -271,12 +276,11 @@ static bool ended_by_asking(weir_line *line, weir_exchange *ex, weir_time now_ns
 static bool fill_source(weir_line *line, weir_exchange *ex, weir_time *now_ns)
 {
     flush(line, now_ns);
-    pass_baton(line);
     weir_exchange_collect(ex, *now_ns);
     if (weir_exchange_is_over(ex) || !weir_exchange_has_body_to_push(ex)) {
         return true;
     }
-    weir_line_unlock(line);
+    let_go(line);
     bool filled = weir_exchange_fill(ex);
     weir_lock_take(&line->lock);
     *now_ns = weir_now();
@@ -293,8 +297,7 @@ static bool tell_first(weir_line *line, weir_exchange *ex, weir_time *now_ns)
     if (!weir_client_has_to_tell(ex)) {
         return false;
     }
-    pass_baton(line);
-    weir_line_unlock(line);
+    let_go(line);
     weir_client_tell_waiting(line->client, ex);
     weir_lock_take(&line->lock);
     *now_ns = weir_now();
@@ -333,7 +336,8 @@ static void write_step(weir_line *line, weir_time *now_ns)
         line->unwritable = true;
         weir_link_refused(line->link, *now_ns);
         if (line->reader != NULL) {
-            wake_later(line, line->reader->exchange); /* it must poll for writing as well */
+            weir_line_wake_later(line,
+                                 line->reader->exchange); /* it must poll for writing as well */
         }
     } else {
         write_failed(line, io.sys_errno, *now_ns);
@@ -510,44 +514,6 @@ static void park(weir_line *line, weir_seat *seat, weir_time deadline_ns, weir_t
     *now_ns = weir_now();
 }
 
-/* That octets were sent is no event of a stream: who waits for that alone is woken here, whoever
- * sent them. The reader may be one of them, if it came while another wrote. */
-static void wake_the_sent(weir_line *line)
-{
-    if (line->for_sent == 0) {
-        return;
-    }
-    if (line->reader != NULL && line->reader->for_sent &&
-        satisfied(line->reader->exchange, WEIR_NEED_SENT)) {
-        wake_later(line, line->reader->exchange);
-    }
-    for (weir_list *at = line->waiting.next; at != &line->waiting; at = at->next) {
-        weir_seat *seat = WEIR_CONTAINER_OF(at, weir_seat, place);
-        if (seat->for_sent && satisfied(seat->exchange, WEIR_NEED_SENT)) {
-            wake_later(line, seat->exchange);
-        }
-    }
-}
-
-/* After octets moved. Events stay in their streams; whoever has some is woken to collect them, but
- * not the caller itself. */
-void weir_line_deliver(weir_line *line, const weir_exchange *self)
-{
-    weir_conn *conn = line->link->conn;
-
-    wake_the_sent(line);
-    if (conn == NULL) {
-        return;
-    }
-    for (weir_stream *stream = weir_conn_next_ready(conn, NULL); stream != NULL;
-         stream = weir_conn_next_ready(conn, stream)) {
-        weir_exchange *ex = stream->user;
-        if (ex != self) {
-            wake_later(line, ex);
-        }
-    }
-}
-
 /* Newer facts are the pool's business: told without the line's lock. True: the lock was let go. */
 static bool tell_facts(weir_line *line, weir_time now_ns)
 {
@@ -572,14 +538,19 @@ static bool tell_facts(weir_line *line, weir_time now_ns)
 static void pass_baton(weir_line *line)
 {
     if (!line->reading && !weir_list_is_empty(&line->waiting)) {
-        wake_later(line, WEIR_CONTAINER_OF(line->waiting.next, weir_seat, place)->exchange);
+        weir_line_wake_later(line,
+                             WEIR_CONTAINER_OF(line->waiting.next, weir_seat, place)->exchange);
     }
 }
 
-static void wake_later(weir_line *line, weir_exchange *ex)
+/* ... by a thread whose exchange goes on without it: its caller may stay away for long. */
+static void let_go(weir_line *line)
 {
-    if (weir_list_is_empty(&ex->news_place)) {
-        weir_list_push_back(&line->wakes, &ex->news_place);
+    pass_baton(line);
+    const bool is_left = weir_line_is_left(line);
+    weir_line_unlock(line);
+    if (is_left) {
+        weir_line_call_keeper(line);
     }
 }
 

@@ -53,6 +53,12 @@ typedef struct weir_seat {
     int signal;    /* eventfd for POLLING; -1: made at the first poll */
     /* while it waits for a place: when it will look at the pool; guarded by the core's lock */
     weir_time looks_at_ns;
+    /* while it waits for a place: it keeps lines, or looks whether it can; it was called to look;
+     * guarded by the core's lock */
+    bool keeps;
+    bool called;
+    weir_time looked_ns; /* ... at the lines that it keeps, last; its own */
+    bool fills;          /* it was given the last stream that there was, and others wait; its own */
     void *parked;        /* the wait hooks' */
     atomic_uint rousing; /* threads that are about to call the wake hook */
     weir_list dials;     /* given to this thread and not begun; guarded by the core's lock */

@@ -235,8 +235,8 @@ void weir_client_unlock(weir_client *client)
 }
 
 /*
- * No thread but those that wait for a place may be there when the pool's next deadline comes, and
- * each of them sleeps until the one that there was when it fell asleep. Who looked last knows most:
+ * No thread but those that wait for a place may be there when the pool's next deadline comes, or
+ * keepers are to be called, and each of them sleeps until the time that there was when it fell asleep. Who looked last knows most:
  * if it would come too late it is woken, and looks again.
  */
 static void keep_the_time(weir_client *client)
@@ -247,7 +247,9 @@ static void keep_the_time(weir_client *client)
         return;
     }
     weir_seat *last = WEIR_CONTAINER_OF(client->queued.prev, weir_seat, place);
-    if (weir_pool_deadline(client->core.pool, &why) < last->looks_at_ns) {
+    const weir_time next_ns =
+        weir_time_earlier(weir_pool_deadline(client->core.pool, &why), client->call_ns);
+    if (next_ns < last->looks_at_ns) {
         weir_client_wake_later(client, last);
     }
 }

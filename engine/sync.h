@@ -12,14 +12,15 @@
  *   those of weir_shared when a dial begins or has succeeded, and when a connection is gone
  *                       (leaves: nothing blocks under them)
  *
- * Facts leave a line by value. weir_client_maintain() pins
- * lines without a lease, so that they are not closed while it looks after them with their own lock
- * alone; a thread that is given one meanwhile waits for that lock, and for nothing that blocks.
+ * Facts leave a line by value. weir_client_maintain(), and who keeps a vigil, pin lines of which they
+ * have no lease, so that they are not closed while they look after them with their own lock alone; a
+ * thread that is given one meanwhile waits for that lock, and for nothing that blocks.
  *
  * The baton (docs/baton.md): who holds the line's lock, has octets pending and sees no writer,
  * writes; who lacks its answer and sees no reader, reads for all, with its own deadline; everyone
  * else parks with its own. On leaving: write what is pending, then, if nobody reads and someone
- * waits, wake one.
+ * waits, wake one; and if nobody is inside any more and those who wait for a stream watch the line,
+ * call one of them.
  */
 #ifndef WEIR_ENGINE_SYNC_H
 #define WEIR_ENGINE_SYNC_H
@@ -42,6 +43,8 @@ struct weir_client {
     weir_list drainers; /* seats that wait for connections to be gone */
     weir_list lines;
     weir_list wakes; /* seats to wake once the core's lock is let go: no hook is called under it */
+    weir_time called_ns; /* when one of the queued was last called to keep a line, or began to */
+    weir_time call_ns;   /* when one is to be called for each line that is `left`; WEIR_NEVER */
     weir_wait_hooks hooks_copy;
     const weir_wait_hooks *hooks;
     const weir_resolver *resolver;
@@ -96,13 +99,16 @@ typedef struct weir_line {
                       guards */
     weir_reason close_reason : 8;
     bool close_waits : 1; /* ... until they are done */
-    bool kept : 1;        /* one of them waits for a stream of it (sync_vigil.c) */
+    bool kept : 1;        /* one of them polls it, and waits for a stream of it (sync_vigil.c) */
+    bool left : 1;        /* nobody does, but one of those who wait is to be called to later */
     int16_t
-        write_errno; /* a send failed while another thread reads: what that is told comes first */
-    bool reading;    /* someone holds the baton */
-    bool writing;
-    bool unwritable;  /* the kernel took no more; the reader polls for writing too */
-    bool fired_early; /* SO_RCVTIMEO ended a wait before its deadline: arm it anew */
+        write_errno;  /* a send failed while another thread reads: what that is told comes first */
+    bool reading : 1; /* someone holds the baton */
+    bool writing : 1;
+    bool unwritable : 1;  /* the kernel took no more; the reader polls for writing too */
+    bool fired_early : 1; /* SO_RCVTIMEO ended a wait before its deadline: arm it anew */
+    bool watched : 1; /* someone waits for a stream and left it to who is inside: who is the last
+                             to leave calls one of those who wait (sync_vigil.c) */
 } weir_line;
 
 /* What a thread waits for. */
@@ -121,7 +127,7 @@ void weir_client_settle(weir_client *client);
 void weir_line_unpin(weir_line *line);
 /* With the core's lock. */
 void weir_client_wake_later(weir_client *client, weir_seat *seat);
-/* With the core's lock: one of them is to do what the caller does no longer. */
+/* With the core's lock: all of them look again. */
 void weir_client_wake_queued(weir_client *client);
 /* Lets go of the core's lock, then wakes whom the holder found to be woken; and one of those who
  * wait for a place, if the pool has something to do before any of them would look. */
@@ -163,15 +169,35 @@ void weir_client_tell_waiting(weir_client *client, weir_exchange *exchange);
  * meanwhile: then it is theirs. True: *facts are newer. *wake_ns: when to look again; *events: or
  * when one of these comes (WEIR_POLL_IN, WEIR_POLL_OUT). */
 bool weir_line_look_after(weir_line *line, weir_facts *facts, weir_time *wake_ns, short *events);
+/* The same for who keeps a vigil. */
+typedef struct weir_sight {
+    weir_facts facts;
+    bool newer;   /* ... than those that were told */
+    bool used;    /* others read or wrote it since it was looked at last */
+    short events; /* 0: it is read and written by who is inside, who calls when they leave */
+    weir_time wake_ns;
+} weir_sight;
+void weir_line_keep(weir_line *line, weir_time since_ns, weir_sight *sight);
 
 /* -- sync_vigil.c: connections that nobody reads for an exchange's sake -- */
 /* QUEUED, no lock held. Waits until the deadline, a wake-up or octets on them. False: there is none
- * to watch, and it did not wait. *waited not WEIR_OK: it could not wait, and must leave; others
- * found the connections taken meanwhile, so the vigil is to be passed on as by any who goes. */
+ * to watch, and it did not wait; *deadline_ns: when to look again. *waited not WEIR_OK: it could not
+ * wait, and must leave. */
 bool weir_client_keep_vigil(weir_client *client, const weir_exchange *exchange, weir_seat *seat,
-                            weir_time deadline_ns, weir_status *waited);
-/* By who kept it and goes. */
-void weir_client_pass_vigil_on(weir_client *client);
+                            weir_time *deadline_ns, weir_status *waited);
+/* With the core's lock: what this thread kept, or was called to keep, is another's from here on. It
+ * is not among the queued any more, or has dials to run. */
+void weir_client_pass_vigil_on(weir_client *client, const weir_exchange *exchange, weir_seat *seat);
+/* With the core's lock: one of those who wait for a stream of it looks after the slot's line, if it
+ * is dry and nobody does. */
+void weir_client_call_keeper(weir_client *client, weir_slot *slot);
+/* With the line's lock, by who leaves, when the baton was passed: true, once: it is watched and
+ * nobody is inside any more. A keeper is to be called. */
+bool weir_line_is_left(weir_line *line);
+/* No lock held; by who has a lease. If one was called lately, another is later. */
+void weir_line_call_keeper(weir_line *line);
+/* With the core's lock: it is later now. */
+void weir_client_call_keepers(weir_client *client, weir_time now_ns);
 
 /* -- sync_dialer.c: the dials that a waiting thread runs -- */
 /* With the core's lock: a line for a slot to be dialled, given to the thread that it is for. */
@@ -204,6 +230,12 @@ weir_line *weir_line_new(weir_client *client, weir_slot *slot, const weir_exchan
                          weir_status *status);
 /* Lets go of the line's lock, then wakes whom the holder found to be woken. */
 void weir_line_unlock(weir_line *line);
+/* With the line's lock: its thread is woken when that is let go. */
+void weir_line_wake_later(weir_line *line, weir_exchange *exchange);
+/* With the line's lock, after octets moved. Events stay in their streams: whoever has some to
+ * collect, or waited for no more than that its octets are sent, is woken when it is let go, but not
+ * `self`. */
+void weir_line_deliver(weir_line *line, const weir_exchange *self);
 /* Says goodbye, samples the kernel, closes, frees. No lock held; nobody else may know the line. */
 void weir_line_close(weir_line *line, weir_time now_ns);
 
@@ -218,11 +250,9 @@ weir_time weir_client_look_names_up(weir_client *client, weir_time now_ns);
  * does not have it, and nothing may move before the caller reads.
  */
 bool weir_baton_drive(weir_line *line, weir_exchange *exchange, weir_seat *seat, weir_need need);
-/* Takes the exchange off its line: what is pending is written first. No lock held. */
-void weir_baton_leave(weir_line *line, weir_exchange *exchange);
-/* With the line's lock, after octets moved: whoever has events to collect, or waited for no more
- * than that its octets are sent, is woken when it is let go, but not `self`. */
-void weir_line_deliver(weir_line *line, const weir_exchange *self);
+/* Takes the exchange off its line: what is pending is written first. No lock held. True: see
+ * weir_line_is_left(), for when its lease was given back. */
+bool weir_baton_leave(weir_line *line, weir_exchange *exchange);
 /* With the line's lock: what its bin holds goes to the seat (which may be NULL), if no exchange is
  * on it any more. */
 void weir_baton_give_back(weir_line *line, weir_seat *seat);

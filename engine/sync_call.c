@@ -362,15 +362,15 @@ static bool await_writable(weir_client *client, weir_exchange *ex, weir_seat *se
  */
 static void end_attempt(weir_client *client, weir_exchange *ex)
 {
+    weir_slot *slot = ex->ticket.state == WEIR_TICKET_LEASED ? ex->ticket.slot : NULL;
+    bool is_left = false;
+
     if (ex->state == WEIR_EXCHANGE_ATTACHED) {
-        weir_baton_leave(line_of(ex), ex);
+        is_left = weir_baton_leave(line_of(ex), ex);
     }
     const bool again = weir_exchange_goes_again(ex);
-    /* It may have been the last on a connection that takes none: then one of those who wait reads
-     * there from now on. */
-    const bool is_dry = ex->last_facts.version > 0 && ex->last_facts.protocol == WEIR_H2 &&
-                        ex->last_facts.capacity_streams == 0;
     weir_mutex_lock(&client->core_lock);
+    const uint32_t leases = slot != NULL ? weir_slot_leases(slot) : 0;
     weir_core_catch_up(&client->core, weir_now());
     if (again) {
         weir_client_ask(client, ex, true);
@@ -381,10 +381,12 @@ static void end_attempt(weir_client *client, weir_exchange *ex)
     if (!again && weir_core_must_conclude(ex)) {
         weir_core_concluded(&client->core, ex, weir_now());
     }
-    weir_client_settle(client);
-    if (is_dry) {
-        weir_client_wake_queued(client);
+    /* Its stream may be nobody's now, for the peer allows fewer. Who was given it instead sees to it
+     * that somebody reads. */
+    if (is_left && weir_slot_leases(slot) < leases) {
+        weir_client_call_keeper(client, slot);
     }
+    weir_client_settle(client);
     weir_client_unlock(client);
 }
 

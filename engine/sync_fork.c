@@ -70,6 +70,7 @@ void weir_client_empty_lists(weir_client *client)
     weir_list_init(&client->drainers);
     weir_list_init(&client->lines);
     weir_list_init(&client->wakes);
+    client->call_ns = WEIR_NEVER;
 }
 
 void weir_client_cut_off(weir_client *client, weir_exchange *ex)

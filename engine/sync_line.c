@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* A line's birth, for a slot that is to be dialled, its lock, and its end. */
+/* A line's birth, for a slot that is to be dialled, its lock and who is woken with it, and its end. */
 #include "engine/sync.h"
 
 #include "proto/alloc.h"
 
 #define CLOSING_NS (WEIR_NS_PER_SECOND)
 #define WAKES      32
+
+static void wake_the_sent(weir_line *line);
+static bool is_sent(const weir_exchange *ex);
 
 weir_line *weir_line_new(weir_client *client, weir_slot *slot, const weir_exchange *cause,
                          weir_status *status)
@@ -69,6 +72,30 @@ void weir_line_unlock(weir_line *line)
     }
 }
 
+void weir_line_wake_later(weir_line *line, weir_exchange *ex)
+{
+    if (weir_list_is_empty(&ex->news_place)) {
+        weir_list_push_back(&line->wakes, &ex->news_place);
+    }
+}
+
+void weir_line_deliver(weir_line *line, const weir_exchange *self)
+{
+    weir_conn *conn = line->link->conn;
+
+    wake_the_sent(line);
+    if (conn == NULL) {
+        return;
+    }
+    for (weir_stream *stream = weir_conn_next_ready(conn, NULL); stream != NULL;
+         stream = weir_conn_next_ready(conn, stream)) {
+        weir_exchange *ex = stream->user;
+        if (ex != self) {
+            weir_line_wake_later(line, ex);
+        }
+    }
+}
+
 void weir_line_close(weir_line *line, weir_time now_ns)
 {
     weir_client *client = line->client;
@@ -108,4 +135,27 @@ void weir_line_close(weir_line *line, weir_time now_ns)
     weir_link_free(line->link);
     weir_bin_clear(&line->bin);
     weir_release(client->allocator, line);
+}
+
+/* That octets were sent is no event of a stream: who waits for that alone is woken here, whoever
+ * sent them. The reader may be one of them, if it came while another wrote. */
+static void wake_the_sent(weir_line *line)
+{
+    if (line->for_sent == 0) {
+        return;
+    }
+    if (line->reader != NULL && line->reader->for_sent && is_sent(line->reader->exchange)) {
+        weir_line_wake_later(line, line->reader->exchange);
+    }
+    for (weir_list *at = line->waiting.next; at != &line->waiting; at = at->next) {
+        weir_seat *seat = WEIR_CONTAINER_OF(at, weir_seat, place);
+        if (seat->for_sent && is_sent(seat->exchange)) {
+            weir_line_wake_later(line, seat->exchange);
+        }
+    }
+}
+
+static bool is_sent(const weir_exchange *ex)
+{
+    return ex->stream->owner.queued_octets == 0;
 }

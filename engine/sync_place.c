@@ -12,7 +12,7 @@
 
 static void wait_for_place(weir_client *client, weir_exchange *ex, weir_seat *seat);
 static bool has_to_tell(const weir_exchange *ex);
-static void step_aside(weir_client *client, weir_seat *seat, bool keeps);
+static void step_aside(weir_client *client, const weir_exchange *ex, weir_seat *seat);
 static void attach(weir_client *client, weir_exchange *ex, weir_seat *seat);
 static bool has_left(weir_client *client, weir_exchange *ex, weir_time now_ns,
                      weir_time *deadline_ns);
@@ -63,7 +63,6 @@ void weir_client_ask(weir_client *client, weir_exchange *ex, bool again)
 static void wait_for_place(weir_client *client, weir_exchange *ex, weir_seat *seat)
 {
     weir_status waited = WEIR_OK;
-    bool keeps = false;
 
     for (;;) {
         const weir_time now_ns = weir_now();
@@ -75,37 +74,24 @@ static void wait_for_place(weir_client *client, weir_exchange *ex, weir_seat *se
         if (left && (weir_list_is_empty(&seat->dialing) || waited != WEIR_OK ||
                      !stays(ex, now_ns, &deadline_ns))) {
             weir_dialer_leave(client, ex, seat);
-            if (keeps) {
-                weir_client_pass_vigil_on(client);
-            }
             return;
         }
         if (weir_dialer_move(client, ex, seat)) {
             continue; /* one came to its end */
         }
         if (has_to_tell(ex)) {
-            step_aside(client, seat, keeps);
-            keeps = false;
+            step_aside(client, ex, seat);
             weir_client_tell_waiting(client, ex);
             continue; /* much may have come in the meantime */
         }
         if (weir_list_is_empty(&seat->dialing)) {
-            const bool kept = keeps;
-            keeps = weir_client_keep_vigil(client, ex, seat, deadline_ns, &waited);
+            if (!weir_client_keep_vigil(client, ex, seat, &deadline_ns, &waited)) {
+                weir_seat_park(seat, deadline_ns);
+            }
             if (waited != WEIR_OK) {
                 refuse(client, ex, waited, now_ns);
             }
-            if (!keeps && kept) {
-                weir_client_pass_vigil_on(client);
-            }
-            if (!keeps) {
-                weir_seat_park(seat, deadline_ns);
-            }
             continue;
-        }
-        if (keeps) {
-            keeps = false; /* it has dials to wait for: others wait for streams alone */
-            weir_client_pass_vigil_on(client);
         }
         waited = weir_dialer_wait(client, seat, deadline_ns);
         if (waited != WEIR_OK) {
@@ -121,13 +107,11 @@ static bool has_to_tell(const weir_exchange *ex)
 }
 
 /* Nobody hangs on how long an observer takes: others keep the pool's time meanwhile, and the vigil. */
-static void step_aside(weir_client *client, weir_seat *seat, bool keeps)
+static void step_aside(weir_client *client, const weir_exchange *ex, weir_seat *seat)
 {
     weir_mutex_lock(&client->core_lock);
     weir_list_remove(&seat->place);
-    if (keeps) {
-        weir_client_wake_queued(client);
-    }
+    weir_client_pass_vigil_on(client, ex, seat);
     weir_client_unlock(client);
 }
 
@@ -151,20 +135,25 @@ static void attach(weir_client *client, weir_exchange *ex, weir_seat *seat)
     if (status != WEIR_OK) {
         weir_baton_give_back(line, seat);
     }
+    line->watched = line->watched || seat->fills;
+    const bool is_left = status != WEIR_OK && weir_line_is_left(line);
     const weir_facts facts = weir_link_facts(line->link);
     if (status == WEIR_E_NOT_ACCEPTING) {
         line->facts_version = facts.version;
     }
     weir_line_unlock(line);
-    if (status != WEIR_E_NOT_ACCEPTING) {
+    if (status == WEIR_OK) {
         return;
     }
+    weir_slot *slot = ex->ticket.slot;
     weir_mutex_lock(&client->core_lock);
-    weir_core_bounced(&client->core, ex, &facts, now_ns);
-    weir_client_settle(client);
-    if (facts.capacity_streams == 0) {
-        weir_client_wake_queued(client); /* this one may be gone before it reads there */
+    if (status == WEIR_E_NOT_ACCEPTING) {
+        weir_core_bounced(&client->core, ex, &facts, now_ns);
     }
+    if (is_left) {
+        weir_client_call_keeper(client, slot); /* this one may be gone before it looks there */
+    }
+    weir_client_settle(client);
     weir_client_unlock(client);
 }
 
@@ -187,6 +176,7 @@ static bool has_left(weir_client *client, weir_exchange *ex, weir_time now_ns,
             now_ns); /* a pause after a failed dial is over: nobody else may be awake to see it */
         weir_client_settle(client);
     }
+    weir_client_call_keepers(client, now_ns);
     if (ex->state == WEIR_EXCHANGE_QUEUED) {
         weir_core_granted(&client->core, ex, now_ns);
         look_ns = note_reason(ex, now_ns);
@@ -199,17 +189,25 @@ static bool has_left(weir_client *client, weir_exchange *ex, weir_time now_ns,
         }
     }
     if (ex->state == WEIR_EXCHANGE_QUEUED && weir_exchange_is_over(ex)) {
+        weir_list_remove(&seat->place);
+        weir_client_pass_vigil_on(client, ex, seat); /* as long as it is known where it waited */
         weir_core_leave(&client->core, ex, now_ns);
         ex->state = WEIR_EXCHANGE_ENDED;
         weir_client_settle(client);
     }
     const bool left = ex->state != WEIR_EXCHANGE_QUEUED;
     weir_list_remove(&seat->place);
+    seat->fills = ex->state == WEIR_EXCHANGE_PLACED && weir_slot_is_dry(ex->ticket.slot) &&
+                  weir_pool_next_waiting(ex->ticket.slot, NULL) != NULL;
+    if (left || !weir_list_is_empty(&seat->dials) || !weir_list_is_empty(&seat->dialing)) {
+        weir_client_pass_vigil_on(client, ex, seat); /* it has something else to wait for */
+    }
     *deadline_ns = WEIR_NEVER;
     if (!left) {
         weir_list_push_back(&client->queued, &seat->place);
         *deadline_ns = weir_time_earlier(weir_exchange_deadline(ex, &why),
                                          weir_pool_deadline(client->core.pool, &why));
+        *deadline_ns = weir_time_earlier(*deadline_ns, client->call_ns);
         *deadline_ns = weir_time_earlier(*deadline_ns, look_ns);
         seat->looks_at_ns = *deadline_ns;
     }

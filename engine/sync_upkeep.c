@@ -7,6 +7,8 @@
 #include "engine/sync.h"
 #include "engine/upkeep.h"
 
+static void look_after(weir_line *line, weir_time *wake_ns, short *events);
+static bool look_at_facts(weir_line *line, weir_facts *facts);
 static uint64_t wait_for_the_rest(weir_client *client, const weir_drain *drain, weir_seat *seat,
                                   weir_time deadline_ns);
 static weir_line *pin_next(weir_client *client, weir_line *after);
@@ -93,10 +95,30 @@ void weir_client_network_changed(weir_client *client)
 
 bool weir_line_look_after(weir_line *line, weir_facts *facts, weir_time *wake_ns, short *events)
 {
+    weir_lock_take(&line->lock);
+    look_after(line, wake_ns, events);
+    return look_at_facts(line, facts);
+}
+
+void weir_line_keep(weir_line *line, weir_time since_ns, weir_sight *sight)
+{
+    weir_lock_take(&line->lock);
+    sight->used = line->used_ns > since_ns;
+    look_after(line, &sight->wake_ns, &sight->events);
+    if (line->reading || line->writing) {
+        sight->events = 0;
+        sight->wake_ns = WEIR_NEVER;
+    }
+    line->watched = sight->events == 0;
+    sight->newer = look_at_facts(line, &sight->facts);
+}
+
+/* With the line's lock, as long as nobody else reads or writes. */
+static void look_after(weir_line *line, weir_time *wake_ns, short *events)
+{
     uint8_t room[16384];
     weir_want want;
 
-    weir_lock_take(&line->lock);
     const weir_time now_ns = weir_now();
     if (!line->reading && !line->writing) {
         weir_baton_probe(line, room, sizeof(room), now_ns);
@@ -118,6 +140,11 @@ bool weir_line_look_after(weir_line *line, weir_facts *facts, weir_time *wake_ns
     const bool writes = want.out[0].length > 0 && line->link->state == WEIR_LINK_OPEN;
     *events = (short)((want.in_octets > 0 ? WEIR_POLL_IN : 0) | (writes ? WEIR_POLL_OUT : 0));
     weir_baton_give_back(line, NULL);
+}
+
+/* With the line's lock, which is let go. */
+static bool look_at_facts(weir_line *line, weir_facts *facts)
+{
     *facts = weir_link_facts(line->link);
     const bool newer = facts->version != line->facts_version;
     line->facts_version = facts->version;

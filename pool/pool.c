@@ -382,6 +382,14 @@ weir_ticket *weir_pool_next_waiting(const weir_slot *slot, const weir_ticket *af
     return next == &origin->waiting ? NULL : WEIR_CONTAINER_OF(next, weir_ticket, link);
 }
 
+weir_ticket *weir_pool_last_waiting(const weir_slot *slot, const weir_ticket *before)
+{
+    weir_origin *origin = slot->origin;
+    weir_list *last = before != NULL ? before->link.prev : origin->waiting.prev;
+
+    return last == &origin->waiting ? NULL : WEIR_CONTAINER_OF(last, weir_ticket, link);
+}
+
 void weir_pool_shutdown(weir_pool *pool, weir_time now_ns)
 {
     weir_pool_begin(pool, now_ns);

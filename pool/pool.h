@@ -304,6 +304,8 @@ void weir_pool_adopt(weir_pool *pool, weir_slot *slot, weir_ticket *ticket, weir
 /* The tickets that wait in the queue of a slot's origin, in order: the one after `after`, NULL: the
  * first. */
 weir_ticket *weir_pool_next_waiting(const weir_slot *slot, const weir_ticket *after);
+/* The same from the end: the one before `before`, NULL: the last. */
+weir_ticket *weir_pool_last_waiting(const weir_slot *slot, const weir_ticket *before);
 
 bool weir_pool_next_action(weir_pool *pool, weir_action *action);
 weir_time weir_pool_deadline(const weir_pool *pool, weir_why *why);
@@ -349,11 +351,12 @@ weir_warmth *weir_pool_next_following_wish(const weir_pool *pool, uint64_t tls,
  * everything (NETWORK_CHANGED). */
 void weir_pool_network_changed(weir_pool *pool, weir_time now_ns);
 
+/* Of HTTP/2: it takes no exchange, and would if its peer allowed more streams, or some ended. */
+bool weir_slot_is_dry(const weir_slot *slot);
 /*
- * The next slot after `after` (NULL: the first) of the origin at which the ticket waits in the
- * queue, on which nobody has a lease and which takes none, though it would if the peer allowed a
- * stream. NULL: there is no other. O(slots of the origin); of an origin that does not speak HTTP/2
- * O(1).
+ * The next dry slot after `after` (NULL: the first) of the origin at which the ticket waits in the
+ * queue, or has a lease. NULL: there is no other. O(slots of the origin); of an origin that does not
+ * speak HTTP/2 O(1).
  */
 weir_slot *weir_pool_next_dry(const weir_ticket *ticket, const weir_slot *after);
 

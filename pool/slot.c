@@ -311,7 +311,8 @@ weir_reason weir_slot_end_reason(const weir_slot *slot)
 
 weir_slot *weir_pool_next_dry(const weir_ticket *ticket, const weir_slot *after)
 {
-    if (ticket->state != WEIR_TICKET_WAITING || ticket->pause.entered) {
+    if (ticket->state != WEIR_TICKET_LEASED &&
+        (ticket->state != WEIR_TICKET_WAITING || ticket->pause.entered)) {
         return NULL;
     }
     const weir_origin *origin = ticket->origin;
@@ -322,12 +323,17 @@ weir_slot *weir_pool_next_dry(const weir_ticket *ticket, const weir_slot *after)
     }
     for (; at != &origin->seldom->slots; at = at->next) {
         weir_slot *slot = WEIR_SLOT_OF(at, sibling);
-        if (slot->state == WEIR_SLOT_READY && slot->leases == 0 && slot->facts.accepting &&
-            slot->facts.capacity_streams == 0) {
+        if (weir_slot_is_dry(slot)) {
             return slot;
         }
     }
     return NULL;
+}
+
+bool weir_slot_is_dry(const weir_slot *slot)
+{
+    return slot->state == WEIR_SLOT_READY && slot->facts.protocol == WEIR_H2 &&
+           slot->facts.accepting && weir_slot_room(slot) == 0;
 }
 
 uint32_t weir_slot_leases(const weir_slot *slot)

@@ -98,9 +98,10 @@ WEIR_API weir_status weir_client_call(weir_client *client, const weir_request *r
 
 /*
  * What nobody does while no call is inside: reads HTTP/2 connections, idle or with exchanges whose
- * callers are away (PING and SETTINGS answered, a death noticed, a raised limit of streams told to
- * calls that wait for one), closes what has been idle too long, and makes HTTP/2 connections that
- * are idle for a second smaller (docs/http2.md, "At rest"). Any thread; does not block.
+ * callers are away (PING and SETTINGS answered, a death noticed), closes what has been idle too
+ * long, and makes HTTP/2 connections that are idle for a second smaller (docs/http2.md, "At rest").
+ * Calls that wait for a stream of a connection see to its being read themselves. Any thread; does
+ * not block.
  * Returns when it should be called again for what it knows of, WEIR_NEVER: for nothing. A peer's
  * PING comes unannounced: who wants it answered soon calls more often.
  */

@@ -9,7 +9,6 @@
 #include "support/scold_way.h"
 #include "support/world.h"
 
-#include <sched.h>
 #include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -128,7 +127,7 @@ typedef struct peer {
     bool at_once; /* two, with the head of the first answer */
     sem_t may_raise;
     unsigned requests;
-    unsigned acks; /* of SETTINGS */
+    atomic_uint acks; /* of SETTINGS */
     bool raised;
 } peer;
 
@@ -167,10 +166,10 @@ static void play(weir_scold_line *line, void *user)
     }
     while (weir_scold_h2_read(line, &frame)) {
         p->requests += frame.type == WEIR_SCOLD_HEADERS ? 1 : 0;
-        p->acks += weir_scold_h2_is_ack(&frame, WEIR_SCOLD_SETTINGS) ? 1 : 0;
+        atomic_fetch_add(&p->acks, weir_scold_h2_is_ack(&frame, WEIR_SCOLD_SETTINGS) ? 1 : 0);
         if (frame.type == WEIR_SCOLD_HEADERS && p->requests == 2) {
             weir_scold_write(line, end_of_both, sizeof(end_of_both));
-        } else if (p->requests == 1 && p->acks == 1 && !p->raised) {
+        } else if (p->requests == 1 && atomic_load(&p->acks) == 1 && !p->raised) {
             raise_limit(line, p); /* that it is one is known */
         }
     }
@@ -216,7 +215,6 @@ typedef struct readers {
     weir_exchange *first;
     peer peer;
     weir_fetched fetched[2];
-    atomic_bool is_over;
 } readers;
 
 static void reads_waits_or_raises(weir_user *user, size_t index, void *shared)
@@ -247,38 +245,33 @@ static void raised_while_a_call_reads(weir_world *world)
     stop(world, &all.peer, server);
 }
 
-static void waits_or_looks_after(weir_user *user, size_t index, void *shared)
-{
-    readers *all = shared;
-
-    if (index == 0) {
-        all->fetched[1] = weir_world_fetch(all->world, &all->ask);
-        atomic_store(&all->is_over, true);
-        return;
-    }
-    weir_user_await_waiting(user, 1);
-    (void)sem_post(&all->peer.may_raise);
-    while (weir_user_client(user) != NULL && !atomic_load(&all->is_over)) {
-        (void)weir_client_maintain(weir_user_client(user));
-        (void)sched_yield();
-    }
-}
-
-/* The only exchange is its caller's to read, who is away. A loop reads all the same; of a client it
- * is who looks after it. */
+/* The only exchange is its caller's to read, who is away, and nobody waits. A loop reads all the
+ * same; of a client it is who looks after it. Who comes then need not wait. */
 static void raised_while_nobody_reads(weir_world *world)
 {
-    readers all = {.world = world};
+    peer p = {.at_once = false};
+    weir_ask ask;
+    weir_exchange *first = NULL;
+    weir_exchange *second = NULL;
+    weir_fetched fetched[2] = {{0}, {0}};
+    weir_waits waits = WEIR_WAITS_INIT;
 
-    weir_scold *server = start(world, &all.peer, &all.ask);
-    assert_int_equal(weir_world_call(world, &all.ask, &all.first), WEIR_OK);
-    all.ask.call.queue_ns = 10 * WEIR_NS_PER_SECOND;
-    weir_user_together(weir_world_user(world), 2, waits_or_looks_after, &all);
-    assert_int_equal(all.fetched[1].ended, WEIR_END);
-    weir_world_drain(world, all.first, &all.fetched[0]);
-    assert_int_equal(all.fetched[0].ended, WEIR_END);
-    weir_world_drop(world, all.first);
-    stop(world, &all.peer, server);
+    weir_scold *server = start(world, &p, &ask);
+    assert_int_equal(weir_world_call(world, &ask, &first), WEIR_OK);
+    (void)sem_post(&p.may_raise);
+    while (atomic_load(&p.acks) < 2) {
+        weir_user_settle(weir_world_user(world));
+    }
+    assert_int_equal(weir_world_call(world, &ask, &second), WEIR_OK);
+    weir_exchange_waits(second, &waits);
+    assert_int_equal(waits.total_ns, 0);
+    weir_world_drain(world, second, &fetched[1]);
+    weir_world_drop(world, second);
+    assert_int_equal(fetched[1].ended, WEIR_END);
+    weir_world_drain(world, first, &fetched[0]);
+    assert_int_equal(fetched[0].ended, WEIR_END);
+    weir_world_drop(world, first);
+    stop(world, &p, server);
 }
 
 /* 421 with one connection to the origin, on which another exchange goes on: the call waits for its

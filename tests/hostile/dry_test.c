@@ -37,6 +37,7 @@ typedef struct drought {
 /* The linker puts this in the place of the library's: so many times a thread cannot wait, for want
  * of a descriptor. */
 static atomic_int without_descriptor;
+static atomic_bool is_kept; /* by one who has */
 static _Thread_local bool has_one;
 
 weir_status __real_weir_seat_poll(weir_seat *seat, weir_poll *fds, size_t count,
@@ -49,6 +50,9 @@ weir_status __wrap_weir_seat_poll(weir_seat *seat, weir_poll *fds, size_t count,
     if (!has_one && atomic_load(&without_descriptor) > 0 &&
         atomic_fetch_sub(&without_descriptor, 1) > 0) {
         return WEIR_E_DESCRIPTORS;
+    }
+    if (has_one) {
+        atomic_store(&is_kept, true);
     }
     return __real_weir_seat_poll(seat, fds, count, deadline_ns);
 }
@@ -111,7 +115,7 @@ static void one_of_them(weir_user *user, size_t index, void *shared)
         atomic_store(&without_descriptor, d->without);
         if (d->token != NULL) {
             weir_token_cancel(d->token);
-            await_fewer(user, CALLERS);
+            await_fewer(user, d->without >= CALLERS ? 1 : CALLERS);
         }
         if (d->drains) {
             (void)weir_client_drain(weir_user_client(user), (weir_span){NULL, 0}, WEIR_NEVER, NULL);
@@ -122,6 +126,9 @@ static void one_of_them(weir_user *user, size_t index, void *shared)
         return;
     }
     has_one = index == d->leaver;
+    while (d->without > 0 && !has_one && !atomic_load(&is_kept)) {
+        (void)sched_yield();
+    }
     weir_stage_ask(d->stage, &plea, WEIR_H2, "/");
     plea.call.token = index == d->leaver ? d->token : NULL;
     if (d->drains) {
@@ -248,6 +255,7 @@ static void vigil_without_descriptor(int times, size_t served)
     size_t refused = 0;
 
     d.stage = &stage;
+    atomic_store(&is_kept, false);
     weir_cue_open(&d.cue);
     weir_stage_open(&stage, WEIR_USER_BLOCKING);
     stage.limits.h2_connections = 1;
