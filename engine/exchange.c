@@ -142,7 +142,8 @@ weir_origin_key weir_exchange_key(const weir_exchange *ex)
     key.zone = ex->target.zone;
     key.port = ex->target.port;
     key.address = ex->connect_to;
-    key.address_port = ex->connect_to.length > 0 ? ex->call.connect_port : 0;
+    /* 0 says the URL's, and so does that itself: one place, one key. */
+    key.address_port = ex->call.connect_port != ex->target.port ? ex->call.connect_port : 0;
     key.tls = ex->tls != NULL ? weir_tls_config_number(ex->tls) : 0;
     key.https = ex->target.https;
     key.kind = (uint8_t)ex->target.kind;

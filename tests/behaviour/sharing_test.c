@@ -23,6 +23,8 @@ typedef struct difference {
     uint16_t port;    /* of the URL */
     const char *connect_to;
     bool over_relay; /* connect_port */
+    bool same_port;  /* of the URL and connect_port */
+    bool no_connect_port;
     bool pins_nothing;
     bool own_tls;   /* settings of its own, made of the same options */
     bool given_tls; /* the client's own settings, given with the call */
@@ -61,12 +63,16 @@ static void call(weir_world *world, const difference *how, const weir_relay *rel
 
     (void)snprintf(url, sizeof(url), "%s://%s:%u%s", world->way.tls ? "https" : "http",
                    how->host != NULL ? how->host : "localhost",
-                   (unsigned)(how->port != 0 ? how->port : 80),
+                   (unsigned)(how->port != 0   ? how->port
+                              : how->same_port ? good_port(world)
+                                               : 80),
                    how->path != NULL ? how->path : "/octets/10");
     ask.request.url = weir_span_of(url);
     ask.request.method = weir_span_of(how->method != NULL ? how->method : "GET");
     ask.call.connect_to = weir_span_of(how->connect_to != NULL ? how->connect_to : "127.0.0.1");
-    ask.call.connect_port = how->over_relay ? weir_relay_port(relay) : good_port(world);
+    ask.call.connect_port = how->over_relay        ? weir_relay_port(relay)
+                            : how->no_connect_port ? 0
+                                                   : good_port(world);
     ask.call.tls = how->given_tls ? world->tls : tls;
     if (how->pins_nothing) {
         ask.call.pin = WEIR_PROTOCOL_ANY;
@@ -158,6 +164,9 @@ static const pair addresses = {.other = {.connect_to = "localhost"}};
 static const pair address_letters = {
     .one = {.connect_to = "localhost"}, .other = {.connect_to = "LocalHost"}, .shared = true};
 static const pair address_ports = {.other = {.over_relay = true}};
+static const pair same_ports = {.one = {.same_port = true},
+                                .other = {.same_port = true, .no_connect_port = true},
+                                .shared = true};
 static const pair pins = {.other = {.pins_nothing = true}};
 static const pair given = {.other = {.given_tls = true}, .shared = true};
 static const pair settings = {.other = {.own_tls = true}};
@@ -173,6 +182,7 @@ static const weir_behaviour behaviours[] = {
     {"another connect_to does not share", two_calls, 0, &addresses},
     {"a connect_to in other letters shares", two_calls, 0, &address_letters},
     {"another connect_port does not share", two_calls, 0, &address_ports},
+    {"a connect_port that is the URL's shares with none", two_calls, 0, &same_ports},
     {"another protocol pin does not share", two_calls, 0, &pins},
     {"other TLS settings do not share", two_calls, WEIR_ONLY_TLS, &settings},
     {"the client's TLS settings, given with the call, share", two_calls, WEIR_ONLY_TLS, &given},
