@@ -7,6 +7,7 @@
 #include "support/stopped_recv.h"
 #include "support/world.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <setjmp.h>
@@ -207,6 +208,33 @@ static void says_cancel(weir_world *world)
     (void)sem_destroy(&e.was_reset);
 }
 
+/* A free between two turns leaves something to do: the next is due at once, and says it. */
+static void a_free_is_said_in_the_next_turn(weir_world *world)
+{
+    early e = {.ends = false};
+    struct timespec until;
+    weir_exchange *exchange = NULL;
+    weir_loop_event event;
+
+    assert_int_equal(sem_init(&e.was_reset, 0, 0), 0);
+    weir_scold *server = weir_scold_way_start(world, answer_early, &e);
+    const weir_ask ask = weir_scold_way_ask(world, server);
+    assert_int_equal(weir_world_call(world, &ask, &exchange), WEIR_OK);
+    weir_loop *loop = weir_user_loop(world->user);
+    while (weir_loop_deadline(loop) == 0) {
+        (void)weir_loop_turn(loop, &event, 1);
+    }
+    weir_world_drop(world, exchange);
+    struct pollfd due = {.fd = weir_loop_fd(loop), .events = POLLIN};
+    assert_int_equal(poll(&due, 1, 0), 1);
+    (void)weir_loop_turn(loop, &event, 1);
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 10;
+    assert_int_equal(sem_timedwait(&e.was_reset, &until), 0);
+    (void)weir_scold_way_end(world, server, 1);
+    (void)sem_destroy(&e.was_reset);
+}
+
 /* -- its own observer frees it, while it waits -- */
 
 static void free_it(const weir_event *event, void *user)
@@ -257,6 +285,8 @@ static const weir_behaviour behaviours[] = {
     {"what a free sends is in the account of its call", account_of_freed,
      WEIR_ONLY_H2 | WEIR_ONLY_BLOCKING, NULL},
     {"a cancelled stream is reset with CANCEL", says_cancel, WEIR_ONLY_H2, NULL},
+    {"a free between two turns is said in the next", a_free_is_said_in_the_next_turn,
+     WEIR_ONLY_H2 | WEIR_ONLY_LOOP, NULL},
     {"the rest of a request is reset when its answer is over", rest_is_reset_at_once, WEIR_ONLY_H2,
      NULL},
 };

@@ -104,9 +104,11 @@ static void hook__may_answer_one_family_later(void **state)
     bench_take_answers(bench);
     assert_int_equal(bench->count, 1);
     weir_resolver_answer(hook.lookup, 4, WEIR_OK, &v4_one, 1);
+    weir_resolver_answer(hook.lookup, 4, WEIR_E_DNS_FAILED, NULL, 0); /* before it is taken, too */
     bench_take_answers(bench);
     assert_int_equal(bench->count, 2);
     assert_int_equal(bench_told_of(bench, 6)->status, WEIR_E_DNS_NOT_FOUND);
+    assert_int_equal(bench_told_of(bench, 4)->status, WEIR_OK);
     weir_channel_end(bench->channel, lookup);
     assert_int_equal(hook.cancels, 0);
 }
