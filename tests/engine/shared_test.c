@@ -179,6 +179,23 @@ static void shared__forgets_what_is_held_all_the_same(void **state)
     weir_shared_let_go(bench->shared, held);
 }
 
+/* One asks for a name that several hold; should nothing come of it, another does after a while. */
+static void shared__lets_one_ask_at_a_time(void **state)
+{
+    shared_bench *bench = *state;
+
+    weir_answers *held = weir_shared_hold(bench->shared, span_of("a.test"));
+    assert_non_null(held);
+    assert_true(weir_shared_claim(bench->shared, held, bench->now_ns));
+    assert_false(weir_shared_claim(bench->shared, held, bench->now_ns + 29 * SECOND));
+    assert_true(weir_shared_claim(bench->shared, held, bench->now_ns + 30 * SECOND));
+    assert_false(weir_shared_claim(bench->shared, held, bench->now_ns + 31 * SECOND));
+    weir_shared_unclaim(bench->shared, held);
+    assert_true(weir_shared_claim(bench->shared, held, bench->now_ns + 31 * SECOND));
+    weir_shared_unclaim(bench->shared, held);
+    weir_shared_let_go(bench->shared, held);
+}
+
 static void remember_none(shared_bench *bench, const char *host, weir_status status,
                           const weir_address *beside)
 {
@@ -420,6 +437,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(shared__forgets_every_answer_when_told, setup, teardown),
         cmocka_unit_test_setup_teardown(shared__forgets_what_is_held_all_the_same, setup, teardown),
+        cmocka_unit_test_setup_teardown(shared__lets_one_ask_at_a_time, setup, teardown),
         cmocka_unit_test_setup_teardown(shared__remembers_for_two_seconds_that_there_is_none, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(shared__keeps_families_and_names_apart, setup, teardown),
