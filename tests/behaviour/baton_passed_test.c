@@ -29,8 +29,10 @@
 #define BODY_OCTETS   ((uint64_t)1 << 18) /* more than the window at first */
 #define WIDER_OCTETS  (1 << 20)
 
-/* What the server says to the first when both have asked. */
-typedef enum word { HEAD, WINDOW, HINT } word;
+/* What the server says to the first when both have asked. ROOM: nothing, but it reads on. */
+typedef enum word { HEAD, WINDOW, HINT, ROOM } word;
+
+static const uint8_t content[1 << 24]; /* more than the kernels hold of one connection */
 
 typedef struct passing {
     weir_world *world;
@@ -69,6 +71,8 @@ static void say_word(weir_scold_line *line, word says)
         say(line, 8, 0, 1, wider, sizeof(wider));
         say(line, 8, 0, 0, wider, sizeof(wider));
         break;
+    case ROOM:
+        break;
     case HINT: /* :status 103 */
         say(line, WEIR_SCOLD_HEADERS, WEIR_SCOLD_END_HEADERS, 1,
             "\x08\x03"
@@ -76,6 +80,16 @@ static void say_word(weir_scold_line *line, word says)
             5);
         break;
     }
+}
+
+/* Windows for all of the second's content, so that only the kernels' buffers hold it up. */
+static void give_windows(weir_scold_line *line)
+{
+    static const uint8_t initial[] = {0, 4, 2, 0, 0, 0};
+    static const uint8_t more[] = {2, 0, 0, 0};
+
+    say(line, WEIR_SCOLD_SETTINGS, 0, 0, initial, sizeof(initial));
+    say(line, 8, 0, 0, more, sizeof(more));
 }
 
 static void play(weir_scold_line *line, void *user)
@@ -89,12 +103,21 @@ static void play(weir_scold_line *line, void *user)
     if (!weir_scold_h2_begin(line)) {
         return;
     }
+    if (p->says == ROOM) {
+        give_windows(line);
+    }
     while (weir_scold_h2_read(line, &frame)) {
         asked += frame.type == WEIR_SCOLD_HEADERS;
         octets += frame.type == WEIR_SCOLD_DATA ? frame.length : 0;
         if (p->says == WINDOW ? frame.type == WEIR_SCOLD_DATA && octets == WINDOW_OCTETS
                               : frame.type == WEIR_SCOLD_HEADERS && asked == 1) {
             (void)sem_post(&p->has_asked);
+        }
+        if (p->says == ROOM && frame.type == WEIR_SCOLD_DATA &&
+            (frame.flags & WEIR_SCOLD_END_STREAM) != 0) {
+            say(line, WEIR_SCOLD_HEADERS, whole, 3, "\x88", 1);
+            (void)sem_wait(&p->may_answer);
+            say(line, WEIR_SCOLD_HEADERS, whole, 1, "\x88", 1);
         }
         if (frame.type != WEIR_SCOLD_HEADERS || asked != 2) {
             continue;
@@ -103,6 +126,9 @@ static void play(weir_scold_line *line, void *user)
         weir_await_asleep(atomic_load(&p->second), APART_NS);
         atomic_store(&p->said, true);
         say_word(line, p->says);
+        if (p->says == ROOM) {
+            continue; /* the second sleeps because its octets are not taken */
+        }
         (void)sem_wait(&p->may_answer);
         say(line, WEIR_SCOLD_HEADERS, whole, 3, "\x88", 1);
         (void)sem_wait(&p->may_answer);
@@ -112,21 +138,6 @@ static void play(weir_scold_line *line, void *user)
             say(line, WEIR_SCOLD_HEADERS, whole, 1, "\x88", 1);
         }
     }
-}
-
-/* -- the second -- */
-
-static void *ask_second(void *user)
-{
-    passing *p = user;
-    weir_ask ask = weir_scold_way_ask(p->world, p->server);
-
-    (void)sem_wait(&p->has_asked);
-    weir_await_asleep(p->first, APART_NS);
-    atomic_store(&p->second, (pid_t)gettid());
-    p->ended = weir_world_fetch(p->world, &ask).ended;
-    (void)sem_post(&p->is_answered);
-    return NULL;
 }
 
 /* -- the first -- */
@@ -142,6 +153,31 @@ static void be_away(passing *p)
     p->was_answered = sem_timedwait(&p->is_answered, &until) == 0;
     (void)sem_post(&p->may_answer);
 }
+
+/* -- the second -- */
+
+static void *ask_second(void *user)
+{
+    passing *p = user;
+    weir_ask ask = weir_scold_way_ask(p->world, p->server);
+
+    (void)sem_wait(&p->has_asked);
+    weir_await_asleep(p->first, APART_NS);
+    atomic_store(&p->second, (pid_t)gettid());
+    if (p->says == ROOM) {
+        ask.request.method = WEIR_SPAN("POST");
+        ask.request.body = (weir_body){.kind = WEIR_BODY_SPAN, .span = {content, sizeof(content)}};
+    }
+    p->ended = weir_world_fetch(p->world, &ask).ended;
+    (void)sem_post(&p->is_answered);
+    if (p->says == ROOM) { /* the first waits for its own answer all the time */
+        p->was_answered = true;
+        (void)sem_post(&p->may_answer);
+    }
+    return NULL;
+}
+
+/* -- where the first goes -- */
 
 static weir_status read_source(void *to, size_t room, uint64_t offset, size_t *octets, void *user)
 {
@@ -209,6 +245,7 @@ static void the_first_goes_away(weir_world *world)
 static const word head = HEAD;
 static const word window = WINDOW;
 static const word hint = HINT;
+static const word room = ROOM;
 
 static const weir_behaviour behaviours[] = {
     {"who reads for two goes back to its caller", the_first_goes_away,
@@ -217,6 +254,8 @@ static const weir_behaviour behaviours[] = {
      WEIR_ONLY_H2 | WEIR_ONLY_BLOCKING, &window},
     {"who reads for two goes to its observer", the_first_goes_away,
      WEIR_ONLY_H2 | WEIR_ONLY_BLOCKING, &hint},
+    {"who reads for two writes for the other, too", the_first_goes_away,
+     WEIR_ONLY_H2 | WEIR_ONLY_BLOCKING, &room},
 };
 
 int main(void)

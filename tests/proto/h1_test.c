@@ -421,6 +421,20 @@ static void h1__does_not_wait_for_a_rest_with_half_a_request_sent(void **state)
     assert_facts(rig, WEIR_UNFIT_UNFINISHED, 1);
 }
 
+static void h1__does_not_wait_for_a_rest_with_a_request_in_the_queue(void **state)
+{
+    weir_h1_rig *rig = &((bench *)*state)->rig;
+
+    weir_h1_rig_step(rig, "request", "POST http://a/ length 4");
+    weir_h1_rig_step(rig, "hold", "");
+    weir_h1_rig_step(rig, "finish", "four");
+    weir_h1_rig_step(rig, "in", "HTTP/1.1 200 OK\\r\\nContent-Length: 9\\r\\n\\r\\nabc");
+    weir_h1_rig_step(rig, "cancel", "");
+    assert_int_equal(weir_conn_rest(rig->conn), 0);
+    weir_h1_rig_step(rig, "close", "");
+    assert_facts(rig, WEIR_UNFIT_UNFINISHED, 1);
+}
+
 static void h1__does_not_wait_for_a_rest_that_is_abandoned_or_cut_off(void **state)
 {
     weir_h1_rig *rig = &((bench *)*state)->rig;
@@ -470,6 +484,7 @@ int main(int argc, char **argv)
         ON_A_BENCH(h1__does_not_wait_for_a_long_rest),
         ON_A_BENCH(h1__does_not_wait_for_a_rest_before_the_end),
         ON_A_BENCH(h1__does_not_wait_for_a_rest_with_half_a_request_sent),
+        ON_A_BENCH(h1__does_not_wait_for_a_rest_with_a_request_in_the_queue),
         ON_A_BENCH(h1__does_not_wait_for_a_rest_that_is_abandoned_or_cut_off),
         cmocka_unit_test(h1__names_its_states),
     };
