@@ -3,8 +3,11 @@
  * Origins that share the places of one pool. Each calls the same server by a name of its own, so
  * that to the pool they are strangers.
  */
+#include "support/asleep.h"
+#include "support/listener.h"
 #include "support/stuck.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +15,8 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -207,7 +212,57 @@ static void who_is_never_idle_yields(weir_world *world)
     assert_true(weir_world_told_why(world, WEIR_EVENT_CONNECTION_CLOSED, "evicted") >= 1);
 }
 
+/* -- a dial that nobody waits for any more, and whose thread sleeps -- */
+
+typedef struct warmer {
+    weir_world *world;
+    uint16_t port;
+    _Atomic pid_t thread;
+    weir_status ended;
+} warmer;
+
+/* Two dials, of which one is lost: the wish knows its answer, and the other dial goes on. */
+static void *warm_two(void *user)
+{
+    warmer *w = user;
+    const weir_ask ask = weir_world_ask_at(w->world, "/", w->port);
+
+    atomic_store(&w->thread, (pid_t)gettid());
+    w->ended = weir_user_preconnect(w->world->user, &ask.request, &ask.call, 2);
+    return NULL;
+}
+
+static void one_that_sleeps_is_given_up(weir_world *world)
+{
+    warmer w = {.world = world};
+    pthread_t thread;
+
+    world->limits.connections = 2;
+    (void)weir_world_user(world);
+    const int listener = weir_listener_open(&w.port, 4);
+    assert_int_equal(pthread_create(&thread, NULL, warm_two, &w), 0);
+    const int lost = accept(listener, NULL, NULL);
+    assert_true(lost >= 0);
+    (void)close(lost);
+    while (weir_world_counts(world).dial_failures == 0) {
+        (void)sched_yield();
+    }
+    weir_await_asleep(atomic_load(&w.thread), 5 * WEIR_NS_PER_MS);
+    weir_exchange *holder = weir_world_begin_long(world);
+    weir_ask ask = weir_world_ask(world, "/octets/10");
+    ask.call.queue_ns = 5 * WEIR_NS_PER_SECOND; /* less than the dial would take */
+    assert_int_equal(weir_world_fetch(world, &ask).ended, WEIR_END);
+    weir_world_end_long(world, holder);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_not_equal(w.ended, WEIR_OK);
+    world->begun++; /* the wish */
+    (void)close(listener);
+    weir_world_close(world);
+}
+
 static const weir_behaviour behaviours[] = {
+    {"a dial that nobody waits for is given up though its thread sleeps",
+     one_that_sleeps_is_given_up, WEIR_ONLY_H1 | WEIR_ONLY_TLS | WEIR_ONLY_BLOCKING, NULL},
     {"an idle connection makes room for another origin", idle_makes_room, 0, NULL},
     {"a connection in use makes no room for another origin", in_use_makes_none, 0, NULL},
     {"all that wait are limited, wherever they wait", all_that_wait_are_limited, 0, NULL},
