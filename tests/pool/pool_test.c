@@ -249,6 +249,12 @@ static void pool__tells_who_waits_in_order(void **state)
         at = weir_pool_next_waiting(slot, at);
     }
     assert_null(at);
+    at = weir_pool_last_waiting(slot, NULL);
+    for (const char *letter = "bac"; *letter; letter++) {
+        assert_ptr_equal(at, rig_ticket(&r, *letter));
+        at = weir_pool_last_waiting(slot, at);
+    }
+    assert_null(at);
     rig_close(&r);
 }
 

@@ -41,6 +41,25 @@ static void slot__takes_no_lease_beyond_its_capacity(void **state)
     rig_close(&r);
 }
 
+static void slot__is_dry_while_all_of_its_streams_are_leased(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, (weir_pool_options){.connections_per_origin = 1});
+    rig_lease_h2(&r, "abc", 2);
+    assert_true(weir_slot_is_dry(rig_slot(&r, 1)));
+    assert_ptr_equal(weir_pool_next_dry(rig_ticket(&r, 'c'), NULL), rig_slot(&r, 1)); /* waits */
+    assert_ptr_equal(weir_pool_next_dry(rig_ticket(&r, 'a'), NULL), rig_slot(&r, 1)); /* has one */
+    assert_null(weir_pool_next_dry(rig_ticket(&r, 'a'), rig_slot(&r, 1)));
+    rig_tell(&r, 1, 9);
+    assert_string_equal(rig_actions(&r), "grant c 1 reused");
+    assert_false(weir_slot_is_dry(rig_slot(&r, 1)));
+    assert_null(weir_pool_next_dry(rig_ticket(&r, 'a'), NULL));
+    rig_tell(&r, 1, 0); /* what takes no more, ever, is not worth waiting for */
+    assert_false(weir_slot_is_dry(rig_slot(&r, 1)));
+    rig_close(&r);
+}
+
 static void slot__ignores_facts_that_are_not_newer(void **state)
 {
     (void)state;
@@ -403,6 +422,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slot__takes_no_lease_beyond_its_capacity),
+        cmocka_unit_test(slot__is_dry_while_all_of_its_streams_are_leased),
         cmocka_unit_test(slot__ignores_facts_that_are_not_newer),
         cmocka_unit_test(slot__drains_when_it_accepts_no_more),
         cmocka_unit_test(slot__is_closed_when_an_idle_one_accepts_no_more),
