@@ -13,7 +13,6 @@
 #include "support/scold_way.h"
 #include "support/world.h"
 
-#include <inttypes.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <setjmp.h>
@@ -255,32 +254,35 @@ static void come_back(scene *all, size_t i)
 }
 
 /* Gets the stream, and goes away with it; or is cancelled before. */
-static void hold(weir_user *user, scene *all)
+static void hold(weir_user *user, scene *all, size_t i)
 {
-    weir_ask ask = all->sites[0].ask;
-
-    atomic_store(&all->holder, (int)gettid());
-    ask.call.token = all->cancels_holder ? all->token : NULL;
-    all->drained[0].called = weir_world_call(all->world, &ask, &all->held[0]);
-    if (all->cancels_holder) {
-        weir_world_drop(all->world, all->held[0]);
-        return;
-    }
+    weir_ask ask = all->sites[i].ask;
     uint8_t octet = 0;
     size_t octets = 0;
-    for (unsigned i = 0; i < all->sites[0].pieces; i++) {
-        (void)weir_user_read(user, all->held[0], &octet, 1, &octets);
+
+    if (i == 0) {
+        atomic_store(&all->holder, (int)gettid());
     }
-    atomic_store(&all->away[0], true);
-    await_the_others(user, all, 0);
-    come_back(all, 0);
+    ask.call.token = all->cancels_holder ? all->token : NULL;
+    all->drained[i].called = weir_world_call(all->world, &ask, &all->held[i]);
+    if (all->cancels_holder) {
+        weir_world_drop(all->world, all->held[i]);
+        return;
+    }
+    for (unsigned piece = 0; piece < all->sites[i].pieces; piece++) {
+        (void)weir_user_read(user, all->held[i], &octet, 1, &octets);
+    }
+    atomic_store(&all->away[i], true);
+    await_the_others(user, all, i);
+    come_back(all, i);
 }
 
 /* One after the other: the first looks first. */
 static void await_turn(weir_user *user, const scene *all, size_t i)
 {
-    if (all->is_inside) {
-        while (atomic_load(&all->sites[0].requests) == 0 || atomic_load(&all->sites[0].acks) == 0) {
+    for (size_t at = 0; all->is_inside && at < all->count; at++) {
+        const site *s = &all->sites[at];
+        while (atomic_load(&s->requests) == 0 || atomic_load(&s->acks) == 0) {
             go_on(user);
         }
     }
@@ -343,15 +345,17 @@ static void make_it_happen(weir_user *user, scene *all)
     }
     const uint64_t slept = sleeps_of(all);
     const weir_time began_ns = weir_now();
-    for (size_t i = 0; i < all->count; i++) {
+    for (size_t i = all->count; i-- > 0;) {
         if (all->sites[i].answers_late) {
             (void)sem_post(&all->sites[i].may_answer);
         }
         while (all->is_inside && !all->sites[i].dries_up && !atomic_load(&all->away[i])) {
             go_on(user);
         }
-        all->took_ns = weir_now() - began_ns;
-        all->sleeps = sleeps_of(all) - slept;
+    }
+    all->took_ns = weir_now() - began_ns;
+    all->sleeps = sleeps_of(all) - slept;
+    for (size_t i = 0; i < all->count; i++) {
         (void)sem_post(&all->sites[i].may_say);
     }
     atomic_store(&all->said, true);
@@ -371,7 +375,7 @@ static void one_of_them(weir_user *user, size_t index, void *shared)
     } else if (index == waiters) {
         make_it_happen(user, all);
     } else {
-        hold(user, all);
+        hold(user, all, index - waiters - 1);
     }
 }
 
@@ -410,7 +414,8 @@ static void end(scene *all)
 static void perform(scene *all, weir_world *world)
 {
     begin(all, world);
-    weir_user_together(weir_world_user(world), all->count * all->waiters + 1 + all->is_inside,
+    weir_user_together(weir_world_user(world),
+                       all->count * all->waiters + 1 + (all->is_inside ? all->count : 0),
                        one_of_them, all);
     const bool is_cancelled = all->token != NULL && !all->cancels_holder;
     for (size_t i = 0; i < all->count * all->waiters; i++) {
@@ -473,6 +478,15 @@ static void at_two_origins(weir_world *world)
     perform(&all, world);
 }
 
+/* At both a caller leaves, one right after the other. Somebody was called lately by then, and whose
+ * time it is to call again waits at the other origin. */
+static void leave_two_origins(weir_world *world)
+{
+    scene all = {
+        .sites = {{.answers_late = true}, {.answers_late = true}}, .count = 2, .is_inside = true};
+    perform(&all, world);
+}
+
 /* Who is given the stream by one that ends goes away in its turn. */
 static void the_next_goes_away(weir_world *world)
 {
@@ -496,7 +510,7 @@ static void the_last_ends(weir_world *world)
     weir_token_free(all.token);
 }
 
-enum { CROWD = 4, CALLS_OF_EACH = 500 };
+enum { CROWD = 4, CALLS_OF_EACH = 100, ROUNDS = 10 };
 
 static void calls_many_times(weir_user *user, size_t index, void *shared)
 {
@@ -515,27 +529,35 @@ static void calls_many_times(weir_user *user, size_t index, void *shared)
     }
 }
 
-/* One stream for all of them: each call waits twice, for the stream and for the answer. That its
- * caller is out for a moment, between the head and the rest, costs no third wait of somebody else. */
-static void a_busy_stream_wakes_nobody_else(weir_world *world)
+/* More sleeps than two for each call and some now and then, in this round of calls? */
+static bool wakes_others(weir_world *world)
 {
     const uint64_t calls = (uint64_t)CROWD * CALLS_OF_EACH;
     struct rusage before;
     struct rusage after;
 
-    world->limits.h2_connections = 1;
-    world->limits.streams_per_connection = 1;
-    (void)weir_world_user(world);
     (void)getrusage(RUSAGE_SELF, &before);
     const weir_time began_ns = weir_now();
     weir_user_together(weir_world_user(world), CROWD, calls_many_times, world);
     const weir_time took_ns = weir_now() - began_ns;
     (void)getrusage(RUSAGE_SELF, &after);
     const uint64_t sleeps = (uint64_t)(after.ru_nvcsw - before.ru_nvcsw);
-    const uint64_t now_and_then = CROWD * (took_ns / (10 * WEIR_NS_PER_MS));
-    print_message("# %" PRIu64 " calls slept %" PRIu64 " times in %" PRIu64 " ms\n", calls, sleeps,
-                  took_ns / WEIR_NS_PER_MS);
-    assert_true(sleeps < calls * 23 / 10 + now_and_then);
+    return sleeps >= calls * 23 / 10 + CROWD * (took_ns / (10 * WEIR_NS_PER_MS));
+}
+
+/* One stream for all of them: each call waits twice, for the stream and for the answer. That its
+ * caller is out for a moment, between the head and the rest, costs no third wait of somebody else.
+ * On a busy machine threads sleep for each other's locks, too, but not in each of many rounds. */
+static void a_busy_stream_wakes_nobody_else(weir_world *world)
+{
+    int rounds = 0;
+
+    world->limits.h2_connections = 1;
+    world->limits.streams_per_connection = 1;
+    while (rounds < ROUNDS && wakes_others(world)) {
+        rounds++;
+    }
+    assert_true(rounds < ROUNDS);
 }
 
 static const bool yes = true;
@@ -565,6 +587,7 @@ static const weir_behaviour behaviours[] = {
     {"who keeps the vigil is cancelled: GOAWAY", who_keeps_it_is_cancelled,
      WEIR_ONLY_H2 | WEIR_ONLY_BLOCKING, &goes_away},
     {"callers are away at two origins", at_two_origins, WEIR_ONLY_H2, NULL},
+    {"callers leave at two origins", leave_two_origins, WEIR_ONLY_H2 | WEIR_ONLY_BLOCKING, NULL},
     {"the next caller leaves: a raised limit", the_next_goes_away,
      WEIR_ONLY_H2 | WEIR_ONLY_BLOCKING, &raises},
     {"the next caller leaves: GOAWAY", the_next_goes_away, WEIR_ONLY_H2 | WEIR_ONLY_BLOCKING,
