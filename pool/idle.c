@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Of a tick's number 32 bits are kept, of which differences are taken: they begin anew after more
- * than a hundred years, or thirty million times the idle time-out.
+ * Of a tick's number 32 bits are kept, of which differences in both directions are taken: they hold
+ * for leases of up to seventy years, or sixteen million times the idle time-out.
  */
 #include "pool/idle.h"
 

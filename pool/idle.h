@@ -50,7 +50,8 @@ void weir_idle_leave(weir_idle *idle, weir_slot *slot, weir_time now_ns);
 /* It will not be idle again: `queue` is free. */
 void weir_idle_forget(weir_idle *idle, weir_slot *slot);
 
-/* Constant time. If no more are idle than are looked at, it is the longest idle one exactly. */
+/* Constant time. Of those that are not displaced it is the longest idle one exactly, if no more have a
+ * place than are looked at: who is leased and keeps its place is looked at too. */
 weir_idle_view weir_idle_look(const weir_idle *idle);
 /* Where the first may have been idle for too long, and none that was looked at has: the one in the
  * first place is put last, displaced, so that the next come into view. */

@@ -141,6 +141,30 @@ static void idle__names_the_longest_idle_one_of_few(void **state)
     }
 }
 
+/* Only two are idle, and the one that has been so for longer is behind eight places: those of who is
+ * leased count. */
+static void idle__looks_at_who_is_leased_too(void **state)
+{
+    (void)state;
+    static bench b;
+    begin(&b);
+    for (size_t i = 0; i <= FEW; i++) {
+        rest(&b, i);
+    }
+    leave(&b, FEW - 1);
+    rest(&b, FEW - 1);
+    for (size_t i = 0; i < FEW - 1; i++) {
+        leave(&b, i);
+    }
+    assert_int_equal(b.idle.slots, 2);
+    assert_ptr_equal(longest_idle(&b, false), &b.slots[FEW]);
+    assert_ptr_equal(first_of(&b), &b.slots[FEW - 1]);
+    assert_true(weir_idle_look(&b.idle).since_ns <= b.slots[FEW].idle_since_ns);
+    weir_idle_forget(&b.idle, &b.slots[0]);
+    assert_ptr_equal(first_of(&b), &b.slots[FEW]);
+    weir_idle_check(&b.idle);
+}
+
 static void idle__forgets_one_that_is_leased(void **state)
 {
     (void)state;
@@ -265,6 +289,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(idle__says_since_when_nobody_was_idle_after_any_steps),
         cmocka_unit_test(idle__names_the_longest_idle_one_of_few),
+        cmocka_unit_test(idle__looks_at_who_is_leased_too),
         cmocka_unit_test(idle__forgets_one_that_is_leased),
         cmocka_unit_test(idle__keeps_a_lease_and_a_release_to_the_one_it_is_about),
         cmocka_unit_test(idle__finds_who_is_given_back_in_its_place),
