@@ -236,8 +236,8 @@ void weir_client_unlock(weir_client *client)
 
 /*
  * No thread but those that wait for a place may be there when the pool's next deadline comes, or
- * keepers are to be called, and each of them sleeps until the time that there was when it fell asleep. Who looked last knows most:
- * if it would come too late it is woken, and looks again.
+ * keepers are to be called, and each of them sleeps until the time that there was when it fell
+ * asleep. Who looked last knows most: if it would come too late it is woken, and looks again.
  */
 static void keep_the_time(weir_client *client)
 {
