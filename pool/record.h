@@ -62,8 +62,8 @@ struct weir_origin {
     bool is_remembered; /* in the lists of those */
     bool is_unsettled;
     bool is_pausing;      /* `retry` is in the agenda */
-    weir_slot own;        /* room for one of its slots; free while its origin is NULL */
     weir_horizon horizon; /* how long its server lets connections be idle */
+    weir_slot own;        /* room for one of its slots; free while its origin is NULL */
     weir_origin_seldom *seldom;
     weir_table_entry entry;
 };
