@@ -96,16 +96,6 @@ weir_status weir_core_begin_anew(weir_core *core, uint64_t seed)
     return status;
 }
 
-void weir_core_count_anew(weir_core *core)
-{
-    weir_pool_count_anew(core->pool);
-    memset(core->verdicts, 0, sizeof(core->verdicts));
-    memset(&core->metrics, 0, sizeof(core->metrics));
-    if (core->series != NULL) {
-        weir_series_account_forget(core->series);
-    }
-}
-
 void weir_core_clear(weir_core *core)
 {
     weir_names_clear(&core->names);
@@ -398,40 +388,6 @@ void weir_core_attempt_closed(weir_core *core, const weir_octets *kernel, uint16
     if (weir_events_are_wanted(&core->events)) {
         weir_events_add(&core->events, &event);
     }
-}
-
-void weir_core_counts(const weir_core *core, weir_counts *counts)
-{
-    const weir_pool_counts pool = weir_pool_count(core->pool);
-    weir_counts all = WEIR_COUNTS_INIT;
-
-    all.connections_dialing = pool.slots_dialing;
-    all.connections_idle = pool.slots_idle;
-    all.connections_active = pool.slots_leased;
-    all.connections_draining = pool.slots_draining;
-    all.waiting = pool.tickets_waiting;
-    all.leases = pool.leases;
-    all.requests = pool.requests;
-    all.reuses = pool.reuses;
-    all.dials = pool.dials;
-    all.dial_failures = pool.dial_failures;
-    all.bounces = pool.bounces;
-    all.ledger_agree = core->verdicts[WEIR_AGREE];
-    all.ledger_differ = core->verdicts[WEIR_DIFFER];
-    all.ledger_unavailable = core->verdicts[WEIR_UNAVAILABLE];
-    all.left_over = pool.left_over;
-    (void)weir_record_write(counts, &all, sizeof(all));
-}
-
-void weir_core_metrics(const weir_core *core, weir_metrics *metrics)
-{
-    weir_metrics all = core->metrics;
-    const uint64_t open = all.connections_opened - all.connections_closed;
-
-    all.size = sizeof(all);
-    all.idle_connections = weir_min(weir_pool_count(core->pool).slots_idle, open);
-    all.active_connections = open - all.idle_connections;
-    (void)weir_record_write(metrics, &all, sizeof(all));
 }
 
 static void fill_pool_options(weir_core *core, weir_pool_options *to, const weir_pool_limits *given)
