@@ -3,8 +3,9 @@
  * An HTTP/2 connection whose streams are all taken by calls whose callers are away: between two calls
  * into weir, for as long as they like. What the peer says meanwhile counts at once for those who wait
  * for a stream: a raised MAX_CONCURRENT_STREAMS (RFC 9113 s6.5.2), GOAWAY (s6.8), the connection's
- * end. Nobody looks after the client, and no deadline is near. Those who wait have no observer: nobody wakes them to tell why they wait. Threads are found asleep
- * before anything happens that must wake them.
+ * end. Nobody looks after the client, and no deadline is near. Those who wait have no observer: nobody
+ * wakes them to tell why they wait. Threads are found asleep before anything happens that must wake
+ * them.
  */
 #include "support/asleep.h"
 #include "support/scold_h2.h"
