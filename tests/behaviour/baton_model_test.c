@@ -19,6 +19,8 @@
  * wake one. Without either the search finds a stuck state, and prints the way there; with both it
  * finds none.
  */
+#include "support/ways.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -31,7 +33,6 @@
 #include <cmocka.h>
 
 #define THREADS    4
-#define STEPS      64
 #define TABLE_BITS 22
 #define CHOSEN     100
 
@@ -79,23 +80,17 @@ typedef struct rules {
     bool alike;  /* threads have no names: states that differ in them alone are one */
 } rules;
 
-typedef struct node {
-    state s;
-    uint32_t from;
-    uint8_t who; /* did the step; an actor's number past the threads' */
-    uint8_t what;
-} node;
-
 typedef struct search {
     rules rules;
-    node *nodes;
-    uint32_t count;
-    uint32_t room;
-    uint32_t *table; /* open addressing; index + 1 */
-    uint32_t stuck;  /* the first that was found; 0: none */
+    weir_ways ways;
 } search;
 
 static void visit(search *s, const state *next, uint32_t from, unsigned who, unsigned what);
+
+static const state *state_at(const search *s, uint32_t number)
+{
+    return weir_ways_state(&s->ways, number);
+}
 
 static unsigned bit(unsigned i)
 {
@@ -251,7 +246,7 @@ static bool step(state *s, const rules *r, unsigned i, unsigned *choice)
  * be cancelled for once. */
 static void happen(search *s, uint32_t from)
 {
-    const state copy = s->nodes[from].s; /* the nodes move as they grow */
+    const state copy = *state_at(s, from); /* they move as they grow */
     const state *now = &copy;
     state next;
 
@@ -300,17 +295,6 @@ static bool is_stuck(const state *s, const rules *r)
 }
 
 /* -- the search: breadth first, so that the first stuck state is one of the nearest -- */
-
-static uint32_t hash_of(const state *s)
-{
-    const uint8_t *at = (const uint8_t *)s;
-    uint32_t hash = 2166136261u;
-
-    for (size_t i = 0; i < sizeof(*s); i++) {
-        hash = (hash ^ at[i]) * 16777619u;
-    }
-    return hash;
-}
 
 /* All that a state says of one thread, as a number. */
 static uint32_t key_of(const state *s, unsigned i)
@@ -369,30 +353,11 @@ static void sort_threads(state *s, unsigned threads)
 static void visit(search *s, const state *found, uint32_t from, unsigned who, unsigned what)
 {
     state sorted = *found;
-    const state *next = &sorted;
+
     if (s->rules.alike) {
         sort_threads(&sorted, s->rules.threads);
     }
-    const uint32_t mask = (1u << TABLE_BITS) - 1;
-    uint32_t slot = hash_of(next) & mask;
-
-    for (; s->table[slot] != 0; slot = (slot + 1) & mask) {
-        if (memcmp(&s->nodes[s->table[slot] - 1].s, next, sizeof(*next)) == 0) {
-            return;
-        }
-    }
-    if (s->count == s->room) {
-        s->room *= 2;
-        s->nodes = realloc(s->nodes, s->room * sizeof(*s->nodes));
-        assert_non_null(s->nodes);
-    }
-    assert_true(s->count < mask / 2);
-    node *n = &s->nodes[s->count++];
-    n->s = *next;
-    n->from = from;
-    n->who = (uint8_t)who;
-    n->what = (uint8_t)what;
-    s->table[slot] = s->count;
+    weir_ways_visit(&s->ways, &sorted, (weir_way){from, (uint8_t)who, (uint8_t)what});
 }
 
 /* Every way in which a thread can go on. */
@@ -402,7 +367,7 @@ static bool move(search *s, uint32_t at, unsigned i)
     bool more = true;
 
     for (unsigned way = 0; more; way++) {
-        state next = s->nodes[at].s;
+        state next = *state_at(s, at);
         unsigned choice = way;
         const bool goes = step(&next, &s->rules, i, &choice);
         more = goes && choice == CHOSEN;
@@ -421,19 +386,14 @@ static void explore(search *s)
 
     memset(&first, 0, sizeof(first));
     first.flags = FULL_LEFT | CANCEL_LEFT;
-    s->room = 1024;
-    s->nodes = malloc(s->room * sizeof(*s->nodes));
-    s->table = calloc((size_t)1 << TABLE_BITS, sizeof(*s->table));
-    assert_non_null(s->nodes);
-    assert_non_null(s->table);
-    visit(s, &first, 0, KERNEL, 0);
-    for (uint32_t at = 0; at < s->count && s->stuck == 0; at++) {
+    weir_ways_open(&s->ways, sizeof(first), TABLE_BITS, &first);
+    for (uint32_t at = 0; at < s->ways.count && s->ways.stuck == 0; at++) {
         bool moved = false;
         for (unsigned i = 0; i < s->rules.threads; i++) {
             moved = move(s, at, i) || moved;
         }
-        if (!moved && is_stuck(&s->nodes[at].s, &s->rules)) {
-            s->stuck = at;
+        if (!moved && is_stuck(state_at(s, at), &s->rules)) {
+            s->ways.stuck = at;
         }
         happen(s, at);
     }
@@ -441,14 +401,11 @@ static void explore(search *s)
 
 static size_t print_way(const search *s)
 {
-    uint32_t way[STEPS];
-    size_t count = 0;
+    uint32_t way[WEIR_WAYS_STEPS];
+    const size_t count = weir_ways_to(&s->ways, s->ways.stuck, way);
 
-    for (uint32_t at = s->stuck; at != 0 && count < STEPS; at = s->nodes[at].from) {
-        way[count++] = at;
-    }
     for (size_t i = count; i > 0; i--) {
-        const node *n = &s->nodes[way[i - 1]];
+        const weir_way *n = &s->ways.ways[way[i - 1]];
         if (n->who < THREADS) {
             print_message("#   %2zu. thread %u %s\n", count - i + 1, n->who + 1u,
                           place_names[n->what]);
@@ -463,21 +420,15 @@ static size_t print_way(const search *s)
     return count;
 }
 
-static void clear(search *s)
-{
-    free(s->nodes);
-    free(s->table);
-}
-
 static void baton__with_both_halves_is_never_stuck(void **unused)
 {
     (void)unused;
     for (unsigned threads = 2; threads <= THREADS; threads++) {
         search s = {.rules = {threads, true, true, true}};
         explore(&s);
-        print_message("# %u threads: %u states, none stuck\n", threads, s.count);
-        assert_int_equal(s.stuck, 0);
-        clear(&s);
+        print_message("# %u threads: %u states, none stuck\n", threads, s.ways.count);
+        assert_int_equal(s.ways.stuck, 0);
+        weir_ways_close(&s.ways);
     }
 }
 
@@ -487,11 +438,11 @@ static void baton__without_writing_is_stuck(void **unused)
 
     (void)unused;
     explore(&s);
-    assert_int_not_equal(s.stuck, 0);
+    assert_int_not_equal(s.ways.stuck, 0);
     print_message("# who leaves does not write:\n");
     assert_in_range(print_way(&s), 1, 20);
-    assert_int_not_equal(s.nodes[s.stuck].s.pending, 0);
-    clear(&s);
+    assert_int_not_equal(state_at(&s, s.ways.stuck)->pending, 0);
+    weir_ways_close(&s.ways);
 }
 
 static void baton__without_waking_is_stuck(void **unused)
@@ -500,10 +451,10 @@ static void baton__without_waking_is_stuck(void **unused)
 
     (void)unused;
     explore(&s);
-    assert_int_not_equal(s.stuck, 0);
+    assert_int_not_equal(s.ways.stuck, 0);
     print_message("# who leaves does not wake:\n");
     assert_in_range(print_way(&s), 1, 20);
-    clear(&s);
+    weir_ways_close(&s.ways);
 }
 
 int main(void)

@@ -20,19 +20,19 @@
  * Each step is what a thread does under one lock, or one system call without any. A state is stuck
  * when the word lies in the socket, somebody waits, and no thread moves.
  */
+#include "support/ways.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #define THREADS    4
-#define STEPS      64
 #define TABLE_BITS 24
 #define CHOSEN     100
 
@@ -94,21 +94,15 @@ typedef struct rules {
     bool fills;   /* who is given a stream that others wait for leaves it watched */
 } rules;
 
-typedef struct node {
-    state s;
-    uint32_t from;
-    uint8_t who;
-    uint8_t what;
-} node;
-
 typedef struct search {
     rules rules;
-    node *nodes;
-    uint32_t count;
-    uint32_t room;
-    uint32_t *table; /* open addressing; index + 1 */
-    uint32_t stuck;  /* the first that was found; 0: none */
+    weir_ways ways;
 } search;
+
+static const state *state_at(const search *s, uint32_t number)
+{
+    return weir_ways_state(&s->ways, number);
+}
 
 static unsigned bit(unsigned i)
 {
@@ -344,35 +338,9 @@ static bool step(state *s, const rules *r, unsigned i, unsigned *choice)
 
 /* -- the search: breadth first, so that the first stuck state is one of the nearest -- */
 
-static uint32_t hash_of(const state *s)
-{
-    const uint8_t *at = (const uint8_t *)s;
-    uint32_t hash = 2166136261u;
-
-    for (size_t i = 0; i < sizeof(*s); i++) {
-        hash = (hash ^ at[i]) * 16777619u;
-    }
-    return hash;
-}
-
 static void visit(search *s, const state *next, uint32_t from, unsigned who, unsigned what)
 {
-    const uint32_t mask = (1u << TABLE_BITS) - 1;
-    uint32_t slot = hash_of(next) & mask;
-
-    for (; s->table[slot] != 0; slot = (slot + 1) & mask) {
-        if (memcmp(&s->nodes[s->table[slot] - 1].s, next, sizeof(*next)) == 0) {
-            return;
-        }
-    }
-    if (s->count == s->room) {
-        s->room *= 2;
-        s->nodes = realloc(s->nodes, s->room * sizeof(*s->nodes));
-        assert_non_null(s->nodes);
-    }
-    assert_true(s->count < mask / 2);
-    s->nodes[s->count++] = (node){*next, from, (uint8_t)who, (uint8_t)what};
-    s->table[slot] = s->count;
+    weir_ways_visit(&s->ways, next, (weir_way){from, (uint8_t)who, (uint8_t)what});
 }
 
 static bool move(search *s, uint32_t at, unsigned i)
@@ -381,7 +349,7 @@ static bool move(search *s, uint32_t at, unsigned i)
     bool more = true;
 
     for (unsigned way = 0; more; way++) {
-        state next = s->nodes[at].s;
+        state next = *state_at(s, at);
         unsigned choice = way;
         const bool goes = step(&next, &s->rules, i, &choice);
         more = goes && choice == CHOSEN;
@@ -397,7 +365,7 @@ static bool move(search *s, uint32_t at, unsigned i)
  * or never; one call is cancelled, wherever it is. */
 static void happen(search *s, uint32_t from)
 {
-    const state now = s->nodes[from].s; /* the nodes move as they grow */
+    const state now = *state_at(s, from); /* they move as they grow */
     state next = now;
 
     if (now.word == 0) {
@@ -443,22 +411,17 @@ static void explore(search *s)
                                                                : GONE);
     }
     first.cancels = s->rules.threads < THREADS ? 2 : 1;
-    s->room = 1024;
-    s->nodes = malloc(s->room * sizeof(*s->nodes));
-    s->table = calloc((size_t)1 << TABLE_BITS, sizeof(*s->table));
-    assert_non_null(s->nodes);
-    assert_non_null(s->table);
-    visit(s, &first, 0, CALLER, 0);
-    for (uint32_t at = 0; at < s->count && s->stuck == 0; at++) {
+    weir_ways_open(&s->ways, sizeof(first), TABLE_BITS, &first);
+    for (uint32_t at = 0; at < s->ways.count && s->ways.stuck == 0; at++) {
         bool moved = false;
-        if (s->nodes[at].s.word == 2) {
+        if (state_at(s, at)->word == 2) {
             continue; /* it was read: who waits got on */
         }
         for (unsigned i = 0; i < s->rules.threads; i++) {
             moved = move(s, at, i) || moved;
         }
-        if (!moved && s->nodes[at].s.word == 1 && somebody_waits(&s->nodes[at].s, &s->rules)) {
-            s->stuck = at;
+        if (!moved && state_at(s, at)->word == 1 && somebody_waits(state_at(s, at), &s->rules)) {
+            s->ways.stuck = at;
         }
         happen(s, at);
     }
@@ -466,14 +429,11 @@ static void explore(search *s)
 
 static size_t print_way(const search *s)
 {
-    uint32_t way[STEPS];
-    size_t count = 0;
+    uint32_t way[WEIR_WAYS_STEPS];
+    const size_t count = weir_ways_to(&s->ways, s->ways.stuck, way);
 
-    for (uint32_t at = s->stuck; at != 0 && count < STEPS; at = s->nodes[at].from) {
-        way[count++] = at;
-    }
     for (size_t i = count; i > 0; i--) {
-        const node *n = &s->nodes[way[i - 1]];
+        const weir_way *n = &s->ways.ways[way[i - 1]];
         if (n->who < THREADS) {
             print_message("#   %2zu. thread %u %s\n", count - i + 1, n->who + 1u,
                           place_names[n->what]);
@@ -490,12 +450,6 @@ static size_t print_way(const search *s)
     return count;
 }
 
-static void clear(search *s)
-{
-    free(s->nodes);
-    free(s->table);
-}
-
 static void vigil__with_the_whole_rule_is_never_stuck(void **unused)
 {
     (void)unused;
@@ -504,12 +458,12 @@ static void vigil__with_the_whole_rule_is_never_stuck(void **unused)
             search s = {.rules = {holders, threads, true, true, true, true}};
             explore(&s);
             print_message("# %u have a stream, %u wait: %u states, none stuck\n", holders,
-                          threads - holders, s.count);
-            if (s.stuck != 0) {
+                          threads - holders, s.ways.count);
+            if (s.ways.stuck != 0) {
                 (void)print_way(&s);
             }
-            assert_int_equal(s.stuck, 0);
-            clear(&s);
+            assert_int_equal(s.ways.stuck, 0);
+            weir_ways_close(&s.ways);
         }
     }
 }
@@ -519,10 +473,10 @@ static void assert_stuck(rules without, const char *what)
     search s = {.rules = without};
 
     explore(&s);
-    assert_int_not_equal(s.stuck, 0);
+    assert_int_not_equal(s.ways.stuck, 0);
     print_message("# %s:\n", what);
     assert_in_range(print_way(&s), 1, 30);
-    clear(&s);
+    weir_ways_close(&s.ways);
 }
 
 static void vigil__without_a_part_of_it_is_stuck(void **unused)
