@@ -49,6 +49,7 @@ static void park(weir_line *line, weir_seat *seat, weir_time deadline_ns, weir_t
 static bool tell_facts(weir_line *line, weir_time now_ns);
 static void pass_baton(weir_line *line);
 static void let_go(weir_line *line);
+static void go_out(weir_line *line, const weir_exchange *ex, weir_time now_ns);
 static bool must_arm(const weir_line *line, weir_time left_ns);
 static void flush(weir_line *line, weir_time *now_ns);
 
@@ -118,15 +119,7 @@ bool weir_baton_drive(weir_line *line, weir_exchange *ex, weir_seat *seat, weir_
         }
     }
     flush(line, &now_ns);
-    if (!weir_exchange_is_over(ex)) {
-        (void)tell_facts(line, now_ns); /* its caller may stay away, and others wait for a stream */
-    }
-    if (!weir_exchange_is_over(ex)) {
-        let_go(line);
-    } else {
-        pass_baton(line); /* what else there is to do for others follows in weir_baton_leave() */
-        weir_line_unlock(line);
-    }
+    go_out(line, ex, now_ns);
     return has;
 }
 
@@ -551,6 +544,20 @@ static void let_go(weir_line *line)
     weir_line_unlock(line);
     if (is_left) {
         weir_line_call_keeper(line);
+    }
+}
+
+/* To the caller, who may stay away, while others wait for a stream. */
+static void go_out(weir_line *line, const weir_exchange *ex, weir_time now_ns)
+{
+    if (!weir_exchange_is_over(ex)) {
+        (void)tell_facts(line, now_ns);
+    }
+    if (!weir_exchange_is_over(ex)) {
+        let_go(line);
+    } else {
+        pass_baton(line); /* what else there is to do for others follows in weir_baton_leave() */
+        weir_line_unlock(line);
     }
 }
 
